@@ -1,0 +1,99 @@
+//! The constants of a market, fixed in its genesis (MARKET.md sections 1 and 2).
+
+use crate::contract::{Contract, DeliveryPeriod};
+use crate::units::{Energy, LedgerTime, Price};
+
+/// The constants of a market. Check with [`MarketRules::validate`] before use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketRules {
+    /// Length of a delivery period: 5, 15, 30 or 60 minutes.
+    pub mtu_minutes: u32,
+    /// Prices are multiples of this; positive.
+    pub tick: i32,
+    /// Energies are multiples of this; positive.
+    pub lot: u64,
+    /// The lowest price allowed, a multiple of the tick.
+    pub price_min: Price,
+    /// The highest price allowed, a multiple of the tick.
+    pub price_max: Price,
+    /// How long before delivery a contract opens, in ledger milliseconds.
+    pub open_lead_ms: u64,
+    /// How long before delivery trading in an area ends, in ledger milliseconds.
+    pub gate_ms: u64,
+}
+
+impl Default for MarketRules {
+    /// The defaults of MARKET.md: 15 minutes, tick 10 (= 0.01/MWh), 1 Wh lots, 36 h lead, gate 5 min before delivery.
+    fn default() -> Self {
+        Self {
+            mtu_minutes: 15,
+            tick: 10,
+            lot: 1,
+            price_min: Price(-9_999_990),
+            price_max: Price(9_999_990),
+            open_lead_ms: 36 * 3_600_000,
+            gate_ms: 5 * 60_000,
+        }
+    }
+}
+
+/// What is wrong with a set of market rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// Not 5, 15, 30 or 60.
+    #[error("a delivery period of {0} minutes: only 5, 15, 30 and 60 are possible")]
+    Mtu(u32),
+    /// Not positive.
+    #[error("tick and lot must be positive")]
+    Step,
+    /// Limits off the tick, or the wrong way round.
+    #[error("price limits must be multiples of the tick, the lower one first")]
+    Limits,
+    /// The gate closes before the contract opens.
+    #[error("a contract must open before its gate closes")]
+    Lead,
+}
+
+impl MarketRules {
+    /// Checks that the rules make sense together.
+    pub fn validate(&self) -> Result<(), RulesError> {
+        if ![5, 15, 30, 60].contains(&self.mtu_minutes) {
+            return Err(RulesError::Mtu(self.mtu_minutes));
+        }
+        if self.tick <= 0 || self.lot == 0 {
+            return Err(RulesError::Step);
+        }
+        if self.price_min > self.price_max || self.price_min.0 % self.tick != 0 || self.price_max.0 % self.tick != 0 {
+            return Err(RulesError::Limits);
+        }
+        if self.open_lead_ms <= self.gate_ms {
+            return Err(RulesError::Lead);
+        }
+        Ok(())
+    }
+
+    /// When trading of a contract opens.
+    pub fn opens_at(&self, contract: Contract) -> LedgerTime {
+        LedgerTime(contract.period.starts_at(self.mtu_minutes).0.saturating_sub(self.open_lead_ms))
+    }
+
+    /// When trading of a contract ends.
+    pub fn gate_closes_at(&self, contract: Contract) -> LedgerTime {
+        LedgerTime(contract.period.starts_at(self.mtu_minutes).0.saturating_sub(self.gate_ms))
+    }
+
+    /// The period being delivered at `time`.
+    pub fn period_at(&self, time: LedgerTime) -> DeliveryPeriod {
+        DeliveryPeriod::containing(time, self.mtu_minutes)
+    }
+
+    /// Whether a price is inside the limits and on the tick.
+    pub fn price_is_valid(&self, price: Price) -> bool {
+        (self.price_min..=self.price_max).contains(&price) && price.0 % self.tick == 0
+    }
+
+    /// Whether an energy is positive and on the lot.
+    pub fn energy_is_valid(&self, energy: Energy) -> bool {
+        energy.0 > 0 && energy.0.is_multiple_of(self.lot)
+    }
+}

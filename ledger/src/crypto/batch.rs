@@ -1,0 +1,78 @@
+//! Many signatures at once, at about half the cost, with the accept set of one at a time.
+
+use ed25519_zebra::batch::{Item, Verifier};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::{Hasher, PublicKey, Signature};
+
+/// Signatures waiting to be verified together.
+#[derive(Default)]
+pub struct Batch {
+    items: Vec<Item>,
+    transcript: Option<Hasher>,
+}
+
+/// Which of a batch's signatures are bad, by their place in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} bad signatures in the batch, the first at {}", .bad.len(), .bad[0])]
+pub struct BatchError {
+    /// Places in the order of [`Batch::push`], ascending, never empty.
+    pub bad: Vec<usize>,
+}
+
+impl Batch {
+    /// Adds a signature.
+    pub fn push(&mut self, key: &PublicKey, message: &[u8], signature: &Signature) {
+        let transcript = self.transcript.get_or_insert_with(|| Hasher::new("gridbook/batch/1"));
+        transcript.update(&key.0).update(&signature.0).update(&(message.len() as u64).to_le_bytes()).update(message);
+        let signature = ed25519_zebra::Signature::from_bytes(&signature.0);
+        self.items.push(Item::from((key.0.into(), signature, message)));
+    }
+
+    /// How many are waiting.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether none is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Verifies them all; bad ones are found by halving. The coefficients are drawn from a hash of the whole batch, so
+    /// the answer does not depend on a source of randomness.
+    pub fn verify(self) -> Result<(), BatchError> {
+        let Some(transcript) = self.transcript else { return Ok(()) };
+        let mut rng = ChaCha20Rng::from_seed(transcript.finish().0);
+        let mut bad = Vec::new();
+        find_bad(&self.items, 0, &mut rng, &mut bad);
+        if bad.is_empty() { Ok(()) } else { Err(BatchError { bad }) }
+    }
+}
+
+/// Below this many a batch costs as much as one at a time.
+const BATCH_MIN: usize = 3;
+
+fn find_bad(items: &[Item], offset: usize, rng: &mut ChaCha20Rng, bad: &mut Vec<usize>) {
+    if items.len() < BATCH_MIN {
+        let places = items.iter().enumerate().filter(|(_, item)| (*item).clone().verify_single().is_err());
+        bad.extend(places.map(|(i, _)| offset + i));
+        return;
+    }
+    let mut verifier = Verifier::new();
+    for item in items {
+        verifier.queue(item.clone());
+    }
+    if verifier.verify(&mut *rng).is_err() {
+        let (left, right) = items.split_at(items.len() / 2);
+        find_bad(left, offset, rng, bad);
+        find_bad(right, offset + left.len(), rng, bad);
+    }
+}
+
+impl core::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Batch of {}", self.items.len())
+    }
+}

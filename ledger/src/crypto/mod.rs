@@ -1,0 +1,9 @@
+//! Hashes, keys and signatures: BLAKE3 and ed25519 under the ZIP-215 rule, single and batch with the same accept set.
+
+mod batch;
+mod hash;
+mod keys;
+
+pub use batch::{Batch, BatchError};
+pub use hash::{Hash, Hasher};
+pub use keys::{KeyError, PublicKey, SecretKey, Signature};

@@ -1,0 +1,3 @@
+//! Gridbook's ledger.
+#![deny(clippy::float_arithmetic)]
+pub mod crypto;

@@ -1,0 +1,2 @@
+//! The gridbook binary.
+fn main() {}
