@@ -3,7 +3,9 @@
 use core::fmt;
 
 /// A 32-byte BLAKE3 hash.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {

@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 use super::hash::decode_hex;
 
 /// A public key as its 32 bytes. Any 32 bytes may stand here; [`PublicKey::check`] says whether they may be registered.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct PublicKey(pub [u8; 32]);
 
 /// A signature as its 64 bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Signature(pub [u8; 64]);
 
 /// A secret key; wiped when dropped, and never printed.
