@@ -31,7 +31,8 @@ impl Hash {
 }
 
 pub(crate) fn decode_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
+    // Asked digit by digit: the number parser below would take a plus sign for one.
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let mut bytes = [0; 32];
@@ -80,5 +81,27 @@ impl Hasher {
     /// The hash of all that was added.
     pub fn finish(&self) -> Hash {
         Hash(*self.0.finalize().as_bytes())
+    }
+}
+
+/// Joins two hashes into one under a domain: a keyed BLAKE3 of their 64 bytes, which is a single compression, half the cost
+/// of a tag in front.
+#[derive(Clone, Debug)]
+pub struct PairHasher {
+    key: [u8; 32],
+}
+
+impl PairHasher {
+    /// For a domain tag.
+    pub fn new(domain: &str) -> Self {
+        Self { key: Hasher::new(domain).finish().0 }
+    }
+
+    /// The hash of `left`, then `right`.
+    pub fn join(&self, left: &Hash, right: &Hash) -> Hash {
+        let mut both = [0; 64];
+        both[..32].copy_from_slice(&left.0);
+        both[32..].copy_from_slice(&right.0);
+        Hash(*blake3::keyed_hash(&self.key, &both).as_bytes())
     }
 }

@@ -5,5 +5,5 @@ mod hash;
 mod keys;
 
 pub use batch::{Batch, BatchError};
-pub use hash::{Hash, Hasher};
+pub use hash::{Hash, Hasher, PairHasher};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};

@@ -1,0 +1,92 @@
+//! What meters and operators tell the market: commands, and signed bundles of them (MARKET section 3).
+//!
+//! The bytes are laid by hand so that a small meter can produce them, and every content has exactly one encoding.
+
+mod bundle;
+mod order;
+mod record;
+
+pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleId, COMMANDS_MAX, NEVER, SignedBundle};
+pub use order::Place;
+pub(crate) use order::{side_from_number, side_number};
+pub use record::{AMOUNT_MAX, COMMAND_BYTES};
+
+use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Money, Price};
+
+use crate::crypto::PublicKey;
+
+/// One thing to do. Orders are named by (signing meter, client id).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Puts in an order of the signing meter.
+    Place(Place),
+    /// Takes an order out.
+    Cancel {
+        /// The order's name.
+        client_id: u64,
+    },
+    /// Makes an order smaller; it keeps its place.
+    Reduce {
+        /// The order's name.
+        client_id: u64,
+        /// By how much.
+        by: Energy,
+    },
+    /// Gives an order a new price or energy; it keeps its place only if that is a reduction.
+    Replace {
+        /// The order's name.
+        client_id: u64,
+        /// The new limit.
+        price: Price,
+        /// The energy that is to be open.
+        energy: Energy,
+    },
+    /// Takes out all orders of the signing meter.
+    CancelAll,
+    /// Takes out all orders of the signing meter's account: the kill switch.
+    CancelAllOfAccount,
+    /// Operator: opens an account.
+    RegisterAccount {
+        /// Must be the next free number.
+        account: AccountId,
+    },
+    /// Operator: registers a meter and its key.
+    RegisterMeter {
+        /// Must be the next free number.
+        meter: MeterId,
+        /// Whose it is.
+        account: AccountId,
+        /// The key that signs for it.
+        key: PublicKey,
+        /// Where it is connected.
+        area: AreaId,
+        /// The most its connection takes in per delivery period.
+        import_max_wh: Energy,
+        /// The most its connection gives out per delivery period.
+        export_max_wh: Energy,
+    },
+    /// Operator: the meter may not give commands until it is resumed.
+    SuspendMeter {
+        /// The meter.
+        meter: MeterId,
+    },
+    /// Operator: the meter may give commands again.
+    ResumeMeter {
+        /// The meter.
+        meter: MeterId,
+    },
+    /// Operator: money came in from outside.
+    Deposit {
+        /// For whom.
+        account: AccountId,
+        /// How much: positive, at most [`AMOUNT_MAX`].
+        amount: Money,
+    },
+    /// Operator: money goes out.
+    Withdraw {
+        /// Whose.
+        account: AccountId,
+        /// How much: positive, at most [`AMOUNT_MAX`].
+        amount: Money,
+    },
+}

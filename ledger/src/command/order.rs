@@ -1,0 +1,130 @@
+//! An order as it is signed.
+
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, NewOrder, OrderTag};
+use gridbook_engine::{Price, Side, TimeInForce};
+
+use super::record::zero_or;
+use crate::bytes::{Reader, Writer};
+use crate::reject::Code;
+
+/// An order of the signing meter. Its bytes have fixed places for a hidden reserve, energy sources, locality, a named
+/// partner and all-or-none, which must be zero until the market offers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The order's name, unique per meter.
+    pub client_id: u64,
+    /// Where the energy is delivered.
+    pub area: AreaId,
+    /// When the energy is delivered.
+    pub period: DeliveryPeriod,
+    /// Which way.
+    pub side: Side,
+    /// The limit per kWh.
+    pub price: Price,
+    /// How much.
+    pub energy: Energy,
+    /// How long it lives.
+    pub time_in_force: TimeInForce,
+    /// Reject it instead of letting it trade on entry.
+    pub post_only: bool,
+}
+
+impl Place {
+    /// What is traded.
+    pub fn contract(&self) -> Contract {
+        Contract { area: self.area, period: self.period }
+    }
+
+    /// The order as the engine takes it, once it is known whose it is.
+    pub fn order(&self, tag: OrderTag, account: AccountId, meter: MeterId) -> NewOrder {
+        NewOrder {
+            tag,
+            account,
+            meter,
+            contract: self.contract(),
+            side: self.side,
+            price: self.price,
+            energy: self.energy,
+            time_in_force: self.time_in_force,
+            post_only: self.post_only,
+        }
+    }
+
+    /// Lays everything behind the command's tag:
+    ///
+    /// | byte | field | | byte | field |
+    /// |---|---|---|---|---|
+    /// | 1 | side: 0 buy, 1 sell | | 16 | energy, Wh, u64 |
+    /// | 2 | time in force: 0 till gate, 1 till time, 2 immediate or cancel, 3 fill or kill | | 24 | good-till time, ms, u64; else 0 |
+    /// | 3 | post-only: 0 or 1 | | 32 | shown clip, Wh, u64 (0) |
+    /// | 4 | all-or-none: 0 | | 40 | price, i32 |
+    /// | 5 | most edges + 1, u8 (0) | | 44 | delivery period, u32 |
+    /// | 6 | area, u16 | | 48 | partner account + 1, u32 (0) |
+    /// | 8 | client id, u64 | | 52 | energy sources, u16 (0), then 10 zero bytes |
+    pub(super) fn write(&self, w: &mut Writer) {
+        let (time_in_force, until) = match self.time_in_force {
+            TimeInForce::GoodTillGate => (0, 0),
+            TimeInForce::GoodTillTime(until) => (1, until.0),
+            TimeInForce::ImmediateOrCancel => (2, 0),
+            TimeInForce::FillOrKill => (3, 0),
+        };
+        w.u8(side_number(self.side)).u8(time_in_force).u8(u8::from(self.post_only)).u8(0).u8(0).u16(self.area.0);
+        w.u64(self.client_id).u64(self.energy.0).u64(until).u64(0);
+        w.i32(self.price.0).u32(self.period.0).bytes(&[0; 16]);
+    }
+
+    /// Reads what [`Place::write`] wrote.
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Code> {
+        let side = side_from_number(r.u8()?).ok_or(Code::FormTag)?;
+        let time_in_force = r.u8()?;
+        let post_only = flag(r.u8()?)?;
+        zero_or(r.u8()?, Code::FormAllOrNone)?;
+        r.padding(1)?; // most edges
+        let area = AreaId(r.u16()?);
+        let client_id = r.u64()?;
+        let energy = Energy(r.u64()?);
+        let until = r.u64()?;
+        r.padding(8)?; // shown clip
+        let (price, period) = (Price(r.i32()?), DeliveryPeriod(r.u32()?));
+        r.padding(16)?; // partner, sources, rest
+        let time_in_force = time_in_force_from(time_in_force, until)?;
+        Ok(Self { client_id, area, period, side, price, energy, time_in_force, post_only })
+    }
+}
+
+fn time_in_force_from(number: u8, until: u64) -> Result<TimeInForce, Code> {
+    let time_in_force = match number {
+        0 => TimeInForce::GoodTillGate,
+        1 => return Ok(TimeInForce::GoodTillTime(gridbook_engine::LedgerTime(until))),
+        2 => TimeInForce::ImmediateOrCancel,
+        3 => TimeInForce::FillOrKill,
+        _ => return Err(Code::FormTag),
+    };
+    zero_or(until, Code::FormPadding)?;
+    Ok(time_in_force)
+}
+
+fn flag(byte: u8) -> Result<bool, Code> {
+    match byte {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Code::FormTag),
+    }
+}
+
+/// How bytes name a side.
+pub(crate) fn side_number(side: Side) -> u8 {
+    match side {
+        Side::Buy => 0,
+        Side::Sell => 1,
+    }
+}
+
+/// The side that [`side_number`] named.
+pub(crate) fn side_from_number(number: u8) -> Option<Side> {
+    match number {
+        0 => Some(Side::Buy),
+        1 => Some(Side::Sell),
+        _ => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! One command as 64 bytes: a tag, its fields, zeros.
+
+use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Money, Price};
+
+use super::{Command, Place};
+use crate::bytes::{Reader, Writer};
+use crate::crypto::PublicKey;
+use crate::reject::Code;
+
+/// The length of every command.
+pub const COMMAND_BYTES: usize = 64;
+
+/// The largest amount of money in one command: a billion billion of currency. Sums of such amounts stay far inside
+/// [`Money`] in any number of commands a ledger could ever hold.
+pub const AMOUNT_MAX: Money = Money(1_000_000_000_000_000_000_000_000_000);
+
+const PLACE: u8 = 1;
+const CANCEL: u8 = 2;
+const REDUCE: u8 = 3;
+const REPLACE: u8 = 4;
+const CANCEL_ALL: u8 = 5;
+const CANCEL_ALL_OF_ACCOUNT: u8 = 6;
+const REGISTER_ACCOUNT: u8 = 16;
+const REGISTER_METER: u8 = 17;
+const SUSPEND_METER: u8 = 18;
+const RESUME_METER: u8 = 19;
+const DEPOSIT: u8 = 20;
+const WITHDRAW: u8 = 21;
+
+impl Command {
+    /// Canonical bytes.
+    pub fn encode(&self) -> [u8; COMMAND_BYTES] {
+        let mut w = Writer::new();
+        self.write(&mut w);
+        let mut bytes = [0; COMMAND_BYTES];
+        bytes[..w.as_slice().len()].copy_from_slice(w.as_slice());
+        bytes
+    }
+
+    /// Reads canonical bytes.
+    pub fn decode(bytes: &[u8; COMMAND_BYTES]) -> Result<Self, Code> {
+        let mut r = Reader::new(bytes);
+        let command = Self::read(&mut r)?;
+        r.padding(r.remaining())?;
+        Ok(command)
+    }
+
+    /// Fields that stand behind a gap start at a multiple of their size.
+    fn write(&self, w: &mut Writer) {
+        match self {
+            Self::Place(place) => place.write(w.u8(PLACE)),
+            Self::Cancel { client_id } => {
+                w.u8(CANCEL).bytes(&[0; 7]).u64(*client_id);
+            }
+            Self::Reduce { client_id, by } => {
+                w.u8(REDUCE).bytes(&[0; 7]).u64(*client_id).u64(by.0);
+            }
+            Self::Replace { client_id, price, energy } => {
+                w.u8(REPLACE).bytes(&[0; 7]).u64(*client_id).u64(energy.0).i32(price.0);
+            }
+            Self::CancelAll => {
+                w.u8(CANCEL_ALL);
+            }
+            Self::CancelAllOfAccount => {
+                w.u8(CANCEL_ALL_OF_ACCOUNT);
+            }
+            Self::RegisterAccount { account } => write_number(w, REGISTER_ACCOUNT, account.0),
+            Self::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh } => {
+                w.u8(REGISTER_METER).u8(0).u16(area.0).u32(meter.0).u32(account.0).u32(0);
+                w.u64(import_max_wh.0).u64(export_max_wh.0).bytes(&key.0);
+            }
+            Self::SuspendMeter { meter } => write_number(w, SUSPEND_METER, meter.0),
+            Self::ResumeMeter { meter } => write_number(w, RESUME_METER, meter.0),
+            Self::Deposit { account, amount } => write_amount(w, DEPOSIT, *account, *amount),
+            Self::Withdraw { account, amount } => write_amount(w, WITHDRAW, *account, *amount),
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Code> {
+        Ok(match r.u8()? {
+            PLACE => Self::Place(Place::read(r)?),
+            CANCEL => Self::Cancel { client_id: read_client_id(r)? },
+            REDUCE => Self::Reduce { client_id: read_client_id(r)?, by: Energy(r.u64()?) },
+            REPLACE => {
+                let (client_id, energy) = (read_client_id(r)?, Energy(r.u64()?));
+                Self::Replace { client_id, price: Price(r.i32()?), energy }
+            }
+            CANCEL_ALL => Self::CancelAll,
+            CANCEL_ALL_OF_ACCOUNT => Self::CancelAllOfAccount,
+            REGISTER_ACCOUNT => Self::RegisterAccount { account: AccountId(read_number(r)?) },
+            REGISTER_METER => read_register_meter(r)?,
+            SUSPEND_METER => Self::SuspendMeter { meter: MeterId(read_number(r)?) },
+            RESUME_METER => Self::ResumeMeter { meter: MeterId(read_number(r)?) },
+            DEPOSIT => {
+                let (account, amount) = read_amount(r)?;
+                Self::Deposit { account, amount }
+            }
+            WITHDRAW => {
+                let (account, amount) = read_amount(r)?;
+                Self::Withdraw { account, amount }
+            }
+            _ => return Err(Code::FormTag),
+        })
+    }
+}
+
+fn write_number(w: &mut Writer, tag: u8, number: u32) {
+    w.u8(tag).bytes(&[0; 3]).u32(number);
+}
+
+fn write_amount(w: &mut Writer, tag: u8, account: AccountId, amount: Money) {
+    w.u8(tag).bytes(&[0; 3]).u32(account.0).bytes(&[0; 8]).i128(amount.0);
+}
+
+fn read_client_id(r: &mut Reader<'_>) -> Result<u64, Code> {
+    r.padding(7)?;
+    Ok(r.u64()?)
+}
+
+fn read_number(r: &mut Reader<'_>) -> Result<u32, Code> {
+    r.padding(3)?;
+    Ok(r.u32()?)
+}
+
+fn read_amount(r: &mut Reader<'_>) -> Result<(AccountId, Money), Code> {
+    let account = AccountId(read_number(r)?);
+    r.padding(8)?;
+    let amount = Money(r.i128()?);
+    if amount <= Money::ZERO || amount > AMOUNT_MAX { Err(Code::FormAmount) } else { Ok((account, amount)) }
+}
+
+fn read_register_meter(r: &mut Reader<'_>) -> Result<Command, Code> {
+    r.padding(1)?;
+    let (area, meter, account) = (AreaId(r.u16()?), MeterId(r.u32()?), AccountId(r.u32()?));
+    r.padding(4)?;
+    let (import_max_wh, export_max_wh) = (Energy(r.u64()?), Energy(r.u64()?));
+    Ok(Command::RegisterMeter { meter, account, key: PublicKey(r.array()?), area, import_max_wh, export_max_wh })
+}
+
+/// Refuses with `code` whatever is not zero.
+pub(super) fn zero_or<T: PartialEq + Default>(value: T, code: Code) -> Result<(), Code> {
+    if value == T::default() { Ok(()) } else { Err(code) }
+}

@@ -1,0 +1,154 @@
+//! The genesis as a file that people read: JSON, keys in hexadecimal.
+
+use std::collections::BTreeSet;
+
+use gridbook_engine::{LedgerTime, MarketRules, Price, RulesError};
+use serde::{Deserialize, Serialize};
+
+use super::{Genesis, TIME_SCALE_MAX};
+use crate::crypto::PublicKey;
+use crate::validators::{ValidatorSet, ValidatorSetError};
+
+/// The longest name of a ledger or an area, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The most delivery areas: as many as there are area numbers.
+const AREAS_MAX: usize = 65_536;
+
+/// What is wrong with a genesis.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisError {
+    /// Not JSON, or not of this form.
+    #[error("the genesis file cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A key that is not 64 hexadecimal digits, or may not be used.
+    #[error("`{field}` is not a usable public key of 64 lowercase hexadecimal digits")]
+    Key {
+        /// Which.
+        field: String,
+    },
+    /// An empty, overlong or unprintable name.
+    #[error("the name {0:?} must have 1 to 64 bytes and no control characters")]
+    Name(String),
+    /// No areas, or more than there are numbers for.
+    #[error("{0} delivery areas: there must be 1 to 65,536")]
+    Areas(usize),
+    /// Two areas of one name.
+    #[error("two delivery areas are named {0:?}")]
+    DuplicateArea(String),
+    /// Out of bounds.
+    #[error("a time scale of {0}: it must be 1 to 86,400")]
+    TimeScale(u32),
+    /// Rules that make no sense.
+    #[error("the market rules do not fit together: {0}")]
+    Rules(#[from] RulesError),
+    /// Not a validator set.
+    #[error("the validators do not make a set: {0}")]
+    Validators(#[from] ValidatorSetError),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GenesisFile {
+    name: String,
+    ledger_start_ms: u64,
+    wall_start_ms: u64,
+    time_scale: u32,
+    rules: RulesFile,
+    areas: Vec<String>,
+    operator: String,
+    validators: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RulesFile {
+    mtu_minutes: u32,
+    tick: i32,
+    lot: u64,
+    price_min: i32,
+    price_max: i32,
+    open_lead_ms: u64,
+    gate_ms: u64,
+}
+
+impl Genesis {
+    /// Reads the JSON form and checks all of it.
+    pub fn from_json(text: &str) -> Result<Self, GenesisError> {
+        let file: GenesisFile = serde_json::from_str(text)?;
+        let validators = file.validators.iter().enumerate().map(|(i, key)| read_key(&format!("validators[{i}]"), key));
+        let genesis = Self {
+            name: file.name,
+            ledger_start: LedgerTime(file.ledger_start_ms),
+            wall_start_ms: file.wall_start_ms,
+            time_scale: file.time_scale,
+            rules: file.rules.into(),
+            areas: file.areas,
+            operator: read_key("operator", &file.operator)?,
+            validators: ValidatorSet::new(validators.collect::<Result<_, _>>()?)?,
+        };
+        genesis.validate()?;
+        Ok(genesis)
+    }
+
+    /// Writes the JSON form, with a newline at the end.
+    pub fn to_json(&self) -> String {
+        let keys = self.validators.indices().filter_map(|index| self.validators.key(index));
+        let file = GenesisFile {
+            name: self.name.clone(),
+            ledger_start_ms: self.ledger_start.0,
+            wall_start_ms: self.wall_start_ms,
+            time_scale: self.time_scale,
+            rules: self.rules.into(),
+            areas: self.areas.clone(),
+            operator: self.operator.to_hex(),
+            validators: keys.map(|key| key.to_hex()).collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&file).expect("texts, numbers and lists always make JSON");
+        text.push('\n');
+        text
+    }
+
+    /// Checks what the types do not say: names, areas, scale, rules and the operator's key.
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        for name in core::iter::once(&self.name).chain(&self.areas) {
+            if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+                return Err(GenesisError::Name(name.clone()));
+            }
+        }
+        if !(1..=AREAS_MAX).contains(&self.areas.len()) {
+            return Err(GenesisError::Areas(self.areas.len()));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = self.areas.iter().find(|name| !names.insert(name.as_str())) {
+            return Err(GenesisError::DuplicateArea(twice.clone()));
+        }
+        if !(1..=TIME_SCALE_MAX).contains(&self.time_scale) {
+            return Err(GenesisError::TimeScale(self.time_scale));
+        }
+        self.operator.check().map_err(|_| GenesisError::Key { field: "operator".into() })?;
+        Ok(self.rules.validate()?)
+    }
+}
+
+fn read_key(field: &str, text: &str) -> Result<PublicKey, GenesisError> {
+    let refused = || GenesisError::Key { field: field.into() };
+    let key = PublicKey::from_hex(text).filter(|key| key.to_hex() == text).ok_or_else(refused)?;
+    key.check().map_err(|_| refused())?;
+    Ok(key)
+}
+
+impl From<RulesFile> for MarketRules {
+    fn from(file: RulesFile) -> Self {
+        let RulesFile { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms } = file;
+        let (price_min, price_max) = (Price(price_min), Price(price_max));
+        Self { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms }
+    }
+}
+
+impl From<MarketRules> for RulesFile {
+    fn from(rules: MarketRules) -> Self {
+        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms } = rules;
+        Self { mtu_minutes, tick, lot, price_min: price_min.0, price_max: price_max.0, open_lead_ms, gate_ms }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a ledger starts from. Its hash is the chain id, which every signature covers.
+
+mod file;
+
+pub use file::GenesisError;
+
+use gridbook_engine::{LedgerTime, MarketRules};
+
+use crate::bytes::Writer;
+use crate::crypto::{Hash, PublicKey};
+use crate::entry::empty_log_digest;
+use crate::header::{Header, HeaderRef, Rank};
+use crate::merkle;
+use crate::validators::{ValidatorIndex, ValidatorSet};
+
+/// The number of the first validator set.
+pub const FIRST_EPOCH: u32 = 0;
+
+/// How much faster than the wall a ledger's time may run: a day in a second.
+pub const TIME_SCALE_MAX: u32 = 86_400;
+
+/// What a ledger starts from. Fixed for its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    /// What people call it.
+    pub name: String,
+    /// Ledger time at the start.
+    pub ledger_start: LedgerTime,
+    /// Wall time at the start, in milliseconds since the Unix epoch.
+    pub wall_start_ms: u64,
+    /// How many ledger milliseconds pass in one of the wall's: 1 to [`TIME_SCALE_MAX`].
+    pub time_scale: u32,
+    /// The market's constants.
+    pub rules: MarketRules,
+    /// The delivery areas, named; an [`gridbook_engine::AreaId`] is the place in this list.
+    pub areas: Vec<String>,
+    /// The key that runs registry and cash.
+    pub operator: PublicKey,
+    /// Who runs the ledger.
+    pub validators: ValidatorSet,
+}
+
+impl Genesis {
+    /// The ledger's name in every signature: a hash over all of the genesis.
+    pub fn chain_id(&self) -> Hash {
+        Hash::of("gridbook/genesis/1", &self.encode())
+    }
+
+    /// The ledger time at a wall time, given in microseconds since the Unix epoch: exact, rounded down, and standing still before
+    /// the start and at the end of all numbers.
+    pub fn ledger_now(&self, wall_us: u64) -> LedgerTime {
+        let elapsed_us = u128::from(wall_us).saturating_sub(u128::from(self.wall_start_ms) * 1_000);
+        let elapsed_ms = elapsed_us * u128::from(self.time_scale) / 1_000;
+        let elapsed_ms = u64::try_from(elapsed_ms).unwrap_or(u64::MAX);
+        LedgerTime(self.ledger_start.0.saturating_add(elapsed_ms))
+    }
+
+    /// The digest of the log before its first entry.
+    pub fn initial_log_digest(&self) -> Hash {
+        empty_log_digest(self.chain_id())
+    }
+
+    /// The header that the first one builds on: height 0, rank (0, 0), an empty log. Nobody signs it.
+    pub fn root_header(&self, state_root: Hash) -> Header {
+        let nothing = merkle::root(&[]);
+        Header {
+            chain: self.chain_id(),
+            epoch: FIRST_EPOCH,
+            rank: Rank::default(),
+            height: 0,
+            proposer: ValidatorIndex(0),
+            time_ms: self.ledger_start.0,
+            parent: Hash::ZERO,
+            justify: HeaderRef::default(),
+            tc_hash: Hash::ZERO,
+            first_seq: 1,
+            last_seq: 0,
+            log_digest: self.initial_log_digest(),
+            inputs_root: nothing,
+            results_root: nothing,
+            state_root,
+            snapshot_root: Hash::ZERO,
+            flags: 0,
+            next_set_hash: Hash::ZERO,
+        }
+    }
+
+    /// Canonical bytes: every field in its order, texts and lists behind their length.
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        write_text(&mut w, &self.name);
+        w.u64(self.ledger_start.0).u64(self.wall_start_ms).u32(self.time_scale);
+        // Taken apart whole, so that a new rule cannot be left out of the chain id.
+        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms } = self.rules;
+        w.u32(mtu_minutes).i32(tick).u64(lot).i32(price_min.0).i32(price_max.0).u64(open_lead_ms).u64(gate_ms);
+        w.u32(length(self.areas.len()));
+        for area in &self.areas {
+            write_text(&mut w, area);
+        }
+        w.bytes(&self.operator.0).u32(length(self.validators.count()));
+        for key in self.validators.indices().filter_map(|index| self.validators.key(index)) {
+            w.bytes(&key.0);
+        }
+        w.finish()
+    }
+}
+
+fn write_text(w: &mut Writer, text: &str) {
+    w.u32(length(text.len())).bytes(text.as_bytes());
+}
+
+fn length(count: usize) -> u32 {
+    u32::try_from(count).expect("a genesis is far smaller than 2^32 bytes")
+}

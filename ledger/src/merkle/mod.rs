@@ -1,0 +1,97 @@
+//! Binary Merkle trees over BLAKE3 hashes.
+//!
+//! Leaves are hashes that the caller made under a domain of its own; nodes and roots have theirs. A node without a neighbour
+//! moves up as it is. The root covers the count, which fixes the shape, so that a node cannot pass for a leaf.
+
+mod dense;
+
+pub use dense::DenseTree;
+
+use std::sync::LazyLock;
+
+use crate::crypto::{Hash, Hasher, PairHasher};
+
+static NODES: LazyLock<PairHasher> = LazyLock::new(|| PairHasher::new("gridbook/node/1"));
+
+fn node(left: &Hash, right: &Hash) -> Hash {
+    NODES.join(left, right)
+}
+
+/// A level's next one up.
+fn level_above(level: &[Hash]) -> Vec<Hash> {
+    level
+        .chunks(2)
+        .map(|pair| match pair {
+            [left, right] => node(left, right),
+            _ => pair[0],
+        })
+        .collect()
+}
+
+fn root_of(count: u64, top: &Hash) -> Hash {
+    let mut hasher = Hasher::new("gridbook/root/1");
+    hasher.update(&count.to_le_bytes()).update(&top.0);
+    hasher.finish()
+}
+
+/// The root over some leaves. Without leaves the top is all zero, and the count says that there are none.
+pub fn root(leaves: &[Hash]) -> Hash {
+    let mut level = leaves.to_vec();
+    while level.len() > 1 {
+        level = level_above(&level);
+    }
+    root_of(leaves.len() as u64, level.first().unwrap_or(&Hash::ZERO))
+}
+
+/// The way from one leaf to the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// The leaf's place.
+    pub index: u64,
+    /// How many leaves there are.
+    pub count: u64,
+    /// The neighbours on the way, from the leaf up; none where a node moved up alone.
+    pub siblings: Vec<Hash>,
+}
+
+impl Path {
+    /// The most neighbours a path can have.
+    pub const SIBLINGS_MAX: usize = 64;
+
+    /// The path of the leaf at `index`, if there is such a leaf.
+    pub fn build(leaves: &[Hash], index: usize) -> Option<Self> {
+        if index >= leaves.len() {
+            return None;
+        }
+        let (mut level, mut place, mut siblings) = (leaves.to_vec(), index, Vec::new());
+        while level.len() > 1 {
+            siblings.extend(level.get(place ^ 1));
+            level = level_above(&level);
+            place /= 2;
+        }
+        Some(Self { index: index as u64, count: leaves.len() as u64, siblings })
+    }
+
+    /// Whether it leads from `leaf` to `root`.
+    #[must_use]
+    pub fn verify(&self, leaf: &Hash, root: &Hash) -> bool {
+        self.top(leaf).is_some_and(|top| root_of(self.count, &top) == *root)
+    }
+
+    /// The top node, or nothing if the neighbours do not fit the shape.
+    fn top(&self, leaf: &Hash) -> Option<Hash> {
+        if self.index >= self.count {
+            return None;
+        }
+        let (mut place, mut width, mut at) = (self.index, self.count, *leaf);
+        let mut siblings = self.siblings.iter();
+        while width > 1 {
+            if place ^ 1 < width {
+                let sibling = siblings.next()?;
+                at = if place.is_multiple_of(2) { node(&at, sibling) } else { node(sibling, &at) };
+            }
+            (place, width) = (place / 2, width.div_ceil(2));
+        }
+        siblings.next().is_none().then_some(at)
+    }
+}

@@ -1,0 +1,260 @@
+//! Why something was refused: one number, one name and one sentence for every reason, by room.
+//!
+//! Numbers go into records and over the wire, so they never change their meaning; a reason that falls out of use keeps its
+//! number. The hundreds digit is the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching.
+
+use core::fmt;
+
+use gridbook_engine::Reject;
+
+use crate::bytes::BytesError;
+
+/// Writes the enum and its tables from one list, so that a reason cannot be added to one of them only.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $sentence:literal;)*) => {
+        /// Why a command or a bundle was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Code {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Code {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Its name, as files and programs write it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What is wrong and what to do about it, for a person.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+
+            /// The reason with this number, if there is one.
+            pub fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Over the size limit.
+    FormLength = 101, "The message is longer than a bundle can be: send at most 1,024 commands in one bundle.";
+    /// Ends too early.
+    FormTruncated = 102, "The message ends too early: send all of its bytes.";
+    /// Has bytes left over.
+    FormTrailing = 103, "There are bytes after the end of the message: send exactly one bundle, without anything behind it.";
+    /// A tag or flag without a meaning.
+    FormTag = 104, "A field holds a value that means nothing here: check the kind of message and its flags against the format.";
+    /// An unknown version of the format.
+    FormVersion = 105, "The message is of a version that this ledger does not know: update the client, or ask for version 1.";
+    /// A reserved field that is not zero.
+    FormPadding = 106, "A field that must be zero is not: leave reserved and unused fields at zero.";
+    /// Too many.
+    FormCount = 107, "There are more entries than allowed: a bundle carries at most 1,024 commands.";
+    /// No commands.
+    FormEmpty = 108, "The bundle has no commands: put at least one into it.";
+    /// All-or-none outside an auction block.
+    FormAllOrNone = 109, "All-or-none exists only for block orders in auctions: use fill-or-kill, or take the flag out.";
+    /// Off the tick.
+    FormTick = 110, "The price is not a multiple of the tick: round it to the market's price step.";
+    /// Outside the price limits.
+    FormPriceLimit = 111, "The price is outside the limits of this market: choose one between its lowest and highest price.";
+    /// Off the lot.
+    FormLot = 112, "The energy is not a multiple of the lot: round it to the market's energy step.";
+    /// No energy.
+    FormZeroEnergy = 113, "The order has no energy: give it a positive amount of watt-hours.";
+    /// Contradicting flags.
+    FormFlags = 114, "Post-only contradicts an order that never rests: drop post-only, or let the order rest.";
+    /// No such area.
+    FormArea = 115, "There is no such delivery area on this ledger: look up the areas in its genesis.";
+    /// An amount of money that is not positive, or absurdly large.
+    FormAmount = 116, "The amount of money must be positive and at most a billion billion of currency: correct the amount.";
+    /// A field with a feature that is still to come.
+    FormUnsupported = 117, "The command asks for something this ledger does not offer yet: leave that field at zero.";
+
+    /// The signature is not the signer's over this content.
+    AuthSignature = 201, "The signature does not fit the bundle and its key: sign the exact bytes again with the device's own key.";
+    /// A key that may not be registered.
+    AuthKey = 202, "The public key cannot be used: it is weak, malformed, or belongs to another device already. Make a new key.";
+    /// Nobody's key.
+    AuthUnknownDevice = 203, "No device with this key is registered: ask the market operator to register it first.";
+    /// Suspended.
+    AuthSuspended = 204, "The device is suspended: ask the market operator why, and to let it in again.";
+    /// A nonce that was used.
+    AuthReplay = 205, "The bundle's nonce is not higher than the last one used by this device: sign again with a higher one.";
+    /// For another ledger.
+    AuthChain = 206, "The bundle is for another ledger: sign it with the chain id of this one.";
+    /// Too late.
+    AuthExpired = 207, "The bundle's expiry time has passed: sign it again with a later one.";
+    /// Not allowed to do this.
+    AuthRole = 208, "This key may not give that command: meters trade for themselves, the operator runs the registry and cash.";
+    /// A registration number that is not the next free one.
+    AuthRegistry = 209, "The registration number is not the next free one: read the registry again and use the next number.";
+    /// No such meter.
+    AuthMeter = 210, "No meter has this registration number: look it up in the registry.";
+
+    /// Too much waiting.
+    QuotaBusy = 301, "The market has too much waiting at the moment: send the same bundle again in a little while.";
+    /// Too fast.
+    QuotaRate = 302, "This device or address sends faster than it may: slow down, or put more commands into one bundle.";
+
+    /// Not open yet.
+    GateNotOpen = 401, "Trading of this delivery period has not opened yet: wait until it does.";
+    /// Closed.
+    GateClosed = 402, "Trading of this delivery period has ended: choose a later one.";
+    /// Over on arrival.
+    GateExpired = 403, "The order's good-till time has passed already: choose a later one.";
+
+    /// Not enough money.
+    CreditMoney = 501, "The account has not enough free money to cover this: deposit some, or cancel or shrink other orders.";
+    /// Beyond the connection.
+    CreditHeadroom = 502, "This is more than the meter's connection carries in that delivery period: lower the energy.";
+    /// No such account.
+    CreditAccount = 503, "No account has this registration number: look it up in the registry.";
+
+    /// Would have traded.
+    MatchPostOnly = 601, "The order is post-only and would have traded at once: choose a less eager price, or drop post-only.";
+    /// Could not be filled whole.
+    MatchFillOrKill = 602, "Not all of the order could be filled at once: lower the energy, or let the rest wait in the book.";
+    /// No such order.
+    MatchUnknownOrder = 603, "This meter has no open order of that name: it was filled, cancelled, has expired or never was.";
+    /// A reduction by nothing.
+    MatchNothingToReduce = 604, "The reduction is by nothing: say by how many watt-hours the order should shrink.";
+    /// A client id that is in use.
+    MatchDuplicate = 605, "This meter has used that client id for another order already: give every order a new one.";
+}
+
+impl Code {
+    /// Its number, as records and the wire carry it.
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+impl fmt::Display for Code {
+    /// Its name and its sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name(), self.sentence())
+    }
+}
+
+impl core::error::Error for Code {}
+
+impl From<Reject> for Code {
+    fn from(reject: Reject) -> Self {
+        match reject {
+            Reject::FormTick => Self::FormTick,
+            Reject::FormPriceLimit => Self::FormPriceLimit,
+            Reject::FormLot => Self::FormLot,
+            Reject::FormZeroEnergy => Self::FormZeroEnergy,
+            Reject::FormFlags => Self::FormFlags,
+            Reject::FormArea => Self::FormArea,
+            Reject::GateNotOpen => Self::GateNotOpen,
+            Reject::GateClosed => Self::GateClosed,
+            Reject::GateExpired => Self::GateExpired,
+            Reject::MatchPostOnly => Self::MatchPostOnly,
+            Reject::MatchFillOrKill => Self::MatchFillOrKill,
+            Reject::MatchUnknownOrder => Self::MatchUnknownOrder,
+            Reject::MatchNothingToReduce => Self::MatchNothingToReduce,
+            Reject::CreditMoney => Self::CreditMoney,
+            Reject::CreditHeadroom => Self::CreditHeadroom,
+        }
+    }
+}
+
+impl From<BytesError> for Code {
+    fn from(error: BytesError) -> Self {
+        match error {
+            BytesError::Truncated => Self::FormTruncated,
+            BytesError::Trailing => Self::FormTrailing,
+            BytesError::Unknown => Self::FormTag,
+            BytesError::Padding => Self::FormPadding,
+            BytesError::TooLong => Self::FormCount,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A support desk is given a number, a name or a sentence: each must lead to one reason.
+    #[test]
+    fn every_code_has_its_own_name_number_and_sentence() {
+        let numbers: BTreeSet<_> = Code::ALL.iter().map(|code| code.number()).collect();
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        let sentences: BTreeSet<_> = Code::ALL.iter().map(|code| code.sentence()).collect();
+        assert_eq!(numbers.len(), Code::ALL.len());
+        assert_eq!(names.len(), Code::ALL.len());
+        assert_eq!(sentences.len(), Code::ALL.len());
+    }
+
+    /// "invalid input" helps nobody: the sentence says what is wrong and what to do.
+    #[test]
+    fn every_sentence_is_long_enough_to_help_and_ends_properly() {
+        for code in Code::ALL {
+            let sentence = code.sentence();
+            assert!((50..=160).contains(&sentence.len()), "{}: {} bytes", code.name(), sentence.len());
+            assert!(sentence.ends_with('.') && sentence.starts_with(char::is_uppercase), "{}", code.name());
+        }
+    }
+
+    /// A record is read back years later: the number still finds its reason, and other numbers find none.
+    #[test]
+    fn numbers_lead_back_to_their_code_and_no_other_number_does() {
+        for number in 0..=u16::MAX {
+            if let Some(code) = Code::from_number(number) {
+                assert_eq!(code.number(), number);
+            }
+        }
+        assert_eq!((0..=u16::MAX).filter_map(Code::from_number).count(), Code::ALL.len());
+    }
+
+    /// The room is in the number and in the name: they must not contradict each other.
+    #[test]
+    fn the_hundreds_digit_is_the_room_in_the_name() {
+        for code in Code::ALL {
+            let room = match code.number() / 100 {
+                1 => "Form",
+                2 => "Auth",
+                3 => "Quota",
+                4 => "Gate",
+                5 => "Credit",
+                6 => "Match",
+                other => panic!("no room {other}"),
+            };
+            assert!(code.name().starts_with(room), "{}", code.name());
+        }
+    }
+
+    /// The engine and the ledger name a reason alike.
+    #[test]
+    fn the_engines_reasons_keep_their_names() {
+        for reject in [
+            Reject::FormTick,
+            Reject::FormPriceLimit,
+            Reject::FormLot,
+            Reject::FormZeroEnergy,
+            Reject::FormFlags,
+            Reject::FormArea,
+            Reject::GateNotOpen,
+            Reject::GateClosed,
+            Reject::GateExpired,
+            Reject::MatchPostOnly,
+            Reject::MatchFillOrKill,
+            Reject::MatchUnknownOrder,
+            Reject::MatchNothingToReduce,
+            Reject::CreditMoney,
+            Reject::CreditHeadroom,
+        ] {
+            assert_eq!(format!("{reject:?}"), Code::from(reject).name());
+        }
+    }
+}
