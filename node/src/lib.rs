@@ -1,1 +1,9 @@
-//! gridbook-node
+//! Everything behind the `gridbook` binary: the validator process, the meter protocol and its client library, the command line
+//! and the demo. The crate has no rules of the market and none of the consensus protocol: those are the ledger's and the engine's.
+
+pub mod admin;
+pub mod config;
+pub mod keyfile;
+pub mod logging;
+pub mod metrics;
+pub mod protocol;

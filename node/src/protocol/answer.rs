@@ -1,0 +1,357 @@
+//! What a validator answers.
+
+use gridbook_engine::{AccountId, AreaId, LedgerTime, MeterId, Money};
+use gridbook_ledger::bytes::{BytesError, Reader, Writer};
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::reject::Code;
+use gridbook_ledger::validators::ValidatorIndex;
+
+use super::{RECORDS_MAX, RequestId, read_blob, write_blob};
+
+/// What a validator sends to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The request was refused, here and now, and left no trace.
+    Refused {
+        /// The request; 0 if not even its number could be read.
+        request_id: RequestId,
+        /// Why.
+        code: Code,
+    },
+    /// The bundle was admitted here and is on its way into the log. A promise only of effort: it is on the ledger when `Final` says so.
+    Accepted {
+        /// The request.
+        request_id: RequestId,
+        /// The bundle's id.
+        bundle: Hash,
+    },
+    /// The bundle is final.
+    Final {
+        /// The request.
+        request_id: RequestId,
+        /// The bundle's id.
+        bundle: Hash,
+        /// The height of the header that holds it.
+        height: u64,
+        /// The sequence number of its first command; the others follow.
+        first_seq: u64,
+        /// Canonical bytes of the records that its commands caused, in order.
+        records: Vec<Vec<u8>>,
+    },
+    /// From now on events of this meter come on this connection.
+    Watching {
+        /// The request.
+        request_id: RequestId,
+        /// The meter whose key signed the query.
+        meter: MeterId,
+    },
+    /// Something happened to an order of a watched meter, and is final. Not an answer to a numbered request.
+    Event {
+        /// The meter.
+        meter: MeterId,
+        /// The height of the header that holds it.
+        height: u64,
+        /// A record's bytes, cut by [`cut_to`](super::cut_to) to the events that name this meter: others' business stays theirs,
+        /// and a gate that closes on a whole town does not reach every meter as a whole. The proof of the full record is its receipt.
+        record: Vec<u8>,
+    },
+    /// A receipt.
+    Receipt {
+        /// The request.
+        request_id: RequestId,
+        /// Its bytes; they verify offline against the genesis.
+        receipt: Vec<u8>,
+    },
+    /// How the validator and the ledger stand.
+    Status {
+        /// The request.
+        request_id: RequestId,
+        /// The answer.
+        status: Status,
+    },
+    /// An account.
+    Account {
+        /// The request.
+        request_id: RequestId,
+        /// The answer.
+        account: AccountState,
+    },
+    /// What was asked for is not final here, now: it never was on this ledger, or not yet, or this validator is still catching up.
+    NotFinal {
+        /// The request.
+        request_id: RequestId,
+    },
+    /// A final header.
+    Header {
+        /// The request.
+        request_id: RequestId,
+        /// Its canonical bytes.
+        header: Vec<u8>,
+    },
+}
+
+/// How a validator and the ledger stand, as of its last final header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The ledger.
+    pub chain: Hash,
+    /// Which validator answers.
+    pub validator: ValidatorIndex,
+    /// The height of the last final header.
+    pub height: u64,
+    /// The view it is in.
+    pub view: u64,
+    /// Who leads that view.
+    pub leader: ValidatorIndex,
+    /// Ledger time of the last final header.
+    pub ledger_time: LedgerTime,
+    /// Sequence number of the last final command.
+    pub last_seq: u64,
+    /// Accounts registered, system accounts included.
+    pub accounts: u32,
+    /// Meters registered.
+    pub meters: u32,
+    /// Orders resting in the books.
+    pub orders_open: u64,
+    /// Trades made so far.
+    pub trades: u64,
+    /// State root of the last final header.
+    pub state_root: Hash,
+    /// The sum over all accounts, the issuer's among them. Zero, or something is wrong.
+    pub money_sum: Money,
+}
+
+/// An account and the meter whose key asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountState {
+    /// The account.
+    pub account: AccountId,
+    /// What it has, reservations included.
+    pub balance: Money,
+    /// How much of that is held by open orders and by trades not yet settled.
+    pub reserved: Money,
+    /// The meter.
+    pub meter: MeterId,
+    /// Where it is connected.
+    pub area: AreaId,
+    /// The nonce of its last bundle; the next must be higher.
+    pub nonce: u64,
+    /// Whether its orders are refused for now.
+    pub suspended: bool,
+}
+
+impl Answer {
+    /// The request it answers; none for events.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match self {
+            Self::Event { .. } => None,
+            Self::Refused { request_id, .. }
+            | Self::Accepted { request_id, .. }
+            | Self::Final { request_id, .. }
+            | Self::Watching { request_id, .. }
+            | Self::Receipt { request_id, .. }
+            | Self::Status { request_id, .. }
+            | Self::Account { request_id, .. }
+            | Self::NotFinal { request_id }
+            | Self::Header { request_id, .. } => Some(*request_id),
+        }
+    }
+
+    /// The frame. The request number comes first, 0 in events.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u64(self.request_id().unwrap_or(0));
+        match self {
+            Self::Refused { code, .. } => _ = w.u8(1).u16(code.number()),
+            Self::Accepted { bundle, .. } => _ = w.u8(2).bytes(&bundle.0),
+            Self::Final { bundle, height, first_seq, records, .. } => {
+                let count = u32::try_from(records.len()).expect("fewer than RECORDS_MAX");
+                w.u8(3).bytes(&bundle.0).u64(*height).u64(*first_seq).u32(count);
+                records.iter().for_each(|record| write_blob(&mut w, record));
+            }
+            Self::Watching { meter, .. } => _ = w.u8(4).u32(meter.0),
+            Self::Event { meter, height, record } => write_blob(w.u8(5).u32(meter.0).u64(*height), record),
+            Self::Receipt { receipt, .. } => write_blob(w.u8(6), receipt),
+            Self::Status { status, .. } => status.write(w.u8(7)),
+            Self::Account { account, .. } => account.write(w.u8(8)),
+            Self::NotFinal { .. } => _ = w.u8(9),
+            Self::Header { header, .. } => write_blob(w.u8(10), header),
+        }
+        w.finish()
+    }
+
+    /// Reads a frame; refuses whatever [`Answer::encode`] would not have written.
+    pub fn decode(frame: &[u8]) -> Result<Self, BytesError> {
+        let mut r = Reader::new(frame);
+        let request_id = r.u64()?;
+        let answer = match r.u8()? {
+            1 => Self::Refused { request_id, code: Code::from_number(r.u16()?).ok_or(BytesError::Unknown)? },
+            2 => Self::Accepted { request_id, bundle: Hash(r.array()?) },
+            3 => read_final(request_id, &mut r)?,
+            4 => Self::Watching { request_id, meter: MeterId(r.u32()?) },
+            5 if request_id != 0 => return Err(BytesError::Unknown),
+            5 => Self::Event { meter: MeterId(r.u32()?), height: r.u64()?, record: read_blob(&mut r)? },
+            6 => Self::Receipt { request_id, receipt: read_blob(&mut r)? },
+            7 => Self::Status { request_id, status: Status::read(&mut r)? },
+            8 => Self::Account { request_id, account: AccountState::read(&mut r)? },
+            9 => Self::NotFinal { request_id },
+            10 => Self::Header { request_id, header: read_blob(&mut r)? },
+            _ => return Err(BytesError::Unknown),
+        };
+        r.finish()?;
+        Ok(answer)
+    }
+}
+
+fn read_final(request_id: RequestId, r: &mut Reader<'_>) -> Result<Answer, BytesError> {
+    let (bundle, height, first_seq) = (Hash(r.array()?), r.u64()?, r.u64()?);
+    let count = r.u32()?;
+    if count > RECORDS_MAX {
+        return Err(BytesError::TooLong);
+    }
+    let records = (0..count).map(|_| read_blob(r)).collect::<Result<_, _>>()?;
+    Ok(Answer::Final { request_id, bundle, height, first_seq, records })
+}
+
+impl Status {
+    fn write(&self, w: &mut Writer) {
+        w.bytes(&self.chain.0).u16(self.validator.0).u64(self.height).u64(self.view).u16(self.leader.0);
+        w.u64(self.ledger_time.0).u64(self.last_seq).u32(self.accounts).u32(self.meters);
+        w.u64(self.orders_open).u64(self.trades).bytes(&self.state_root.0).i128(self.money_sum.0);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        Ok(Self {
+            chain: Hash(r.array()?),
+            validator: ValidatorIndex(r.u16()?),
+            height: r.u64()?,
+            view: r.u64()?,
+            leader: ValidatorIndex(r.u16()?),
+            ledger_time: LedgerTime(r.u64()?),
+            last_seq: r.u64()?,
+            accounts: r.u32()?,
+            meters: r.u32()?,
+            orders_open: r.u64()?,
+            trades: r.u64()?,
+            state_root: Hash(r.array()?),
+            money_sum: Money(r.i128()?),
+        })
+    }
+}
+
+impl AccountState {
+    fn write(&self, w: &mut Writer) {
+        w.u32(self.account.0).i128(self.balance.0).i128(self.reserved.0);
+        w.u32(self.meter.0).u16(self.area.0).u64(self.nonce).u8(self.suspended.into());
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        Ok(Self {
+            account: AccountId(r.u32()?),
+            balance: Money(r.i128()?),
+            reserved: Money(r.i128()?),
+            meter: MeterId(r.u32()?),
+            area: AreaId(r.u16()?),
+            nonce: r.u64()?,
+            suspended: match r.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(BytesError::Unknown),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            chain: Hash([1; 32]),
+            validator: ValidatorIndex(3),
+            height: 9,
+            view: 4,
+            leader: ValidatorIndex(1),
+            ledger_time: LedgerTime(1_750_000_000_000),
+            last_seq: 12,
+            accounts: 7,
+            meters: 5,
+            orders_open: 99,
+            trades: 3,
+            state_root: Hash([2; 32]),
+            money_sum: Money(-1),
+        }
+    }
+
+    fn account() -> AccountState {
+        AccountState {
+            account: AccountId(6),
+            balance: Money(5_000_000_000),
+            reserved: Money(1),
+            meter: MeterId(4),
+            area: AreaId(2),
+            nonce: u64::MAX,
+            suspended: true,
+        }
+    }
+
+    fn one_of_each() -> Vec<Answer> {
+        let code = Code::from_number(101).expect("the first code");
+        let records = vec![vec![1, 2], Vec::new(), vec![3; 300]];
+        vec![
+            Answer::Refused { request_id: 1, code },
+            Answer::Accepted { request_id: 2, bundle: Hash([3; 32]) },
+            Answer::Final { request_id: 3, bundle: Hash([3; 32]), height: 8, first_seq: 70, records },
+            Answer::Watching { request_id: 4, meter: MeterId(4) },
+            Answer::Event { meter: MeterId(4), height: 8, record: vec![9; 40] },
+            Answer::Receipt { request_id: 5, receipt: vec![7; 1800] },
+            Answer::Status { request_id: 6, status: status() },
+            Answer::Account { request_id: 7, account: account() },
+            Answer::NotFinal { request_id: 8 },
+            Answer::Header { request_id: 9, header: vec![4; 500] },
+        ]
+    }
+
+    #[test]
+    fn every_answer_comes_back_as_it_was_sent() {
+        for answer in one_of_each() {
+            assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
+        }
+    }
+
+    #[test]
+    fn an_answer_cut_short_anywhere_or_with_a_byte_more_is_refused() {
+        for answer in one_of_each() {
+            let frame = answer.encode();
+            for length in 0..frame.len() {
+                assert_eq!(Answer::decode(&frame[..length]), Err(BytesError::Truncated), "{answer:?} cut to {length}");
+            }
+            let longer = [&frame[..], &[0]].concat();
+            assert_eq!(Answer::decode(&longer), Err(BytesError::Trailing), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn values_without_a_meaning_are_refused() {
+        let mut suspended = Answer::Account { request_id: 1, account: account() }.encode();
+        *suspended.last_mut().expect("not empty") = 2;
+        assert_eq!(Answer::decode(&suspended), Err(BytesError::Unknown));
+
+        let mut numbered_event = Answer::Event { meter: MeterId(1), height: 1, record: Vec::new() }.encode();
+        numbered_event[0] = 1;
+        assert_eq!(Answer::decode(&numbered_event), Err(BytesError::Unknown));
+
+        let nonsense_code = [&1_u64.to_le_bytes()[..], &[1], &u16::MAX.to_le_bytes()].concat();
+        assert_eq!(Answer::decode(&nonsense_code), Err(BytesError::Unknown));
+    }
+
+    #[test]
+    fn a_record_count_beyond_the_limit_is_refused_before_anything_is_read() {
+        let records = Vec::new();
+        let mut frame = Answer::Final { request_id: 1, bundle: Hash::ZERO, height: 1, first_seq: 1, records }.encode();
+        let count_at = frame.len() - 4;
+        frame[count_at..].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(Answer::decode(&frame), Err(BytesError::TooLong));
+    }
+}

@@ -1,0 +1,42 @@
+//! The meter protocol: what clients and validators say to each other in the frames of a meter connection.
+//!
+//! One frame is one [`Request`] or one [`Answer`]. Both start with the request's number, so that many can be under way on one
+//! connection and answers may come in any order; then a tag, then fixed-width little-endian fields, then nothing. Bytes
+//! that the writer would not have written are refused by the reader.
+//!
+//! The connection proves nothing about meters (a gateway carries bundles and queries of many): a bundle is authorised by its own
+//! signature, and whoever reads what only a meter may see sends a [`SignedQuery`].
+
+mod answer;
+mod event;
+mod query;
+mod request;
+
+pub use answer::{AccountState, Answer, Status};
+pub use event::{cut_to, meters_in};
+pub use query::{QueryKind, SignedQuery};
+pub use request::{Request, RequestBody};
+
+use gridbook_ledger::bytes::{BytesError, Reader, Writer};
+
+/// The number that a client gives its request, unique among those of its connection that are under way.
+pub type RequestId = u64;
+
+/// The most records one [`Answer::Final`] may carry.
+pub const RECORDS_MAX: u32 = 1 << 20;
+
+/// The request number at the front of a frame that may be malformed behind it, so that even a refusal finds its request.
+pub fn request_id_of(frame: &[u8]) -> Option<RequestId> {
+    Reader::new(frame).u64().ok()
+}
+
+/// Bytes with their length in front.
+fn write_blob(w: &mut Writer, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).expect("frames are capped far below 4 GiB");
+    w.u32(length).bytes(bytes);
+}
+
+fn read_blob(r: &mut Reader<'_>) -> Result<Vec<u8>, BytesError> {
+    let length = usize::try_from(r.u32()?).map_err(|_| BytesError::TooLong)?;
+    Ok(r.bytes(length)?.to_vec())
+}

@@ -1,0 +1,139 @@
+//! What a client asks of a validator.
+
+use gridbook_ledger::bytes::{BytesError, Reader, Writer};
+use gridbook_ledger::crypto::Hash;
+
+use super::{RequestId, SignedQuery, read_blob, write_blob};
+
+/// A numbered request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its number; the answers carry it.
+    pub request_id: RequestId,
+    /// What is asked.
+    pub body: RequestBody,
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestBody {
+    /// Put these bytes of a signed bundle on the ledger. Answered twice: `Accepted`, then `Final`; or once: `Refused`.
+    Submit(Vec<u8>),
+    /// Send what happens to the orders of the query's meter. Answered by `Watching`, then by an `Event` each time.
+    Watch(SignedQuery),
+    /// The receipt of the command at `index` of a bundle. Answered by `Receipt` or `NotFinal`.
+    Receipt {
+        /// The bundle's id.
+        bundle: Hash,
+        /// The command's place in it, from 0.
+        index: u16,
+    },
+    /// How the validator and the ledger stand. Answered by `Status`.
+    Status,
+    /// The account of the query's meter. Answered by `Account`.
+    Account(SignedQuery),
+    /// The final header at a height. Answered by `Header` or `NotFinal`.
+    Header {
+        /// The header's number in the chain.
+        height: u64,
+    },
+}
+
+impl Request {
+    /// The frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u64(self.request_id);
+        match &self.body {
+            RequestBody::Submit(bundle) => write_blob(w.u8(1), bundle),
+            RequestBody::Watch(query) => query.write(w.u8(2)),
+            RequestBody::Receipt { bundle, index } => _ = w.u8(3).bytes(&bundle.0).u16(*index),
+            RequestBody::Status => _ = w.u8(4),
+            RequestBody::Account(query) => query.write(w.u8(5)),
+            RequestBody::Header { height } => _ = w.u8(6).u64(*height),
+        }
+        w.finish()
+    }
+
+    /// Reads a frame; refuses whatever [`Request::encode`] would not have written.
+    pub fn decode(frame: &[u8]) -> Result<Self, BytesError> {
+        let mut r = Reader::new(frame);
+        let request_id = r.u64()?;
+        let body = match r.u8()? {
+            1 => RequestBody::Submit(read_blob(&mut r)?),
+            2 => RequestBody::Watch(SignedQuery::read(&mut r)?),
+            3 => RequestBody::Receipt { bundle: Hash(r.array()?), index: r.u16()? },
+            4 => RequestBody::Status,
+            5 => RequestBody::Account(SignedQuery::read(&mut r)?),
+            6 => RequestBody::Header { height: r.u64()? },
+            _ => return Err(BytesError::Unknown),
+        };
+        r.finish()?;
+        Ok(Self { request_id, body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::LedgerTime;
+    use gridbook_ledger::crypto::SecretKey;
+
+    use super::*;
+    use crate::protocol::{QueryKind, request_id_of};
+
+    fn one_of_each() -> Vec<Request> {
+        let key = SecretKey::from_seed([7; 32]);
+        let query = |kind| SignedQuery::sign(Hash([1; 32]), kind, LedgerTime(5), &key);
+        let bodies = vec![
+            RequestBody::Submit(vec![1, 2, 3]),
+            RequestBody::Submit(Vec::new()),
+            RequestBody::Watch(query(QueryKind::Watch)),
+            RequestBody::Receipt { bundle: Hash([9; 32]), index: 1023 },
+            RequestBody::Status,
+            RequestBody::Account(query(QueryKind::Account)),
+            RequestBody::Header { height: 77 },
+        ];
+        bodies.into_iter().zip(100..).map(|(body, request_id)| Request { request_id, body }).collect()
+    }
+
+    #[test]
+    fn every_request_comes_back_as_it_was_sent() {
+        for request in one_of_each() {
+            assert_eq!(Request::decode(&request.encode()), Ok(request));
+        }
+    }
+
+    #[test]
+    fn a_request_cut_short_anywhere_or_with_a_byte_more_is_refused() {
+        for request in one_of_each() {
+            let frame = request.encode();
+            for length in 0..frame.len() {
+                assert_eq!(
+                    Request::decode(&frame[..length]),
+                    Err(BytesError::Truncated),
+                    "{request:?} cut to {length}"
+                );
+            }
+            let longer = [&frame[..], &[0]].concat();
+            assert_eq!(Request::decode(&longer), Err(BytesError::Trailing), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_tag_is_refused_and_still_names_its_request() {
+        let mut frame = Request { request_id: 42, body: RequestBody::Status }.encode();
+        for tag in [0, 7, 255] {
+            frame[8] = tag;
+            assert_eq!(Request::decode(&frame), Err(BytesError::Unknown));
+            assert_eq!(request_id_of(&frame), Some(42));
+        }
+        assert_eq!(request_id_of(&frame[..7]), None);
+    }
+
+    #[test]
+    fn a_bundle_length_beyond_the_frame_allocates_nothing() {
+        let mut frame = Request { request_id: 1, body: RequestBody::Submit(vec![5]) }.encode();
+        frame[9..13].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(Request::decode(&frame), Err(BytesError::Truncated));
+    }
+}
