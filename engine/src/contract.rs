@@ -10,13 +10,13 @@ pub struct DeliveryPeriod(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AreaId(pub u16);
 
-/// What is traded. Ordered by area, then period: the order in which gates close (MARKET.md section 4, Time).
+/// What is traded. Ordered by period, then area: the order in which gates close (MARKET.md section 4, Time).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Contract {
-    /// Where the energy is delivered.
-    pub area: AreaId,
     /// When the energy is delivered.
     pub period: DeliveryPeriod,
+    /// Where the energy is delivered.
+    pub area: AreaId,
 }
 
 /// An account in the ledger's registry, by registration number.

@@ -2,6 +2,50 @@
 //!
 //! Everything here is deterministic integer arithmetic in sequence order. The crate contains no keys, signatures, sockets,
 //! clocks or threads, and no floating point: the same commands give the same events on every machine.
+//!
+//! # The way through
+//!
+//! A command comes through the [`ingress`] ring to the one thread that owns the [`Engine`]. The engine checks its form and gate,
+//! asks the [`Limits`] to set money and headroom aside, matches it, and appends [`Event`]s. It publishes the new best
+//! prices in [`top_of_book`]. What a command is and who may send it is decided before, in the ledger; what it costs, behind the limits.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`units`], [`contract`], [`order`], [`rules`], [`reject`], [`event`], [`limits`] | the vocabulary |
+//! | [`engine`] | the commands, their checks, and the few changes that they are made of |
+//! | `matching` | who meets whom |
+//! | `sweep` | what is over leaves |
+//! | `journal`, `rollback` | every change's inverse |
+//! | `calendar`, `book`, `slab`, `deadline` | where things lie |
+//! | `digest`, [`image`] | the state as a hash, and as plain data |
+//! | [`ingress`], [`top_of_book`] | the lock-free edges |
+//! | [`reference`] | the slow and obvious twin that the engine is tested against |
+//!
+//! # Invariants
+//!
+//! **Architecture invariant:** there is one writer. The engine is a deterministic state machine behind `&mut self`, so it can be replicated by
+//! replaying commands. What is lock-free are its edges: the ring in front of it and the prices behind it. There is no book with many writers.
+//!
+//! **Architecture invariant:** time is an argument. [`Engine::advance`] sets it; no timer and no clock exist here. What is over does not trade
+//! from that moment on, whenever [`Engine::sweep`] gets round to removing it.
+//!
+//! **Architecture invariant:** a refused command leaves no trace in state, limits, events or journal.
+//!
+//! **Architecture invariant:** every change goes through the journal. There is no way to change a book that cannot be undone, so fill-or-kill,
+//! replace, baskets and the undoing of speculation are all the same mark and rollback.
+//!
+//! **Architecture invariant:** all energy of an order is reserved once, and each part of it is filled or released once. The engine knows
+//! nothing else of money.
+//!
+//! **Architecture invariant:** no result depends on a handle, a slot or a memory layout. [`OrderId`] is one process's own; hashes and images
+//! name orders by their [`OrderTag`], and nothing here iterates over an unordered map.
+//!
+//! **Architecture invariant:** at rest no two orders of different accounts in one contract, both still alive, could trade with each other.
+//!
+//! **Architecture invariant:** memory is bounded by what rests, what is open, and what the journal may still undo. A period whose gate has
+//! come is forgotten when its last order leaves.
+//!
+//! **Architecture invariant:** no `unsafe`, not in the lock-free parts either.
 
 #![deny(clippy::float_arithmetic)]
 
@@ -21,5 +65,22 @@ pub use reject::Reject;
 pub use rules::{MarketRules, RulesError};
 pub use units::{Energy, LedgerTime, Money, Price};
 
+mod book;
+mod calendar;
+mod deadline;
+mod digest;
 pub mod engine;
-pub use engine::{Engine, EngineImage, Mark};
+pub mod image;
+pub mod ingress;
+mod journal;
+mod matching;
+pub mod reference;
+mod rollback;
+mod slab;
+mod sweep;
+pub mod top_of_book;
+
+pub use engine::Engine;
+pub use image::{EngineImage, ImageError, RestingOrder};
+pub use journal::Mark;
+pub use top_of_book::{Top, TopOfBook, TopOfBookWriter};

@@ -16,7 +16,7 @@ pub struct MarketRules {
     pub price_min: Price,
     /// The highest price allowed, a multiple of the tick.
     pub price_max: Price,
-    /// How long before delivery a contract opens, in ledger milliseconds.
+    /// How long before delivery a contract opens, in ledger milliseconds; [`MarketRules::NO_GATES_MS`] for never acting by time.
     pub open_lead_ms: u64,
     /// How long before delivery trading in an area ends, in ledger milliseconds.
     pub gate_ms: u64,
@@ -55,6 +55,14 @@ pub enum RulesError {
 }
 
 impl MarketRules {
+    /// An `open_lead_ms` that says: no gate acts by time. Contracts are open from the start and close by command only.
+    pub const NO_GATES_MS: u64 = u64::MAX;
+
+    /// The default rules, but no gate acts by time: for order files without rules, whose periods are just numbers.
+    pub fn without_gates() -> Self {
+        Self { open_lead_ms: Self::NO_GATES_MS, ..Self::default() }
+    }
+
     /// Checks that the rules make sense together.
     pub fn validate(&self) -> Result<(), RulesError> {
         if ![5, 15, 30, 60].contains(&self.mtu_minutes) {
@@ -77,8 +85,11 @@ impl MarketRules {
         LedgerTime(contract.period.starts_at(self.mtu_minutes).0.saturating_sub(self.open_lead_ms))
     }
 
-    /// When trading of a contract ends.
+    /// When trading of a contract ends; the end of time where no gate acts by time.
     pub fn gate_closes_at(&self, contract: Contract) -> LedgerTime {
+        if self.open_lead_ms == Self::NO_GATES_MS {
+            return LedgerTime(u64::MAX);
+        }
         LedgerTime(contract.period.starts_at(self.mtu_minutes).0.saturating_sub(self.gate_ms))
     }
 

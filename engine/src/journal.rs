@@ -1,0 +1,112 @@
+//! What has to be done to go back: every change of the engine pushes its inverse here.
+
+use crate::calendar::GonePeriod;
+use crate::slab::Node;
+use crate::units::{Energy, LedgerTime};
+
+/// A point to roll back to: a position in the journal, counted since the engine was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(pub u64);
+
+/// The inverse of one change.
+#[derive(Debug)]
+pub(crate) enum Undo {
+    /// An order came to rest: take it out, and its priority number back.
+    Rested(u32),
+    /// Energy was taken from an order that stayed: give it back.
+    Taken { slot: u32, energy: Energy },
+    /// An order left: put it back between its neighbours.
+    Removed { slot: u32, node: Node },
+    /// Time moved on from this.
+    Advanced(LedgerTime),
+    /// A book was closed by command.
+    Closed(u32),
+    /// A period was opened.
+    PeriodOpened(u32),
+    /// A book was opened.
+    BookOpened(u32),
+    /// A period that was over was forgotten. Boxed: it is rare, and must not make the others larger.
+    PeriodGone(Box<GonePeriod>),
+}
+
+// An undo record is an order's node and little else.
+const _: () = assert!(size_of::<Undo>() <= 72);
+
+/// The undo records since the last [`Journal::forget`].
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    records: Vec<Undo>,
+    /// The position of `records[0]`.
+    base: u64,
+    /// The oldest position that can still be gone back to.
+    floor: u64,
+}
+
+impl Journal {
+    pub(crate) fn push(&mut self, undo: Undo) {
+        self.records.push(undo);
+    }
+
+    pub(crate) fn end(&self) -> Mark {
+        Mark(self.base + self.records.len() as u64)
+    }
+
+    /// Takes the newest record after `mark`, if there is one.
+    ///
+    /// # Panics
+    /// If `mark` was forgotten or lies in the future: a mistake of the caller's.
+    pub(crate) fn pop_after(&mut self, mark: Mark) -> Option<Undo> {
+        assert!(mark.0 >= self.floor, "this mark was forgotten");
+        assert!(mark <= self.end(), "this mark was rolled back");
+        if mark == self.end() { None } else { self.records.pop() }
+    }
+
+    /// Gives up all records before `mark`. They are dropped when they are more than half of all, so that each is moved at most once.
+    ///
+    /// # Panics
+    /// If `mark` lies in the future: a mistake of the caller's.
+    pub(crate) fn forget(&mut self, mark: Mark) {
+        assert!(mark <= self.end(), "this mark was rolled back");
+        self.floor = self.floor.max(mark.0);
+        let stale = usize::try_from(self.floor - self.base).expect("no more than there are records");
+        if stale > self.records.len() / 2 || stale == self.records.len() {
+            self.records.drain(..stale);
+            self.base = self.floor;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(time: u64) -> Undo {
+        Undo::Advanced(LedgerTime(time))
+    }
+
+    #[test]
+    fn marks_stay_where_they_are_when_older_ones_are_forgotten() {
+        let mut journal = Journal::default();
+        let marks: Vec<Mark> = (0..10)
+            .map(|time| {
+                journal.push(note(time));
+                journal.end()
+            })
+            .collect();
+        journal.forget(marks[2]);
+        journal.forget(marks[7]);
+        assert!(matches!(journal.pop_after(marks[8]), Some(Undo::Advanced(LedgerTime(9)))));
+        assert!(journal.pop_after(marks[8]).is_none());
+        assert_eq!(journal.end(), marks[8]);
+    }
+
+    #[test]
+    #[should_panic(expected = "this mark was forgotten")]
+    fn a_forgotten_mark_is_not_silently_mistaken_for_another() {
+        let mut journal = Journal::default();
+        let start = journal.end();
+        journal.push(note(1));
+        journal.forget(journal.end());
+        journal.pop_after(start);
+    }
+}

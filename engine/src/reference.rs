@@ -1,0 +1,1 @@
+//! The slow and obvious twin of the engine.
