@@ -239,10 +239,11 @@ impl Agent {
         let (period, resting_price, remaining) = self.orders.quoted(order)?;
         let room = self.headroom(period, side) + remaining;
         let energy = wanted.min(Energy(room.0 / self.rules.lot * self.rules.lot));
+        let is_sure = !self.orders.is_unsure(order);
         let is_close = energy.0.abs_diff(remaining.0) <= (remaining.0 / 50).max(DUST_WH);
-        if !self.rules.energy_is_valid(energy) || (is_close && price == resting_price) {
+        if !self.rules.energy_is_valid(energy) || (is_close && is_sure && price == resting_price) {
             None
-        } else if price == resting_price && energy < remaining {
+        } else if is_sure && price == resting_price && energy < remaining {
             Some(self.orders.reduce(order, remaining - energy))
         } else {
             Some(self.orders.replace(order, price, energy))

@@ -41,7 +41,7 @@ enum Stage {
     Leaving,
     /// Gone as far as the agent can tell; late fills count.
     Believed,
-    /// Gone by notice or refusal; only fills that were inferred can still come.
+    /// Gone by notice or refusal; only fills that were inferred, or crossed the last change, can still come.
     Told,
 }
 
@@ -58,6 +58,10 @@ struct OwnOrder {
     refusals: u8,
     /// Filled by inference; the notices of these fills may still come.
     inferred: Energy,
+    /// A replacement is on its way: a fill told now may belong to the time before it.
+    replacing: bool,
+    /// Such a fill came: `remaining` may be too low, and only the next replacement makes it certain.
+    unsure: bool,
 }
 
 /// The agent's orders of all periods whose delivery is not over, and what they traded.
@@ -91,6 +95,8 @@ impl Orders {
             before: None,
             refusals: 0,
             inferred: Energy::ZERO,
+            replacing: false,
+            unsure: false,
         };
         self.orders.insert(client_id, order);
         self.by_period.entry(terms.period).or_default().ids.push(client_id);
@@ -112,7 +118,8 @@ impl Orders {
         self.change(client_id, |order| {
             order.terms.price = price;
             order.remaining = energy;
-            order.ceiling = order.ceiling.max(energy);
+            order.ceiling += energy;
+            (order.replacing, order.unsure) = (true, false);
         });
         Intent::Replace { client_id, price, energy }
     }
@@ -130,13 +137,11 @@ impl Orders {
         let Some(order) = self.orders.get_mut(&client_id) else { return };
         let expected = energy.min(order.inferred);
         order.inferred -= expected;
-        if order.stage == Stage::Told {
-            return;
-        }
         let filled = (energy - expected).min(order.ceiling);
         let less = |from: Energy| Energy(from.0.saturating_sub(filled.0));
         order.ceiling -= filled;
         order.remaining = less(order.remaining);
+        order.unsure |= order.replacing;
         order.before = order.before.map(|(price, remaining)| (price, less(remaining)));
         let terms = order.terms;
         self.count(terms, filled, price);
@@ -155,7 +160,10 @@ impl Orders {
                 order.stage = Stage::Resting;
             }
             Some(_) => order.stage = Stage::Believed,
-            None => order.stage = Stage::Told,
+            None => {
+                order.stage = Stage::Told;
+                order.ceiling = Energy::ZERO;
+            }
         }
     }
 
@@ -165,6 +173,8 @@ impl Orders {
             return;
         }
         order.stage = Stage::Told;
+        // What was certain is settled now; a fill that crossed the last change may still be on its way.
+        order.ceiling = Energy(order.ceiling.0.saturating_sub(order.remaining.0));
         let missed = Energy(order.remaining.0.saturating_sub(remaining.0));
         order.inferred += missed;
         let terms = order.terms;
@@ -197,12 +207,16 @@ impl Orders {
     /// Orders that must have left by now are believed gone; what was sent the last time is believed taken.
     pub(super) fn age(&mut self, now: LedgerTime, rules: &MarketRules, area: AreaId) {
         for order in self.orders.values_mut() {
+            order.replacing = false;
             let terms = order.terms;
             let gate = rules.gate_closes_at(Contract { area, period: terms.period });
             let is_over = gate <= now || terms.good_till.is_some_and(|until| until <= now) || terms.ioc;
             match order.stage {
-                Stage::Resting if is_over || order.remaining.is_zero() => order.stage = Stage::Believed,
-                Stage::Resting => order.ceiling = order.remaining,
+                Stage::Resting if is_over || (order.remaining.is_zero() && !order.unsure) => {
+                    order.stage = Stage::Believed
+                }
+                Stage::Resting if !order.unsure => order.ceiling = order.remaining,
+                Stage::Resting => {}
                 Stage::Leaving => order.stage = Stage::Believed,
                 Stage::Believed | Stage::Told => {}
             }
@@ -240,6 +254,11 @@ impl Orders {
         self.orders.get(&client_id).map(|order| (order.terms.period, order.terms.price, order.remaining))
     }
 
+    /// Whether a fill may have crossed the last replacement of an order, so that what is open is not known.
+    pub(super) fn is_unsure(&self, client_id: u64) -> bool {
+        self.orders.get(&client_id).is_some_and(|order| order.unsure)
+    }
+
     /// What all orders on a side of a period could still trade, those that are being cancelled among them.
     pub(super) fn committed(&self, period: DeliveryPeriod, side: Side) -> Energy {
         let open =
@@ -269,6 +288,6 @@ impl Orders {
 
 impl OwnOrder {
     fn rests(&self) -> bool {
-        self.stage == Stage::Resting && !self.remaining.is_zero()
+        self.stage == Stage::Resting && (self.unsure || !self.remaining.is_zero())
     }
 }

@@ -160,7 +160,7 @@ fn without_own_use(plant_wh: &Day, consumed_wh: &Day, drawn_wh: &Day) -> Day {
     let sum = |day: &Day| day.iter().sum::<u64>();
     let given = sum(plant_wh);
     let fed = given.saturating_sub(sum(consumed_wh).saturating_sub(sum(drawn_wh)));
-    plant_wh.map(|wh| if given == 0 { 0 } else { wh * fed / given })
+    plant_wh.map(|wh| (wh * fed).checked_div(given).unwrap_or(0))
 }
 
 /// A file and a day of it.
