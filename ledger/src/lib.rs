@@ -11,4 +11,5 @@ pub mod hotstuff;
 pub mod merkle;
 pub mod record;
 pub mod reject;
+pub mod store;
 pub mod validators;

@@ -1,0 +1,143 @@
+//! One node's data directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::{Checkpoints, Disk, Index, Log, LogIdentity, LogOptions, Recovered, SafetyFile, StdDisk, StoreError};
+
+/// A data directory, held by this process alone for as long as this lives.
+///
+/// ```text
+/// lock           held while a process uses the directory
+/// safety         the consensus safety record
+/// log/           segments of the log
+/// checkpoints/   the newest two
+/// index/         sled; may be deleted at any time the node does not run
+/// ```
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    /// Closing it releases the lock, also when the process dies.
+    _lock: File,
+}
+
+/// Space on the file system of a data directory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// What an ordinary user may still write.
+    pub free_bytes: u64,
+    /// The size of the file system.
+    pub total_bytes: u64,
+}
+
+impl DataDir {
+    /// Opens a data directory, making it if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if a process holds it; [`StoreError::NotWritable`].
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        StdDisk.create_dir(root).map_err(|e| StoreError::io("make the directory", root, e))?;
+        let path = root.join("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let lock = lock.map_err(|e| StoreError::io("open", &path, e))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { root: root.to_path_buf(), _lock: lock }),
+            Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { dir: root.to_path_buf() }),
+            Err(error) => Err(StoreError::io("lock", &path, error.into())),
+        }
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the log's segments are.
+    pub fn log_dir(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// Where the checkpoints are.
+    pub fn checkpoints_dir(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    /// Where the query index is.
+    pub fn index_dir(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// Opens the safety record. To be called before [`DataDir::open_log`]: a log without a safety file means that the file was lost.
+    ///
+    /// # Errors
+    /// As [`SafetyFile::open`], and [`StoreError::DoNotSign`] if there is a log but no safety file.
+    pub fn open_safety(&self, identity: LogIdentity) -> Result<(SafetyFile, Option<Vec<u8>>), StoreError> {
+        let path = SafetyFile::path(&self.root);
+        if !path.exists() && self.log_dir().exists() {
+            return Err(StoreError::DoNotSign { path });
+        }
+        SafetyFile::open(&self.root, identity)
+    }
+
+    /// Opens the log.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_log(&self, identity: LogIdentity, options: LogOptions) -> Result<(Log, Recovered), StoreError> {
+        Log::open(&self.log_dir(), identity, options)
+    }
+
+    /// Opens the checkpoints.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::open`].
+    pub fn open_checkpoints(&self, identity: LogIdentity) -> Result<Checkpoints, StoreError> {
+        Checkpoints::open(&self.checkpoints_dir(), identity)
+    }
+
+    /// Opens the query index.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn open_index(
+        &self,
+        identity: LogIdentity,
+        memory_bytes: u64,
+        final_height: Option<u64>,
+    ) -> Result<Index, StoreError> {
+        Index::open(&self.index_dir(), identity, memory_bytes, final_height)
+    }
+
+    /// Space on its file system.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn disk_space(&self) -> Result<DiskSpace, StoreError> {
+        let space = rustix::fs::statvfs(&self.root).map_err(|e| StoreError::io("measure", &self.root, e.into()))?;
+        Ok(DiskSpace { free_bytes: space.f_bavail * space.f_frsize, total_bytes: space.f_blocks * space.f_frsize })
+    }
+
+    /// What the directory takes on the disk, in bytes, reserved space included.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn bytes_on_disk(&self) -> Result<u64, StoreError> {
+        allocated_bytes(&self.root).map_err(|e| StoreError::io("measure", &self.root, e))
+    }
+}
+
+fn allocated_bytes(dir: &Path) -> io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut sum = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        // A file may be removed while we look: it takes no space then.
+        let Ok(metadata) = entry.metadata() else { continue };
+        sum += if metadata.is_dir() { allocated_bytes(&entry.path())? } else { metadata.blocks() * 512 };
+    }
+    Ok(sum)
+}

@@ -1,0 +1,101 @@
+//! What queries ask, whatever answers them.
+
+use super::StoreError;
+use crate::crypto::Hash;
+
+/// What one final height adds to the index. The bytes mean nothing here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexBatch {
+    /// The height.
+    pub height: u64,
+    /// The header with its certificate.
+    pub header: Vec<u8>,
+    /// The records of its commands.
+    pub records: Vec<u8>,
+    /// Sequence number of its first command.
+    pub first_seq: u64,
+    /// Sequence number of its last command; below `first_seq` if it has none.
+    pub last_seq: u64,
+    /// Its bundles, each with the sequence number of its first command.
+    pub bundles: Vec<(Hash, u64)>,
+    /// Which meters its commands concern: meter, sequence number.
+    pub by_meter: Vec<(u32, u64)>,
+    /// Changes of other rows.
+    pub rows: Vec<IndexRow>,
+}
+
+/// The row tables: registry and the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum IndexTable {
+    /// Accounts, devices, organisations.
+    Registry = 1,
+    /// Who asked for whose data.
+    Access = 2,
+    /// Anything else that queries want by key.
+    Other = 3,
+}
+
+/// A change of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexRow {
+    /// Its table.
+    pub table: IndexTable,
+    /// Its key. Rows are in the order of their keys' bytes.
+    pub key: Vec<u8>,
+    /// What it holds from now on; none removes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Where a bundle is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BundlePlace {
+    /// Sequence number of its first command.
+    pub first_seq: u64,
+    /// The height that holds it.
+    pub height: u64,
+}
+
+/// The query index: fed from final heights in order, by one thread; asked by any.
+///
+/// Everything in it can be made again from the log. Errors are [`StoreError::Index`] unless said otherwise.
+pub trait QueryIndex: Send + Sync {
+    /// The last height it holds, in every query alike.
+    fn last_height(&self) -> Option<u64>;
+
+    /// Adds heights: all of them or none.
+    ///
+    /// # Errors
+    /// [`StoreError::HeightGap`] if they do not follow each other and the last height.
+    fn apply(&self, batches: &[IndexBatch]) -> Result<(), StoreError>;
+
+    /// Makes what was added durable. Not needed for safety, only for a shorter rebuild.
+    fn flush(&self) -> Result<(), StoreError>;
+
+    /// A height's header with its certificate. What makes it final is the header (its child) and certificate of the next height.
+    fn header(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// A height's records.
+    fn records(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The height whose commands include `seq`.
+    fn height_of_seq(&self, seq: u64) -> Result<Option<u64>, StoreError>;
+
+    /// Where a bundle is.
+    fn bundle(&self, bundle: Hash) -> Result<Option<BundlePlace>, StoreError>;
+
+    /// Sequence numbers that concern a meter, from `from_seq` on, at most `limit`, in order.
+    fn meter_rows(&self, meter: u32, from_seq: u64, limit: usize) -> Result<Vec<u64>, StoreError>;
+
+    /// One row.
+    fn row(&self, table: IndexTable, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Rows whose key begins with `prefix`, from key `from` on, at most `limit`, in order: key and value.
+    fn rows(
+        &self,
+        table: IndexTable,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+}

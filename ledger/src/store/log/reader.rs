@@ -1,0 +1,166 @@
+//! Reading records while the log grows.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::frame::CHAIN_BYTES;
+use super::scan::{Scan, Step};
+use super::segment::{self, HEADER_BYTES, SegmentHeader};
+use super::{LogIdentity, LogPosition};
+use crate::crypto::Hash;
+use crate::store::{Disk, StoreError};
+
+/// Reads what is written to the log's files (perhaps not yet synced), from any thread. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    identity: LogIdentity,
+    end: WrittenEnd,
+}
+
+/// A record as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Where it stands.
+    pub position: LogPosition,
+    /// Its kind.
+    pub kind: u8,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// The records from a place on, each checked against the chain. Ends where the log ends; asked again later, it goes on with what
+/// was written since.
+#[derive(Debug)]
+pub struct LogRecords {
+    reader: LogReader,
+    position: LogPosition,
+    scan: Option<Scan>,
+    failed: bool,
+}
+
+/// How far the files are written, shared between the log and its readers.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenEnd(Arc<Mutex<LogPosition>>);
+
+impl WrittenEnd {
+    pub(super) fn new(end: LogPosition) -> Self {
+        Self(Arc::new(Mutex::new(end)))
+    }
+
+    pub(super) fn advance(&self, end: LogPosition) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = end;
+    }
+
+    fn position(&self) -> LogPosition {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogReader {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, identity: LogIdentity, end: WrittenEnd) -> Self {
+        Self { disk, dir, identity, end }
+    }
+
+    /// Where the written records end.
+    pub fn end(&self) -> LogPosition {
+        self.end.position()
+    }
+
+    /// The records from a place on, which must be where a record begins or the end.
+    pub fn read_from(&self, position: LogPosition) -> LogRecords {
+        LogRecords { reader: self.clone(), position, scan: None, failed: false }
+    }
+
+    /// The one record at a place.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRecord`] at or beyond the end; [`StoreError::CorruptRecord`] if it does not hold or none begins there.
+    pub fn record_at(&self, position: LogPosition) -> Result<LogRecord, StoreError> {
+        let missing = || StoreError::NoRecord { position, end: self.end() };
+        self.read_from(position).next().ok_or_else(missing)?
+    }
+
+    /// Opens a segment at an offset; what stands right before it is the chain hash to continue from.
+    fn open_at(&self, position: LogPosition) -> Result<Scan, StoreError> {
+        let path = segment::path(&self.dir, position.segment);
+        let file = self.disk.open(&path).map_err(|e| StoreError::io("open", &path, e))?;
+        let header = SegmentHeader::read(&*file, &path, self.identity)?;
+        let mut chain = Hash::ZERO;
+        let before = position.offset.checked_sub(CHAIN_BYTES).filter(|_| position.offset >= HEADER_BYTES);
+        let before = before.ok_or(StoreError::NoRecord { position, end: self.end() })?;
+        file.read_at(&mut chain.0, before).map_err(|e| StoreError::io("read", &path, e))?;
+        Ok(Scan::new(file, &header, position.offset, chain))
+    }
+}
+
+impl LogRecords {
+    /// Where the next record will be looked for.
+    pub fn position(&self) -> LogPosition {
+        self.position
+    }
+
+    /// The next record without copying its payload: place, kind, payload. Nothing at the end of the log.
+    ///
+    /// # Errors
+    /// [`StoreError::CorruptRecord`] if a record does not hold, and what the system reports.
+    pub fn advance(&mut self) -> Result<Option<(LogPosition, u8, &[u8])>, StoreError> {
+        loop {
+            let end = self.reader.end();
+            if self.position >= end {
+                return Ok(None);
+            }
+            if self.scan.is_none() {
+                self.scan = Some(self.reader.open_at(self.position)?);
+            }
+            let scan = self.scan.as_mut().expect("it was just made");
+            scan.stop_at(if self.position.segment == end.segment { end.offset } else { u64::MAX });
+            let path = segment::path(&self.reader.dir, self.position.segment);
+            match scan.step().map_err(|e| StoreError::io("read", &path, e))? {
+                Step::Record { offset, kind, payload, .. } => {
+                    let position = LogPosition { segment: self.position.segment, offset };
+                    self.position.offset = scan.offset;
+                    let scan = self.scan.as_ref().expect("it was just used");
+                    return Ok(Some((position, kind, scan.payload(payload))));
+                }
+                Step::End { .. } if self.position.segment < end.segment => self.next_segment()?,
+                Step::End { .. } => return Err(self.corrupt("nothing is written there")),
+                Step::Broken(why) => return Err(self.corrupt(why)),
+            }
+        }
+    }
+
+    fn next_segment(&mut self) -> Result<(), StoreError> {
+        let ended = self.scan.take().map(|scan| scan.chain);
+        let next = LogPosition { segment: self.position.segment + 1, offset: HEADER_BYTES };
+        let scan = self.reader.open_at(next)?;
+        if ended.is_some_and(|chain| chain != scan.chain) {
+            return Err(self.corrupt("the next segment continues from another chain hash"));
+        }
+        self.position = next;
+        self.scan = Some(scan);
+        Ok(())
+    }
+
+    fn corrupt(&self, why: &'static str) -> StoreError {
+        let path = segment::path(&self.reader.dir, self.position.segment);
+        StoreError::CorruptRecord { path, offset: self.position.offset, why }
+    }
+}
+
+impl Iterator for LogRecords {
+    type Item = Result<LogRecord, StoreError>;
+
+    /// Ends after an error.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let record = self.advance().map(|found| {
+            found.map(|(position, kind, payload)| LogRecord { position, kind, payload: payload.to_vec() })
+        });
+        self.failed = record.is_err();
+        record.transpose()
+    }
+}

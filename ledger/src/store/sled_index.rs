@@ -1,0 +1,306 @@
+//! The query index in sled.
+//!
+//! One tree, so that one batch is atomic; the first byte of a key is its table. All integers in keys are big-endian, so that sled's
+//! order is theirs. sled's `flush` does not sync its file (it is `sync_file_range` on Linux), so [`QueryIndex::flush`] syncs it too.
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use super::{BundlePlace, Disk, IndexBatch, IndexTable, LogIdentity, QueryIndex, StdDisk, StoreError};
+use crate::bytes::Writer;
+use crate::crypto::Hash;
+
+const FORMAT_VERSION: u32 = 1;
+const IDENTITY: &[u8] = b"\0identity";
+const LAST_HEIGHT: &[u8] = b"\0last_height";
+
+/// First byte of a key.
+#[derive(Clone, Copy)]
+enum Table {
+    Header = 1,
+    Records = 2,
+    Seq = 3,
+    Bundle = 4,
+    Meter = 5,
+    Row = 6,
+}
+
+/// How the index was found when it was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexStart {
+    /// Good up to [`QueryIndex::last_height`].
+    Kept,
+    /// There was none. It is empty.
+    Made,
+    /// It could not be used and was removed; why. It is empty.
+    Dropped(String),
+}
+
+/// The query index in sled.
+#[derive(Debug)]
+pub struct Index {
+    db: sled::Db,
+    dir: PathBuf,
+    start: IndexStart,
+}
+
+impl Index {
+    /// Opens the index in a directory of its own. One that is damaged, of another chain, validator or format, or that is ahead of
+    /// `final_height` (what the log proves final; none: nothing) is removed and begun anew: feed it from
+    /// [`QueryIndex::last_height`] on. `memory_bytes` is what it may use; the cache gets an eighth of it, as sled takes that much more.
+    ///
+    /// # Errors
+    /// What the system reports about the directory, or that the index is open elsewhere.
+    pub fn open(
+        dir: &Path,
+        identity: LogIdentity,
+        memory_bytes: u64,
+        final_height: Option<u64>,
+    ) -> Result<Self, StoreError> {
+        let existed = dir.exists();
+        let reason = match Self::try_open(dir, memory_bytes)? {
+            Ok(db) if !existed => return Self::begin(db, dir, identity, IndexStart::Made),
+            Ok(db) => match misfit(&db, identity, final_height) {
+                None => return Ok(Self { db, dir: dir.to_path_buf(), start: IndexStart::Kept }),
+                Some(reason) => reason,
+            },
+            Err(reason) => reason,
+        };
+        Self::remove(dir)?;
+        match Self::try_open(dir, memory_bytes)? {
+            Ok(db) => Self::begin(db, dir, identity, IndexStart::Dropped(reason)),
+            Err(reason) => Err(StoreError::Index(reason)),
+        }
+    }
+
+    /// Removes an index that is not open.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn remove(dir: &Path) -> Result<(), StoreError> {
+        for result in [fs::remove_dir_all(dir), fs::remove_file(opening_path(dir))] {
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("remove", dir, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How it was found.
+    pub fn start(&self) -> &IndexStart {
+        &self.start
+    }
+
+    /// The database, or why it is unusable. sled panics on some damaged files, and a release build aborts on that: so a file beside the
+    /// directory says that an opening began, and is removed when it succeeded.
+    fn try_open(dir: &Path, memory_bytes: u64) -> Result<Result<sled::Db, String>, StoreError> {
+        let opening = opening_path(dir);
+        if opening.exists() {
+            return Ok(Err("an earlier attempt to open it did not finish".into()));
+        }
+        if let Some(above) = dir.parent() {
+            StdDisk.create_dir(above).map_err(|e| StoreError::io("make the directory", above, e))?;
+        }
+        fs::write(&opening, b"").map_err(|e| StoreError::io("write", &opening, e))?;
+        let config = sled::Config::new().path(dir).cache_capacity((memory_bytes / 8).max(1 << 20)).flush_every_ms(None);
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        fs::remove_file(&opening).map_err(|e| StoreError::io("remove", &opening, e))?;
+        match opened {
+            Ok(Ok(db)) => Ok(Ok(db)),
+            Ok(Err(sled::Error::Io(error))) if !is_damage(&error) => Err(StoreError::io("open", dir, error)),
+            Ok(Err(error)) => Ok(Err(error.to_string())),
+            Err(_) => Ok(Err("opening it panicked".into())),
+        }
+    }
+
+    fn begin(db: sled::Db, dir: &Path, identity: LogIdentity, start: IndexStart) -> Result<Self, StoreError> {
+        db.insert(IDENTITY, identity_bytes(identity)).map_err(index_error)?;
+        Ok(Self { db, dir: dir.to_path_buf(), start })
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get(key).map_err(index_error)?.map(|value| value.to_vec()))
+    }
+
+    /// The heights must follow each other and what is there.
+    fn check_heights(&self, batches: &[IndexBatch]) -> Result<(), StoreError> {
+        let mut last = self.last_height();
+        for batch in batches {
+            match last {
+                Some(last_height) if last_height.checked_add(1) != Some(batch.height) => {
+                    return Err(StoreError::HeightGap { height: batch.height, last_height });
+                }
+                _ => last = Some(batch.height),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl QueryIndex for Index {
+    fn last_height(&self) -> Option<u64> {
+        self.db.get(LAST_HEIGHT).ok().flatten().and_then(|value| u64_from(&value))
+    }
+
+    fn apply(&self, batches: &[IndexBatch]) -> Result<(), StoreError> {
+        self.check_heights(batches)?;
+        let Some(last) = batches.last() else { return Ok(()) };
+        let mut changes = sled::Batch::default();
+        for batch in batches {
+            add_height(&mut changes, batch);
+        }
+        changes.insert(LAST_HEIGHT, &last.height.to_be_bytes());
+        self.db.apply_batch(changes).map_err(index_error)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(index_error)?;
+        let path = self.dir.join("db");
+        let file = File::open(&path).map_err(|e| StoreError::io("open", &path, e))?;
+        rustix::fs::fdatasync(&file).map_err(|e| StoreError::io("sync", &path, e.into()))
+    }
+
+    fn header(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.value(&key(Table::Header, &[&height.to_be_bytes()]))
+    }
+
+    fn records(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.value(&key(Table::Records, &[&height.to_be_bytes()]))
+    }
+
+    fn height_of_seq(&self, seq: u64) -> Result<Option<u64>, StoreError> {
+        let (start, end) = (key(Table::Seq, &[]), key(Table::Seq, &[&seq.to_be_bytes()]));
+        let Some(found) = self.db.range(start..=end).next_back() else { return Ok(None) };
+        let (_, value) = found.map_err(index_error)?;
+        let (last_seq, height) =
+            pair_from(&value).ok_or_else(|| StoreError::Index("a row has the wrong size".into()))?;
+        Ok((seq <= last_seq).then_some(height))
+    }
+
+    fn bundle(&self, bundle: Hash) -> Result<Option<BundlePlace>, StoreError> {
+        let Some(value) = self.value(&key(Table::Bundle, &[&bundle.0]))? else { return Ok(None) };
+        let place = pair_from(&value).map(|(first_seq, height)| BundlePlace { first_seq, height });
+        place.map(Some).ok_or_else(|| StoreError::Index("a row has the wrong size".into()))
+    }
+
+    fn meter_rows(&self, meter: u32, from_seq: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
+        let start = key(Table::Meter, &[&meter.to_be_bytes(), &from_seq.to_be_bytes()]);
+        let end = key(Table::Meter, &[&meter.to_be_bytes(), &u64::MAX.to_be_bytes()]);
+        let rows = self.db.range(start..=end).take(limit);
+        rows.map(|row| {
+            let (key, _) = row.map_err(index_error)?;
+            u64_from(&key[5..]).ok_or_else(|| StoreError::Index("a key has the wrong size".into()))
+        })
+        .collect()
+    }
+
+    fn row(&self, table: IndexTable, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.value(&key(Table::Row, &[&[table as u8], row]))
+    }
+
+    fn rows(
+        &self,
+        table: IndexTable,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let prefix = key(Table::Row, &[&[table as u8], prefix]);
+        let start = key(Table::Row, &[&[table as u8], from]).max(prefix.clone());
+        let mut found = Vec::new();
+        for row in self.db.range(start..).take(limit) {
+            let (key, value) = row.map_err(index_error)?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            found.push((key[2..].to_vec(), value.to_vec()));
+        }
+        Ok(found)
+    }
+}
+
+/// Why an index that can be opened must not be used.
+fn misfit(db: &sled::Db, identity: LogIdentity, final_height: Option<u64>) -> Option<String> {
+    let read = || -> sled::Result<Option<String>> {
+        if db.get(IDENTITY)?.as_deref() != Some(&identity_bytes(identity)[..]) {
+            return Ok(Some("it is of another chain, validator or format, or has lost its beginning".into()));
+        }
+        let Some(value) = db.get(LAST_HEIGHT)? else { return Ok(None) };
+        let Some(height) = u64_from(&value) else { return Ok(Some("its last height cannot be read".into())) };
+        if final_height.is_none_or(|final_height| height > final_height) {
+            return Ok(Some(format!("its height {height} is ahead of what the log proves final")));
+        }
+        let missing = db.get(key(Table::Header, &[&height.to_be_bytes()]))?.is_none();
+        Ok(missing.then(|| format!("the header of its last height {height} is missing")))
+    };
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Ok(Some("reading it panicked".into())))
+        .unwrap_or_else(|error| Some(error.to_string()))
+}
+
+fn add_height(changes: &mut sled::Batch, batch: &IndexBatch) {
+    let height = batch.height.to_be_bytes();
+    changes.insert(key(Table::Header, &[&height]), &batch.header[..]);
+    changes.insert(key(Table::Records, &[&height]), &batch.records[..]);
+    if batch.first_seq <= batch.last_seq {
+        changes.insert(key(Table::Seq, &[&batch.first_seq.to_be_bytes()]), pair(batch.last_seq, batch.height));
+    }
+    for (bundle, first_seq) in &batch.bundles {
+        changes.insert(key(Table::Bundle, &[&bundle.0]), pair(*first_seq, batch.height));
+    }
+    for (meter, seq) in &batch.by_meter {
+        changes.insert(key(Table::Meter, &[&meter.to_be_bytes(), &seq.to_be_bytes()]), &[]);
+    }
+    for row in &batch.rows {
+        let key = key(Table::Row, &[&[row.table as u8], &row.key]);
+        match &row.value {
+            Some(value) => changes.insert(key, &value[..]),
+            None => changes.remove(key),
+        }
+    }
+}
+
+fn key(table: Table, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![table as u8];
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+fn pair(first: u64, second: u64) -> Vec<u8> {
+    [first.to_be_bytes(), second.to_be_bytes()].concat()
+}
+
+fn pair_from(value: &[u8]) -> Option<(u64, u64)> {
+    let (first, second) = value.split_at_checked(8)?;
+    Some((u64_from(first)?, u64_from(second)?))
+}
+
+fn u64_from(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
+}
+
+fn identity_bytes(identity: LogIdentity) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.u32(FORMAT_VERSION).u16(identity.validator).bytes(&identity.chain.0);
+    w.finish()
+}
+
+fn opening_path(dir: &Path) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(".opening");
+    PathBuf::from(name)
+}
+
+/// Whether an I/O error while opening speaks of the bytes rather than of the system.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+}
+
+fn index_error(error: sled::Error) -> StoreError {
+    StoreError::Index(error.to_string())
+}
