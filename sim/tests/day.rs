@@ -1,4 +1,5 @@
 //! A whole day of a town in a toy market that asserts every rule at its door.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod toy;
 

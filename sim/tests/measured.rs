@@ -1,4 +1,5 @@
 //! Measured households: good files make a town, bad files are named with their line.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod toy;
 
@@ -134,4 +135,24 @@ fn real_households_make_a_town_that_trades() {
     println!("{:?} {:?}", market.counts, market.supply.summary());
     assert!(market.counts.trades > 500, "{:?}", market.counts);
     assert_eq!(market.counts.over_headroom, 0);
+}
+
+#[test]
+fn a_house_at_the_end_of_its_connection_never_orders_beyond_it() {
+    // 20 kW behind a 14.5 kW connection, and a plant at 120 % of its peak: forecasts go over the limit, orders must not.
+    for (load, sun) in [("20000", "0"), ("0", "1.2")] {
+        let (_root, loads, plants) = folders("house.csv", series(1, load).as_bytes());
+        fs::write(plants.join("pv.csv"), series(1, sun)).unwrap();
+        let measured = Measured::load(&loads, &plants).unwrap();
+        let config = TownConfig { meters: 20, pv_share_ppm: 1_000_000, battery_share_ppm: 0, ..TownConfig::default() };
+        let town = Town::from_measured(config, &measured).unwrap();
+        let meter = &town.meters()[0];
+        let over = town.periods().filter(|&period| {
+            let forecast = meter.forecast(period, 4);
+            forecast.demand > meter.max_import || forecast.surplus > meter.max_export
+        });
+        assert!(over.count() > 10, "the story needs forecasts beyond the connection");
+        let (_, market, _) = toy::play(&town, toy::reliable);
+        assert_eq!(market.counts.over_headroom, 0);
+    }
 }

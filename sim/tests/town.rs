@@ -1,4 +1,5 @@
 //! What the town is made of.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use gridbook_engine::{Energy, MarketRules, Price};
 use gridbook_sim::{Date, MeterKind, PERIODS_PER_DAY, Town, TownConfig, TownError};
