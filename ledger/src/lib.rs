@@ -9,6 +9,7 @@ pub mod genesis;
 pub mod header;
 pub mod hotstuff;
 pub mod merkle;
+pub mod receipt;
 pub mod record;
 pub mod reject;
 pub mod store;

@@ -40,8 +40,8 @@ impl Batch {
         self.items.is_empty()
     }
 
-    /// Verifies them all; bad ones are found by halving. The coefficients are drawn from a hash of the whole batch, so
-    /// the answer does not depend on a source of randomness.
+    /// Verifies them all; bad ones are found by halving. The coefficients are drawn from a hash of the whole batch: no source
+    /// of randomness is needed, and nobody can choose signatures to fit coefficients that he knows beforehand.
     pub fn verify(self) -> Result<(), BatchError> {
         let Some(transcript) = self.transcript else { return Ok(()) };
         let mut rng = ChaCha20Rng::from_seed(transcript.finish().0);

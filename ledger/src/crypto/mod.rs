@@ -3,6 +3,8 @@
 mod batch;
 mod hash;
 mod keys;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{Batch, BatchError};
 pub use hash::{Hash, Hasher, PairHasher};

@@ -1,6 +1,8 @@
 //! What a ledger starts from. Its hash is the chain id, which every signature covers.
 
 mod file;
+#[cfg(test)]
+mod tests;
 
 pub use file::GenesisError;
 

@@ -4,6 +4,8 @@
 //! moves up as it is. The root covers the count, which fixes the shape, so that a node cannot pass for a leaf.
 
 mod dense;
+#[cfg(test)]
+mod tests;
 
 pub use dense::DenseTree;
 

@@ -1,6 +1,8 @@
 //! What became of each command: the leaves under a header's `results_root`.
 
 mod event;
+#[cfg(test)]
+mod tests;
 
 pub use event::{PartyRef, Purse, RecordEvent};
 

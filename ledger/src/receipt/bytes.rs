@@ -1,0 +1,53 @@
+//! A receipt as bytes, for files and the wire.
+
+use super::{HEADERS_MAX, RECORD_BYTES_MAX, Receipt, cert};
+use crate::bytes::{BytesError, Reader, Writer};
+use crate::crypto::Hash;
+use crate::header::Header;
+use crate::merkle::Path;
+
+const DOMAIN: &str = "gridbook/receipt/1";
+
+impl Receipt {
+    /// Canonical bytes.
+    ///
+    /// # Panics
+    /// If a part is over its limit; [`Receipt::decode`] lets none such through.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.domain(DOMAIN).u32(u32::try_from(self.record.len()).expect("within RECORD_BYTES_MAX")).bytes(&self.record);
+        w.u64(self.path.index).u64(self.path.count);
+        w.u8(u8::try_from(self.path.siblings.len()).expect("within SIBLINGS_MAX"));
+        for sibling in &self.path.siblings {
+            w.bytes(&sibling.0);
+        }
+        w.u16(u16::try_from(self.headers.len()).expect("within HEADERS_MAX"));
+        for header in self.headers.iter().chain([&self.child]) {
+            w.bytes(&header.encode());
+        }
+        cert::write(&self.qc, &mut w);
+        w.finish()
+    }
+
+    /// Reads canonical bytes, and refuses all others.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BytesError> {
+        let mut r = Reader::new(bytes);
+        r.domain(DOMAIN)?;
+        let length = at_most(r.u32()?, RECORD_BYTES_MAX)?;
+        let record = r.bytes(length)?.to_vec();
+        let (index, count) = (r.u64()?, r.u64()?);
+        let siblings = at_most(r.u8()?.into(), Path::SIBLINGS_MAX)?;
+        let siblings = (0..siblings).map(|_| Ok(Hash(r.array()?))).collect::<Result<_, BytesError>>()?;
+        let path = Path { index, count, siblings };
+        let headers = at_most(r.u16()?.into(), HEADERS_MAX)?;
+        let headers = (0..headers).map(|_| Header::read(&mut r)).collect::<Result<_, _>>()?;
+        let child = Header::read(&mut r)?;
+        let qc = cert::read(&mut r)?;
+        r.finish()?;
+        Ok(Self { record, path, headers, child, qc })
+    }
+}
+
+fn at_most(count: u32, limit: usize) -> Result<usize, BytesError> {
+    usize::try_from(count).ok().filter(|count| *count <= limit).ok_or(BytesError::TooLong)
+}

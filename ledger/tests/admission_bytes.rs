@@ -1,0 +1,325 @@
+//! Bundles as bytes from people one does not trust: every content has one encoding, and everything else gets its code.
+
+use gridbook_engine::{
+    AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
+};
+use gridbook_ledger::command::{
+    AMOUNT_MAX, BUNDLE_BYTES_MAX, Bundle, COMMAND_BYTES, COMMANDS_MAX, Command, NEVER, Place, SignedBundle,
+};
+use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
+use gridbook_ledger::reject::Code;
+use proptest::prelude::*;
+
+const VERSION_AT: usize = 18;
+const COUNT_AT: usize = 100;
+const RECORDS_AT: usize = 104;
+
+fn key() -> SecretKey {
+    SecretKey::from_seed([7; 32])
+}
+
+fn place() -> Place {
+    Place {
+        client_id: 11,
+        area: AreaId(3),
+        period: DeliveryPeriod(1_937_176),
+        side: Side::Sell,
+        price: Price(-240),
+        energy: Energy(400),
+        time_in_force: TimeInForce::GoodTillTime(LedgerTime(1_743_456_000_000)),
+        post_only: true,
+    }
+}
+
+fn commands() -> Vec<Command> {
+    vec![
+        Command::Place(place()),
+        Command::Cancel { client_id: 1 },
+        Command::Reduce { client_id: 2, by: Energy(100) },
+        Command::Replace { client_id: 3, price: Price(260), energy: Energy(1_000) },
+        Command::CancelAll,
+        Command::CancelAllOfAccount,
+        Command::RegisterAccount { account: AccountId(4) },
+        Command::RegisterMeter {
+            meter: MeterId(5),
+            account: AccountId(4),
+            key: key().public(),
+            area: AreaId(3),
+            import_max_wh: Energy(2_750),
+            export_max_wh: Energy(1_250),
+        },
+        Command::SuspendMeter { meter: MeterId(5) },
+        Command::ResumeMeter { meter: MeterId(5) },
+        Command::Deposit { account: AccountId(4), amount: Money(1_000_000_000) },
+        Command::Withdraw { account: AccountId(4), amount: AMOUNT_MAX },
+    ]
+}
+
+fn bundle(commands: Vec<Command>) -> Bundle {
+    Bundle { chain: Hash([0xc4; 32]), signer: key().public(), nonce: 9, expires_at: NEVER, commands }
+}
+
+/// The bundle with every command, damaged; what decoding says to it.
+fn refused(damage: impl FnOnce(&mut Vec<u8>)) -> Option<Code> {
+    let mut bytes = bundle(commands()).sign(&key()).bytes().to_vec();
+    damage(&mut bytes);
+    SignedBundle::decode(&bytes).err()
+}
+
+/// One command's bytes, damaged.
+fn command_refused(command: &Command, at: usize, value: u8) -> Option<Code> {
+    let mut bytes = command.encode();
+    assert_ne!(bytes[at], value, "the damage must change something");
+    bytes[at] = value;
+    Command::decode(&bytes).err()
+}
+
+/// What a meter signs is what the market reads.
+#[test]
+fn a_signed_bundle_reads_back_with_its_bytes_name_and_signature() {
+    let signed = bundle(commands()).sign(&key());
+    let read = SignedBundle::decode(signed.bytes()).unwrap();
+    assert_eq!(read, signed);
+    assert_eq!(read.bundle(), &bundle(commands()));
+    assert_eq!(read.id(), bundle(commands()).id());
+    assert!(key().public().verify(&bundle(commands()).content(), read.signature()));
+}
+
+/// A connection breaks off in the middle of a bundle, anywhere.
+#[test]
+fn a_bundle_cut_at_any_byte_is_refused() {
+    let bytes = bundle(commands()).sign(&key()).bytes().to_vec();
+    for length in 0..bytes.len() {
+        assert_eq!(SignedBundle::decode(&bytes[..length]).err(), Some(Code::FormTruncated), "cut at {length}");
+    }
+}
+
+/// Noise on the line, or an attacker, flips one bit: the bundle must not read, or not verify. It never passes unnoticed.
+#[test]
+fn no_flipped_bit_goes_unnoticed() {
+    let signed = bundle(commands()).sign(&key());
+    for bit in 0..signed.bytes().len() * 8 {
+        let mut bytes = signed.bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(read) = SignedBundle::decode(&bytes) else { continue };
+        assert_eq!(read.bytes(), bytes);
+        assert!(!read.bundle().signer.verify(read.content(), read.signature()), "bit {bit}");
+        let in_the_signature = bit / 8 >= bytes.len() - 64;
+        assert_eq!(read.id() == signed.id(), in_the_signature, "the name is the content's, bit {bit}");
+    }
+}
+
+/// Something is glued on behind or in front: a second bundle, a byte, garbage.
+#[test]
+fn bytes_behind_or_in_front_are_refused() {
+    let twice = bundle(commands()).sign(&key()).bytes().repeat(2);
+    assert_eq!(SignedBundle::decode(&twice).err(), Some(Code::FormTrailing));
+    assert_eq!(refused(|bytes| bytes.push(0)), Some(Code::FormTrailing));
+    assert_eq!(refused(|bytes| bytes.insert(0, 0)), Some(Code::FormTag));
+    assert_eq!(refused(|bytes| drop(bytes.splice(0..0, [0xaa; 64]))), Some(Code::FormTag));
+    assert_eq!(refused(Vec::clear), Some(Code::FormTruncated));
+}
+
+/// Another kind of message, signed by the same key, or a format that is still to come.
+#[test]
+fn a_wrong_domain_or_version_is_refused() {
+    assert_eq!(refused(|bytes| bytes[1] = b'G'), Some(Code::FormTag));
+    assert_eq!(refused(|bytes| bytes[17] = b'2'), Some(Code::FormTag));
+    assert_eq!(refused(|bytes| bytes[VERSION_AT] = 2), Some(Code::FormVersion));
+    assert_eq!(refused(|bytes| bytes[VERSION_AT] = 0), Some(Code::FormVersion));
+}
+
+/// The count does not fit the bytes: more or fewer commands than it says, none, or more than allowed.
+#[test]
+fn a_count_that_lies_is_refused() {
+    assert_eq!(refused(|bytes| bytes[COUNT_AT] = 11), Some(Code::FormTrailing));
+    assert_eq!(refused(|bytes| bytes[COUNT_AT] = 13), Some(Code::FormTruncated));
+    assert_eq!(refused(|bytes| bytes[COUNT_AT] = 0), Some(Code::FormEmpty));
+    assert_eq!(refused(|bytes| bytes[COUNT_AT + 1] = 0xff), Some(Code::FormCount));
+    assert_eq!(refused(|bytes| bytes[COUNT_AT + 2] = 1), Some(Code::FormPadding));
+}
+
+/// 1,024 commands are a bundle; none, one more, or a count that would wrap are not.
+#[test]
+fn a_bundle_has_one_to_1024_commands() {
+    let signed = |count: usize| bundle(vec![Command::CancelAll; count]).sign(&key());
+    let largest = signed(COMMANDS_MAX);
+    assert_eq!(largest.bytes().len(), BUNDLE_BYTES_MAX);
+    assert!(SignedBundle::decode(largest.bytes()).is_ok());
+    assert_eq!(SignedBundle::decode(signed(0).bytes()).err(), Some(Code::FormEmpty));
+    assert_eq!(SignedBundle::decode(signed(COMMANDS_MAX + 1).bytes()).err(), Some(Code::FormLength));
+    assert_eq!(SignedBundle::decode(signed(65_537).bytes()).err(), Some(Code::FormLength));
+    let mut short = signed(COMMANDS_MAX + 1).bytes().to_vec();
+    short.truncate(BUNDLE_BYTES_MAX);
+    assert_eq!(SignedBundle::decode(&short).err(), Some(Code::FormCount));
+}
+
+/// Tags between and beyond the known ones.
+#[test]
+fn an_unknown_command_is_refused() {
+    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=6 | 16..=21)) {
+        let mut bytes = [0; COMMAND_BYTES];
+        bytes[0] = tag;
+        assert_eq!(Command::decode(&bytes), Err(Code::FormTag), "tag {tag}");
+    }
+    assert_eq!(refused(|bytes| bytes[RECORDS_AT] = 99), Some(Code::FormTag));
+}
+
+/// Side 2, time in force 4, post-only 2: values that another program might take for "true" or for a default.
+#[test]
+fn a_flag_that_is_neither_no_nor_yes_is_refused() {
+    let order = Command::Place(place());
+    assert_eq!(command_refused(&order, 1, 2), Some(Code::FormTag));
+    assert_eq!(command_refused(&order, 2, 4), Some(Code::FormTag));
+    assert_eq!(command_refused(&order, 3, 2), Some(Code::FormTag));
+    assert_eq!(command_refused(&order, 3, 255), Some(Code::FormTag));
+}
+
+/// A client already fills in what the market will offer later: it must be told, not be given something else.
+#[test]
+fn order_fields_of_later_are_refused_until_then() {
+    let order = Command::Place(place());
+    assert_eq!(command_refused(&order, 4, 1), Some(Code::FormAllOrNone));
+    assert_eq!(command_refused(&order, 5, 1), Some(Code::FormPadding), "most edges");
+    assert_eq!(command_refused(&order, 32, 1), Some(Code::FormPadding), "shown clip");
+    assert_eq!(command_refused(&order, 48, 1), Some(Code::FormPadding), "partner");
+    assert_eq!(command_refused(&order, 52, 1), Some(Code::FormPadding), "sources");
+    assert_eq!(command_refused(&order, 63, 1), Some(Code::FormPadding), "the last byte");
+}
+
+/// A good-till time on an order that has none would be a second encoding of the same order.
+#[test]
+fn a_time_limit_without_its_kind_is_refused() {
+    let order = Place { time_in_force: TimeInForce::ImmediateOrCancel, post_only: false, ..place() };
+    assert_eq!(command_refused(&Command::Place(order), 24, 1), Some(Code::FormPadding));
+}
+
+/// Every byte that a command does not use is zero, in every kind of command.
+#[test]
+fn no_command_has_a_second_encoding() {
+    for command in commands() {
+        for at in 0..COMMAND_BYTES {
+            for flip in [1, 0x80] {
+                let mut bytes = command.encode();
+                bytes[at] ^= flip;
+                match Command::decode(&bytes) {
+                    Ok(other) => assert_ne!(other, command, "byte {at} of {command:?}"),
+                    Err(code) => assert_eq!(code.number() / 100, 1, "{code}"),
+                }
+            }
+        }
+    }
+}
+
+/// Nothing, less than nothing, or so much that sums overflow.
+#[test]
+fn amounts_must_be_positive_and_bounded() {
+    for amount in [0, -1, i128::MIN, i128::MAX, AMOUNT_MAX.0 + 1] {
+        let deposit = Command::Deposit { account: AccountId(0), amount: Money(amount) };
+        assert_eq!(Command::decode(&deposit.encode()), Err(Code::FormAmount), "{amount}");
+        let withdraw = Command::Withdraw { account: AccountId(0), amount: Money(amount) };
+        assert_eq!(Command::decode(&withdraw.encode()), Err(Code::FormAmount), "{amount}");
+    }
+    for amount in [Money(1), AMOUNT_MAX] {
+        let deposit = Command::Deposit { account: AccountId(0), amount };
+        assert_eq!(Command::decode(&deposit.encode()), Ok(deposit));
+    }
+}
+
+/// A meter's small processor reads fields in place: their places are a promise.
+#[test]
+fn an_orders_fields_stand_where_the_format_says() {
+    let bytes = Command::Place(place()).encode();
+    assert_eq!(bytes[..6], [1, 1, 1, 1, 0, 0]);
+    assert_eq!(bytes[6..8], 3_u16.to_le_bytes());
+    assert_eq!(bytes[8..16], 11_u64.to_le_bytes());
+    assert_eq!(bytes[16..24], 400_u64.to_le_bytes());
+    assert_eq!(bytes[24..32], 1_743_456_000_000_u64.to_le_bytes());
+    assert_eq!(bytes[40..44], (-240_i32).to_le_bytes());
+    assert_eq!(bytes[44..48], 1_937_176_u32.to_le_bytes());
+}
+
+/// The signature's bytes may differ for one content; the name may not.
+#[test]
+fn another_signature_over_the_same_content_has_the_same_name() {
+    let mine = bundle(commands()).sign(&key());
+    let other = bundle(commands()).sign(&SecretKey::from_seed([8; 32]));
+    assert_ne!(mine.signature(), other.signature());
+    assert_eq!(mine.id(), other.id());
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    let time = prop_oneof![
+        Just(TimeInForce::GoodTillGate),
+        any::<u64>().prop_map(|until| TimeInForce::GoodTillTime(LedgerTime(until))),
+        Just(TimeInForce::ImmediateOrCancel),
+        Just(TimeInForce::FillOrKill),
+    ];
+    let place = (any::<(u64, u16, u32, bool, i32, u64, bool)>(), time).prop_map(
+        |((client_id, area, period, buys, price, energy, post_only), time_in_force)| {
+            Command::Place(Place {
+                client_id,
+                area: AreaId(area),
+                period: DeliveryPeriod(period),
+                side: if buys { Side::Buy } else { Side::Sell },
+                price: Price(price),
+                energy: Energy(energy),
+                time_in_force,
+                post_only,
+            })
+        },
+    );
+    let register =
+        any::<(u32, u32, [u8; 32], u16, u64, u64)>().prop_map(|(meter, account, key, area, import, export)| {
+            Command::RegisterMeter {
+                meter: MeterId(meter),
+                account: AccountId(account),
+                key: PublicKey(key),
+                area: AreaId(area),
+                import_max_wh: Energy(import),
+                export_max_wh: Energy(export),
+            }
+        });
+    prop_oneof![
+        place,
+        register,
+        any::<u64>().prop_map(|client_id| Command::Cancel { client_id }),
+        any::<(u64, u64)>().prop_map(|(client_id, by)| Command::Reduce { client_id, by: Energy(by) }),
+        any::<(u64, i32, u64)>().prop_map(|(client_id, price, energy)| Command::Replace {
+            client_id,
+            price: Price(price),
+            energy: Energy(energy)
+        }),
+        (any::<u32>(), 1..=AMOUNT_MAX.0)
+            .prop_map(|(account, amount)| Command::Deposit { account: AccountId(account), amount: Money(amount) }),
+    ]
+}
+
+proptest! {
+    /// Whatever is signed is read back as it was.
+    #[test]
+    fn every_command_reads_back(command in any_command()) {
+        prop_assert_eq!(Command::decode(&command.encode()), Ok(command));
+    }
+
+    /// Whatever is read is what would have been written: there is no second encoding, and no bytes crash the reader.
+    #[test]
+    fn whatever_reads_as_a_command_is_its_only_encoding(tag in 0_u8..24, rest in any::<[u8; 16]>(), at in 1_usize..48) {
+        let mut bytes = [0; COMMAND_BYTES];
+        bytes[at..at + 16].copy_from_slice(&rest);
+        bytes[0] = tag;
+        if let Ok(command) = Command::decode(&bytes) {
+            prop_assert_eq!(command.encode(), bytes);
+        }
+    }
+
+    /// Garbage of any length behind a true beginning.
+    #[test]
+    fn garbage_is_refused_with_a_form_code(keep in 0_usize..120, garbage in prop::collection::vec(any::<u8>(), 0..400)) {
+        let mut bytes = bundle(commands()).content()[..keep].to_vec();
+        bytes.extend(garbage);
+        if let Err(code) = SignedBundle::decode(&bytes) {
+            prop_assert_eq!(code.number() / 100, 1);
+        }
+    }
+}
