@@ -86,7 +86,6 @@ pub fn read_key(path: &Path) -> Result<SecretKey, KeyFileError> {
 }
 
 /// Makes a directory for secrets: mode 0700.
-#[allow(dead_code)] // TEMP
 pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))

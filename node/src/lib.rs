@@ -2,8 +2,14 @@
 //! and the demo. The crate has no rules of the market and none of the consensus protocol: those are the ledger's and the engine's.
 
 pub mod admin;
+pub mod amounts;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod keyfile;
 pub mod logging;
 pub mod metrics;
+pub mod moment;
+pub mod network;
 pub mod protocol;
+pub mod record_text;

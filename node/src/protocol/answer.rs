@@ -107,9 +107,9 @@ pub struct Status {
     pub ledger_time: LedgerTime,
     /// Sequence number of the last final command.
     pub last_seq: u64,
-    /// Accounts registered, system accounts included.
+    /// Accounts registered. Numbers are given in order from 0, so this is the next free one.
     pub accounts: u32,
-    /// Meters registered.
+    /// Meters registered; also the next free number.
     pub meters: u32,
     /// Orders resting in the books.
     pub orders_open: u64,

@@ -4,6 +4,10 @@
 //! connection and answers may come in any order; then a tag, then fixed-width little-endian fields, then nothing. Bytes
 //! that the writer would not have written are refused by the reader.
 //!
+//! A bundle may be submitted again, here or at another validator, and is answered as the first time: whoever lost a connection, and
+//! with it an answer, sends the same bytes to the next validator. `Refused` with `AuthReplay` therefore means that *another* bundle has
+//! used the nonce.
+//!
 //! The connection proves nothing about meters (a gateway carries bundles and queries of many): a bundle is authorised by its own
 //! signature, and whoever reads what only a meter may see sends a [`SignedQuery`].
 

@@ -1,0 +1,438 @@
+//! `gridbook meter`: what a prosumer, and the operator who registers it, do on a live network.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use gridbook_engine::{AccountId, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce};
+use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
+use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::record::Outcome;
+use gridbook_ledger::reject::Code;
+use serde_json::json;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::genesis::parse_key;
+use super::verify::read_genesis;
+use super::{Global, Usage};
+use crate::amounts::{parse_energy, parse_money, parse_price};
+use crate::client::{Client, ClientError, FinalBundle, Patience, WatchEvent, next_nonce, wall_us};
+use crate::config::NetworkConfig;
+use crate::keyfile::read_key;
+use crate::moment::{format_moment, parse_moment, parse_period};
+use crate::protocol::{QueryKind, SignedQuery};
+use crate::record_text::RecordText;
+
+/// Trade: register meters, send and cancel orders, watch, fetch receipts.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Units: prices are in cents per kWh (28.5) or, with a u behind them, in micro-currency per kWh (285000u); energies in Wh (400) or kWh
+(0.4kWh); money in units of the currency (12.50); moments in UTC (2026-06-17T12:00).
+
+  export GRIDBOOK_NETWORK=net/network.toml GRIDBOOK_KEY=alice.key
+  gridbook meter register --operator-key net/operator.key --import-max 4kWh --export-max 2kWh --deposit 100
+  gridbook meter order --side sell --period 2026-06-17T12:00 --price 21 --energy 400
+  gridbook meter watch
+  gridbook meter receipt --bundle 5e.. --out trade.receipt && gridbook verify receipt trade.receipt --genesis net/genesis.json")]
+pub(crate) enum Meter {
+    /// Operator: open an account, register a meter for it, and deposit money.
+    Register(RegisterArgs),
+    /// Send an order and wait until it is final.
+    Order(OrderArgs),
+    /// Take one order back, or all of them.
+    Cancel(CancelArgs),
+    /// Print what happens to the meter's orders, until Ctrl-C.
+    Watch(WatchArgs),
+    /// Show the meter's account.
+    Account(MeterArgs),
+    /// Fetch the receipt of a command, and check it.
+    Receipt(ReceiptArgs),
+    /// Show how the ledger stands.
+    Status(ConnectArgs),
+}
+
+/// How to reach a network.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConnectArgs {
+    /// The network's file for clients, `network.toml`.
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK")]
+    network: PathBuf,
+    /// How many seconds to wait for finality.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    wait: u64,
+}
+
+/// Which meter.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MeterArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    /// The meter's secret key.
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_KEY")]
+    key: PathBuf,
+}
+
+/// Operator: open an account, register a meter for it, and deposit money.
+#[derive(Args, Debug)]
+pub(crate) struct RegisterArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    /// The operator's secret key.
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_OPERATOR_KEY")]
+    operator_key: PathBuf,
+    /// The meter's secret key, of which only the public half is used.
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_KEY", required_unless_present = "public")]
+    key: Option<PathBuf>,
+    /// The meter's public key, where the secret one is not at hand.
+    #[arg(long, value_name = "HEX", value_parser = parse_key, conflicts_with = "key")]
+    public: Option<PublicKey>,
+    /// An account that exists already; without it a new one is opened.
+    #[arg(long, value_name = "NUMBER")]
+    account: Option<u32>,
+    /// The delivery area, by the name in the genesis; without it, the first.
+    #[arg(long, value_name = "NAME")]
+    area: Option<String>,
+    /// The most the connection takes in per delivery period.
+    #[arg(long, value_name = "ENERGY", default_value = "4kWh", value_parser = parse_energy)]
+    import_max: Energy,
+    /// The most the connection gives out per delivery period.
+    #[arg(long, value_name = "ENERGY", default_value = "4kWh", value_parser = parse_energy)]
+    export_max: Energy,
+    /// Money to deposit into the account.
+    #[arg(long, value_name = "MONEY", value_parser = parse_money)]
+    deposit: Option<Money>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SideArg {
+    Buy,
+    Sell,
+}
+
+/// Send an order and wait until it is final.
+#[derive(Args, Debug)]
+pub(crate) struct OrderArgs {
+    #[command(flatten)]
+    meter: MeterArgs,
+    /// Buy takes energy in, sell gives it out.
+    #[arg(long, value_enum)]
+    side: SideArg,
+    /// The delivery period, by the moment at which delivery begins, or by number.
+    #[arg(long, value_name = "PERIOD")]
+    period: String,
+    /// The limit: the most to pay, the least to take.
+    #[arg(long, value_name = "PRICE", value_parser = parse_price, allow_negative_numbers = true)]
+    price: Price,
+    /// How much.
+    #[arg(long, value_name = "ENERGY", value_parser = parse_energy)]
+    energy: Energy,
+    /// Fill what can be filled at once and drop the rest.
+    #[arg(long, conflicts_with_all = ["fok", "until"])]
+    ioc: bool,
+    /// Fill all of it at once or nothing.
+    #[arg(long, conflicts_with = "until")]
+    fok: bool,
+    /// Let it rest no longer than until this moment; without it, until the gate closes.
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment)]
+    until: Option<LedgerTime>,
+    /// Refuse it rather than let it trade on entry.
+    #[arg(long)]
+    post_only: bool,
+    /// The order's name, unique for the meter; without it, one is made from the time.
+    #[arg(long, value_name = "NUMBER")]
+    client_id: Option<u64>,
+}
+
+/// Take one order back, or all of them.
+#[derive(Args, Debug)]
+pub(crate) struct CancelArgs {
+    #[command(flatten)]
+    meter: MeterArgs,
+    /// The order's name.
+    #[arg(long, value_name = "NUMBER", required_unless_present = "all")]
+    client_id: Option<u64>,
+    /// All orders of this meter.
+    #[arg(long, conflicts_with = "client_id")]
+    all: bool,
+}
+
+/// Print what happens to the meter's orders, until Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    meter: MeterArgs,
+    /// Stop after so many records.
+    #[arg(long, value_name = "COUNT")]
+    count: Option<u64>,
+}
+
+/// Fetch the receipt of a command, and check it.
+#[derive(Args, Debug)]
+pub(crate) struct ReceiptArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    /// The bundle, as `meter order` printed it.
+    #[arg(long, value_name = "HASH", value_parser = parse_hash)]
+    bundle: Hash,
+    /// The command's place in the bundle.
+    #[arg(long, default_value_t = 0)]
+    index: u16,
+    /// The file to write; it must not exist.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// A network and a connection to it.
+struct Session {
+    genesis: Genesis,
+    client: Client,
+    events: UnboundedReceiver<WatchEvent>,
+}
+
+impl Meter {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        match self {
+            Self::Register(args) => args.run(global).await,
+            Self::Order(args) => args.run(global).await,
+            Self::Cancel(args) => args.run(global).await,
+            Self::Watch(args) => args.run(global).await,
+            Self::Account(args) => show_account(args, global).await,
+            Self::Receipt(args) => args.run(global).await,
+            Self::Status(args) => show_status(args, global).await,
+        }
+    }
+}
+
+impl Session {
+    async fn open(args: &ConnectArgs) -> anyhow::Result<Self> {
+        let network = NetworkConfig::load(&args.network)?;
+        let genesis = read_genesis(&network.genesis_file)?;
+        let seed = *SecretKey::generate().context("the system gives no randomness")?.seed();
+        let patience = Patience { give_up_after: Duration::from_secs(args.wait), ..Patience::default() };
+        let (client, events) = Client::connect(network.validators, seed, patience).await?;
+        Ok(Self { genesis, client, events })
+    }
+
+    fn sign(&self, key: &SecretKey, commands: Vec<Command>) -> SignedBundle {
+        let (chain, signer) = (self.genesis.chain_id(), key.public());
+        Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(key)
+    }
+
+    async fn submit(&self, key: &SecretKey, commands: Vec<Command>) -> Result<FinalBundle, ClientError> {
+        self.client.submit(&self.sign(key, commands)).finality().await
+    }
+
+    /// A question signed by a meter, good for a day of ledger time.
+    fn query(&self, key: &SecretKey, kind: QueryKind) -> SignedQuery {
+        let now = self.genesis.ledger_now(wall_us());
+        SignedQuery::sign(self.genesis.chain_id(), kind, LedgerTime(now.0.saturating_add(86_400_000)), key)
+    }
+
+    /// Prints what became of a bundle; an error if any of its commands was refused.
+    fn report(&self, global: &Global, done: &FinalBundle) -> anyhow::Result<()> {
+        let records: Vec<_> = done.records.iter().map(|record| self.text(record)).collect();
+        let value = json!({"bundle": done.bundle.to_hex(), "height": done.height, "records": records});
+        global.print(&value, || {
+            let lines = records.iter().map(|record| format!("{record}\n"));
+            format!("final at height {}, bundle {}\n{}", done.height, done.bundle, lines.collect::<String>())
+        })?;
+        match done.records.iter().find_map(|record| rejection(record.outcome)) {
+            Some(code) => bail!("the ledger refused it: {code}"),
+            None => Ok(()),
+        }
+    }
+
+    fn text<'a>(&self, record: &'a gridbook_ledger::record::Record) -> RecordText<'a> {
+        RecordText::of(record, self.genesis.rules.mtu_minutes)
+    }
+}
+
+impl RegisterArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let operator = read_key(&self.operator_key)?;
+        let meter_key = match (self.public, &self.key) {
+            (Some(public), _) => public,
+            (None, Some(file)) => read_key(file)?.public(),
+            (None, None) => return Err(Usage::error("give the meter's key by --key or --public")),
+        };
+        let session = Session::open(&self.connect).await?;
+        if operator.public() != session.genesis.operator {
+            bail!("{} is not the operator's key of this ledger", self.operator_key.display());
+        }
+        let area = area_by_name(&session.genesis, self.area.as_deref())?;
+        // Somebody else may take the next free number at the same time: then ask again.
+        for _ in 0..5 {
+            let status = session.client.status().await?;
+            let account = AccountId(self.account.unwrap_or(status.accounts));
+            let meter = MeterId(status.meters);
+            let mut commands = Vec::new();
+            if self.account.is_none() {
+                commands.push(Command::RegisterAccount { account });
+            }
+            let (import_max_wh, export_max_wh) = (self.import_max, self.export_max);
+            commands.push(Command::RegisterMeter {
+                meter,
+                account,
+                key: meter_key,
+                area,
+                import_max_wh,
+                export_max_wh,
+            });
+            commands.extend(self.deposit.map(|amount| Command::Deposit { account, amount }));
+            let done = session.submit(&operator, commands).await?;
+            let taken = |outcome| rejection(outcome) == Some(Code::AuthRegistry);
+            if !done.records.first().is_some_and(|record| taken(record.outcome)) {
+                return session.report(global, &done);
+            }
+        }
+        bail!("others keep registering at the same time: try again in a moment")
+    }
+}
+
+impl OrderArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let key = read_key(&self.meter.key)?;
+        let session = Session::open(&self.meter.connect).await?;
+        let period = parse_period(&self.period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
+        let account = session.client.account(session.query(&key, QueryKind::Account)).await?;
+        let place = Place {
+            client_id: self.client_id.unwrap_or_else(next_nonce),
+            area: account.area,
+            period,
+            side: match self.side {
+                SideArg::Buy => Side::Buy,
+                SideArg::Sell => Side::Sell,
+            },
+            price: self.price,
+            energy: self.energy,
+            time_in_force: match (self.ioc, self.fok, self.until) {
+                (true, ..) => TimeInForce::ImmediateOrCancel,
+                (_, true, _) => TimeInForce::FillOrKill,
+                (_, _, Some(until)) => TimeInForce::GoodTillTime(until),
+                _ => TimeInForce::GoodTillGate,
+            },
+            post_only: self.post_only,
+        };
+        let done = session.submit(&key, vec![Command::Place(place)]).await?;
+        session.report(global, &done)
+    }
+}
+
+impl CancelArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let key = read_key(&self.meter.key)?;
+        let session = Session::open(&self.meter.connect).await?;
+        let command = self.client_id.map_or(Command::CancelAll, |client_id| Command::Cancel { client_id });
+        let done = session.submit(&key, vec![command]).await?;
+        session.report(global, &done)
+    }
+}
+
+impl WatchArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let key = read_key(&self.meter.key)?;
+        let mut session = Session::open(&self.meter.connect).await?;
+        let meter = session.client.watch(session.query(&key, QueryKind::Watch)).await?;
+        eprintln!("watching meter {}; Ctrl-C ends it", meter.0);
+        let mut left = self.count.unwrap_or(u64::MAX);
+        while left > 0 {
+            let event = tokio::select! {
+                event = session.events.recv() => event.context("the connection has ended")?,
+                _ = tokio::signal::ctrl_c() => break,
+            };
+            let record = session.text(&event.record);
+            global.print(&json!({"height": event.height, "record": record}), || record.to_string())?;
+            left -= 1;
+        }
+        Ok(())
+    }
+}
+
+impl ReceiptArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let session = Session::open(&self.connect).await?;
+        let bytes = session.client.receipt(self.bundle, self.index).await?;
+        let receipt = gridbook_ledger::receipt::Receipt::decode(&bytes).context("the validator sent no receipt")?;
+        let verified = receipt.verify(&session.genesis).context("the validator sent a receipt that proves nothing")?;
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&self.out)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, &bytes))
+            .with_context(|| format!("cannot write {}", self.out.display()))?;
+        let record = session.text(&verified.record);
+        let value = json!({"file": self.out, "bytes": bytes.len(), "verified": true, "record": record});
+        global.print(&value, || format!("{} ({} bytes, verified)\n{record}", self.out.display(), bytes.len()))
+    }
+}
+
+async fn show_account(args: MeterArgs, global: &Global) -> anyhow::Result<()> {
+    let key = read_key(&args.key)?;
+    let session = Session::open(&args.connect).await?;
+    let state = session.client.account(session.query(&key, QueryKind::Account)).await?;
+    let area = session.genesis.areas.get(usize::from(state.area.0)).map_or("?", String::as_str);
+    let value = json!({
+        "account": state.account.0, "balance_nano": state.balance.0.to_string(), "reserved_nano": state.reserved.0.to_string(),
+        "meter": state.meter.0, "area": area, "nonce": state.nonce, "suspended": state.suspended,
+    });
+    global.print(&value, || {
+        let suspended = if state.suspended { ", suspended" } else { "" };
+        format!(
+            "account {}: {} of which {} reserved\nmeter {} in {area}{suspended}, last nonce {}",
+            state.account.0, state.balance, state.reserved, state.meter.0, state.nonce
+        )
+    })
+}
+
+async fn show_status(args: ConnectArgs, global: &Global) -> anyhow::Result<()> {
+    let session = Session::open(&args).await?;
+    let status = session.client.status().await?;
+    let value = json!({
+        "chain": status.chain.to_hex(), "validator": status.validator.0, "height": status.height, "view": status.view,
+        "leader": status.leader.0, "ledger_time_ms": status.ledger_time.0, "last_seq": status.last_seq, "accounts": status.accounts,
+        "meters": status.meters, "orders_open": status.orders_open, "trades": status.trades,
+        "state_root": status.state_root.to_hex(), "money_sum_nano": status.money_sum.0.to_string(),
+    });
+    global.print(&value, || {
+        format!(
+            "height {} at {}, view {} led by validator {} (says validator {})\n{} accounts, {} meters, {} orders open, {} trades\n\
+             state root {}",
+            status.height,
+            format_moment(status.ledger_time),
+            status.view,
+            status.leader.0,
+            status.validator.0,
+            status.accounts,
+            status.meters,
+            status.orders_open,
+            status.trades,
+            status.state_root
+        )
+    })
+}
+
+fn rejection(outcome: Outcome) -> Option<Code> {
+    match outcome {
+        Outcome::Done => None,
+        Outcome::Rejected(code) => Some(code),
+    }
+}
+
+fn area_by_name(genesis: &Genesis, name: Option<&str>) -> anyhow::Result<gridbook_engine::AreaId> {
+    let place = name.map_or(Some(0), |name| genesis.areas.iter().position(|area| area == name));
+    let place = place.and_then(|place| u16::try_from(place).ok());
+    place.map(gridbook_engine::AreaId).ok_or_else(|| {
+        Usage::error(format!(
+            "no delivery area is called {:?}; there are: {}",
+            name.unwrap_or(""),
+            genesis.areas.join(", ")
+        ))
+    })
+}
+
+fn parse_hash(text: &str) -> Result<Hash, String> {
+    Hash::from_hex(text)
+        .ok_or_else(|| "a bundle is named by 64 hexadecimal digits, as `meter order` prints them".to_owned())
+}

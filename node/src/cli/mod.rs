@@ -1,0 +1,148 @@
+//! The command line. Exit codes: 0 good, 1 it failed, 2 usage. Results go to standard output, everything else to standard error.
+
+mod demo;
+mod genesis;
+mod init;
+mod keys;
+mod meter;
+mod validator;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+use crate::logging::{self, LogFormat};
+
+const AFTER_HELP: &str = "\
+Begin here:
+  gridbook demo                                four validators and a town of meters trade a day in a minute
+  gridbook init --validators 4 --out net       make a network of your own
+  gridbook validator --config net/validator-0/validator.toml
+
+Trade on it (see `gridbook meter --help`):
+  gridbook keys generate --out alice.key
+  gridbook meter register --network net/network.toml --operator-key net/operator.key --key alice.key --deposit 100
+  gridbook meter order --network net/network.toml --key alice.key --side buy --period 2026-06-17T12:00 --price 28.5 --energy 400
+
+Exit codes: 0 good, 1 it failed, 2 usage. Every flag with [env: ...] can also be set by that variable; a flag wins.";
+
+/// A peer-to-peer electricity market on a ledger that no single party has to be trusted to run.
+#[derive(Debug, Parser)]
+#[command(name = "gridbook", version, after_help = AFTER_HELP, max_term_width = 120)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Print results as JSON, for programs.
+    #[arg(long, global = true, env = "GRIDBOOK_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    json: bool,
+    /// How log lines on standard error look.
+    #[arg(long, global = true, env = "GRIDBOOK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// What is logged, such as `info` or `warn,gridbook_net=debug`. Without it: `info` for a validator, `warn` for all else.
+    #[arg(long, global = true, env = "GRIDBOOK_LOG", value_name = "FILTER")]
+    log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make and look at key files.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Write the genesis of a ledger from the public keys of its validators and operator.
+    Genesis(genesis::GenesisArgs),
+    /// Make a whole network: keys, genesis, settings, unit files.
+    Init(init::InitArgs),
+    /// Run a validator.
+    Validator(validator::ValidatorArgs),
+    /// Trade: register meters, send and cancel orders, watch, fetch receipts.
+    #[command(subcommand)]
+    Meter(meter::Meter),
+    /// Check proofs, offline.
+    #[command(subcommand)]
+    Verify(verify::Verify),
+    /// Four validators and a town of meters trade a day in a minute, on this machine.
+    Demo(demo::DemoArgs),
+}
+
+/// Reads the command line, does what it says, and says how that went.
+pub fn main() -> ExitCode {
+    // Clap exits by itself: 0 after help and version, 2 after wrong usage.
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gridbook: {error:#}");
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let Cli { global, command } = cli;
+    let default_filter = if matches!(command, Command::Validator(_)) { "info" } else { "warn" };
+    logging::start(global.log_format, global.log.as_deref().unwrap_or(default_filter)).map_err(Usage::from_error)?;
+    match command {
+        Command::Keys(keys) => keys.run(&global),
+        Command::Genesis(args) => args.run(&global),
+        Command::Init(args) => args.run(&global),
+        Command::Validator(args) => args.run(),
+        Command::Meter(meter) => asynchronous(meter.run(&global)),
+        Command::Verify(verify) => verify.run(&global),
+        Command::Demo(args) => asynchronous(args.run(&global)),
+    }
+}
+
+fn asynchronous(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+/// The command line was wrong in a way that its grammar does not tell: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(String);
+
+impl Usage {
+    /// For a sentence that says what to do.
+    pub(crate) fn error(sentence: impl Into<String>) -> anyhow::Error {
+        Self(sentence.into()).into()
+    }
+
+    fn from_error(error: anyhow::Error) -> anyhow::Error {
+        Self::error(format!("{error:#}"))
+    }
+}
+
+impl Global {
+    /// Prints a result: the JSON of `value` if that was asked for, else the text.
+    fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        use std::io::Write as _;
+        let output = if self.json { serde_json::to_string(value)? } else { text() };
+        let mut stdout = std::io::stdout().lock();
+        match writeln!(stdout, "{}", output.trim_end()).and_then(|()| stdout.flush()) {
+            // Whoever reads us has read enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+            other => Ok(other?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,311 @@
+//! The task behind a [`Client`](super::Client): one connection at a time, and all that is still unanswered.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gridbook_ledger::record::Record;
+use gridbook_ledger::reject::Code;
+use gridbook_net::{MeterClient, MeterReceiver, MeterSender, REQUEST_BYTES_MAX};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{ClientError, Counters, Patience, WatchEvent};
+use crate::config::Peer;
+use crate::protocol::{Answer, Request, RequestBody, RequestId, SignedQuery};
+
+/// A request of the client's user, and where its answers go.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) body: RequestBody,
+    pub(crate) answers: mpsc::UnboundedSender<Result<Answer, ClientError>>,
+}
+
+/// A connection: what is to be written, and what is read.
+pub(crate) struct Connection {
+    outgoing: mpsc::UnboundedSender<Bytes>,
+    receiver: MeterReceiver,
+}
+
+/// See the module.
+pub(crate) struct Driver {
+    validators: Vec<Peer>,
+    /// The validator to try next, or the one that is connected.
+    at: usize,
+    connection_seed: [u8; 32],
+    patience: Patience,
+    asked: mpsc::UnboundedReceiver<Ask>,
+    events: mpsc::UnboundedSender<WatchEvent>,
+    counters: Arc<Counters>,
+    next_id: RequestId,
+    pending: BTreeMap<RequestId, Pending>,
+    watches: Vec<SignedQuery>,
+    last_heard: Instant,
+    asked_for_life: bool,
+}
+
+struct Pending {
+    ask: Ask,
+    frame: Bytes,
+    sent_at: Instant,
+    give_up_at: Instant,
+    resent: bool,
+}
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Between two rounds of attempts to reach any validator.
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
+
+/// One validator's time to answer an attempt: a dead one must not keep a client from the next.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// What a client waits with its bundle when a validator says that it is too busy.
+const BUSY_PAUSE: Duration = Duration::from_millis(250);
+
+impl Driver {
+    pub(crate) fn new(
+        validators: Vec<Peer>,
+        connection_seed: [u8; 32],
+        patience: Patience,
+        asked: mpsc::UnboundedReceiver<Ask>,
+        events: mpsc::UnboundedSender<WatchEvent>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            validators,
+            at: 0,
+            connection_seed,
+            patience,
+            asked,
+            events,
+            counters,
+            next_id: 1,
+            pending: BTreeMap::new(),
+            watches: Vec::new(),
+            last_heard: Instant::now(),
+            asked_for_life: false,
+        }
+    }
+
+    /// Tries every validator once, beginning with the current one.
+    pub(crate) async fn connect_to_any(&mut self) -> Result<Connection, ClientError> {
+        let mut last = "the list of validators is empty".to_owned();
+        for _ in 0..self.validators.len() {
+            let Peer { key, address, .. } = self.validators[self.at];
+            let attempt = MeterClient::connect(address, key.0, self.connection_seed);
+            match tokio::time::timeout(CONNECT_MAX, attempt).await {
+                Ok(Ok(client)) => return Ok(Connection::start(client)),
+                Ok(Err(error)) => last = error.to_string(),
+                Err(_) => last = format!("no answer from {address} within {} s", CONNECT_MAX.as_secs()),
+            }
+            self.next_validator();
+        }
+        Err(ClientError::Unreachable(last))
+    }
+
+    /// Runs until the last client is dropped.
+    pub(crate) async fn run(mut self, connection: Connection) {
+        let mut connection = connection;
+        loop {
+            self.last_heard = Instant::now();
+            self.asked_for_life = false;
+            self.send_all_again(&connection);
+            if self.serve(&mut connection).await.is_break() {
+                return;
+            }
+            self.counters.failovers.fetch_add(1, Ordering::Relaxed);
+            self.next_validator();
+            connection = loop {
+                match self.connect_to_any().await {
+                    Ok(connection) => break connection,
+                    Err(error) => self.wait_for_better(&error).await,
+                }
+                if self.asked.is_closed() && self.asked.is_empty() {
+                    return;
+                }
+            };
+        }
+    }
+
+    /// Serves one connection; breaks when the client is dropped, continues when the connection is lost.
+    async fn serve(&mut self, connection: &mut Connection) -> ControlFlow<()> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                ask = self.asked.recv() => match ask {
+                    Some(ask) => self.send(ask, connection),
+                    None => return ControlFlow::Break(()),
+                },
+                frame = connection.receiver.recv() => match frame {
+                    Some(frame) => self.take(&frame),
+                    None => return ControlFlow::Continue(()),
+                },
+                _ = tick.tick() => if !self.look_at_deadlines(connection) {
+                    return ControlFlow::Continue(());
+                },
+            }
+        }
+    }
+
+    fn send(&mut self, ask: Ask, connection: &Connection) {
+        let request = Request { request_id: self.next_id, body: ask.body };
+        let frame = Bytes::from(request.encode());
+        if frame.len() > REQUEST_BYTES_MAX {
+            let sentence = format!("a request of {} bytes cannot be sent: at most {REQUEST_BYTES_MAX}", frame.len());
+            let _ = ask.answers.send(Err(ClientError::Protocol(sentence)));
+            return;
+        }
+        let now = Instant::now();
+        connection.send(frame.clone());
+        let ask = Ask { body: request.body, answers: ask.answers };
+        let give_up_at = now + self.patience.give_up_after;
+        self.pending.insert(self.next_id, Pending { ask, frame, sent_at: now, give_up_at, resent: false });
+        self.next_id += 1;
+    }
+
+    fn send_all_again(&mut self, connection: &Connection) {
+        for query in &self.watches {
+            let request = Request { request_id: self.next_id, body: RequestBody::Watch(query.clone()) };
+            self.next_id += 1;
+            connection.send(request.encode().into());
+        }
+        let now = Instant::now();
+        for pending in self.pending.values_mut() {
+            pending.sent_at = now;
+            pending.resent = true;
+            self.counters.resent.fetch_add(1, Ordering::Relaxed);
+            connection.send(pending.frame.clone());
+        }
+    }
+
+    fn take(&mut self, frame: &Bytes) {
+        self.last_heard = Instant::now();
+        self.asked_for_life = false;
+        let answer = match Answer::decode(frame) {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(%error, bytes = frame.len(), "an answer cannot be read");
+                return;
+            }
+        };
+        match answer {
+            Answer::Event { meter, height, record } => match Record::decode(&record) {
+                // A user who does not listen does not want to know.
+                Ok(record) => _ = self.events.send(WatchEvent { meter, height, record }),
+                Err(error) => tracing::warn!(%error, "the record of an event cannot be read"),
+            },
+            answer => self.pass_on(answer),
+        }
+    }
+
+    fn pass_on(&mut self, answer: Answer) {
+        let request_id = answer.request_id().unwrap_or(0);
+        let Some(pending) = self.pending.get_mut(&request_id) else { return };
+        if pending.is_to_be_tried_again(&answer) {
+            // Not now is not no: the deadline decides how long.
+            pending.sent_at = Instant::now() - self.patience.resend_after + BUSY_PAUSE;
+            return;
+        }
+        if let (RequestBody::Watch(query), Answer::Watching { .. }) = (&pending.ask.body, &answer) {
+            self.watches.push(query.clone());
+        }
+        let more_to_come = matches!(answer, Answer::Accepted { .. });
+        let _ = pending.ask.answers.send(Ok(answer));
+        if !more_to_come {
+            self.pending.remove(&request_id);
+        }
+    }
+
+    /// Gives up what is too old, sends again what is old; false if the connection is to be left.
+    fn look_at_deadlines(&mut self, connection: &Connection) -> bool {
+        let now = Instant::now();
+        self.give_up(now, &ClientError::Late);
+        for pending in self.pending.values_mut() {
+            if now.duration_since(pending.sent_at) >= self.patience.resend_after {
+                pending.sent_at = now;
+                pending.resent = true;
+                self.counters.resent.fetch_add(1, Ordering::Relaxed);
+                connection.send(pending.frame.clone());
+            }
+        }
+        if self.pending.is_empty() || now.duration_since(self.last_heard) < self.patience.silence_max {
+            return true;
+        }
+        if self.asked_for_life {
+            return false;
+        }
+        self.asked_for_life = true;
+        self.last_heard = now;
+        connection.send(Request { request_id: 0, body: RequestBody::Status }.encode().into());
+        true
+    }
+
+    /// No validator can be reached: waits a moment, and tells those who have waited long enough.
+    async fn wait_for_better(&mut self, error: &ClientError) {
+        tracing::debug!(%error, "no validator can be reached, trying again");
+        tokio::time::sleep(RETRY_PAUSE).await;
+        self.give_up(Instant::now(), error);
+    }
+
+    fn give_up(&mut self, now: Instant, error: &ClientError) {
+        self.pending.retain(|_, pending| {
+            let keep = now < pending.give_up_at;
+            if !keep {
+                let _ = pending.ask.answers.send(Err(error.clone()));
+            }
+            keep
+        });
+    }
+
+    fn next_validator(&mut self) {
+        self.at = (self.at + 1) % self.validators.len().max(1);
+    }
+}
+
+impl Pending {
+    /// Whether the same bytes may well be welcome later: the validator is busy, or, having been sent before, the bundle itself has used its
+    /// nonce and is about to be final.
+    fn is_to_be_tried_again(&self, answer: &Answer) -> bool {
+        let is_submit = matches!(self.ask.body, RequestBody::Submit(_));
+        match answer {
+            Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate, .. } => is_submit,
+            Answer::Refused { code: Code::AuthReplay, .. } => is_submit && self.resent,
+            _ => false,
+        }
+    }
+}
+
+impl Connection {
+    fn start(client: MeterClient) -> Self {
+        let (sender, receiver) = client.split();
+        let (outgoing, frames) = mpsc::unbounded_channel();
+        tokio::spawn(write(sender, frames));
+        Self { outgoing, receiver }
+    }
+
+    /// Queues a frame. What waits here is bounded by what the user has under way.
+    fn send(&self, frame: Bytes) {
+        // If the writer is gone the connection is too, and the receiver says so.
+        let _ = self.outgoing.send(frame);
+    }
+}
+
+/// Writes frames until there are no more or the connection ends: a full connection must not keep answers from being read.
+async fn write(sender: MeterSender, mut frames: mpsc::UnboundedReceiver<Bytes>) {
+    while let Some(frame) = frames.recv().await {
+        match sender.send(frame).await {
+            Ok(()) => {}
+            Err(error @ gridbook_net::MeterClientError::Unsendable { .. }) => {
+                tracing::warn!(%error, "a request was dropped")
+            }
+            Err(_) => return,
+        }
+    }
+    sender.close().await;
+}

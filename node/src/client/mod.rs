@@ -1,0 +1,259 @@
+//! The client library: submit bundles, watch meters, fetch receipts.
+//!
+//! A [`Client`] knows several validators and talks to one of them at a time. When that one goes silent or away, it goes on to the next
+//! and sends again whatever is still unanswered, byte for byte: a bundle counts once, however often it arrives.
+
+mod driver;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gridbook_engine::MeterId;
+use gridbook_ledger::command::SignedBundle;
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::record::Record;
+use gridbook_ledger::reject::Code;
+use tokio::sync::mpsc;
+
+use crate::config::Peer;
+use crate::protocol::{AccountState, Answer, RequestBody, SignedQuery, Status};
+use driver::{Ask, Driver};
+
+/// How patient a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// After this long without the last answer, a request is sent again.
+    pub resend_after: Duration,
+    /// After this long it is given up.
+    pub give_up_after: Duration,
+    /// A connection that has brought nothing for this long, with requests open and after a question whether it lives, is left.
+    pub silence_max: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            resend_after: Duration::from_secs(3),
+            give_up_after: Duration::from_secs(30),
+            silence_max: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A connection to a ledger. Clones share it; it ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Client {
+    asks: mpsc::UnboundedSender<Ask>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    failovers: AtomicU64,
+    resent: AtomicU64,
+}
+
+/// Something final that concerns a watched meter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchEvent {
+    /// The meter.
+    pub meter: MeterId,
+    /// The height of the header that holds it.
+    pub height: u64,
+    /// The record, with only the events that name the meter.
+    pub record: Record,
+}
+
+/// A final bundle and what became of its commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinalBundle {
+    /// Its id.
+    pub bundle: Hash,
+    /// The height of the header that holds it.
+    pub height: u64,
+    /// The sequence number of its first command.
+    pub first_seq: u64,
+    /// The record of each command, in order.
+    pub records: Vec<Record>,
+}
+
+/// What went wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// No validator could be reached.
+    #[error("no validator could be reached; the last one said: {0}")]
+    Unreachable(String),
+    /// Refused at the door, without a trace on the ledger.
+    #[error("refused: {0}")]
+    Refused(Code),
+    /// Asked too early, or never on this ledger.
+    #[error("not final here: it is still on its way, or never was on this ledger; ask again in a moment")]
+    NotFinal,
+    /// Not answered in time.
+    #[error("no final answer in time: it may still become final; sending the same bundle again does no harm")]
+    Late,
+    /// A request that cannot be sent, or an answer that does not fit its question.
+    #[error("this is no conversation: {0}")]
+    Protocol(String),
+    /// The client was shut down.
+    #[error("the client has been closed")]
+    Closed,
+}
+
+impl Client {
+    /// Connects to the first of `validators` that answers, under a connection key of its own. Events of watched meters come out of
+    /// the channel. The connection key authorises nothing.
+    ///
+    /// # Errors
+    /// `Unreachable` if none of them answers.
+    pub async fn connect(
+        validators: Vec<Peer>,
+        connection_seed: [u8; 32],
+        patience: Patience,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<WatchEvent>), ClientError> {
+        let counters = Arc::new(Counters::default());
+        let (asks, asked) = mpsc::unbounded_channel();
+        let (events, watched) = mpsc::unbounded_channel();
+        let mut driver = Driver::new(validators, connection_seed, patience, asked, events, Arc::clone(&counters));
+        let connection = driver.connect_to_any().await?;
+        tokio::spawn(driver.run(connection));
+        Ok((Self { asks, counters }, watched))
+    }
+
+    /// Sends a bundle. It is on its way from the moment of the call; the answer can be awaited or dropped.
+    pub fn submit(&self, bundle: &SignedBundle) -> Submission {
+        self.submit_bytes(bundle.bytes().to_vec())
+    }
+
+    /// Sends bytes that claim to be a bundle.
+    pub fn submit_bytes(&self, bytes: Vec<u8>) -> Submission {
+        Submission { answers: self.ask(RequestBody::Submit(bytes)) }
+    }
+
+    /// Has the events of the query's meter sent from now on, across reconnections.
+    pub async fn watch(&self, query: SignedQuery) -> Result<MeterId, ClientError> {
+        match self.answer(RequestBody::Watch(query)).await? {
+            Answer::Watching { meter, .. } => Ok(meter),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The receipt of the command at `index` of a bundle.
+    pub async fn receipt(&self, bundle: Hash, index: u16) -> Result<Vec<u8>, ClientError> {
+        match self.answer(RequestBody::Receipt { bundle, index }).await? {
+            Answer::Receipt { receipt, .. } => Ok(receipt),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How the validator and the ledger stand.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        match self.answer(RequestBody::Status).await? {
+            Answer::Status { status, .. } => Ok(status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The account of the query's meter.
+    pub async fn account(&self, query: SignedQuery) -> Result<AccountState, ClientError> {
+        match self.answer(RequestBody::Account(query)).await? {
+            Answer::Account { account, .. } => Ok(account),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The canonical bytes of the final header at a height.
+    pub async fn header(&self, height: u64) -> Result<Vec<u8>, ClientError> {
+        match self.answer(RequestBody::Header { height }).await? {
+            Answer::Header { header, .. } => Ok(header),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How often it left a validator for another.
+    pub fn failovers(&self) -> u64 {
+        self.counters.failovers.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were sent more than once.
+    pub fn resent(&self) -> u64 {
+        self.counters.resent.load(Ordering::Relaxed)
+    }
+
+    fn ask(&self, body: RequestBody) -> mpsc::UnboundedReceiver<Result<Answer, ClientError>> {
+        let (answers, receiver) = mpsc::unbounded_channel();
+        // If the driver is gone, so is the sender, and the receiver says so.
+        let _ = self.asks.send(Ask { body, answers });
+        receiver
+    }
+
+    async fn answer(&self, body: RequestBody) -> Result<Answer, ClientError> {
+        self.ask(body).recv().await.unwrap_or(Err(ClientError::Closed))
+    }
+}
+
+/// A bundle on its way.
+#[derive(Debug)]
+pub struct Submission {
+    answers: mpsc::UnboundedReceiver<Result<Answer, ClientError>>,
+}
+
+impl Submission {
+    /// Waits until a validator has admitted it.
+    pub async fn accepted(&mut self) -> Result<Hash, ClientError> {
+        match self.answers.recv().await.unwrap_or(Err(ClientError::Closed))? {
+            Answer::Accepted { bundle, .. } => Ok(bundle),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Waits until it is final.
+    pub async fn finality(mut self) -> Result<FinalBundle, ClientError> {
+        loop {
+            match self.answers.recv().await.unwrap_or(Err(ClientError::Closed))? {
+                Answer::Accepted { .. } => {}
+                Answer::Final { bundle, height, first_seq, records, .. } => {
+                    let records = records.iter().map(|bytes| Record::decode(bytes)).collect::<Result<_, _>>();
+                    let records = records.map_err(|error| ClientError::Protocol(format!("a record: {error}")))?;
+                    return Ok(FinalBundle { bundle, height, first_seq, records });
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+}
+
+fn unexpected(answer: &Answer) -> ClientError {
+    match answer {
+        Answer::Refused { code, .. } => ClientError::Refused(*code),
+        Answer::NotFinal { .. } => ClientError::NotFinal,
+        other => ClientError::Protocol(format!("an answer of another kind than the question: {other:?}")),
+    }
+}
+
+/// A nonce higher than all before it from this clock: microseconds since the Unix epoch, made strictly increasing in this process.
+/// Nonces may have gaps, so nothing needs to be kept beside the key.
+pub fn next_nonce() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = wall_us();
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
+    now.max(last.expect("the update always gives a value") + 1)
+}
+
+/// Microseconds since the Unix epoch.
+pub fn wall_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_rise_even_within_a_microsecond() {
+        let nonces: Vec<u64> = (0..10_000).map(|_| next_nonce()).collect();
+        assert!(nonces.is_sorted_by(|earlier, later| earlier < later));
+    }
+}
