@@ -1,0 +1,86 @@
+//! One data directory, one process.
+
+use std::path::Path;
+use std::process::Command;
+
+use gridbook_ledger::store::{DataDir, LogOptions, QueryIndex, StoreError};
+
+use crate::bench::identity;
+
+/// Tells the child process of a test which directory to open.
+const CHILD_DIR: &str = "GRIDBOOK_TEST_DATA_DIR";
+
+fn small() -> LogOptions {
+    LogOptions { segment_bytes: 64 << 10, ..LogOptions::default() }
+}
+
+#[test]
+fn a_directory_is_opened_once_at_a_time() {
+    let home = tempfile::tempdir().unwrap();
+    let root = home.path().join("node/data");
+    let first = DataDir::open(&root).unwrap();
+    let refused = DataDir::open(&root).unwrap_err();
+    assert!(matches!(&refused, StoreError::Locked { dir } if *dir == root));
+    assert!(refused.to_string().contains(root.to_str().unwrap()), "{refused}");
+    drop(first);
+    DataDir::open(&root).unwrap();
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    // The test runs itself as another process while it holds the directory, and once more after it let go.
+    if let Ok(dir) = std::env::var(CHILD_DIR) {
+        let code = if matches!(DataDir::open(Path::new(&dir)), Err(StoreError::Locked { .. })) { 42 } else { 43 };
+        std::process::exit(code);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let child = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "data_dir::a_second_process_is_refused"]).env(CHILD_DIR, home.path());
+        command.output().unwrap().status.code()
+    };
+    let held = DataDir::open(home.path()).unwrap();
+    assert_eq!(child(), Some(42));
+    drop(held);
+    assert_eq!(child(), Some(43));
+}
+
+#[test]
+fn all_parts_open_in_one_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataDir::open(home.path()).unwrap();
+    let (mut safety, none) = data.open_safety(identity()).unwrap();
+    assert_eq!(none, None);
+    let (mut log, _) = data.open_log(identity(), small()).unwrap();
+    log.append(1, b"first").unwrap();
+    log.sync().unwrap();
+    safety.write(&log.synced().to_bytes()).unwrap();
+    assert_eq!(data.open_checkpoints(identity()).unwrap().newest().unwrap().checkpoint, None);
+    assert_eq!(data.open_index(identity(), 32 << 20, None).unwrap().last_height(), None);
+
+    let space = data.disk_space().unwrap();
+    assert!(space.free_bytes > 0 && space.free_bytes <= space.total_bytes);
+    assert!(data.bytes_on_disk().unwrap() >= 64 << 10);
+}
+
+#[test]
+fn a_log_without_a_safety_record_means_do_not_sign() {
+    // Someone removes the safety file, hoping that it comes back by itself.
+    let home = tempfile::tempdir().unwrap();
+    let data = DataDir::open(home.path()).unwrap();
+    data.open_safety(identity()).unwrap().0.write(b"voted").unwrap();
+    data.open_log(identity(), small()).unwrap();
+    std::fs::remove_file(home.path().join("safety")).unwrap();
+    assert!(matches!(data.open_safety(identity()), Err(StoreError::DoNotSign { .. })));
+}
+
+#[test]
+fn a_start_that_stopped_before_the_log_was_made_can_be_tried_again() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataDir::open(home.path()).unwrap();
+    data.open_safety(identity()).unwrap();
+    drop(data);
+    let data = DataDir::open(home.path()).unwrap();
+    assert_eq!(data.open_safety(identity()).unwrap().1, None);
+    data.open_log(identity(), small()).unwrap();
+}

@@ -1,0 +1,205 @@
+//! The query index: answers, and is thrown away without regret.
+
+use std::fs;
+use std::path::Path;
+
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::store::{
+    BundlePlace, Index, IndexBatch, IndexRow, IndexStart, IndexTable, LogIdentity, QueryIndex, StoreError,
+};
+
+use crate::bench::identity;
+
+const MEMORY_BYTES: u64 = 32 << 20;
+
+fn open(dir: &Path, final_height: u64) -> Index {
+    Index::open(dir, identity(), MEMORY_BYTES, Some(final_height)).unwrap()
+}
+
+fn bundle(height: u64) -> Hash {
+    Hash::of("bundle", &height.to_be_bytes())
+}
+
+/// Height h holds commands 10h to 10h + 9; every fifth height is empty. Its commands concern meters h % 3 and 300.
+fn batch(height: u64) -> IndexBatch {
+    let first_seq = 10 * height;
+    let empty = height.is_multiple_of(5);
+    let row = |key: u64, value| IndexRow { table: IndexTable::Registry, key: key.to_be_bytes().to_vec(), value };
+    IndexBatch {
+        height,
+        header: format!("header {height}").into_bytes(),
+        records: format!("records {height}").into_bytes(),
+        first_seq,
+        last_seq: if empty { first_seq - 1 } else { first_seq + 9 },
+        bundles: if empty { Vec::new() } else { vec![(bundle(height), first_seq)] },
+        by_meter: vec![(u32::try_from(height % 3).unwrap(), first_seq), (300, first_seq + 1)],
+        rows: vec![row(height, Some(b"row".to_vec())), row(height - 1, None)],
+    }
+}
+
+fn fill(index: &Index, from: u64, to: u64) {
+    index.apply(&(from..=to).map(batch).collect::<Vec<_>>()).unwrap();
+}
+
+fn assert_answers(index: &Index, last: u64) {
+    assert_eq!(index.last_height(), Some(last));
+    for height in 1..=last {
+        assert_eq!(index.header(height).unwrap(), Some(batch(height).header));
+        assert_eq!(index.records(height).unwrap(), Some(batch(height).records));
+        let full = !height.is_multiple_of(5);
+        for seq in [10 * height, 10 * height + 9] {
+            assert_eq!(index.height_of_seq(seq).unwrap(), full.then_some(height), "seq {seq}");
+        }
+        let place = BundlePlace { first_seq: 10 * height, height };
+        assert_eq!(index.bundle(bundle(height)).unwrap(), full.then_some(place));
+    }
+    assert_eq!(index.header(last + 1).unwrap(), None);
+    assert_eq!(index.height_of_seq(9).unwrap(), None);
+    assert_eq!(index.height_of_seq(10 * last + 20).unwrap(), None);
+}
+
+#[test]
+fn every_question_is_answered_from_what_was_fed() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"), 0);
+    assert_eq!((index.start(), index.last_height()), (&IndexStart::Made, None));
+    fill(&index, 1, 7);
+    fill(&index, 8, 12);
+    assert_answers(&index, 12);
+
+    assert_eq!(index.meter_rows(1, 0, 10).unwrap(), [10, 40, 70, 100]);
+    assert_eq!(index.meter_rows(1, 41, 1).unwrap(), [70]);
+    assert_eq!(index.meter_rows(300, 112, 10).unwrap(), [121]);
+    assert_eq!(index.meter_rows(301, 0, 10).unwrap(), Vec::<u64>::new());
+
+    assert_eq!(index.row(IndexTable::Registry, &12u64.to_be_bytes()).unwrap(), Some(b"row".to_vec()));
+    assert_eq!(index.row(IndexTable::Registry, &11u64.to_be_bytes()).unwrap(), None, "a row set to none is removed");
+    assert_eq!(index.row(IndexTable::Access, &12u64.to_be_bytes()).unwrap(), None, "tables are apart");
+}
+
+#[test]
+fn rows_come_in_order_and_within_their_prefix() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"), 0);
+    let row = |table, key: &str| IndexRow { table, key: key.into(), value: Some(key.into()) };
+    let keys = ["b2", "a1", "b1", "c1", "b3"];
+    let mut rows: Vec<_> = keys.iter().map(|key| row(IndexTable::Access, key)).collect();
+    rows.push(row(IndexTable::Other, "b9"));
+    index.apply(&[IndexBatch { rows, ..batch(1) }]).unwrap();
+    let names = |prefix: &str, from: &str, limit| -> Vec<String> {
+        let rows = index.rows(IndexTable::Access, prefix.as_bytes(), from.as_bytes(), limit).unwrap();
+        rows.into_iter().map(|row| String::from_utf8(row.key).unwrap()).collect()
+    };
+    assert_eq!(names("b", "", 9), ["b1", "b2", "b3"]);
+    assert_eq!(names("b", "b2", 9), ["b2", "b3"]);
+    assert_eq!(names("b", "", 2), ["b1", "b2"]);
+    assert_eq!(names("", "b3", 9), ["b3", "c1"]);
+    assert_eq!(names("d", "", 9), [""; 0]);
+}
+
+#[test]
+fn a_gap_or_a_repetition_is_refused_and_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"), 0);
+    fill(&index, 1, 3);
+    for heights in [vec![5], vec![3], vec![4, 6], vec![4, 4]] {
+        let batches: Vec<_> = heights.iter().copied().map(batch).collect();
+        assert!(matches!(index.apply(&batches), Err(StoreError::HeightGap { .. })), "{heights:?}");
+    }
+    assert_answers(&index, 3);
+    assert_eq!(index.header(4).unwrap(), None);
+}
+
+#[test]
+fn a_closed_index_is_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("index");
+    let index = open(&dir, 0);
+    fill(&index, 1, 6);
+    index.flush().unwrap();
+    drop(index);
+    let index = open(&dir, 6);
+    assert_eq!(index.start(), &IndexStart::Kept);
+    assert_answers(&index, 6);
+}
+
+#[test]
+fn an_index_that_is_open_elsewhere_is_refused_and_not_dropped() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("index");
+    let index = open(&dir, 0);
+    fill(&index, 1, 6);
+    assert!(matches!(Index::open(&dir, identity(), MEMORY_BYTES, Some(6)), Err(StoreError::Io { .. })));
+    assert_answers(&index, 6);
+}
+
+/// Feeds six heights, spoils the directory, and expects an empty index that can be fed again.
+fn assert_rebuilt(spoil: impl FnOnce(&Path), identity: LogIdentity, final_height: Option<u64>) -> IndexStart {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("index");
+    let index = open(&dir, 0);
+    fill(&index, 1, 6);
+    index.flush().unwrap();
+    drop(index);
+    spoil(&dir);
+    let index = Index::open(&dir, identity, MEMORY_BYTES, final_height).unwrap();
+    assert_eq!(index.last_height(), None);
+    assert_eq!(index.header(1).unwrap(), None, "nothing old may be left");
+    let start = index.start().clone();
+    fill(&index, 1, 6);
+    assert_answers(&index, 6);
+    start
+}
+
+#[test]
+fn a_deleted_index_is_rebuilt() {
+    let start = assert_rebuilt(|dir| fs::remove_dir_all(dir).unwrap(), identity(), Some(6));
+    assert_eq!(start, IndexStart::Made);
+}
+
+#[test]
+fn an_index_ahead_of_the_log_is_dropped() {
+    let start = assert_rebuilt(|_| {}, identity(), Some(5));
+    assert!(matches!(start, IndexStart::Dropped(why) if why.contains("ahead")));
+    assert!(matches!(assert_rebuilt(|_| {}, identity(), None), IndexStart::Dropped(_)));
+}
+
+#[test]
+fn another_nodes_index_is_dropped() {
+    for other in [LogIdentity { validator: 4, ..identity() }, LogIdentity { chain: Hash::ZERO, ..identity() }] {
+        assert!(matches!(assert_rebuilt(|_| {}, other, Some(6)), IndexStart::Dropped(_)));
+    }
+}
+
+#[test]
+fn garbage_in_any_of_its_files_is_dropped() {
+    for name in ["db", "conf"] {
+        let spoil = |dir: &Path| {
+            let size = usize::try_from(fs::metadata(dir.join(name)).unwrap().len()).unwrap();
+            fs::write(dir.join(name), vec![0xa5; size]).unwrap();
+            fs::read_dir(dir).unwrap().for_each(|entry| {
+                let path = entry.unwrap().path();
+                if path.file_name().unwrap().to_string_lossy().starts_with("snap") {
+                    fs::write(path, [0xa5; 100]).unwrap();
+                }
+            });
+        };
+        assert!(matches!(assert_rebuilt(spoil, identity(), Some(6)), IndexStart::Dropped(_)), "{name}");
+    }
+}
+
+#[test]
+fn an_empty_directory_is_an_index_that_lost_its_beginning() {
+    let spoil = |dir: &Path| {
+        fs::remove_dir_all(dir).unwrap();
+        fs::create_dir(dir).unwrap();
+    };
+    assert!(matches!(assert_rebuilt(spoil, identity(), Some(6)), IndexStart::Dropped(_)));
+}
+
+#[test]
+fn an_opening_that_killed_the_process_is_not_tried_again() {
+    let spoil = |dir: &Path| fs::write(dir.with_file_name("index.opening"), b"").unwrap();
+    let start = assert_rebuilt(spoil, identity(), Some(6));
+    assert!(matches!(start, IndexStart::Dropped(why) if why.contains("did not finish")));
+}

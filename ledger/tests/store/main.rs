@@ -1,0 +1,11 @@
+//! Storage under bad disks, bad files and power cuts.
+#![allow(clippy::unwrap_used)] // A test may stop where it stands.
+
+mod bench;
+mod checkpoint;
+mod data_dir;
+mod index;
+mod log;
+mod log_damage;
+mod log_power;
+mod safety;
