@@ -12,5 +12,6 @@ pub mod merkle;
 pub mod receipt;
 pub mod record;
 pub mod reject;
+pub mod state;
 pub mod store;
 pub mod validators;

@@ -76,6 +76,8 @@ codes! {
     FormAmount = 116, "The amount of money must be positive and at most a billion billion of currency: correct the amount.";
     /// A field with a feature that is still to come.
     FormUnsupported = 117, "The command asks for something this ledger does not offer yet: leave that field at zero.";
+    /// Time that does not move forward.
+    FormTime = 118, "Ledger time only moves forward: give a time later than the present one, and before the end of time.";
 
     /// The signature is not the signer's over this content.
     AuthSignature = 201, "The signature does not fit the bundle and its key: sign the exact bytes again with the device's own key.";

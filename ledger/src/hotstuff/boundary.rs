@@ -190,6 +190,12 @@ pub enum Effect {
         /// Its leader.
         leader: ValidatorIndex,
     },
+    /// The term of this validator as leader is over: append nothing more to the log in this view. What is sequenced is still
+    /// asked for by [`Effect::Build`] and made final, then the view ends.
+    TermOver {
+        /// The view.
+        view: u64,
+    },
     /// These are final, oldest first, each told once. `proof` is the child that made the last of them final, with `qc` its certificate.
     Final {
         /// Oldest first, never empty.

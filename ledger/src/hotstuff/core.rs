@@ -1,0 +1,229 @@
+//! The consensus core: inputs in, effects out.
+
+use std::collections::BTreeSet;
+
+use super::boundary::{CoreConfig, Effect, Input, LogView, Recipient, SafetyRecord, WallTime};
+use super::certificate::Verifier;
+use super::form::EpochFacts;
+use super::lead::Lead;
+use super::messages::{ConsensusMessage, Proposal, QcNote, QuorumCert, Timeout, TimeoutCert};
+use super::pacemaker::Pacemaker;
+use super::requests::Requests;
+use super::timeouts::TimeoutBox;
+use super::tree::HeaderTree;
+use super::votes::VoteBox;
+use crate::crypto::{Hash, SecretKey};
+use crate::header::{Header, HeaderRef, LogPoint, Rank};
+use crate::validators::{ValidatorIndex, ValidatorSet};
+
+/// Two-chain HotStuff with Jolteon's view change and the carry rule, for one validator in one epoch.
+///
+/// Architecture invariant: no clock, no socket, no disk, no randomness. The same inputs give the same effects. Whoever drives
+/// it carries the effects out in their order; that order is what makes a crash between any two of them safe.
+#[derive(Debug)]
+pub struct Core {
+    pub(super) set: ValidatorSet,
+    pub(super) me: ValidatorIndex,
+    pub(super) key: SecretKey,
+    pub(super) chain: Hash,
+    pub(super) epoch: u32,
+    pub(super) root: HeaderRef,
+    /// What is on disk or is about to be. Nothing of it is told before it was persisted.
+    pub(super) record: SafetyRecord,
+    /// Whether no record was found: this validator never signed.
+    pub(super) fresh: bool,
+    pub(super) started: bool,
+    pub(super) view: u64,
+    pub(super) tree: HeaderTree,
+    pub(super) certs: Verifier,
+    pub(super) votes: Option<VoteBox>,
+    pub(super) timeouts: TimeoutBox,
+    /// One's own last timeout, to be sent again while its view lasts.
+    pub(super) last_timeout: Option<Timeout>,
+    pub(super) repeat_at: WallTime,
+    pub(super) pacemaker: Pacemaker,
+    pub(super) requests: Requests,
+    pub(super) lead: Option<Lead>,
+    pub(super) waiting: bool,
+    /// A certified header differs from own execution: no votes until caught up.
+    pub(super) diverged: bool,
+    /// Places in logs already asked for in this view.
+    pub(super) pulled: BTreeSet<(u64, Hash)>,
+    /// The rank at which this view's leader was found to propose twice.
+    pub(super) doubled: Option<Rank>,
+    /// Headers seen in this view that break the rules by their own fields.
+    pub(super) broken: BTreeSet<Hash>,
+    pub(super) behind: Option<(HeaderRef, WallTime)>,
+    pub(super) wake_at: Option<WallTime>,
+}
+
+impl Core {
+    /// A core that resumes from what its disk holds.
+    ///
+    /// `record` is `None` only for a validator that never signed in this epoch; one that lost its record must not sign.
+    /// `last_final` is `None` if only the root is final. `kept` are unfinal proposals in log order, in any branches.
+    pub fn new(
+        config: CoreConfig,
+        record: Option<SafetyRecord>,
+        last_final: Option<Proposal>,
+        kept: Vec<Proposal>,
+    ) -> Self {
+        Self::resume(config, record, last_final, kept)
+    }
+
+    /// Takes one input in and pushes what is to be done, in order. Inputs before [`Input::Start`] are ignored.
+    ///
+    /// `log` answers for the logs known at this moment; `now` never goes back.
+    pub fn handle(&mut self, input: Input, log: &dyn LogView, now: WallTime, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Start => self.start(now, effects),
+            _ if !self.started => return,
+            Input::Message { from, message } if from != self.me => self.on_message(from, message, now, effects),
+            Input::Message { .. } | Input::LogGrew | Input::Tick => {}
+            Input::Checked { hash, verdict } => self.on_checked(hash, verdict, now, effects),
+            Input::Built { rank, body } => self.on_built(rank, body, now, effects),
+            Input::Waiting(waiting) => self.waiting = waiting,
+            Input::LeaderFault { view } if view == self.view => self.give_up(now, effects),
+            Input::LeaderFault { .. } => {}
+            Input::CaughtUp(proposals) => self.on_caught_up(proposals, now, effects),
+        }
+        self.settle(log, now, effects);
+    }
+
+    fn on_message(&mut self, from: ValidatorIndex, message: ConsensusMessage, now: WallTime, out: &mut Vec<Effect>) {
+        match message {
+            ConsensusMessage::Proposal(proposal) => self.on_proposal(from, *proposal, now, out),
+            ConsensusMessage::Vote(vote) if vote.voter == from => self.on_vote(vote, now, out),
+            ConsensusMessage::Timeout(timeout) if timeout.voter == from => self.on_timeout(*timeout, now, out),
+            ConsensusMessage::Vote(_) | ConsensusMessage::Timeout(_) => {}
+            ConsensusMessage::TimeoutCert(tc) => {
+                self.on_timeout_cert(&tc, now, out);
+            }
+            ConsensusMessage::QcNote(note) => {
+                self.on_cert(&note.qc, now, out);
+                if let Some(tc) = &note.tc {
+                    self.on_timeout_cert(tc, now, out);
+                }
+            }
+            ConsensusMessage::HeaderRequest(hash) => self.on_header_request(from, hash, out),
+            ConsensusMessage::HeaderResponse(proposal) => self.on_header_response(*proposal, now, out),
+        }
+    }
+
+    /// Does everything that what is known now allows or demands. Runs again when that moved the view.
+    fn settle(&mut self, log: &dyn LogView, now: WallTime, out: &mut Vec<Effect>) {
+        loop {
+            let view = self.view;
+            self.requests.begin();
+            self.advance_finality(now, out);
+            self.watch_clock(now, out);
+            self.pursue_vote(log, now, out);
+            self.pursue_lead(log, now, out);
+            if self.view == view {
+                break;
+            }
+        }
+        self.requests.send(now, out);
+        self.wish_for_wake(now, out);
+    }
+
+    /// Handles a certificate of anything; false if it is not valid.
+    pub(super) fn on_cert(&mut self, qc: &QuorumCert, now: WallTime, out: &mut Vec<Effect>) -> bool {
+        let holds = self.certs.qc_holds(qc);
+        if holds {
+            self.accept_cert(qc, now, out);
+        }
+        holds
+    }
+
+    /// high_qc = max; enter: a certificate of view w moves to w.
+    pub(super) fn accept_cert(&mut self, qc: &QuorumCert, now: WallTime, out: &mut Vec<Effect>) {
+        if qc.rank() > self.record.high_qc.rank() {
+            self.record.high_qc = qc.clone();
+        }
+        if qc.rank().view > self.view {
+            self.enter(qc.rank().view, now, out);
+        }
+    }
+
+    pub(super) fn persist(&self, out: &mut Vec<Effect>) {
+        out.push(Effect::Persist(Box::new(self.record.clone())));
+    }
+
+    pub(super) fn send_note(&self, to: Recipient, tc: Option<TimeoutCert>, out: &mut Vec<Effect>) {
+        let note = QcNote { qc: self.record.high_qc.clone(), tc };
+        out.push(Effect::Send { to, message: ConsensusMessage::QcNote(Box::new(note)) });
+    }
+
+    pub(super) fn facts(&self) -> EpochFacts<'_> {
+        EpochFacts { chain: self.chain, epoch: self.epoch, root: self.root, set: &self.set }
+    }
+
+    pub(super) fn last_voted(&self) -> Rank {
+        self.record.last_voted.map_or(Rank::default(), |v| v.rank)
+    }
+
+    pub(super) fn tip_hash(&self) -> Option<Hash> {
+        self.record.last_voted.map(|v| v.hash)
+    }
+
+    /// Asks for a log once in a view.
+    pub(super) fn pull(&mut self, point: LogPoint, sources: Vec<ValidatorIndex>, out: &mut Vec<Effect>) {
+        if self.pulled.insert((point.seq, point.digest)) {
+            out.push(Effect::PullLog { point, sources });
+        }
+    }
+}
+
+/// What can be seen from outside.
+impl Core {
+    /// The current view.
+    pub fn view(&self) -> u64 {
+        self.view
+    }
+
+    /// Who leads it.
+    pub fn leader(&self) -> ValidatorIndex {
+        self.set.leader(self.view)
+    }
+
+    /// Whether this validator leads it and has not given it up.
+    pub fn is_leader(&self) -> bool {
+        self.lead.is_some() && self.record.timeout_view < self.view
+    }
+
+    /// The highest certificate known.
+    pub fn high_qc(&self) -> &QuorumCert {
+        &self.record.high_qc
+    }
+
+    /// The last final header; its height is in it.
+    pub fn final_header(&self) -> &Header {
+        self.tree.last_final().0
+    }
+
+    /// Its hash.
+    pub fn final_hash(&self) -> Hash {
+        self.tree.last_final().1
+    }
+
+    /// The proposals after the last final one, in no particular order, of all branches.
+    pub fn unfinal(&self) -> impl Iterator<Item = &Proposal> {
+        self.tree.proposals()
+    }
+
+    /// A proposal that is not final, or one of the last few final ones.
+    pub fn proposal(&self, hash: Hash) -> Option<&Proposal> {
+        self.tree.proposal(hash)
+    }
+
+    /// The record as it is or is about to be on disk.
+    pub fn record(&self) -> &SafetyRecord {
+        &self.record
+    }
+
+    /// Whether votes have stopped because a certified header differs from own execution.
+    pub fn has_diverged(&self) -> bool {
+        self.diverged
+    }
+}

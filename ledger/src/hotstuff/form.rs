@@ -1,0 +1,113 @@
+//! What a header must look like before anybody looks at its log (CONSENSUS section 3, on Proposal).
+
+use super::messages::Proposal;
+use crate::crypto::Hash;
+use crate::header::{Header, HeaderRef, Rank};
+use crate::validators::ValidatorSet;
+
+/// Slots of a view: 0 .. this, exclusive.
+pub const SLOTS_LIMIT: u32 = 10_000;
+
+/// Why a header breaks the rules whatever its log says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// Of another ledger or another validator set.
+    #[error("the header is of another chain or epoch")]
+    Foreign,
+    /// View 0, or a slot beyond the limit.
+    #[error("no header can have this rank")]
+    Rank,
+    /// Not by the view's leader.
+    #[error("the proposer does not lead this view")]
+    Proposer,
+    /// Its parent is not the header it says is certified, or that one is not below it, or not the slot before.
+    #[error("the header does not build on what it justifies itself with")]
+    Justify,
+    /// The certificate is of another header than the one named.
+    #[error("the certificate is of another header")]
+    OtherCert,
+    /// A timeout certificate where none belongs, or none where one does, or another than the one named.
+    #[error("the timeout certificate does not open this view")]
+    TimeoutCert,
+    /// Not one higher than its parent.
+    #[error("the height does not follow its parent's")]
+    Height,
+    /// Its part of the log does not follow its parent's.
+    #[error("the log does not follow the parent's")]
+    Log,
+    /// Earlier than its parent.
+    #[error("the time is before the parent's")]
+    Time,
+    /// Says that it ends the epoch.
+    #[error("the header ends the epoch without a cause")]
+    EpochEnd,
+}
+
+/// What is fixed for an epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EpochFacts<'a> {
+    pub(super) chain: Hash,
+    pub(super) epoch: u32,
+    pub(super) root: HeaderRef,
+    pub(super) set: &'a ValidatorSet,
+}
+
+/// The rules that need only the header.
+pub(super) fn check_fields(header: &Header, facts: EpochFacts<'_>) -> Result<(), FormError> {
+    let Rank { view, slot } = header.rank;
+    if header.chain != facts.chain || header.epoch != facts.epoch {
+        return Err(FormError::Foreign);
+    }
+    if view == 0 || slot >= SLOTS_LIMIT {
+        return Err(FormError::Rank);
+    }
+    if header.proposer != facts.set.leader(view) {
+        return Err(FormError::Proposer);
+    }
+    let builds_on = header.justify.rank;
+    let root_or_later = builds_on != facts.root.rank || header.justify.hash == facts.root.hash;
+    let fits = if slot > 0 { builds_on == (Rank { view, slot: slot - 1 }) } else { builds_on.view < view };
+    if !fits
+        || !root_or_later
+        || header.parent != header.justify.hash
+        || (view == 1 && slot == 0 && builds_on.view != 0)
+    {
+        return Err(FormError::Justify);
+    }
+    let opens_by_tc = slot == 0 && view > 1;
+    if opens_by_tc == (header.tc_hash == Hash::ZERO) {
+        return Err(FormError::TimeoutCert);
+    }
+    if header.next_set_hash != Hash::ZERO {
+        return Err(FormError::EpochEnd);
+    }
+    Ok(())
+}
+
+/// The rules that need the certificates it came with. Their signatures are verified elsewhere.
+pub(super) fn check_certificates(proposal: &Proposal) -> Result<(), FormError> {
+    let header = &proposal.header;
+    if proposal.justify.header != header.justify {
+        return Err(FormError::OtherCert);
+    }
+    match &proposal.tc {
+        None if header.tc_hash == Hash::ZERO => Ok(()),
+        Some(tc) if tc.view.checked_add(1) == Some(header.rank.view) && tc.hash() == header.tc_hash => Ok(()),
+        _ => Err(FormError::TimeoutCert),
+    }
+}
+
+/// The rules that need the parent.
+pub(super) fn check_link(header: &Header, parent: &Header) -> Result<(), FormError> {
+    if parent.height.checked_add(1) != Some(header.height) {
+        return Err(FormError::Height);
+    }
+    let follows = parent.last_seq.checked_add(1) == Some(header.first_seq) && header.last_seq >= parent.last_seq;
+    if !follows || (header.is_empty() && header.log_digest != parent.log_digest) {
+        return Err(FormError::Log);
+    }
+    if header.time_ms < parent.time_ms {
+        return Err(FormError::Time);
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Coming up (CONSENSUS section 3, restart).
+
+use std::collections::BTreeSet;
+
+use super::boundary::{CoreConfig, Effect, Recipient, SafetyRecord, WallTime};
+use super::certificate::Verifier;
+use super::core::Core;
+use super::messages::{ConsensusMessage, Proposal, QuorumCert, Timeout, Vote};
+use super::pacemaker::Pacemaker;
+use super::requests::Requests;
+use super::timeouts::TimeoutBox;
+use super::tree::HeaderTree;
+use crate::header::Rank;
+
+impl SafetyRecord {
+    /// The record of a validator that never signed in this epoch.
+    pub fn empty(root: QuorumCert) -> Self {
+        Self {
+            epoch: root.epoch,
+            last_voted: None,
+            last_vote: Vec::new(),
+            timeout_view: 0,
+            last_timeout: Vec::new(),
+            high_qc: root,
+            high_tc: None,
+            led: Rank::default(),
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn resume(
+        config: CoreConfig,
+        record: Option<SafetyRecord>,
+        last_final: Option<Proposal>,
+        kept: Vec<Proposal>,
+    ) -> Self {
+        let CoreConfig { set, me, key, root, timing } = config;
+        let fresh = record.is_none();
+        let root_qc = QuorumCert::root(&root);
+        let mut record = record.unwrap_or_else(|| SafetyRecord::empty(root_qc.clone()));
+        assert_eq!(record.epoch, root.epoch, "a record is used only in its own epoch");
+        let mut certs = Verifier::new(root.chain, root_qc, set.clone());
+        let mut tree = HeaderTree::new(last_final.as_ref().map_or_else(|| root.clone(), |p| p.header.clone()));
+        for proposal in last_final.iter().chain(&kept) {
+            certs.trust_qc(&proposal.justify);
+            if proposal.justify.rank() > record.high_qc.rank() {
+                record.high_qc = proposal.justify.clone();
+            }
+        }
+        certs.trust_qc(&record.high_qc);
+        record.high_tc.iter().for_each(|tc| certs.trust_tc(tc));
+        if let Some(proposal) = last_final {
+            tree.serve(proposal.header.hash(), proposal);
+        }
+        for proposal in kept {
+            tree.insert(proposal.header.hash(), proposal, true);
+        }
+        let last_timeout = decode_timeout(&record.last_timeout);
+        let view = resumed_view(&record);
+        Self {
+            chain: root.chain,
+            epoch: root.epoch,
+            root: root.reference(),
+            pacemaker: Pacemaker::new(timing),
+            set,
+            me,
+            key,
+            record,
+            fresh,
+            started: false,
+            view,
+            tree,
+            certs,
+            votes: None,
+            timeouts: TimeoutBox::default(),
+            last_timeout,
+            repeat_at: WallTime(0),
+            requests: Requests::default(),
+            lead: None,
+            waiting: false,
+            diverged: false,
+            pulled: BTreeSet::new(),
+            doubled: None,
+            broken: BTreeSet::new(),
+            behind: None,
+            wake_at: None,
+        }
+    }
+
+    /// Enters the view the record tells of. What this process may have proposed in it before is not known, so a view it leads
+    /// is given up; and the last vote and timeout are said again, byte for byte, for they may never have been sent.
+    pub(super) fn start(&mut self, now: WallTime, out: &mut Vec<Effect>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        out.push(Effect::EnteredView { view: self.view, leader: self.leader() });
+        if self.fresh {
+            self.begin_to_lead(out);
+            return;
+        }
+        if let Some(vote) = decode_vote(&self.record.last_vote) {
+            let leader = self.set.leader(vote.header.rank.view);
+            if leader != self.me {
+                out.push(Effect::Send { to: Recipient::One(leader), message: ConsensusMessage::Vote(vote) });
+            }
+        }
+        if let Some(timeout) = self.last_timeout.clone().filter(|t| t.view == self.view) {
+            self.timeouts.add(timeout);
+            self.repeat_timeout(now, out);
+        } else if self.record.led.view == self.view || self.leader() == self.me {
+            self.give_up(now, out);
+        }
+    }
+}
+
+/// current = max(high_qc.view, high_tc.view + 1, timeout_view, led.view, 1).
+pub(super) fn resumed_view(record: &SafetyRecord) -> u64 {
+    let by_tc = record.high_tc.as_ref().map_or(0, |tc| tc.view.saturating_add(1));
+    [record.high_qc.rank().view, by_tc, record.timeout_view, record.led.view].into_iter().fold(1, u64::max)
+}
+
+pub(super) fn encode_vote(vote: &Vote) -> Vec<u8> {
+    rkyv::to_bytes::<rkyv::rancor::Error>(vote).expect("a vote fits into memory").to_vec()
+}
+
+pub(super) fn encode_timeout(timeout: &Timeout) -> Vec<u8> {
+    rkyv::to_bytes::<rkyv::rancor::Error>(timeout).expect("a timeout fits into memory").to_vec()
+}
+
+pub(super) fn decode_vote(bytes: &[u8]) -> Option<Vote> {
+    let mut aligned = rkyv::util::AlignedVec::<16>::new();
+    aligned.extend_from_slice(bytes);
+    rkyv::from_bytes::<Vote, rkyv::rancor::Error>(&aligned).ok()
+}
+
+pub(super) fn decode_timeout(bytes: &[u8]) -> Option<Timeout> {
+    let mut aligned = rkyv::util::AlignedVec::<16>::new();
+    aligned.extend_from_slice(bytes);
+    rkyv::from_bytes::<Timeout, rkyv::rancor::Error>(&aligned).ok()
+}

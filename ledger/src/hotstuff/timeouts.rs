@@ -1,0 +1,42 @@
+//! The timeouts of others, and one's own.
+
+use std::collections::BTreeMap;
+
+use super::messages::{Timeout, TimeoutCert};
+use crate::validators::{ValidatorIndex, ValidatorSet};
+
+/// The highest timeout of each validator; so views that an attacker makes up take no room.
+#[derive(Debug, Default)]
+pub(super) struct TimeoutBox {
+    highest: BTreeMap<ValidatorIndex, Timeout>,
+}
+
+impl TimeoutBox {
+    /// Whether a timeout says nothing new: its voter is already known to have given up that view or a later one.
+    pub(super) fn is_old(&self, timeout: &Timeout) -> bool {
+        self.highest.get(&timeout.voter).is_some_and(|t| t.view >= timeout.view)
+    }
+
+    /// Keeps a verified timeout.
+    pub(super) fn add(&mut self, mut timeout: Timeout) {
+        timeout.entry = None;
+        if !self.is_old(&timeout) {
+            self.highest.insert(timeout.voter, timeout);
+        }
+    }
+
+    /// How many others gave up this view or a later one.
+    pub(super) fn others_from(&self, view: u64, me: ValidatorIndex) -> usize {
+        self.highest.values().filter(|t| t.view >= view && t.voter != me).count()
+    }
+
+    /// The certificate that a view was given up, if enough did.
+    pub(super) fn certificate(&self, view: u64, set: &ValidatorSet) -> Option<TimeoutCert> {
+        TimeoutCert::from_timeouts(self.highest.values(), view, set)
+    }
+
+    /// Forgets timeouts of views that are over.
+    pub(super) fn forget_before(&mut self, view: u64) {
+        self.highest.retain(|_, t| t.view >= view);
+    }
+}

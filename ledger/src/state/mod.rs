@@ -1,0 +1,291 @@
+//! The replicated state: what every validator derives, alike, from the same log.
+//!
+//! [`State::apply`] takes the log's entries in order and turns each command into one [`Record`]. It never fails: a refusal is a
+//! record too. Accounts are kept by double entry ([`SystemAccount`]), orders rest in the engine's books, and everything that a
+//! period leaves to do is done later, in slices, by `Work` entries.
+//!
+//! Architecture invariant: no clock, no randomness, no floating point, no iteration in an order that is not defined here.
+//! Architecture invariant: balances change only by postings, so all accounts together always hold nothing.
+//!
+//! **Names.** A meter's client id stays taken until the gate of its order's period is swept; after that it may be used again, so that
+//! the names kept are bounded by what can be traded.
+//!
+//! **Histories.** Each account and meter has a `history_head`: `head' = H(head, leaf)` over the leaves of all records with outcome
+//! `Done` that name it, as the sender, as the sender's account, or in an event, once per record and oldest first. Whoever holds
+//! the records can so prove that none was left out.
+
+mod audit;
+mod bundle;
+mod collateral;
+mod dirty;
+mod history;
+mod image;
+mod journal;
+mod limits;
+mod orders;
+mod registry;
+mod roots;
+mod snapshot;
+mod tables;
+mod view;
+mod work;
+
+pub use audit::AuditError;
+pub use collateral::{CollateralRules, PPM};
+pub use roots::{StateProof, account_leaf, meter_leaf};
+pub use snapshot::RestoreError;
+pub use view::{AccountView, MeterView, OpenOrder, PositionView, SystemAccount, Totals};
+pub use work::WORK_ITEMS_MAX;
+
+use gridbook_engine::{
+    AccountId, DeliveryPeriod, Engine, Event, LedgerTime, Mark, MarketRules, MeterId, Money, TopOfBookWriter,
+};
+
+use self::history::Party;
+use self::roots::Trees;
+use self::tables::{Account, Holder, Meter, Tables, index};
+use crate::admission::{DeviceKind, DeviceStatus};
+use crate::crypto::{Hash, PublicKey};
+use crate::entry::Entry;
+use crate::genesis::Genesis;
+use crate::record::{Outcome, Record, RecordEvent};
+use crate::reject::Code;
+
+/// The replicated state of one ledger. See the [module](self).
+///
+/// What can be rolled back is remembered, so call [`State::forget`] from time to time, also where nothing is ever rolled back.
+#[derive(Debug)]
+pub struct State {
+    chain: Hash,
+    operator: PublicKey,
+    engine: Engine,
+    tables: Tables,
+    trees: Trees,
+    /// Kept for its room only; empty between commands.
+    events: Vec<Event>,
+    /// Kept for its room only; empty between records.
+    parties: Vec<Party>,
+}
+
+/// A point to roll back to. Marks nest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StateMark {
+    engine: Mark,
+    tables: u64,
+}
+
+impl State {
+    /// The state before the first entry.
+    ///
+    /// # Panics
+    /// If the genesis' market rules contradict themselves, or it has more areas than there are area numbers; reading a genesis refuses both.
+    pub fn genesis(genesis: &Genesis) -> Self {
+        let areas = u16::try_from(genesis.areas.len()).expect("a genesis has at most 65,535 areas");
+        let mut engine = Engine::new(genesis.rules, areas).expect("a genesis has valid market rules");
+        engine.advance(genesis.ledger_start);
+        engine.forget(engine.mark());
+        Self::from_parts(genesis, engine, Tables::new(genesis.ledger_start))
+    }
+
+    fn from_parts(genesis: &Genesis, engine: Engine, tables: Tables) -> Self {
+        Self {
+            chain: genesis.chain_id(),
+            operator: genesis.operator,
+            engine,
+            tables,
+            trees: Trees::default(),
+            events: Vec::new(),
+            parties: Vec::new(),
+        }
+    }
+
+    /// Carries out the next entry of the log, whose first command has the sequence number `first_seq`, and appends exactly
+    /// [`Entry::count`] records. What is refused is recorded as refused and changes nothing but, as the case may be, the nonce.
+    pub fn apply(&mut self, first_seq: u64, entry: &Entry, records: &mut Vec<Record>) {
+        let from = records.len();
+        match entry {
+            Entry::Bundle(admitted) => self.apply_bundle(first_seq, entry.id(), admitted.bundle(), records),
+            Entry::Time(at) => {
+                let outcome = self.apply_time(*at);
+                records.push(bare_record(first_seq, entry, outcome, Vec::new()));
+            }
+            Entry::Work { limit } => {
+                let events = self.apply_work(*limit);
+                records.push(bare_record(first_seq, entry, Ok(()), events));
+            }
+        }
+        let records = &records[from..];
+        assert_eq!(records.len() as u64, entry.count(), "one record for each command");
+        self.chain_histories(records);
+        self.count(entry, records);
+    }
+
+    /// Time moves forward only, and never to its very end, which stands for "never".
+    fn apply_time(&mut self, at: LedgerTime) -> Result<(), Code> {
+        if at <= self.time() || at.0 == u64::MAX {
+            return Err(Code::FormTime);
+        }
+        let counters = *self.tables.counters();
+        self.tables.set_counters(tables::Counters { now: at, ..counters });
+        self.engine.advance(at);
+        Ok(())
+    }
+
+    fn count(&mut self, entry: &Entry, records: &[Record]) {
+        let mut counters = *self.tables.counters();
+        for record in records {
+            counters.totals.count(record);
+        }
+        if let Entry::Bundle(admitted) = entry {
+            counters.totals.count_orders(&admitted.bundle().commands, records);
+        }
+        self.tables.set_counters(counters);
+    }
+
+    /// Ledger time: that of the last `Time` entry that moved it.
+    pub fn time(&self) -> LedgerTime {
+        self.tables.counters().now
+    }
+
+    /// Names the present state.
+    pub fn mark(&self) -> StateMark {
+        StateMark { engine: self.engine.mark(), tables: self.tables.place_in_journal() }
+    }
+
+    /// Goes back to a named state, exactly: roots, snapshots and everything that follows are as if the entries since had never been.
+    ///
+    /// # Panics
+    /// If `mark` was forgotten.
+    pub fn rollback(&mut self, mark: StateMark) {
+        self.engine.rollback(mark.engine);
+        self.tables.undo_to(mark.tables);
+    }
+
+    /// Gives up going back to before `mark`, so that the journal does not grow.
+    pub fn forget(&mut self, mark: StateMark) {
+        self.engine.forget(mark.engine);
+        self.tables.forget(mark.tables);
+    }
+}
+
+/// Looking.
+impl State {
+    /// The market's constants.
+    pub fn rules(&self) -> &MarketRules {
+        self.engine.rules()
+    }
+
+    /// The books.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// From now on the books' tops are published here, whenever [`State::publish_tops`] is called.
+    pub fn publish_tops_to(&mut self, writer: TopOfBookWriter) {
+        self.engine.publish_to(writer);
+    }
+
+    /// Publishes the tops that have changed.
+    pub fn publish_tops(&mut self) {
+        self.engine.publish();
+    }
+
+    /// What a key stands for at this point of the log.
+    pub fn device(&self, key: &PublicKey) -> Option<DeviceStatus> {
+        if *key == self.operator {
+            let nonce = self.tables.counters().operator_nonce;
+            return Some(DeviceStatus { kind: DeviceKind::Operator, suspended: false, nonce });
+        }
+        let meter = self.tables.meter_of(key)?;
+        let Meter { facts, status, .. } = self.tables.meter(meter)?;
+        let kind = DeviceKind::Meter { meter, account: facts.account };
+        Some(DeviceStatus { kind, suspended: status.suspended, nonce: status.nonce })
+    }
+
+    /// The keys whose standing may have changed since the last call, also by a rollback, and how they stand now: none means
+    /// that the key's registration was rolled back.
+    pub fn touched_devices(&mut self) -> Vec<(PublicKey, Option<DeviceStatus>)> {
+        let mut keys = core::mem::take(&mut self.tables.unregistered);
+        if core::mem::take(&mut self.tables.operator_touched) {
+            keys.push(self.operator);
+        }
+        for number in self.tables.touched_meters.drain() {
+            keys.extend(self.tables.meter(MeterId(number)).map(|meter| meter.facts.key));
+        }
+        keys.into_iter().map(|key| (key, self.device(&key))).collect()
+    }
+
+    /// An account, if it is registered.
+    pub fn account(&self, account: AccountId) -> Option<AccountView> {
+        self.tables.account(Holder::User(account)).map(view_of)
+    }
+
+    /// One of the accounts that every ledger has.
+    pub fn system_account(&self, account: SystemAccount) -> AccountView {
+        view_of(&self.tables.system_accounts()[account as usize])
+    }
+
+    /// A meter, if it is registered.
+    pub fn meter(&self, meter: MeterId) -> Option<MeterView> {
+        self.tables.meter(meter).map(MeterView::of)
+    }
+
+    /// How many accounts are registered: their numbers are `0..`.
+    pub fn accounts_count(&self) -> u32 {
+        u32::try_from(self.tables.accounts().len()).expect("accounts have 32-bit numbers")
+    }
+
+    /// How many meters are registered: their numbers are `0..`.
+    pub fn meters_count(&self) -> u32 {
+        u32::try_from(self.tables.meters().len()).expect("meters have 32-bit numbers")
+    }
+
+    /// The meters of an account, ascending.
+    pub fn meters_of(&self, account: AccountId) -> &[MeterId] {
+        self.tables.meters_of(account)
+    }
+
+    /// The resting orders of a meter, by client id.
+    pub fn open_orders(&self, meter: MeterId) -> Vec<OpenOrder> {
+        let names = self.tables.meter(meter).into_iter().flat_map(|meter| &meter.names);
+        let resting = names.filter_map(|(client_id, name)| Some((*client_id, self.engine.resting_order(name.order?)?)));
+        resting.map(|(client_id, order)| OpenOrder::new(client_id, &order)).collect()
+    }
+
+    /// What a meter has open and has traded in a period that is not settled yet.
+    pub fn position(&self, meter: MeterId, period: DeliveryPeriod) -> PositionView {
+        let tables::Position { resting_buys, resting_sells, bought, sold } = self.tables.position(period, meter);
+        PositionView { resting_buys, resting_sells, bought, sold }
+    }
+
+    /// What clearing owes for contracts that are not settled yet: always equal to what it holds.
+    pub fn payables_sum(&self) -> Money {
+        let payables = self.tables.periods().values().flat_map(|table| table.payables.values());
+        payables.fold(Money::ZERO, |sum, payable| sum + payable.owed)
+    }
+
+    /// All balances together, the system's among them: always zero.
+    pub fn money_sum(&self) -> Money {
+        let accounts = self.tables.system_accounts().iter().chain(self.tables.accounts());
+        accounts.fold(Money::ZERO, |sum, account| sum + account.balance)
+    }
+
+    /// Running counters since genesis.
+    pub fn totals(&self) -> Totals {
+        self.tables.counters().totals
+    }
+}
+
+fn view_of(account: &Account) -> AccountView {
+    AccountView { balance: account.balance, reserved: account.reserved, history_head: account.history }
+}
+
+/// The record of an entry that no device signed.
+fn bare_record(seq: u64, entry: &Entry, result: Result<(), Code>, events: Vec<RecordEvent>) -> Record {
+    let outcome = outcome_of(result);
+    Record { seq, entry: entry.id(), index: 0, meter: None, client_id: 0, outcome, events }
+}
+
+fn outcome_of(result: Result<(), Code>) -> Outcome {
+    result.map_or_else(Outcome::Rejected, |()| Outcome::Done)
+}

@@ -1,0 +1,143 @@
+//! The state root: what a header says about accounts and meters (DESIGN section 8).
+
+use gridbook_engine::{AccountId, MeterId};
+
+use super::tables::{Account, Tables, index};
+use super::{AccountView, MeterView, State, view_of};
+use crate::bytes::Writer;
+use crate::crypto::{Hash, Hasher};
+use crate::merkle::{DenseTree, Path};
+
+/// One leaf for each account and each meter, by registration number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trees {
+    accounts: DenseTree,
+    meters: DenseTree,
+}
+
+/// That an account or a meter stands in a state with a certain root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateProof {
+    /// From the leaf to the root of its tree.
+    pub path: Path,
+    /// The root of the tree of accounts.
+    pub accounts_root: Hash,
+    /// The root of the tree of meters.
+    pub meters_root: Hash,
+    /// The hash of the counters and the system's accounts.
+    pub counters_hash: Hash,
+}
+
+impl StateProof {
+    /// Whether the account stood so in the state of `state_root`.
+    #[must_use]
+    pub fn verify_account(&self, number: AccountId, account: &AccountView, state_root: &Hash) -> bool {
+        self.leads_to(state_root) && self.fits(number.0, &account_leaf(number, account), &self.accounts_root)
+    }
+
+    /// Whether the meter stood so in the state of `state_root`.
+    #[must_use]
+    pub fn verify_meter(&self, number: MeterId, meter: &MeterView, state_root: &Hash) -> bool {
+        self.leads_to(state_root) && self.fits(number.0, &meter_leaf(number, meter), &self.meters_root)
+    }
+
+    fn fits(&self, number: u32, leaf: &Hash, tree_root: &Hash) -> bool {
+        self.path.index == u64::from(number) && self.path.verify(leaf, tree_root)
+    }
+
+    fn leads_to(&self, state_root: &Hash) -> bool {
+        join(&self.accounts_root, &self.meters_root, &self.counters_hash) == *state_root
+    }
+}
+
+impl State {
+    /// The root over accounts, meters and counters: equal on all validators after the same entries. Costs only what changed since it
+    /// was last asked for.
+    pub fn state_root(&mut self) -> Hash {
+        let (accounts, meters) = self.trees.update(&mut self.tables);
+        join(&accounts, &meters, &counters_hash(&self.tables))
+    }
+
+    /// Proves how an account stands now.
+    pub fn prove_account(&mut self, account: AccountId) -> Option<StateProof> {
+        let (accounts_root, meters_root) = self.trees.update(&mut self.tables);
+        let path = self.trees.accounts.path(index(account.0))?;
+        Some(StateProof { path, accounts_root, meters_root, counters_hash: counters_hash(&self.tables) })
+    }
+
+    /// Proves how a meter stands now.
+    pub fn prove_meter(&mut self, meter: MeterId) -> Option<StateProof> {
+        let (accounts_root, meters_root) = self.trees.update(&mut self.tables);
+        let path = self.trees.meters.path(index(meter.0))?;
+        Some(StateProof { path, accounts_root, meters_root, counters_hash: counters_hash(&self.tables) })
+    }
+}
+
+impl Trees {
+    /// Brings both trees up to date and tells their roots. What a rollback took away is cut off; what it changed was marked stale.
+    fn update(&mut self, tables: &mut Tables) -> (Hash, Hash) {
+        let stale = tables.stale_accounts.drain();
+        let accounts = tables.accounts();
+        refresh(&mut self.accounts, accounts.len(), &stale, |number| {
+            account_leaf(AccountId(number), &view_of(&accounts[index(number)]))
+        });
+        let stale = tables.stale_meters.drain();
+        let meters = tables.meters();
+        refresh(&mut self.meters, meters.len(), &stale, |number| {
+            meter_leaf(MeterId(number), &MeterView::of(&meters[index(number)]))
+        });
+        (self.accounts.root(), self.meters.root())
+    }
+}
+
+fn refresh(tree: &mut DenseTree, count: usize, stale: &[u32], leaf: impl Fn(u32) -> Hash) {
+    tree.truncate(count);
+    for number in stale.iter().copied().filter(|number| index(*number) < count) {
+        // Every new row was marked stale, and the list ascends: so rows behind the tree's end come one after the other.
+        if index(number) < tree.len() {
+            tree.set(index(number), leaf(number));
+        } else {
+            assert_eq!(index(number), tree.len(), "a new row is always stale");
+            tree.push(leaf(number));
+        }
+    }
+    assert_eq!(tree.len(), count, "a new row is always stale");
+}
+
+/// The leaf of an account under the state root.
+pub fn account_leaf(number: AccountId, account: &AccountView) -> Hash {
+    let mut hasher = Hasher::new("gridbook/account/1");
+    hasher.update(&number.0.to_le_bytes()).update(&account.balance.0.to_le_bytes());
+    hasher.update(&account.reserved.0.to_le_bytes()).update(&account.history_head.0);
+    hasher.finish()
+}
+
+/// The leaf of a meter under the state root.
+pub fn meter_leaf(number: MeterId, meter: &MeterView) -> Hash {
+    let mut hasher = Hasher::new("gridbook/meter/1");
+    hasher.update(&number.0.to_le_bytes()).update(&meter.account.0.to_le_bytes()).update(&meter.key.0);
+    hasher.update(&meter.area.0.to_le_bytes());
+    hasher.update(&meter.import_max.0.to_le_bytes()).update(&meter.export_max.0.to_le_bytes());
+    hasher.update(&[u8::from(meter.suspended)]).update(&meter.nonce.to_le_bytes()).update(&meter.history_head.0);
+    hasher.finish()
+}
+
+/// Time, the operator's nonce, the system's accounts, and what was traded and settled. Not how many commands there were and how many of
+/// them were refused: a refusal leaves the root as it was.
+fn counters_hash(tables: &Tables) -> Hash {
+    let counters = tables.counters();
+    let mut w = Writer::new();
+    w.u64(counters.now.0).u64(counters.operator_nonce);
+    for Account { balance, reserved, .. } in tables.system_accounts() {
+        w.i128(balance.0).i128(reserved.0);
+    }
+    let totals = &counters.totals;
+    w.u64(totals.orders).u64(totals.trades).u64(totals.energy_wh).u64(totals.settlements).u64(totals.expired);
+    Hash::of("gridbook/counters/1", w.as_slice())
+}
+
+fn join(accounts: &Hash, meters: &Hash, counters: &Hash) -> Hash {
+    let mut hasher = Hasher::new("gridbook/state/1");
+    hasher.update(&accounts.0).update(&meters.0).update(&counters.0);
+    hasher.finish()
+}

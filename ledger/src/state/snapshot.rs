@@ -1,0 +1,250 @@
+//! Everything that execution reads, as plain data, and the way back from it.
+
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
+use rkyv::rancor;
+use rkyv::util::AlignedVec;
+
+use super::tables::{Account, Counters, Holder, MeterFacts, MeterStatus, Name, Payable, PeriodTable, Position, Tables};
+use super::{AuditError, State, SystemAccount, Totals, image};
+use crate::crypto::Hash;
+use crate::genesis::Genesis;
+
+use image::{AccountImage, MeterImage, NameImage, PayableImage, PeriodImage, PositionImage, StateImage};
+
+/// Why a snapshot was not taken for the state of this ledger.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// Not an archive of a state.
+    #[error("the bytes are not an archive of a state: {0}")]
+    Archive(String),
+    /// Bytes that a snapshot of the state they describe would not have.
+    #[error("the bytes are not exactly those that a snapshot of this state has")]
+    Bytes,
+    /// Of another ledger.
+    #[error("the snapshot is of another ledger")]
+    Chain,
+    /// A row that refers to something that is not there, is out of order, or stands there twice.
+    #[error("the snapshot contradicts itself in {0}")]
+    Row(&'static str),
+    /// Books that no engine could have made.
+    #[error("the snapshot's books are wrong: {0}")]
+    Books(#[from] gridbook_engine::ImageError),
+    /// Parts that do not fit together.
+    #[error("the snapshot does not fit together: {0}")]
+    Audit(#[from] AuditError),
+}
+
+impl State {
+    /// The whole state as an rkyv archive: the same state gives the same bytes. Whoever receives it checks [`State::snapshot_root`]
+    /// of what [`State::restore`] makes of it against a checkpoint header.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let archive = rkyv::to_bytes::<rancor::Error>(&self.image()).expect("plain data in memory can be archived");
+        archive.into_vec()
+    }
+
+    /// The hash over the canonical bytes of everything that execution reads, books in priority order.
+    pub fn snapshot_root(&self) -> Hash {
+        self.image().root()
+    }
+
+    /// Goes on from a snapshot exactly as the state it was taken of. What was before cannot be rolled back to.
+    ///
+    /// # Errors
+    /// If the bytes are not a snapshot of this ledger that fits together. Nothing in them can do worse.
+    pub fn restore(genesis: &Genesis, bytes: &[u8]) -> Result<Self, RestoreError> {
+        let mut aligned: AlignedVec = AlignedVec::with_capacity(bytes.len());
+        aligned.extend_from_slice(bytes);
+        let image = rkyv::from_bytes::<StateImage, rancor::Error>(&aligned)
+            .map_err(|error| RestoreError::Archive(error.to_string()))?;
+        if image.chain != genesis.chain_id() {
+            return Err(RestoreError::Chain);
+        }
+        let tables = restore_tables(genesis, &image)?;
+        let areas = u16::try_from(genesis.areas.len()).map_err(|_| RestoreError::Row("areas"))?;
+        let engine = Engine::from_image(genesis.rules, areas, image.engine)?;
+        let mut state = Self::from_parts(genesis, engine, tables);
+        state.name_resting_orders()?;
+        state.audit()?;
+        let start = state.mark();
+        state.forget(start);
+        if state.snapshot() == bytes { Ok(state) } else { Err(RestoreError::Bytes) }
+    }
+
+    fn image(&self) -> StateImage {
+        let Counters { now, operator_nonce, totals } = *self.tables.counters();
+        StateImage {
+            chain: self.chain,
+            now: now.0,
+            operator_nonce,
+            totals: totals.into(),
+            system: self.tables.system_accounts().iter().map(AccountImage::from).collect(),
+            accounts: self.tables.accounts().iter().map(AccountImage::from).collect(),
+            meters: self.tables.meters().iter().map(|meter| MeterImage::new(&meter.facts, &meter.status)).collect(),
+            periods: self.tables.periods().iter().map(|(period, table)| PeriodImage::new(*period, table)).collect(),
+            engine: self.engine.image(),
+        }
+    }
+
+    /// Handles are the engine's own and new after a restart: names learn them again.
+    fn name_resting_orders(&mut self) -> Result<(), RestoreError> {
+        for order in self.engine.resting() {
+            let (meter, client_id) = (order.terms.meter, order.terms.tag.0);
+            let known = self.tables.meter(meter).is_some_and(|meter| meter.names.contains_key(&client_id));
+            if !known {
+                return Err(AuditError::Name(meter, client_id).into());
+            }
+            self.tables.set_order(meter, client_id, Some(order.order.id));
+        }
+        Ok(())
+    }
+}
+
+fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, RestoreError> {
+    let now = LedgerTime(image.now);
+    let mut tables = Tables::new(now);
+    let totals = Totals::from(image.totals);
+    tables.set_counters(Counters { now, operator_nonce: image.operator_nonce, totals });
+    let system = [SystemAccount::Issuer, SystemAccount::Clearing];
+    if image.system.len() != system.len() {
+        return Err(RestoreError::Row("the system's accounts"));
+    }
+    for (account, row) in system.into_iter().zip(&image.system) {
+        tables.change_account(Holder::System(account), |account| *account = row.into());
+    }
+    for row in &image.accounts {
+        let account = tables.add_account();
+        tables.change_account(Holder::User(account), |account| *account = row.into());
+    }
+    for row in &image.meters {
+        restore_meter(genesis, &mut tables, row)?;
+    }
+    if image.periods.windows(2).any(|pair| pair[0].period >= pair[1].period) {
+        return Err(RestoreError::Row("the order of periods"));
+    }
+    for row in &image.periods {
+        restore_period(genesis, &mut tables, row)?;
+    }
+    Ok(tables)
+}
+
+fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterImage) -> Result<(), RestoreError> {
+    let facts = MeterFacts {
+        account: AccountId(row.account),
+        key: row.key,
+        area: AreaId(row.area),
+        import_max: Energy(row.import_max),
+        export_max: Energy(row.export_max),
+    };
+    let account_exists = tables.account(Holder::User(facts.account)).is_some();
+    let key_is_free = tables.meter_of(&facts.key).is_none() && facts.key != genesis.operator;
+    if !account_exists || !key_is_free || usize::from(facts.area.0) >= genesis.areas.len() {
+        return Err(RestoreError::Row("a meter"));
+    }
+    let meter = tables.add_meter(facts);
+    let status = MeterStatus { suspended: row.suspended, nonce: row.nonce, history: row.history };
+    tables.change_standing(meter, |present| *present = status);
+    Ok(())
+}
+
+fn restore_period(genesis: &Genesis, tables: &mut Tables, row: &PeriodImage) -> Result<(), RestoreError> {
+    let period = DeliveryPeriod(row.period);
+    let meters = tables.meters().len();
+    if row.positions.windows(2).any(|pair| pair[0].meter >= pair[1].meter)
+        || row.positions.last().is_some_and(|last| super::index(last.meter) >= meters)
+    {
+        return Err(RestoreError::Row("a period's positions"));
+    }
+    tables.open_period(period, Money(row.cleared));
+    for position in &row.positions {
+        tables.set_position(period, MeterId(position.meter), position.into());
+    }
+    let mut last = None;
+    for payable in &row.payables {
+        let (area, account) = (AreaId(payable.area), AccountId(payable.account));
+        let known = tables.account(Holder::User(account)).is_some() && usize::from(area.0) < genesis.areas.len();
+        if !known || last.replace((area, account)).is_some_and(|last| last >= (area, account)) {
+            return Err(RestoreError::Row("a period's payables"));
+        }
+        tables.add_payable(period, area, account, payable.into());
+    }
+    for NameImage { meter, client_id } in &row.names {
+        let (meter, name) = (MeterId(*meter), Name { period, order: None });
+        if tables.meter(meter).is_none_or(|meter| meter.names.contains_key(client_id)) {
+            return Err(RestoreError::Row("a period's names"));
+        }
+        tables.add_name(meter, *client_id, name);
+    }
+    Ok(())
+}
+
+impl From<&Account> for AccountImage {
+    fn from(account: &Account) -> Self {
+        Self { balance: account.balance.0, reserved: account.reserved.0, history: account.history }
+    }
+}
+
+impl From<&AccountImage> for Account {
+    fn from(image: &AccountImage) -> Self {
+        Self { balance: Money(image.balance), reserved: Money(image.reserved), history: image.history }
+    }
+}
+
+impl MeterImage {
+    fn new(facts: &MeterFacts, status: &MeterStatus) -> Self {
+        Self {
+            account: facts.account.0,
+            key: facts.key,
+            area: facts.area.0,
+            import_max: facts.import_max.0,
+            export_max: facts.export_max.0,
+            suspended: status.suspended,
+            nonce: status.nonce,
+            history: status.history,
+        }
+    }
+}
+
+impl PeriodImage {
+    fn new(period: DeliveryPeriod, table: &PeriodTable) -> Self {
+        let positions = (0..).zip(&table.positions).filter(|(_, position)| **position != Position::default());
+        let payables = table.payables.iter().map(|((area, account), payable)| PayableImage {
+            area: area.0,
+            account: account.0,
+            owed: payable.owed.0,
+            held: payable.held.0,
+        });
+        let names = table.names.iter().map(|(meter, client_id)| NameImage { meter: meter.0, client_id: *client_id });
+        Self {
+            period: period.0,
+            cleared: table.cleared.0,
+            positions: positions.map(|(meter, position)| PositionImage::new(meter, position)).collect(),
+            payables: payables.collect(),
+            names: names.collect(),
+        }
+    }
+}
+
+impl PositionImage {
+    fn new(meter: u32, position: &Position) -> Self {
+        let Position { resting_buys, resting_sells, bought, sold } = *position;
+        let (resting_buys, resting_sells) = (resting_buys.0, resting_sells.0);
+        Self { meter, resting_buys, resting_sells, bought: bought.0, sold: sold.0 }
+    }
+}
+
+impl From<&PositionImage> for Position {
+    fn from(image: &PositionImage) -> Self {
+        Self {
+            resting_buys: Energy(image.resting_buys),
+            resting_sells: Energy(image.resting_sells),
+            bought: Energy(image.bought),
+            sold: Energy(image.sold),
+        }
+    }
+}
+
+impl From<&PayableImage> for Payable {
+    fn from(image: &PayableImage) -> Self {
+        Self { owed: Money(image.owed), held: Money(image.held) }
+    }
+}

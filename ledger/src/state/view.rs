@@ -1,0 +1,161 @@
+//! What others may see of the state.
+
+use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side};
+
+use super::tables::Meter;
+use crate::command::Command;
+use crate::crypto::{Hash, PublicKey};
+use crate::record::{Outcome, Record, RecordEvent};
+
+/// The accounts that every ledger has from its genesis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SystemAccount {
+    /// Where deposits come from and withdrawals go: minus the money in circulation.
+    Issuer = 0,
+    /// Holds what buyers paid until the sellers have delivered.
+    Clearing = 1,
+}
+
+impl SystemAccount {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+}
+
+/// An account as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// What it has; negative only for the issuer.
+    pub balance: Money,
+    /// How much of it is set aside for open orders and unsettled trades.
+    pub reserved: Money,
+    /// Chain over the leaves of all records that touched it, oldest first: equal heads, equal histories.
+    pub history_head: Hash,
+}
+
+impl AccountView {
+    /// What may still be spent: `balance - reserved`.
+    pub fn free(&self) -> Money {
+        self.balance - self.reserved
+    }
+}
+
+/// A meter as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeterView {
+    /// Who pays and is paid.
+    pub account: AccountId,
+    /// Who may sign for it.
+    pub key: PublicKey,
+    /// The only area it may trade in.
+    pub area: AreaId,
+    /// The most it can take in during one period.
+    pub import_max: Energy,
+    /// The most it can give out during one period.
+    pub export_max: Energy,
+    /// Whether it is kept from trading.
+    pub suspended: bool,
+    /// The nonce of its last executed bundle.
+    pub nonce: u64,
+    /// Chain over the leaves of all records that touched it, oldest first.
+    pub history_head: Hash,
+}
+
+impl MeterView {
+    pub(super) fn of(meter: &Meter) -> Self {
+        let Meter { facts, status, .. } = meter;
+        Self {
+            account: facts.account,
+            key: facts.key,
+            area: facts.area,
+            import_max: facts.import_max,
+            export_max: facts.export_max,
+            suspended: status.suspended,
+            nonce: status.nonce,
+            history_head: status.history,
+        }
+    }
+}
+
+/// An order that rests in a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// The meter's name for it.
+    pub client_id: u64,
+    /// What is traded.
+    pub contract: Contract,
+    /// Which way.
+    pub side: Side,
+    /// The limit.
+    pub price: Price,
+    /// What is still open.
+    pub remaining: Energy,
+    /// When it is over, if before the gate.
+    pub until: Option<LedgerTime>,
+}
+
+impl OpenOrder {
+    pub(super) fn new(client_id: u64, order: &RestingOrder) -> Self {
+        let OrderTerms { contract, side, price, .. } = order.terms;
+        Self { client_id, contract, side, price, remaining: order.remaining, until: order.until }
+    }
+}
+
+/// What a meter has open and has traded in one period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PositionView {
+    /// Open buy orders.
+    pub resting_buys: Energy,
+    /// Open sell orders.
+    pub resting_sells: Energy,
+    /// Bought so far.
+    pub bought: Energy,
+    /// Sold so far.
+    pub sold: Energy,
+}
+
+/// Running counters since genesis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Commands applied, `Time` and `Work` among them: the number of records.
+    pub commands: u64,
+    /// Commands refused.
+    pub rejected: u64,
+    /// Orders taken in.
+    pub orders: u64,
+    /// Trades.
+    pub trades: u64,
+    /// Energy traded in Wh. Stays at the largest number rather than start again.
+    pub energy_wh: u64,
+    /// Payments from clearing for delivered contracts.
+    pub settlements: u64,
+    /// Orders that left the book because their time was over.
+    pub expired: u64,
+}
+
+impl Totals {
+    /// Counts the orders of a bundle that were taken in.
+    pub(super) fn count_orders(&mut self, commands: &[Command], records: &[Record]) {
+        let results = commands.iter().zip(records);
+        let taken = |(command, record): &(&Command, &Record)| {
+            matches!(command, Command::Place(_)) && record.outcome == Outcome::Done
+        };
+        self.orders += results.filter(taken).count() as u64;
+    }
+
+    /// Counts one record more.
+    pub(super) fn count(&mut self, record: &Record) {
+        self.commands += 1;
+        self.rejected += u64::from(record.outcome != Outcome::Done);
+        for event in &record.events {
+            match event {
+                RecordEvent::Trade { energy, .. } => {
+                    self.trades += 1;
+                    self.energy_wh = self.energy_wh.saturating_add(energy.0);
+                }
+                RecordEvent::Settled { .. } => self.settlements += 1,
+                RecordEvent::Expired { .. } => self.expired += 1,
+                _ => {}
+            }
+        }
+    }
+}
