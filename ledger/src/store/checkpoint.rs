@@ -19,8 +19,8 @@ const KEPT: usize = 2;
 pub struct CheckpointMark {
     /// Sequence number of the last command in the state (or any number that only grows). It names the file.
     pub seq: u64,
-    /// The log from here on is replayed on top. Give it to [`LogOptions`](super::LogOptions) as `must_reach` (a checkpoint ahead of its log
-    /// means that the log lost records) and as `verify_from`.
+    /// The log from here on is replayed on top. Give it to [`LogOptions`](super::LogOptions) as `must_reach` (a
+    /// checkpoint ahead of its log means that the log lost records) and as `verify_from`.
     pub replay_from: LogPosition,
 }
 

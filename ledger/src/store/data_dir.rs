@@ -71,7 +71,8 @@ impl DataDir {
         self.root.join("index")
     }
 
-    /// Opens the safety record. To be called before [`DataDir::open_log`]: a log without a safety file means that the file was lost.
+    /// Opens the safety record. To be called before [`DataDir::open_log`]: a log without a safety file means that the
+    /// file was lost.
     ///
     /// # Errors
     /// As [`SafetyFile::open`], and [`StoreError::DoNotSign`] if there is a log but no safety file.

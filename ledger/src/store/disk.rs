@@ -130,8 +130,8 @@ impl DiskFile for File {
     }
 }
 
-/// Makes a file that is either there with all its bytes or not at all: written under another name, synced, renamed, the directory
-/// synced. `capacity_bytes` are reserved.
+/// Makes a file that is either there with all its bytes or not at all: written under another name, synced, renamed, the
+/// directory synced. `capacity_bytes` are reserved.
 pub(super) fn write_aside(
     disk: &dyn Disk,
     path: &Path,

@@ -48,7 +48,8 @@ pub enum StoreError {
     },
     /// Written by an older program.
     #[error(
-        "{path}: has format version {found}, this program reads {supported}; convert it with the program that wrote it, or start from an empty directory and fetch the data from the other validators"
+        "{path}: has format version {found}, this program reads {supported}; convert it with the program that \
+         wrote it, or start from an empty directory and fetch the data from the other validators"
     )]
     OlderFormat {
         /// The file.
@@ -90,7 +91,8 @@ pub enum StoreError {
     },
     /// The start of a file is damaged.
     #[error(
-        "{path}: its header is damaged; check the disk, then restore the directory from a copy or from the other validators"
+        "{path}: its header is damaged; check the disk, then restore the directory from a copy or from the other \
+         validators"
     )]
     CorruptHeader {
         /// The file.
@@ -98,7 +100,8 @@ pub enum StoreError {
     },
     /// A segment of the log is not there.
     #[error(
-        "{dir}: log segment {number} is missing; put it back, or restore the directory from a copy or from the other validators"
+        "{dir}: log segment {number} is missing; put it back, or restore the directory from a copy or from the \
+         other validators"
     )]
     MissingSegment {
         /// The log's directory.
@@ -124,7 +127,8 @@ pub enum StoreError {
     },
     /// A record that was synced is damaged.
     #[error(
-        "{path}: the record at byte {offset} is damaged ({why}) although it was synced; check the disk, then restore the directory from a copy or from the other validators"
+        "{path}: the record at byte {offset} is damaged ({why}) although it was synced; check the disk, then \
+         restore the directory from a copy or from the other validators"
     )]
     CorruptRecord {
         /// The segment's file.
@@ -136,7 +140,8 @@ pub enum StoreError {
     },
     /// The log is whole, but shorter than what was promised from it.
     #[error(
-        "{dir}: the log ends at {end} but was synced through {must_reach}; records are lost, restore the directory from a copy or from the other validators"
+        "{dir}: the log ends at {end} but was synced through {must_reach}; records are lost, restore the directory \
+         from a copy or from the other validators"
     )]
     EndsEarly {
         /// The log's directory.
@@ -164,7 +169,8 @@ pub enum StoreError {
     },
     /// The safety record is lost or damaged.
     #[error(
-        "{path}: holds no whole safety record, so this validator may have voted without knowing it: do not sign in this epoch; restore no older copy, join again with the next validator set"
+        "{path}: holds no whole safety record, so this validator may have voted without knowing it: do not sign in \
+         this epoch; restore no older copy, join again with the next validator set"
     )]
     DoNotSign {
         /// The safety file.

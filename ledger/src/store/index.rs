@@ -47,6 +47,15 @@ pub struct IndexRow {
     pub value: Option<Vec<u8>>,
 }
 
+/// A row as found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRow {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// What it holds.
+    pub value: Vec<u8>,
+}
+
 /// Where a bundle is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BundlePlace {
@@ -72,7 +81,8 @@ pub trait QueryIndex: Send + Sync {
     /// Makes what was added durable. Not needed for safety, only for a shorter rebuild.
     fn flush(&self) -> Result<(), StoreError>;
 
-    /// A height's header with its certificate. What makes it final is the header (its child) and certificate of the next height.
+    /// A height's header with its certificate. What makes it final is the header (its child) and certificate of the
+    /// next height.
     fn header(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// A height's records.
@@ -90,12 +100,6 @@ pub trait QueryIndex: Send + Sync {
     /// One row.
     fn row(&self, table: IndexTable, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Rows whose key begins with `prefix`, from key `from` on, at most `limit`, in order: key and value.
-    fn rows(
-        &self,
-        table: IndexTable,
-        prefix: &[u8],
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    /// Rows whose key begins with `prefix`, from key `from` on, at most `limit`, in order.
+    fn rows(&self, table: IndexTable, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<FoundRow>, StoreError>;
 }

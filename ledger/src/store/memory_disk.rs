@@ -13,7 +13,8 @@ const SECTOR_BYTES: usize = 512;
 /// A disk in memory, for the simulator and for tests. Clones are the same disk.
 ///
 /// It keeps what is written and what is synced apart, for bytes and for names, as the page cache and the platter do.
-/// After a failed sync the written bytes can still be read but will never reach the platter unless they are written again.
+/// After a failed sync the written bytes can still be read but will never reach the platter unless they are written
+/// again.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk(Arc<Mutex<State>>);
 

@@ -7,11 +7,12 @@
 //! | [`Checkpoints`] | the state at a place in the log, two kept | harmless: a longer tail of the log is replayed |
 //! | [`Index`] | what queries read, in sled | harmless: rebuilt from the log |
 //!
-//! Everything here blocks; a node runs it in a thread of its own. It knows records, not orders: what the bytes mean is the caller's affair.
+//! Everything here blocks; a node runs it in a thread of its own. It knows records, not orders: what the bytes mean is
+//! the caller's affair.
 //!
-//! Architecture invariant: an error from a write or a sync is final. The kernel may have dropped the data and will report the next
-//! sync as good, so nothing is retried: the store is poisoned and the process has to end. What was not proven synced is written
-//! again when the store is next opened.
+//! Architecture invariant: an error from a write or a sync is final. The kernel may have dropped the data and will
+//! report the next sync as good, so nothing is retried: the store is poisoned and the process has to end. What was not
+//! proven synced is written again when the store is next opened.
 
 mod checkpoint;
 mod data_dir;
@@ -27,10 +28,10 @@ pub use checkpoint::{Checkpoint, CheckpointMark, Checkpoints, NewestCheckpoint};
 pub use data_dir::{DataDir, DiskSpace};
 pub use disk::{Disk, DiskFile, StdDisk};
 pub use error::StoreError;
-pub use index::{BundlePlace, IndexBatch, IndexRow, IndexTable, QueryIndex};
+pub use index::{BundlePlace, FoundRow, IndexBatch, IndexRow, IndexTable, QueryIndex};
 pub use log::{
-    Log, LogOptions, LogPosition, LogReader, LogRecord, LogRecords, RECORD_OVERHEAD_BYTES, Recovered, SEGMENT_BYTES,
-    TornTail,
+    Log, LogOptions, LogPosition, LogReader, LogRecord, LogRecordRef, LogRecords, RECORD_OVERHEAD_BYTES, Recovered,
+    SEGMENT_BYTES, TornTail,
 };
 pub use memory_disk::{Fault, MemoryDisk, PowerCut};
 pub use safety::{SAFETY_BYTES_MAX, SafetyFile};

@@ -20,8 +20,9 @@ const _: () = assert!((HEADER_BYTES + SAFETY_BYTES_MAX) as u64 <= SECTOR_BYTES);
 
 /// The file of the safety record: two sectors written in turn, so that a torn write leaves the record before it.
 ///
-/// The file is made, with an empty record, before the validator signs anything. So if it is there without a whole sector, records
-/// are lost: [`StoreError::DoNotSign`]. A file that was removed looks like a new validator's; [`DataDir`](super::DataDir) tells them apart by the log.
+/// The file is made, with an empty record, before the validator signs anything. So if it is there without a whole
+/// sector, records are lost: [`StoreError::DoNotSign`]. A file that was removed looks like a new validator's;
+/// [`DataDir`](super::DataDir) tells them apart by the log.
 #[derive(Debug)]
 pub struct SafetyFile {
     path: PathBuf,
@@ -40,10 +41,12 @@ struct Sector {
 }
 
 impl SafetyFile {
-    /// Opens the file in its directory, making it if it is not there, with the last record written; none if none ever was.
+    /// Opens the file in its directory, making it if it is not there, with the last record written; none if none ever
+    /// was.
     ///
     /// # Errors
-    /// [`StoreError::DoNotSign`] if the file is there and no sector of it is whole; the named errors of identity and version.
+    /// [`StoreError::DoNotSign`] if the file is there and no sector of it is whole; the named errors of identity and
+    /// version.
     pub fn open(dir: &Path, identity: LogIdentity) -> Result<(Self, Option<Vec<u8>>), StoreError> {
         Self::open_on(Arc::new(StdDisk), dir, identity)
     }
@@ -96,7 +99,8 @@ impl SafetyFile {
         result
     }
 
-    /// Whether one of the two sectors was not whole when the file was opened: the last write was cut off, or the disk is failing.
+    /// Whether one of the two sectors was not whole when the file was opened: the last write was cut off, or the disk
+    /// is failing.
     pub fn was_torn(&self) -> bool {
         self.torn
     }
@@ -145,7 +149,8 @@ impl Sector {
         bytes
     }
 
-    /// Format version and sector. The checksum is over every version's bytes alike, so that an old sector is told from a torn one.
+    /// Format version and sector. The checksum is over every version's bytes alike, so that an old sector is told from
+    /// a torn one.
     fn decode(bytes: &[u8]) -> Result<(u32, Self), BytesError> {
         let mut r = Reader::new(bytes);
         let check = Hash(r.array()?);

@@ -1,14 +1,15 @@
 //! The query index in sled.
 //!
-//! One tree, so that one batch is atomic; the first byte of a key is its table. All integers in keys are big-endian, so that sled's
-//! order is theirs. sled's `flush` does not sync its file (it is `sync_file_range` on Linux), so [`QueryIndex::flush`] syncs it too.
+//! One tree, so that one batch is atomic; the first byte of a key is its table. All integers in keys are big-endian, so
+//! that sled's order is theirs. sled's `flush` does not sync its file (it is `sync_file_range` on Linux), so
+//! [`QueryIndex::flush`] syncs it too.
 
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::{BundlePlace, Disk, IndexBatch, IndexTable, LogIdentity, QueryIndex, StdDisk, StoreError};
+use super::{BundlePlace, Disk, FoundRow, IndexBatch, IndexTable, LogIdentity, QueryIndex, StdDisk, StoreError};
 use crate::bytes::Writer;
 use crate::crypto::Hash;
 
@@ -47,9 +48,10 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens the index in a directory of its own. One that is damaged, of another chain, validator or format, or that is ahead of
-    /// `final_height` (what the log proves final; none: nothing) is removed and begun anew: feed it from
-    /// [`QueryIndex::last_height`] on. `memory_bytes` is what it may use; the cache gets an eighth of it, as sled takes that much more.
+    /// Opens the index in a directory of its own. One that is damaged, of another chain, validator or format, or that
+    /// is ahead of `final_height` (what the log proves final; none: nothing) is removed and begun anew: feed it from
+    /// [`QueryIndex::last_height`] on. `memory_bytes` is what it may use; the cache gets an eighth of it, as sled takes
+    /// that much more.
     ///
     /// # Errors
     /// What the system reports about the directory, or that the index is open elsewhere.
@@ -96,8 +98,8 @@ impl Index {
         &self.start
     }
 
-    /// The database, or why it is unusable. sled panics on some damaged files, and a release build aborts on that: so a file beside the
-    /// directory says that an opening began, and is removed when it succeeded.
+    /// The database, or why it is unusable. sled panics on some damaged files, and a release build aborts on that: so a
+    /// file beside the directory says that an opening began, and is removed when it succeeded.
     fn try_open(dir: &Path, memory_bytes: u64) -> Result<Result<sled::Db, String>, StoreError> {
         let opening = opening_path(dir);
         if opening.exists() {
@@ -203,13 +205,7 @@ impl QueryIndex for Index {
         self.value(&key(Table::Row, &[&[table as u8], row]))
     }
 
-    fn rows(
-        &self,
-        table: IndexTable,
-        prefix: &[u8],
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn rows(&self, table: IndexTable, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<FoundRow>, StoreError> {
         let prefix = key(Table::Row, &[&[table as u8], prefix]);
         let start = key(Table::Row, &[&[table as u8], from]).max(prefix.clone());
         let mut found = Vec::new();
@@ -218,7 +214,7 @@ impl QueryIndex for Index {
             if !key.starts_with(&prefix) {
                 break;
             }
-            found.push((key[2..].to_vec(), value.to_vec()));
+            found.push(FoundRow { key: key[2..].to_vec(), value: value.to_vec() });
         }
         Ok(found)
     }

@@ -1,24 +1,26 @@
 //! The log: records that are appended, chained and never changed.
 //!
-//! **Files.** Segments of a fixed, reserved size (64 MiB unless told otherwise), named by their number. A segment is written aside
-//! and renamed, so it never stands there with half a header; the one before it is synced first. The chain of a segment's first
-//! record continues from its header, which carries the chain hash where the segment before ended.
+//! **Files.** Segments of a fixed, reserved size (64 MiB unless told otherwise), named by their number. A segment is
+//! written aside and renamed, so it never stands there with half a header; the one before it is synced first. The chain
+//! of a segment's first record continues from its header, which carries the chain hash where the segment before ended.
 //!
-//! **Records.** A 24-byte frame (where the segment was synced through when the record was appended, length, kind, and a checksum over
-//! these and the place), the payload, padding to 8 bytes, and the chain hash over the previous chain hash, kind and payload. A length
-//! is only believed when its frame's checksum holds. After each sync a *mark* is left at the end, not synced itself: a frame without
-//! a record that says how far the segment is synced. The next record takes its place.
+//! **Records.** A 24-byte frame (where the segment was synced through when the record was appended, length, kind, and a
+//! checksum over these and the place), the payload, padding to 8 bytes, and the chain hash over the previous chain
+//! hash, kind and payload. A length is only believed when its frame's checksum holds. After each sync a *mark* is left
+//! at the end, not synced itself: a frame without a record that says how far the segment is synced. The next record
+//! takes its place.
 //!
-//! **Torn or corrupt?** A power cut may leave any part of what was not synced, in any order: a hole with whole records behind it is
-//! no proof of damage. But whatever says "synced through X" was written after that sync returned, so it is true wherever it is found.
-//! Recovery reads the last segment up to the first place that does not hold. If anything behind it says that this place had been
-//! synced, or the caller knows it from elsewhere ([`LogOptions::must_reach`]), a synced record is damaged and the log is refused
-//! ([`StoreError::CorruptRecord`]). Otherwise nobody was promised what comes after, and it is cut off and reported ([`TornTail`]).
-//! In any other segment every record was synced before the next segment was made, so whatever does not hold is damage.
-//! What cannot be told apart: damage to the last synced group together with the loss of its mark, unless `must_reach` tells.
+//! **Torn or corrupt?** A power cut may leave any part of what was not synced, in any order: a hole with whole records
+//! behind it is no proof of damage. But whatever says "synced through X" was written after that sync returned, so it is
+//! true wherever it is found. Recovery reads the last segment up to the first place that does not hold. If anything
+//! behind it says that this place had been synced, or the caller knows it from elsewhere ([`LogOptions::must_reach`]),
+//! a synced record is damaged and the log is refused ([`StoreError::CorruptRecord`]). Otherwise nobody was promised
+//! what comes after, and it is cut off and reported ([`TornTail`]). In any other segment every record was synced before
+//! the next segment was made, so whatever does not hold is damage. What cannot be told apart: damage to the last synced
+//! group together with the loss of its mark, unless `must_reach` tells.
 //!
-//! **Opening again.** Whole records that are not proven synced are written once more and synced before [`Log::open`] returns: after a
-//! failed sync the page cache may show bytes that the disk never got.
+//! **Opening again.** Whole records that are not proven synced are written once more and synced before [`Log::open`]
+//! returns: after a failed sync the page cache may show bytes that the disk never got.
 
 mod frame;
 mod reader;
@@ -31,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use frame::RECORD_OVERHEAD_BYTES;
-pub use reader::{LogReader, LogRecord, LogRecords};
+pub use reader::{LogReader, LogRecord, LogRecordRef, LogRecords};
 pub use recovery::TornTail;
 
 use self::frame::MARK_BYTES;
@@ -85,9 +87,11 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Appended bytes are written to the file once there are so many, at the latest by a sync.
     pub buffer_bytes: usize,
-    /// How far the log is known to have been synced, from a checkpoint or the safety record: an end before it is an error.
+    /// How far the log is known to have been synced, from a checkpoint or the safety record: an end before it is an
+    /// error.
     pub must_reach: Option<LogPosition>,
-    /// Segments that end before this place are checked by their headers only. Their records are still checked whenever they are read.
+    /// Segments that end before this place are checked by their headers only. Their records are still checked whenever
+    /// they are read.
     pub verify_from: LogPosition,
 }
 
@@ -206,7 +210,8 @@ impl Log {
         LogPosition { segment: self.segment.number, offset: self.written + self.buffer.len() as u64 }
     }
 
-    /// Everything before this place is durable. Kept in the safety record or a checkpoint, it is [`LogOptions::must_reach`] of the next start.
+    /// Everything before this place is durable. Kept in the safety record or a checkpoint, it is
+    /// [`LogOptions::must_reach`] of the next start.
     pub fn synced(&self) -> LogPosition {
         LogPosition { segment: self.segment.number, offset: self.synced }
     }

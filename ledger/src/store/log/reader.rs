@@ -30,8 +30,19 @@ pub struct LogRecord {
     pub payload: Vec<u8>,
 }
 
-/// The records from a place on, each checked against the chain. Ends where the log ends; asked again later, it goes on with what
-/// was written since.
+/// A record as it lies in the reader's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRecordRef<'a> {
+    /// Where it stands.
+    pub position: LogPosition,
+    /// Its kind.
+    pub kind: u8,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+/// The records from a place on, each checked against the chain. Ends where the log ends; asked again later, it goes on
+/// with what was written since.
 #[derive(Debug)]
 pub struct LogRecords {
     reader: LogReader,
@@ -76,7 +87,8 @@ impl LogReader {
     /// The one record at a place.
     ///
     /// # Errors
-    /// [`StoreError::NoRecord`] at or beyond the end; [`StoreError::CorruptRecord`] if it does not hold or none begins there.
+    /// [`StoreError::NoRecord`] at or beyond the end; [`StoreError::CorruptRecord`] if it does not hold or none begins
+    /// there.
     pub fn record_at(&self, position: LogPosition) -> Result<LogRecord, StoreError> {
         let missing = || StoreError::NoRecord { position, end: self.end() };
         self.read_from(position).next().ok_or_else(missing)?
@@ -95,17 +107,24 @@ impl LogReader {
     }
 }
 
+impl LogRecordRef<'_> {
+    /// A copy.
+    pub fn to_owned(self) -> LogRecord {
+        LogRecord { position: self.position, kind: self.kind, payload: self.payload.to_vec() }
+    }
+}
+
 impl LogRecords {
     /// Where the next record will be looked for.
     pub fn position(&self) -> LogPosition {
         self.position
     }
 
-    /// The next record without copying its payload: place, kind, payload. Nothing at the end of the log.
+    /// The next record without copying its payload. Nothing at the end of the log.
     ///
     /// # Errors
     /// [`StoreError::CorruptRecord`] if a record does not hold, and what the system reports.
-    pub fn advance(&mut self) -> Result<Option<(LogPosition, u8, &[u8])>, StoreError> {
+    pub fn advance(&mut self) -> Result<Option<LogRecordRef<'_>>, StoreError> {
         loop {
             let end = self.reader.end();
             if self.position >= end {
@@ -116,13 +135,14 @@ impl LogRecords {
             }
             let scan = self.scan.as_mut().expect("it was just made");
             scan.stop_at(if self.position.segment == end.segment { end.offset } else { u64::MAX });
-            let path = segment::path(&self.reader.dir, self.position.segment);
-            match scan.step().map_err(|e| StoreError::io("read", &path, e))? {
+            let step = scan.step();
+            let path = || segment::path(&self.reader.dir, self.position.segment);
+            match step.map_err(|e| StoreError::io("read", &path(), e))? {
                 Step::Record { offset, kind, payload, .. } => {
                     let position = LogPosition { segment: self.position.segment, offset };
                     self.position.offset = scan.offset;
                     let scan = self.scan.as_ref().expect("it was just used");
-                    return Ok(Some((position, kind, scan.payload(payload))));
+                    return Ok(Some(LogRecordRef { position, kind, payload: scan.payload(payload) }));
                 }
                 Step::End { .. } if self.position.segment < end.segment => self.next_segment()?,
                 Step::End { .. } => return Err(self.corrupt("nothing is written there")),
@@ -144,8 +164,11 @@ impl LogRecords {
     }
 
     fn corrupt(&self, why: &'static str) -> StoreError {
-        let path = segment::path(&self.reader.dir, self.position.segment);
-        StoreError::CorruptRecord { path, offset: self.position.offset, why }
+        StoreError::CorruptRecord { path: self.path(), offset: self.position.offset, why }
+    }
+
+    fn path(&self) -> PathBuf {
+        segment::path(&self.reader.dir, self.position.segment)
     }
 }
 
@@ -157,9 +180,7 @@ impl Iterator for LogRecords {
         if self.failed {
             return None;
         }
-        let record = self.advance().map(|found| {
-            found.map(|(position, kind, payload)| LogRecord { position, kind, payload: payload.to_vec() })
-        });
+        let record = self.advance().map(|found| found.map(LogRecordRef::to_owned));
         self.failed = record.is_err();
         record.transpose()
     }

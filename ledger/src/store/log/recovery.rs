@@ -91,7 +91,8 @@ fn read_headers(
     Ok(found.into_values().map(|(_, header)| header).collect())
 }
 
-/// Every segment but the last was synced before the next was made: each record must hold, up to the chain hash the next begins with.
+/// Every segment but the last was synced before the next was made: each record must hold, up to the chain hash the next
+/// begins with.
 fn verify_closed(
     disk: &dyn Disk,
     dir: &Path,

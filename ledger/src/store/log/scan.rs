@@ -97,7 +97,8 @@ impl Scan {
         Ok(if zero { Step::End { mark: None } } else { Step::Broken("its frame is cut short") })
     }
 
-    /// Makes `count` bytes from the current offset available, and says where in the window; nothing if they are not there.
+    /// Makes `count` bytes from the current offset available, and says where in the window; nothing if they are not
+    /// there.
     fn fill(&mut self, count: u64) -> io::Result<Option<usize>> {
         let end = self.offset + count;
         if self.offset < self.window_start || end > self.window_start + self.window.len() as u64 {
