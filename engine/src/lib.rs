@@ -12,10 +12,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`units`], [`contract`], [`order`], [`rules`], [`reject`], [`event`], [`limits`] | the vocabulary |
-//! | [`engine`] | the commands and their checks |
+//! | [`engine`] | the commands, their checks, and the few changes that they are made of |
 //! | `matching` | who meets whom |
 //! | `sweep` | what is over leaves |
-//! | `change`, `journal`, `rollback` | the few changes that commands are made of, and their inverses |
+//! | `journal`, `rollback` | every change's inverse |
 //! | `calendar`, `book`, `slab`, `deadline` | where things lie |
 //! | `digest`, [`image`] | the state as a hash, and as plain data |
 //! | [`ingress`], [`top_of_book`] | the lock-free edges |
@@ -67,7 +67,6 @@ pub use units::{Energy, LedgerTime, Money, Price};
 
 mod book;
 mod calendar;
-mod change;
 mod deadline;
 mod digest;
 pub mod engine;

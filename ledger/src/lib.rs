@@ -12,6 +12,7 @@ pub mod merkle;
 pub mod receipt;
 pub mod record;
 pub mod reject;
+pub mod replica;
 pub mod state;
 pub mod store;
 pub mod validators;

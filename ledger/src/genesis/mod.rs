@@ -57,6 +57,13 @@ impl Genesis {
         LedgerTime(self.ledger_start.0.saturating_add(elapsed_ms))
     }
 
+    /// The first wall time, in microseconds since the Unix epoch, at which the ledger's clock shows `time`.
+    pub fn wall_at(&self, time: LedgerTime) -> u64 {
+        let elapsed_us = u128::from(time.0.saturating_sub(self.ledger_start.0)) * 1_000;
+        let wall_us = u128::from(self.wall_start_ms) * 1_000 + elapsed_us.div_ceil(u128::from(self.time_scale));
+        u64::try_from(wall_us).unwrap_or(u64::MAX)
+    }
+
     /// The digest of the log before its first entry.
     pub fn initial_log_digest(&self) -> Hash {
         empty_log_digest(self.chain_id())

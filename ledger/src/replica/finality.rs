@@ -1,0 +1,100 @@
+//! What is final leaves the tail: it can no longer be undone, and is told to whoever waits.
+
+use crate::crypto::Hash;
+use crate::entry::Entry;
+use crate::header::Header;
+use crate::hotstuff::{FinalHeader, Proposal, QuorumCert, Verdict};
+
+use super::branches::NoPath;
+use super::{Effect, FinalBundle, FinalProof, FinalStep, LogRecord, Replica};
+
+/// A header that is final, but perhaps not executed here yet.
+#[derive(Debug)]
+pub(super) struct Finalizing {
+    proposal: Proposal,
+    hash: Hash,
+    proof: Option<Box<FinalProof>>,
+}
+
+/// How many final commands stay at hand for validators that missed a little.
+const KEEP_FINAL: u64 = 1 << 16;
+
+impl Replica {
+    pub(super) fn make_final(
+        &mut self,
+        headers: Vec<FinalHeader>,
+        child: Header,
+        qc: QuorumCert,
+        effects: &mut Vec<Effect>,
+    ) {
+        let last = headers.len().saturating_sub(1);
+        for (i, FinalHeader { proposal, hash }) in headers.into_iter().enumerate() {
+            let proof = (i == last).then(|| Box::new(FinalProof { child: child.clone(), qc: qc.clone() }));
+            self.to_finalize.push_back(Finalizing { proposal, hash, proof });
+        }
+        self.finalize_ready(effects);
+    }
+
+    /// Finalises what is executed, executing and fetching what is not.
+    pub(super) fn finalize_ready(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(next) = self.to_finalize.pop_front() {
+            match self.go_through(next.proposal.header.log_end(), effects) {
+                Ok(()) => self.finalize(next, effects),
+                Err(NoPath::Missing(point)) => {
+                    let sources = self.set().indices().filter(|index| *index != self.config.me).collect();
+                    self.pull(point, sources, effects);
+                    self.to_finalize.push_front(next);
+                    return;
+                }
+                Err(NoPath::Conflict) => {
+                    return self.halt("a final header contradicts one that was final before".into(), effects);
+                }
+            }
+            if self.halted {
+                return;
+            }
+        }
+    }
+
+    /// As [`Replica::make_final`] for a single header that the log file says is final, and that was checked.
+    pub(super) fn finalize_known(
+        &mut self,
+        proposal: Proposal,
+        hash: Hash,
+        proof: Option<Box<FinalProof>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.finalize(Finalizing { proposal, hash, proof }, effects);
+    }
+
+    fn finalize(&mut self, next: Finalizing, effects: &mut Vec<Effect>) {
+        let header = next.proposal.header.clone();
+        assert_eq!(header.height, self.final_header.height + 1, "finality goes from parent to child");
+        if self.verdict(&header, self.final_header.log_end(), effects) == Verdict::Differs {
+            let why = format!("the final header {} differs from own execution", header.height);
+            return self.halt(why, effects);
+        }
+        let mut step = FinalStep {
+            proposal: next.proposal,
+            hash: next.hash,
+            records: Vec::new(),
+            bundles: Vec::new(),
+            proof: next.proof,
+        };
+        for executed in self.tail.finalize(header.log_end(), header.state_root) {
+            if let Entry::Bundle(bundle) = &executed.entry {
+                self.pool.finished(bundle.id());
+                let (first_seq, count) = (executed.start.seq + 1, executed.entry.count());
+                step.bundles.push(FinalBundle { id: executed.id, first_seq, count });
+            }
+            step.records.extend(executed.records);
+        }
+        let horizon = self.tail.oldest_mark().unwrap_or_else(|| self.state.mark());
+        self.state.forget(horizon);
+        self.branches.forget(header.last_seq.saturating_sub(KEEP_FINAL));
+        self.final_header = header;
+        let (height, hash, proof) = (self.final_header.height, step.hash, step.proof.clone());
+        effects.push(Effect::Append(LogRecord::Final { height, hash, proof }));
+        effects.push(Effect::Final(Box::new(step)));
+    }
+}

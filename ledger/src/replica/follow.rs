@@ -1,0 +1,326 @@
+//! Following a leader: taking its log in, checking its headers, and fetching what was missed.
+
+use std::collections::VecDeque;
+
+use crate::crypto::Hash;
+use crate::header::{Header, HeaderRef, LogPoint};
+use crate::hotstuff::{self, Recipient, Verdict, WallTime};
+use crate::validators::ValidatorIndex;
+
+use super::branches::NoPath;
+use super::messages::{Run, SYNC_BYTES_MAX, VerifiedChunk, VerifiedRun, VerifiedStep};
+use super::{Effect, LogRecord, PeerMessage, Replica};
+
+/// A header that the core wants checked.
+#[derive(Debug)]
+pub(super) struct PendingCheck {
+    header: Header,
+    sources: Vec<ValidatorIndex>,
+    /// Its time is ahead of this validator's: held until then, not refused.
+    pub(super) hold_until: Option<WallTime>,
+}
+
+/// A place in the log that was asked for.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    sources: Vec<ValidatorIndex>,
+    asked: usize,
+    pub(super) ask_at: WallTime,
+}
+
+/// A stretch of the chain that was asked for.
+#[derive(Debug)]
+pub(super) struct Syncing {
+    target: HeaderRef,
+    sources: Vec<ValidatorIndex>,
+    asked: usize,
+    pub(super) ask_at: WallTime,
+}
+
+/// How long a header may be ahead of its log before the log is asked for, and how long an answer may take, in microseconds.
+const PULL_AFTER_US: u64 = 30_000;
+const PULL_AGAIN_US: u64 = 250_000;
+const SYNC_AGAIN_US: u64 = 1_000_000;
+/// How far a header's time may be ahead of own wall time, in microseconds (CONSENSUS section 3).
+const TIME_TOLERANCE_US: u64 = 500_000;
+/// The most checks, pulls and chunks of views to come that are kept waiting.
+const CHECKS_MAX: usize = 64;
+const AWAITED_MAX: usize = 64;
+const EARLY_MAX: usize = 256;
+/// The most commands past finality that a leader's log is followed.
+const AHEAD_MAX: u64 = 1_000_000;
+
+impl Replica {
+    /// Takes in a piece of the leader's log and executes it, so that its header finds the work done.
+    pub(super) fn follow_chunk(&mut self, chunk: VerifiedChunk, effects: &mut Vec<Effect>) {
+        let view = self.core.view();
+        if chunk.view > view {
+            if self.early.len() < EARLY_MAX {
+                self.early.push_back(chunk);
+            }
+            return;
+        }
+        let too_far = chunk.run.end.seq > self.tail.base().seq + AHEAD_MAX;
+        if chunk.view < view || too_far || self.core.leader() == self.config.me {
+            return;
+        }
+        let (end, cut) = (chunk.run.end, chunk.cut);
+        self.learn(chunk.run);
+        if !self.to_finalize.is_empty() {
+            return self.log_grew(effects);
+        }
+        match self.go_through(end, effects) {
+            Ok(()) if cut && self.tail.end() == end => self.cut(),
+            Ok(()) | Err(NoPath::Conflict) => {}
+            Err(NoPath::Missing(point)) => {
+                let leader = self.core.leader();
+                self.pull(point, vec![leader], effects);
+            }
+        }
+        self.log_grew(effects);
+    }
+
+    pub(super) fn take_early_chunks(&mut self, effects: &mut Vec<Effect>) {
+        let view = self.core.view();
+        let early = std::mem::take(&mut self.early);
+        for chunk in early {
+            if chunk.view > view {
+                self.early.push_back(chunk);
+            } else if chunk.view == view {
+                // The core is in the middle of its effects: only learn, the header's check executes.
+                self.learn(chunk.run);
+            }
+        }
+        let _ = effects;
+    }
+
+    fn learn(&mut self, run: VerifiedRun) {
+        for placed in run.entries {
+            if placed.end.seq > self.tail.base().seq {
+                self.branches.insert(placed);
+            }
+        }
+    }
+
+    /// More of the log is known: what waited for it may go on.
+    fn log_grew(&mut self, effects: &mut Vec<Effect>) {
+        self.finalize_ready(effects);
+        let known: Vec<(u64, Hash)> = self
+            .awaited
+            .keys()
+            .filter(|(seq, digest)| self.knows(LogPoint { seq: *seq, digest: *digest }))
+            .copied()
+            .collect();
+        for key in &known {
+            self.awaited.remove(key);
+        }
+        self.retry_checks(effects);
+        if !known.is_empty() {
+            self.ask_core(hotstuff::Input::LogGrew, effects);
+        }
+    }
+
+    fn knows(&self, point: LogPoint) -> bool {
+        self.tail.contains(point) || self.branches.entry(point).is_some() || point.seq <= self.tail.base().seq
+    }
+
+    /// The core asks whether a header holds.
+    pub(super) fn begin_check(
+        &mut self,
+        header: Header,
+        sources: Vec<ValidatorIndex>,
+        inputs: &mut VecDeque<hotstuff::Input>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let hash = header.hash();
+        let mut check = PendingCheck { header, sources, hold_until: None };
+        if let Some(verdict) = self.check(&mut check, effects) {
+            inputs.push_back(hotstuff::Input::Checked { hash, verdict });
+        } else if self.checks.len() < CHECKS_MAX {
+            self.checks.insert(hash, check);
+        }
+    }
+
+    pub(super) fn retry_checks(&mut self, effects: &mut Vec<Effect>) {
+        let base = self.tail.base().seq;
+        self.checks.retain(|_, check| check.header.last_seq >= base);
+        for (hash, mut check) in std::mem::take(&mut self.checks) {
+            match self.check(&mut check, effects) {
+                Some(verdict) => self.ask_core(hotstuff::Input::Checked { hash, verdict }, effects),
+                None => {
+                    self.checks.insert(hash, check);
+                }
+            }
+        }
+    }
+
+    /// Whether a header holds, as soon as that can be told.
+    fn check(&mut self, check: &mut PendingCheck, effects: &mut Vec<Effect>) -> Option<Verdict> {
+        if !self.to_finalize.is_empty() {
+            return None;
+        }
+        let header = check.header.clone();
+        let parent = self.header(header.parent)?;
+        let (parent_end, parent_time_ms, end) = (parent.log_end(), parent.time_ms, header.log_end());
+        match self.go_through(end, effects) {
+            Ok(()) => {}
+            Err(NoPath::Missing(point)) => {
+                let sources = check.sources.clone();
+                self.pull(point, sources, effects);
+                return None;
+            }
+            Err(NoPath::Conflict) => return Some(Verdict::Differs),
+        }
+        if self.verdict(&header, parent_end, effects) == Verdict::Differs {
+            return Some(Verdict::Differs);
+        }
+        let votable_from = self.config.genesis.wall_at(gridbook_engine::LedgerTime(header.time_ms));
+        let votable_from = votable_from.saturating_sub(TIME_TOLERANCE_US);
+        if header.time_ms > parent_time_ms && votable_from > self.now.0 {
+            check.hold_until = Some(WallTime(votable_from));
+            return None;
+        }
+        Some(Verdict::Holds)
+    }
+
+    /// Whether own execution gives what a header says. Its log must be executed.
+    pub(super) fn verdict(&mut self, header: &Header, parent_end: LogPoint, effects: &mut Vec<Effect>) -> Verdict {
+        let Some(body) = self.body(parent_end, header.log_end(), effects) else { return Verdict::Differs };
+        let same = body.time_ms == header.time_ms
+            && body.first_seq == header.first_seq
+            && body.inputs_root == header.inputs_root
+            && body.results_root == header.results_root
+            && body.state_root == header.state_root
+            && body.snapshot_root == header.snapshot_root
+            && header.flags == 0
+            && header.next_set_hash == Hash::ZERO;
+        if same { Verdict::Holds } else { Verdict::Differs }
+    }
+
+    /// Asks for the log up to a place: at once if nothing was asked yet that could bring it, again after a while.
+    pub(super) fn pull(&mut self, point: LogPoint, sources: Vec<ValidatorIndex>, effects: &mut Vec<Effect>) {
+        let _ = effects;
+        let key = (point.seq, point.digest);
+        if self.awaited.contains_key(&key) || self.awaited.len() >= AWAITED_MAX {
+            return;
+        }
+        // A header often overtakes its log, which is already on its way on another stream.
+        let ask_at = WallTime(self.now.0 + PULL_AFTER_US);
+        self.awaited.insert(key, Awaited { sources, asked: 0, ask_at });
+    }
+
+    pub(super) fn retry_pulls(&mut self, effects: &mut Vec<Effect>) {
+        let base = self.tail.base().seq;
+        self.awaited.retain(|(seq, _), _| *seq > base);
+        let now = self.now;
+        for ((seq, digest), awaited) in &mut self.awaited {
+            if awaited.ask_at > now || awaited.sources.is_empty() {
+                continue;
+            }
+            let to = awaited.sources[awaited.asked % awaited.sources.len()];
+            awaited.asked += 1;
+            awaited.ask_at = WallTime(now.0 + PULL_AGAIN_US);
+            let message = PeerMessage::Pull { target: LogPoint { seq: *seq, digest: *digest }, floor_seq: base };
+            effects.push(Effect::Post { to: Recipient::One(to), message });
+        }
+        // What nobody has after many rounds is not waited for any longer; whoever needs it asks again.
+        self.awaited.retain(|_, awaited| awaited.asked <= 4 * awaited.sources.len().max(1));
+    }
+
+    pub(super) fn answer_pull(
+        &mut self,
+        from: ValidatorIndex,
+        target: LogPoint,
+        floor_seq: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (start, entries) = self.branches.run_to(target, floor_seq, SYNC_BYTES_MAX);
+        if !entries.is_empty() {
+            let message = PeerMessage::Pulled { end: target, run: Run { start, entries } };
+            effects.push(Effect::Post { to: Recipient::One(from), message });
+        }
+    }
+
+    pub(super) fn take_pulled(&mut self, run: VerifiedRun, effects: &mut Vec<Effect>) {
+        // Only what was asked for: anybody could fill the memory otherwise.
+        let Some(awaited) = self.awaited.remove(&(run.end.seq, run.end.digest)) else { return };
+        let start = run.entries.first().map(|placed| placed.start);
+        self.learn(run);
+        if let Some(start) = start
+            && !self.knows(start)
+        {
+            // It was too long for one answer: the earlier part is asked for as well.
+            self.pull(start, awaited.sources, effects);
+        }
+        self.log_grew(effects);
+    }
+
+    /// The chain went on without this validator: fetch headers and log.
+    pub(super) fn fall_behind(&mut self, target: HeaderRef, sources: Vec<ValidatorIndex>, effects: &mut Vec<Effect>) {
+        if self.sync.as_ref().is_some_and(|sync| sync.target.rank >= target.rank) || sources.is_empty() {
+            return;
+        }
+        let asked = self.sync.as_ref().map_or(0, |sync| sync.asked);
+        let ask_at = self.sync.as_ref().map_or(self.now, |sync| sync.ask_at);
+        self.sync = Some(Syncing { target, sources, asked, ask_at });
+        self.retry_sync(effects);
+    }
+
+    pub(super) fn retry_sync(&mut self, effects: &mut Vec<Effect>) {
+        let from_height = self.final_header.height + 1;
+        let Some(sync) = &mut self.sync else { return };
+        if sync.ask_at > self.now {
+            return;
+        }
+        if self.core.proposal(sync.target.hash).is_some() || self.final_header.rank >= sync.target.rank {
+            self.sync = None;
+            return;
+        }
+        let to = sync.sources[sync.asked % sync.sources.len()];
+        sync.asked += 1;
+        sync.ask_at = WallTime(self.now.0 + SYNC_AGAIN_US);
+        effects.push(Effect::Post { to: Recipient::One(to), message: PeerMessage::SyncRequest { from_height } });
+    }
+
+    /// Another validator's history: executed and compared before it is believed.
+    pub(super) fn take_synced(&mut self, steps: Vec<VerifiedStep>, effects: &mut Vec<Effect>) {
+        let mut parent = self.final_header.clone();
+        let mut held = Vec::new();
+        for step in steps {
+            let header = step.proposal.header.clone();
+            if header.height <= parent.height {
+                continue;
+            }
+            if header.parent != parent.hash() || header.first_seq != parent.last_seq + 1 {
+                break;
+            }
+            self.learn(step.run);
+            if self.go_through(header.log_end(), effects).is_err() {
+                break;
+            }
+            self.cut_at(header.log_end());
+            if self.verdict(&header, parent.log_end(), effects) == Verdict::Differs {
+                return self.halt(format!("certified header {} differs from own execution", header.height), effects);
+            }
+            effects.push(Effect::Append(LogRecord::Proposal(Box::new(step.proposal.clone()))));
+            held.push(step.proposal);
+            parent = header;
+        }
+        if held.is_empty() {
+            return;
+        }
+        self.ask_core(hotstuff::Input::CaughtUp(held), effects);
+        if let Some(sync) = &mut self.sync {
+            // There may be more: ask again at once.
+            sync.ask_at = self.now;
+        }
+        self.retry_sync(effects);
+        self.log_grew(effects);
+    }
+
+    pub(super) fn cut_at(&mut self, end: LogPoint) {
+        if self.tail.end() == end {
+            self.cut();
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Leading a view: giving commands their place, streaming them out, and proposing headers over them.
+
+use std::collections::VecDeque;
+
+use crate::crypto::Signature;
+use crate::entry::Entry;
+use crate::header::{Header, LogPoint, Rank};
+use crate::hotstuff::{self, Recipient};
+use crate::validators::ValidatorIndex;
+
+use super::branches::NoPath;
+use super::messages::{Chunk, Run};
+use super::{Effect, PeerMessage, Replica};
+
+/// A view that this validator leads.
+#[derive(Debug)]
+pub(super) struct Lead {
+    view: u64,
+    /// Whether `led` is on disk: before that nothing leaves this validator.
+    durable: bool,
+    /// Whether the log was taken back or brought forward to where the view begins.
+    aligned: bool,
+    /// The header the core waits for.
+    build: Option<Build>,
+    /// Up to where the log ran in the answer that was given, if one was.
+    answered: Option<LogPoint>,
+    /// The term ends: nothing new is sequenced, only what is becomes final.
+    term_over: bool,
+    chunks: u32,
+    /// Up to where the log was streamed.
+    streamed: LogPoint,
+    /// About how much of it was not.
+    unstreamed_bytes: usize,
+    /// Whether the log had its time since the last header.
+    timed: bool,
+}
+
+/// A header that the core asked for.
+#[derive(Debug)]
+pub(super) struct Build {
+    pub(super) rank: Rank,
+    pub(super) parent: Header,
+    pub(super) carry: Option<LogPoint>,
+    pub(super) tail: bool,
+}
+
+/// The most commands executed and not final: beyond that bundles wait in the pool.
+const SPECULATION_MAX: u64 = 200_000;
+/// The most commands sequenced in one go, so that headers are not late.
+const COMMANDS_PER_TICK: u64 = 8_192;
+/// The most work done by one command.
+const WORK_LIMIT: u32 = 1_024;
+/// About how many bytes travel in one chunk or relay: with the largest bundle on top it stays under a frame's cap.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+impl Replica {
+    pub(super) fn enter_view(&mut self, view: u64, leader: ValidatorIndex, effects: &mut Vec<Effect>) {
+        effects.push(Effect::View { view, leader });
+        self.lead = (leader == self.config.me).then(|| Lead {
+            view,
+            durable: false,
+            aligned: false,
+            build: None,
+            answered: None,
+            term_over: false,
+            chunks: 0,
+            streamed: self.tail.end(),
+            unstreamed_bytes: 0,
+            timed: false,
+        });
+        self.pool.forget_relays();
+        self.take_early_chunks(effects);
+    }
+
+    /// Hands the leader what it may not know of.
+    pub(super) fn relay(&mut self, effects: &mut Vec<Effect>) {
+        let bundles = self.pool.to_relay();
+        let leader = self.core.leader();
+        if bundles.is_empty() || leader == self.config.me {
+            return;
+        }
+        let mut message = Vec::new();
+        let mut bytes = 0;
+        for bundle in bundles {
+            bytes += bundle.signed().bytes().len();
+            message.push(bundle.signed().bytes().to_vec());
+            if bytes > CHUNK_BYTES {
+                let message = PeerMessage::Relay(std::mem::take(&mut message));
+                effects.push(Effect::Post { to: Recipient::One(leader), message });
+                bytes = 0;
+            }
+        }
+        if !message.is_empty() {
+            effects.push(Effect::Post { to: Recipient::One(leader), message: PeerMessage::Relay(message) });
+        }
+    }
+
+    /// The core asks for a header.
+    pub(super) fn begin_build(
+        &mut self,
+        build: Build,
+        inputs: &mut VecDeque<hotstuff::Input>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(lead) = &mut self.lead else { return };
+        let first = build.rank.slot == 0 && lead.build.is_none();
+        lead.build = Some(build);
+        lead.answered = None;
+        if first {
+            self.align(effects);
+            // Everything of this view waits until `led`, persisted by an effect before this one, is on disk.
+            let view = self.lead.as_ref().map_or(0, |lead| lead.view);
+            effects.push(Effect::Notify(view));
+        } else {
+            inputs.extend(self.try_build(effects));
+        }
+    }
+
+    /// Brings the executed log to where a new view's log begins: the tip it must carry, or its parent's end.
+    pub(super) fn align(&mut self, effects: &mut Vec<Effect>) {
+        let Some(Build { rank: Rank { slot: 0, .. }, parent, carry, .. }) =
+            self.lead.as_ref().and_then(|lead| lead.build.as_ref())
+        else {
+            return;
+        };
+        let parent_end = parent.log_end();
+        let target = carry.unwrap_or(parent_end);
+        match self.go_through(target, effects) {
+            Ok(()) => {
+                self.rewind(target, effects);
+                if let Some(lead) = &mut self.lead {
+                    // The carried log is streamed again, under the new leader's name.
+                    lead.streamed = parent_end;
+                    lead.aligned = true;
+                }
+            }
+            Err(NoPath::Missing(point)) => {
+                let sources = self.set().indices().filter(|index| *index != self.config.me).collect();
+                self.pull(point, sources, effects);
+            }
+            Err(NoPath::Conflict) => {}
+        }
+    }
+
+    pub(super) fn lead_is_durable(&mut self, number: u64) {
+        if let Some(lead) = &mut self.lead
+            && lead.view == number
+        {
+            lead.durable = true;
+        }
+    }
+
+    fn may_sequence(&self) -> bool {
+        self.lead.as_ref().is_some_and(|lead| lead.durable && lead.aligned) && self.to_finalize.is_empty()
+    }
+
+    /// Gives waiting commands their place, and proposes if the core waits for a header.
+    pub(super) fn sequence(&mut self, effects: &mut Vec<Effect>) {
+        if self.lead.as_ref().is_some_and(|lead| !lead.aligned) {
+            self.align(effects);
+        }
+        if !self.may_sequence() {
+            return;
+        }
+        if self.may_extend() {
+            self.sequence_duties(effects);
+            self.sequence_bundles(effects);
+        }
+        let built = self.try_build(effects);
+        if let Some(input) = built {
+            self.ask_core(input, effects);
+        }
+        self.stream(false, effects);
+    }
+
+    /// Puts the time into the log when something is due or waits, and does due work in slices.
+    fn sequence_duties(&mut self, effects: &mut Vec<Effect>) {
+        let ledger_now = self.ledger_time(self.now);
+        let due = self.state.next_due().is_some_and(|due| due <= ledger_now);
+        let timed = self.lead.as_ref().is_some_and(|lead| lead.timed);
+        if (due || (self.pool.has_next() && !timed)) && ledger_now > self.state.time() {
+            self.append(Entry::Time(ledger_now), effects);
+            if let Some(lead) = &mut self.lead {
+                lead.timed = true;
+            }
+        }
+        if self.state.has_work() {
+            self.append(Entry::Work { limit: WORK_LIMIT }, effects);
+        }
+    }
+
+    fn sequence_bundles(&mut self, effects: &mut Vec<Effect>) {
+        let from = self.tail.end().seq;
+        while self.tail.end().seq - from < COMMANDS_PER_TICK
+            && self.tail.end().seq - self.tail.base().seq < SPECULATION_MAX
+            && let Some(bundle) = self.pool.next()
+        {
+            let bytes = bundle.signed().bytes().len();
+            self.append(Entry::Bundle(bundle), effects);
+            let Some(lead) = &mut self.lead else { return };
+            lead.unstreamed_bytes += bytes;
+            if lead.unstreamed_bytes > CHUNK_BYTES {
+                self.stream(false, effects);
+            }
+        }
+    }
+
+    /// Whether there is more to sequence right now than one tick did.
+    pub fn is_eager(&self) -> bool {
+        self.may_sequence()
+            && (self.pool.has_next() || self.state.has_work())
+            && self.tail.end().seq - self.tail.base().seq < SPECULATION_MAX
+            && self.may_extend()
+    }
+
+    fn may_extend(&self) -> bool {
+        self.lead.as_ref().is_some_and(|lead| !lead.term_over)
+    }
+
+    pub(super) fn end_term(&mut self, view: u64) {
+        if let Some(lead) = &mut self.lead
+            && lead.view == view
+        {
+            lead.term_over = true;
+        }
+    }
+
+    /// Answers the core's request for a header, if there is something to say.
+    pub(super) fn try_build(&mut self, effects: &mut Vec<Effect>) -> Option<hotstuff::Input> {
+        if !self.may_sequence() {
+            return None;
+        }
+        let lead = self.lead.as_ref()?;
+        let build = lead.build.as_ref()?;
+        let (rank, tail) = (build.rank, build.tail);
+        let (parent_end, end) = (build.parent.log_end(), self.tail.end());
+        let has_log = end.seq > parent_end.seq;
+        // An empty answer may have come to nothing; log that comes later is then worth a second one.
+        let answered = lead.answered.is_some_and(|at| at == end || at != parent_end);
+        if answered || !(has_log || tail || rank.slot == 0) {
+            return None;
+        }
+        self.cut();
+        self.stream(true, effects);
+        let lead = self.lead.as_mut()?;
+        lead.answered = Some(end);
+        lead.timed = false;
+        let body = self.body(parent_end, end, effects).expect("a leader's log continues its parent's");
+        Some(hotstuff::Input::Built { rank, body })
+    }
+
+    /// Sends out what was sequenced: when a header ends here, when there is a chunk's worth, or when a tick ends.
+    fn stream(&mut self, cut: bool, effects: &mut Vec<Effect>) {
+        let Some(lead) = &self.lead else { return };
+        let (start, end) = (lead.streamed, self.tail.end());
+        if start == end {
+            return;
+        }
+        let Some(entries) = self.tail.between(start, end) else { return };
+        let entries: Vec<Vec<u8>> = entries.map(|executed| executed.entry.encode()).collect();
+        let Some(lead) = &mut self.lead else { return };
+        lead.streamed = end;
+        lead.unstreamed_bytes = 0;
+        let chunk = Chunk {
+            epoch: 0,
+            view: lead.view,
+            number: lead.chunks,
+            cut,
+            run: Run { start, entries },
+            end,
+            signature: Signature([0; 64]),
+        };
+        lead.chunks += 1;
+        let chunk = chunk.sign(self.chain, &self.config.key);
+        effects.push(Effect::Post { to: Recipient::Others, message: PeerMessage::Chunk(Box::new(chunk)) });
+    }
+}

@@ -1,0 +1,270 @@
+//! What validators send each other: the consensus plane, the log plane, and what was missed.
+//!
+//! An archive of rkyv is validated on the way in, but it is neither canonical nor authenticated: whatever is signed or hashed
+//! goes through hand-laid bytes first.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use crate::bytes::Writer;
+use crate::crypto::{Hash, SecretKey, Signature};
+use crate::entry::{Entry, UnverifiedEntry, log_digest, log_digest_of, verify_entries};
+use crate::header::LogPoint;
+use crate::hotstuff::{ConsensusMessage, Proposal, QuorumCert};
+use crate::validators::ValidatorSet;
+
+use super::log_record::{archive, unarchive};
+
+/// A piece of log as it travels: where it starts, and the bytes of each entry.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Run {
+    /// The place before the first entry.
+    pub start: LogPoint,
+    /// Encoded entries.
+    pub entries: Vec<Vec<u8>>,
+}
+
+/// A piece of log straight from the leader of a view.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The validator set's number.
+    pub epoch: u32,
+    /// The leader's view.
+    pub view: u64,
+    /// Counted from 0 in each view.
+    pub number: u32,
+    /// Whether the leader ends a header here.
+    pub cut: bool,
+    /// The entries.
+    pub run: Run,
+    /// The place after the last entry.
+    pub end: LogPoint,
+    /// The leader's signature over all of it but the bodies, which the digests stand for.
+    pub signature: Signature,
+}
+
+/// A final header with its piece of log.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct SyncStep {
+    /// The header and the certificate it builds on.
+    pub proposal: Proposal,
+    /// Its commands.
+    pub run: Run,
+}
+
+/// Everything one validator sends another.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum PeerMessage {
+    /// The consensus plane.
+    Consensus(ConsensusMessage),
+    /// The log plane.
+    Chunk(Box<Chunk>),
+    /// Signed bundles for the leader.
+    Relay(Vec<Vec<u8>>),
+    /// Asks for the log up to a place, back to at most `floor_seq`.
+    Pull {
+        /// The place.
+        target: LogPoint,
+        /// What the asker has anyway.
+        floor_seq: u64,
+    },
+    /// Answers a pull: a run that ends in `end`.
+    Pulled {
+        /// Where the run ends.
+        end: LogPoint,
+        /// The run.
+        run: Run,
+    },
+    /// Asks for final headers and their log.
+    SyncRequest {
+        /// The first height wanted.
+        from_height: u64,
+    },
+    /// Answers it, oldest first.
+    SyncResponse {
+        /// Headers with their log.
+        steps: Vec<SyncStep>,
+        /// The certificate of the last of them.
+        tip: Option<QuorumCert>,
+    },
+}
+
+/// The most bytes of log in one answer.
+pub const SYNC_BYTES_MAX: usize = 8 << 20;
+
+/// The most entries in one message: no honest validator sends more, and a decoder need not go on.
+const ENTRIES_MAX: usize = 1 << 17;
+
+/// Why a peer's message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerFault {
+    /// Not a valid archive of a message.
+    #[error("the message cannot be read")]
+    Form,
+    /// An entry that cannot be read, or a bundle with a bad signature.
+    #[error("the log holds an entry that is not valid")]
+    Entry,
+    /// The digests do not follow from the entries.
+    #[error("the entries do not hash to what the message says")]
+    Digest,
+    /// Not signed by the view's leader.
+    #[error("the chunk is not signed by the leader of its view")]
+    Leader,
+    /// More than anyone sends.
+    #[error("the message is too large")]
+    Size,
+}
+
+impl PeerMessage {
+    /// Bytes for the wire.
+    pub fn encode(&self) -> Vec<u8> {
+        archive(self)
+    }
+
+    /// Reads and validates bytes from the wire.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PeerFault> {
+        unarchive(bytes).map_err(|_| PeerFault::Form)
+    }
+}
+
+/// One entry at its place, its digest computed here.
+#[derive(Clone, Debug)]
+pub struct PlacedEntry {
+    /// The place before it.
+    pub start: LogPoint,
+    /// The place after it.
+    pub end: LogPoint,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// A run whose signatures hold and whose digests were computed here.
+#[derive(Clone, Debug)]
+pub struct VerifiedRun {
+    /// In sequence.
+    pub entries: Vec<PlacedEntry>,
+    /// The place after the last.
+    pub end: LogPoint,
+}
+
+impl Run {
+    /// Checks every signature and computes every digest.
+    pub fn verify(&self) -> Result<VerifiedRun, PeerFault> {
+        if self.entries.len() > ENTRIES_MAX {
+            return Err(PeerFault::Size);
+        }
+        let unverified: Result<Vec<UnverifiedEntry>, _> =
+            self.entries.iter().map(|bytes| Entry::decode_unverified(bytes)).collect();
+        let entries = verify_entries(unverified.map_err(|_| PeerFault::Entry)?).map_err(|_| PeerFault::Entry)?;
+        let entries = place(self.start, entries).ok_or(PeerFault::Size)?;
+        let end = entries.last().map_or(self.start, |placed| placed.end);
+        Ok(VerifiedRun { entries, end })
+    }
+}
+
+/// Puts entries at their places, computing the running digest.
+fn place(start: LogPoint, entries: Vec<Entry>) -> Option<Vec<PlacedEntry>> {
+    let mut at = start;
+    entries
+        .into_iter()
+        .map(|entry| {
+            let end = after(at, &entry)?;
+            let placed = PlacedEntry { start: at, end, entry };
+            at = end;
+            Some(placed)
+        })
+        .collect()
+}
+
+/// The place after an entry that begins at `start`.
+pub(super) fn after(start: LogPoint, entry: &Entry) -> Option<LogPoint> {
+    let first_seq = start.seq.checked_add(1)?;
+    let seq = start.seq.checked_add(entry.count())?;
+    Some(LogPoint { seq, digest: log_digest(start.digest, first_seq, entry) })
+}
+
+/// The place after an encoded entry that begins at `start`; nothing if it cannot be read.
+pub fn end_of(start: LogPoint, entry: &[u8]) -> Option<LogPoint> {
+    let entry = Entry::decode_unverified(entry).ok()?;
+    let seq = start.seq.checked_add(entry.count())?;
+    Some(LogPoint { seq, digest: log_digest_of(start.digest, start.seq.checked_add(1)?, entry.id()) })
+}
+
+/// A chunk whose leader, signatures and digests hold.
+#[derive(Clone, Debug)]
+pub struct VerifiedChunk {
+    /// The leader's view.
+    pub view: u64,
+    /// Whether a header ends here.
+    pub cut: bool,
+    /// The entries.
+    pub run: VerifiedRun,
+}
+
+impl Chunk {
+    const DOMAIN: &'static str = "gridbook/chunk/1";
+
+    /// The canonical bytes the leader signs.
+    pub fn signed_bytes(&self, chain: Hash) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.domain(Self::DOMAIN).bytes(&chain.0).u32(self.epoch).u64(self.view).u32(self.number).u8(u8::from(self.cut));
+        w.u64(self.run.start.seq).bytes(&self.run.start.digest.0).u64(self.end.seq).bytes(&self.end.digest.0);
+        w.finish()
+    }
+
+    /// Signs it.
+    pub fn sign(mut self, chain: Hash, key: &SecretKey) -> Self {
+        self.signature = key.sign(&self.signed_bytes(chain));
+        self
+    }
+
+    /// Checks leader, signatures and digests. A fault other than [`PeerFault::Leader`] is the leader's.
+    pub fn verify(&self, chain: Hash, set: &ValidatorSet) -> Result<VerifiedChunk, PeerFault> {
+        let leader = set.key(set.leader(self.view)).ok_or(PeerFault::Leader)?;
+        if self.epoch != 0 || !leader.verify(&self.signed_bytes(chain), &self.signature) {
+            return Err(PeerFault::Leader);
+        }
+        let run = self.run.verify()?;
+        if run.end == self.end {
+            Ok(VerifiedChunk { view: self.view, cut: self.cut, run })
+        } else {
+            Err(PeerFault::Digest)
+        }
+    }
+}
+
+/// A step of another validator's history, its commands verified.
+#[derive(Clone, Debug)]
+pub struct VerifiedStep {
+    /// The header and the certificate it builds on.
+    pub proposal: Proposal,
+    /// Its commands.
+    pub run: VerifiedRun,
+}
+
+/// Checks the commands of sync steps, that each header's log is the one given, that they are linked by hash, and that the
+/// last is certified, which through the links certifies them all.
+pub fn verify_sync(
+    steps: Vec<SyncStep>,
+    tip: Option<&QuorumCert>,
+    chain: Hash,
+    set: &ValidatorSet,
+) -> Result<Vec<VerifiedStep>, PeerFault> {
+    let (Some(last), Some(tip)) = (steps.last(), tip) else { return Err(PeerFault::Form) };
+    if tip.header != last.proposal.header.reference() || tip.verify(chain, set).is_err() {
+        return Err(PeerFault::Leader);
+    }
+    if steps.windows(2).any(|pair| pair[1].proposal.header.parent != pair[0].proposal.header.hash()) {
+        return Err(PeerFault::Digest);
+    }
+    steps
+        .into_iter()
+        .map(|step| {
+            let run = step.run.verify()?;
+            if run.end == step.proposal.header.log_end() {
+                Ok(VerifiedStep { proposal: step.proposal, run })
+            } else {
+                Err(PeerFault::Digest)
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,302 @@
+//! The replica: log, execution, consensus and state joined in one pure core.
+//!
+//! [`Replica::handle`] takes what happened and the time, and returns what is to be done. It reads no clock, touches no socket
+//! and no disk and starts no thread: a validator process drives it with real ones, a simulation with virtual ones, and both run
+//! this very code.
+//!
+//! Architecture invariant: whatever this validator's word depends on is appended and persisted by effects that stand before the
+//! send. Architecture invariant: state is a function of the log; consensus decides which log, and never looks into it.
+
+mod boundary;
+mod branches;
+mod execution;
+mod finality;
+mod follow;
+mod lead;
+mod log_record;
+mod messages;
+mod pool;
+mod recovery;
+mod tail;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::command::BundleId;
+use crate::crypto::Hash;
+use crate::genesis::Genesis;
+use crate::header::{Header, LogPoint};
+use crate::hotstuff::{self, Core, LogRelation, LogView, Recipient, WallTime};
+use crate::state::State;
+use crate::validators::{ValidatorIndex, ValidatorSet};
+
+pub use boundary::{Effect, FinalBundle, FinalStep, Input};
+pub use log_record::{FinalProof, LogRecord, archive, unarchive};
+pub use messages::{
+    Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,
+    VerifiedStep, end_of, verify_sync,
+};
+pub use recovery::{Recovery, RecoveryError, ReplicaConfig};
+
+use branches::Branches;
+use follow::{Awaited, PendingCheck};
+use lead::Lead;
+use pool::Pool;
+use tail::Tail;
+
+/// A validator's whole deterministic part.
+#[derive(Debug)]
+pub struct Replica {
+    config: ReplicaConfig,
+    chain: Hash,
+    root: Header,
+    core: Core,
+    state: State,
+    tail: Tail,
+    branches: Branches,
+    pool: Pool,
+    /// The last final header.
+    final_header: Header,
+    /// Final headers whose log is not executed here yet, oldest first.
+    to_finalize: VecDeque<finality::Finalizing>,
+    lead: Option<Lead>,
+    /// Headers that the core wants checked.
+    checks: BTreeMap<Hash, PendingCheck>,
+    /// Places in logs that were asked for.
+    awaited: BTreeMap<(u64, Hash), Awaited>,
+    /// Chunks of a view that this validator has not entered yet.
+    early: VecDeque<VerifiedChunk>,
+    sync: Option<follow::Syncing>,
+    waiting_told: bool,
+    core_wake: Option<WallTime>,
+    wake_told: Option<WallTime>,
+    now: WallTime,
+    halted: bool,
+}
+
+/// The core's eyes on the log: what is executed and what else is known.
+struct KnownLogs<'a> {
+    tail: &'a Tail,
+    branches: &'a Branches,
+}
+
+impl LogView for KnownLogs<'_> {
+    fn relation(&self, first: LogPoint, second: LogPoint) -> LogRelation {
+        // The final place and what precedes it is common to all logs that can still matter.
+        let base = self.tail.base();
+        if first == second {
+            LogRelation::Same
+        } else if second == base && self.tail.contains(first) {
+            LogRelation::FirstContainsSecond
+        } else if first == base && self.tail.contains(second) {
+            LogRelation::SecondContainsFirst
+        } else {
+            self.branches.relation(first, second)
+        }
+    }
+}
+
+impl Replica {
+    /// Takes in what happened at `now` and returns what is to be done, in order.
+    pub fn handle(&mut self, input: Input, now: WallTime) -> Vec<Effect> {
+        // Wall clocks go backwards; time here does not.
+        self.now = self.now.max(now);
+        let mut effects = Vec::new();
+        if self.halted {
+            return effects;
+        }
+        match input {
+            Input::Start => self.ask_core(hotstuff::Input::Start, &mut effects),
+            Input::Submitted(bundles) | Input::Relayed(bundles) => {
+                for bundle in bundles {
+                    self.pool.insert(bundle);
+                }
+            }
+            Input::Consensus { from, message } => {
+                self.ask_core(hotstuff::Input::Message { from, message }, &mut effects);
+            }
+            Input::Chunk(chunk) => self.follow_chunk(chunk, &mut effects),
+            Input::BadChunk { view } => self.ask_core(hotstuff::Input::LeaderFault { view }, &mut effects),
+            Input::Pulled(run) => self.take_pulled(run, &mut effects),
+            Input::Pull { from, target, floor_seq } => self.answer_pull(from, target, floor_seq, &mut effects),
+            Input::Synced(steps) => self.take_synced(steps, &mut effects),
+            Input::SyncRequest { from, from_height } => effects.push(Effect::ServeSync { to: from, from_height }),
+            Input::Connected(peer) => self.greet(peer, &mut effects),
+            Input::Durable(number) => self.lead_is_durable(number),
+            Input::Tick => self.tick(&mut effects),
+        }
+        self.tell_waiting(&mut effects);
+        self.tell_wake(&mut effects);
+        effects
+    }
+
+    fn tick(&mut self, effects: &mut Vec<Effect>) {
+        if self.core_wake.is_some_and(|at| at <= self.now) {
+            self.core_wake = None;
+            self.ask_core(hotstuff::Input::Tick, effects);
+        }
+        self.retry_checks(effects);
+        self.retry_pulls(effects);
+        self.retry_sync(effects);
+        if self.lead.is_some() {
+            self.sequence(effects);
+        } else {
+            self.relay(effects);
+        }
+    }
+
+    /// Asks the consensus core, and does what it wants done until it wants nothing more.
+    fn ask_core(&mut self, input: hotstuff::Input, effects: &mut Vec<Effect>) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let mut wishes = Vec::new();
+            let known = KnownLogs { tail: &self.tail, branches: &self.branches };
+            self.core.handle(input, &known, self.now, &mut wishes);
+            for wish in wishes {
+                self.grant(wish, &mut inputs, effects);
+                if self.halted {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Does what the core wants, in its order.
+    fn grant(&mut self, wish: hotstuff::Effect, inputs: &mut VecDeque<hotstuff::Input>, effects: &mut Vec<Effect>) {
+        match wish {
+            hotstuff::Effect::KeepProposal(proposal) => effects.push(Effect::Append(LogRecord::Proposal(proposal))),
+            hotstuff::Effect::Persist(record) => effects.push(Effect::Persist(record)),
+            hotstuff::Effect::Send { to, message } => effects.push(Effect::Send { to, message }),
+            hotstuff::Effect::Check { header, sources } => self.begin_check(*header, sources, inputs, effects),
+            hotstuff::Effect::Build { rank, parent, carry, tail } => {
+                self.begin_build(lead::Build { rank, parent: *parent, carry, tail }, inputs, effects);
+            }
+            hotstuff::Effect::PullLog { point, sources } => self.pull(point, sources, effects),
+            hotstuff::Effect::EnteredView { view, leader } => self.enter_view(view, leader, effects),
+            hotstuff::Effect::Final { headers, child, qc } => self.make_final(headers, *child, qc, effects),
+            hotstuff::Effect::Behind { target, sources } => self.fall_behind(target, sources, effects),
+            hotstuff::Effect::Evidence { culprit, what, .. } => effects.push(Effect::Evidence { culprit, what }),
+            hotstuff::Effect::Diverged { header } => {
+                self.halt(format!("the certified header {:?} differs from own execution", header.hash), effects);
+            }
+            hotstuff::Effect::TermOver { view } => self.end_term(view),
+            hotstuff::Effect::WakeAt(at) => self.core_wake = Some(at),
+        }
+    }
+
+    /// A header that consensus knows, the root among them.
+    fn header(&self, hash: Hash) -> Option<Header> {
+        if hash == self.final_header.hash() {
+            return Some(self.final_header.clone());
+        }
+        self.core.proposal(hash).map(|proposal| proposal.header.clone())
+    }
+
+    fn halt(&mut self, why: String, effects: &mut Vec<Effect>) {
+        self.halted = true;
+        effects.push(Effect::Halt(why));
+    }
+
+    /// Tells a validator that just connected where this one stands.
+    fn greet(&mut self, peer: ValidatorIndex, effects: &mut Vec<Effect>) {
+        let record = self.core.record();
+        let note = hotstuff::QcNote { qc: record.high_qc.clone(), tc: record.high_tc.clone() };
+        let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
+        effects.push(Effect::Send { to: Recipient::One(peer), message });
+    }
+
+    /// Tells the core when commands begin or cease to wait: its timer runs only while something does.
+    fn tell_waiting(&mut self, effects: &mut Vec<Effect>) {
+        let waiting = self.pool.has_next() || self.duties_lie(self.now);
+        if waiting != self.waiting_told {
+            self.waiting_told = waiting;
+            self.ask_core(hotstuff::Input::Waiting(waiting), effects);
+        }
+    }
+
+    /// Whether something was due on the ledger a while ago, and the leader has not put it into the log.
+    fn duties_lie(&self, now: WallTime) -> bool {
+        let grace = WallTime(now.0.saturating_sub(DUTY_GRACE_US));
+        self.state.has_work() || self.state.next_due().is_some_and(|due| due <= self.ledger_time(grace))
+    }
+
+    fn tell_wake(&mut self, effects: &mut Vec<Effect>) {
+        let mut wake = self.core_wake;
+        let mut sooner = |at: Option<WallTime>| {
+            if let Some(at) = at {
+                wake = Some(wake.map_or(at, |wake| wake.min(at)));
+            }
+        };
+        sooner(self.checks.values().filter_map(|check| check.hold_until).min());
+        sooner(self.awaited.values().map(|awaited| awaited.ask_at).min());
+        sooner(self.sync.as_ref().map(|sync| sync.ask_at));
+        let due = self.state.next_due().map(|due| self.config.genesis.wall_at(due));
+        let grace = if self.lead.is_some() { 0 } else { DUTY_GRACE_US };
+        sooner(due.map(|due| WallTime(due.saturating_add(grace)).max(WallTime(self.now.0 + 1_000))));
+        if wake != self.wake_told {
+            self.wake_told = wake;
+            if let Some(at) = wake {
+                effects.push(Effect::WakeAt(at));
+            }
+        }
+    }
+
+    /// The ledger time that a wall time stands for.
+    fn ledger_time(&self, wall: WallTime) -> gridbook_engine::LedgerTime {
+        self.config.genesis.ledger_now(wall.0)
+    }
+
+    fn set(&self) -> &ValidatorSet {
+        &self.config.genesis.validators
+    }
+
+    /// The state, with everything executed so far in it, final or not.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The state, to drain what a driver shows to its gateways.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// The last final header.
+    pub fn final_header(&self) -> &Header {
+        &self.final_header
+    }
+
+    /// The present view and its leader.
+    pub fn view(&self) -> (u64, ValidatorIndex) {
+        (self.core.view(), self.core.leader())
+    }
+
+    /// How many bundles are on their way here; a gateway says busy before this reaches [`Replica::POOL_MAX`].
+    pub fn pool_len(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// The most bundles that are held.
+    pub const POOL_MAX: usize = Pool::MAX;
+
+    /// Whether a bundle is held here and not final.
+    pub fn is_under_way(&self, bundle: BundleId) -> bool {
+        self.pool.holds(bundle)
+    }
+
+    /// Whether the chain is known to have gone on further than what is executed here.
+    pub fn is_catching_up(&self) -> bool {
+        self.sync.is_some() || !self.to_finalize.is_empty()
+    }
+
+    /// What this replica was made from.
+    pub fn config(&self) -> &ReplicaConfig {
+        &self.config
+    }
+
+    /// What this ledger was made from.
+    pub fn genesis(&self) -> &Genesis {
+        &self.config.genesis
+    }
+}
+
+/// How long a duty may lie before it counts as unsequenced work, in wall-clock microseconds.
+const DUTY_GRACE_US: u64 = 500_000;
