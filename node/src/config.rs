@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use gridbook_ledger::crypto::PublicKey;
+use gridbook_net::Rate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A validator's settings.
@@ -125,6 +126,25 @@ impl Quotas {
             bytes_per_second_per_key: 1 << 30,
             bytes_per_second_per_address: 1 << 30,
             ..Self::default()
+        }
+    }
+}
+
+impl Quotas {
+    /// As the meter endpoint takes them.
+    pub fn for_net(&self) -> gridbook_net::Quotas {
+        let rate = |frames: u64, bytes: u64| Rate {
+            frames_per_s: frames,
+            frames_burst: frames.saturating_mul(2),
+            bytes_per_s: bytes,
+            bytes_burst: bytes.saturating_mul(2),
+        };
+        gridbook_net::Quotas {
+            per_key: rate(self.frames_per_second_per_key, self.bytes_per_second_per_key),
+            per_address: rate(self.frames_per_second_per_address, self.bytes_per_second_per_address),
+            connections_per_address: self.connections_per_address_max,
+            connections_max: self.connections_max,
+            ..gridbook_net::Quotas::default()
         }
     }
 }

@@ -13,3 +13,4 @@ pub mod moment;
 pub mod network;
 pub mod protocol;
 pub mod record_text;
+pub mod validator;

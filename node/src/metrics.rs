@@ -52,6 +52,16 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// One more.
+    pub fn up(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One less.
+    pub fn down(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// What it is.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

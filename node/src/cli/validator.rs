@@ -54,6 +54,6 @@ impl ValidatorArgs {
             print!("{}", config.to_commented_toml());
             return Ok(());
         }
-        anyhow::bail!("this build has no validator process yet")
+        crate::validator::run(&config)
     }
 }

@@ -1,0 +1,234 @@
+//! The core thread: feeds the replica, one input after the other, and hands out what it wants done.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use gridbook_engine::MeterId;
+use gridbook_engine::ingress::IngressReceiver;
+use gridbook_ledger::admission::Admitted;
+use gridbook_ledger::command::BundleId;
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::hotstuff::WallTime;
+use gridbook_ledger::reject::Code;
+use gridbook_ledger::replica::{Effect, Input, Replica};
+use gridbook_ledger::validators::ValidatorIndex;
+use gridbook_net::ConnectionId;
+
+use super::desk::DeskJob;
+use super::net::post;
+use super::storage::StorageJob;
+use super::{Meters, Peers, Queues, Shared};
+use crate::protocol::{AccountState, Answer, RequestId, Status};
+
+/// What comes to the core.
+#[derive(Debug)]
+pub(super) enum CoreJob {
+    /// For the replica.
+    Input(Input),
+    /// A connection to a validator is up.
+    Connected(ValidatorIndex),
+    /// A connection to a validator is gone.
+    Disconnected,
+    /// A question that only the state can answer.
+    Question { connection: ConnectionId, request_id: RequestId, question: Question },
+    /// The ingress ring has something.
+    Wake,
+}
+
+/// A question that only the state can answer.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// How things stand.
+    Status,
+    /// The account of a meter.
+    Account(MeterId),
+    /// A bundle whose nonce is used: is it under way, or a replay?
+    Replayed { bundle: Hash },
+}
+
+pub(super) struct CoreLoop {
+    me: u16,
+    replica: Replica,
+    shared: Arc<Shared>,
+    queues: Queues,
+    ingress: IngressReceiver<Admitted>,
+    peers: Peers,
+    meters: Meters,
+    connected: usize,
+    wake_at: Option<WallTime>,
+}
+
+/// How many jobs are done before the replica may send what has gathered.
+const JOBS_PER_TURN: usize = 256;
+const BUNDLES_PER_TURN: usize = 1_024;
+/// The longest the core sleeps, so that it is seen to be alive.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+impl CoreLoop {
+    pub(super) fn new(
+        me: u16,
+        replica: Replica,
+        shared: Arc<Shared>,
+        queues: Queues,
+        ingress: IngressReceiver<Admitted>,
+        peers: Peers,
+        meters: Meters,
+    ) -> Self {
+        Self { me, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None }
+    }
+
+    pub(super) fn run(mut self, jobs: &Receiver<CoreJob>) {
+        self.feed(Input::Start);
+        let mut bundles = Vec::with_capacity(BUNDLES_PER_TURN);
+        while !self.shared.is_stopping() {
+            match jobs.recv_timeout(self.sleep()) {
+                Ok(job) => {
+                    self.take(job);
+                    for job in jobs.try_iter().take(JOBS_PER_TURN) {
+                        self.take(job);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.ingress.drain(BUNDLES_PER_TURN, &mut bundles) > 0 {
+                self.feed(Input::Submitted(std::mem::take(&mut bundles)));
+            }
+            let began = Instant::now();
+            self.feed(Input::Tick);
+            self.shared.metrics.execution.observe(began.elapsed());
+            self.show();
+        }
+    }
+
+    /// How long nothing has to be done, if nothing comes.
+    fn sleep(&self) -> Duration {
+        if self.replica.is_eager() || !self.ingress.is_empty() {
+            return Duration::ZERO;
+        }
+        let now = self.shared.now();
+        self.wake_at.map_or(SLEEP_MAX, |at| Duration::from_micros(at.0.saturating_sub(now.0)).min(SLEEP_MAX))
+    }
+
+    fn take(&mut self, job: CoreJob) {
+        match job {
+            CoreJob::Input(input) => self.feed(input),
+            CoreJob::Connected(peer) => {
+                self.connected += 1;
+                self.feed(Input::Connected(peer));
+            }
+            CoreJob::Disconnected => self.connected = self.connected.saturating_sub(1),
+            CoreJob::Question { connection, request_id, question } => self.answer(connection, request_id, &question),
+            CoreJob::Wake => {}
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = self.shared.now();
+        for effect in self.replica.handle(input, now) {
+            self.hand_out(effect);
+        }
+        self.shared.directory.update(self.replica.state_mut().touched_devices());
+    }
+
+    fn hand_out(&mut self, effect: Effect) {
+        // These queues end only with the process.
+        let store = |job| _ = self.queues.storage.send(job);
+        match effect {
+            Effect::Append(record) => store(StorageJob::Append(record)),
+            Effect::Persist(record) => store(StorageJob::Persist(record)),
+            Effect::Notify(number) => store(StorageJob::Notify(number)),
+            Effect::Send { to, message } => store(StorageJob::Send { to, message }),
+            Effect::Post { to, message } => post(&self.peers, to, &message),
+            Effect::ServeSync { to, from_height } => _ = self.queues.desk.send(DeskJob::ServeSync { to, from_height }),
+            Effect::Final(step) => _ = self.queues.desk.send(DeskJob::Final(step)),
+            Effect::View { view, leader } => {
+                tracing::info!(view, leader = leader.0, "new view");
+                self.shared.metrics.timeouts.increment();
+            }
+            Effect::Evidence { culprit, what } => {
+                tracing::error!(validator = culprit.0, what, "a validator contradicts itself");
+            }
+            Effect::Halt(why) => self.shared.fail(&why),
+            Effect::WakeAt(at) => self.wake_at = Some(at),
+        }
+    }
+
+    /// Shows what gateways and the admin port look at.
+    fn show(&self) {
+        let metrics = &self.shared.metrics;
+        let header = self.replica.final_header();
+        let (view, leader) = self.replica.view();
+        metrics.height.set(header.height);
+        metrics.view.set(view);
+        metrics.leader.set(u64::from(leader.0));
+        metrics.ledger_time_ms.set(header.time_ms);
+        metrics.last_seq.set(header.last_seq);
+        metrics.bundles_waiting.set(self.replica.pool_len() as u64);
+        metrics.orders_open.set(self.replica.state().engine().orders_open());
+        self.shared.health.beat();
+        let quorum = self.shared.genesis.validators.quorum();
+        self.shared.health.set_ready(self.connected + 1 >= quorum && !self.replica.is_catching_up());
+    }
+
+    fn answer(&self, connection: ConnectionId, request_id: RequestId, question: &Question) {
+        let answer = match question {
+            Question::Status => Answer::Status { request_id, status: self.status() },
+            Question::Account(meter) => match self.account(*meter) {
+                Some(account) => Answer::Account { request_id, account },
+                None => Answer::Refused { request_id, code: Code::AuthUnknownDevice },
+            },
+            Question::Replayed { bundle } => {
+                let bundle = *bundle;
+                if self.replica.is_under_way(BundleId(bundle)) {
+                    self.shared.pending.wait(bundle, connection, request_id);
+                    Answer::Accepted { request_id, bundle }
+                } else {
+                    // Final long ago, or a replay: the index knows.
+                    let job = DeskJob::Replayed { connection, request_id, bundle };
+                    return drop(self.queues.desk.send(job));
+                }
+            }
+        };
+        let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    fn status(&self) -> Status {
+        let state = self.replica.state();
+        let header = self.replica.final_header();
+        let (view, leader) = self.replica.view();
+        let totals = state.totals();
+        Status {
+            chain: self.shared.chain,
+            validator: ValidatorIndex(self.me),
+            height: header.height,
+            view,
+            leader,
+            ledger_time: header.time(),
+            last_seq: header.last_seq,
+            accounts: state.accounts_count(),
+            meters: state.meters_count(),
+            orders_open: state.engine().orders_open(),
+            trades: totals.trades,
+            state_root: header.state_root,
+            money_sum: state.money_sum(),
+        }
+    }
+
+    fn account(&self, meter: MeterId) -> Option<AccountState> {
+        let state = self.replica.state();
+        let meter_view = state.meter(meter)?;
+        let account = state.account(meter_view.account)?;
+        Some(AccountState {
+            account: meter_view.account,
+            balance: account.balance,
+            reserved: account.reserved,
+            meter,
+            area: meter_view.area,
+            nonce: meter_view.nonce,
+            suspended: meter_view.suspended,
+        })
+    }
+}

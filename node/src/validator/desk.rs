@@ -1,0 +1,295 @@
+//! The desk: tells clients what became final, hands out receipts, and keeps the query index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use gridbook_engine::MeterId;
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::header::Header;
+use gridbook_ledger::hotstuff::Recipient;
+use gridbook_ledger::merkle::Path;
+use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::record::{Outcome, Record, RecordEvent, leaf_hash};
+use gridbook_ledger::reject::Code;
+use gridbook_ledger::replica::{FinalProof, FinalStep, archive};
+use gridbook_ledger::store::{BundlePlace, Index, IndexBatch, QueryIndex, StoreError};
+use gridbook_ledger::validators::ValidatorIndex;
+use gridbook_net::ConnectionId;
+
+use super::history::{History, IndexedHeader};
+use super::net::post;
+use super::{LOOK_UP, Meters, Peers, Shared};
+use crate::protocol::{Answer, RequestId, meters_in};
+
+/// What comes to the desk.
+#[derive(Debug)]
+pub(super) enum DeskJob {
+    /// A header is final.
+    Final(Box<FinalStep>),
+    /// A client wants a meter's events from now on.
+    Watch { connection: ConnectionId, request_id: RequestId, meter: MeterId },
+    /// A client wants a receipt.
+    Receipt { connection: ConnectionId, request_id: RequestId, bundle: Hash, index: u16 },
+    /// A client wants a header.
+    Header { connection: ConnectionId, request_id: RequestId, height: u64 },
+    /// A bundle whose nonce is used, and that is not under way: final, or a replay.
+    Replayed { connection: ConnectionId, request_id: RequestId, bundle: Hash },
+    /// A validator wants final headers with their commands.
+    ServeSync { to: ValidatorIndex, from_height: u64 },
+    /// A client is gone.
+    Closed(ConnectionId),
+}
+
+pub(super) struct Desk {
+    index: Arc<Index>,
+    history: History,
+    meters: Meters,
+    peers: Peers,
+    shared: Arc<Shared>,
+    watchers: BTreeMap<MeterId, BTreeSet<ConnectionId>>,
+    /// Final heights not in the index yet: written together when there is a moment.
+    unwritten: Vec<IndexBatch>,
+}
+
+/// How many heights are written to the index at once, at most.
+const INDEX_HEIGHTS: usize = 64;
+
+impl Desk {
+    pub(super) fn new(index: Arc<Index>, history: History, meters: Meters, peers: Peers, shared: Arc<Shared>) -> Self {
+        Self { index, history, meters, peers, shared, watchers: BTreeMap::new(), unwritten: Vec::new() }
+    }
+
+    pub(super) fn run(mut self, jobs: &Receiver<DeskJob>) {
+        loop {
+            let job = match jobs.try_recv() {
+                Ok(job) => Ok(job),
+                Err(_) => {
+                    // A quiet moment: the index catches up.
+                    self.write_index();
+                    jobs.recv_timeout(LOOK_UP)
+                }
+            };
+            match job {
+                Ok(job) => self.work(job),
+                Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => {}
+                Err(_) => break,
+            }
+            if self.unwritten.len() >= INDEX_HEIGHTS {
+                self.write_index();
+            }
+        }
+        self.write_index();
+        if let Err(error) = self.index.flush() {
+            tracing::warn!(%error, "the query index was not flushed; it will be rebuilt from the log");
+        }
+    }
+
+    fn work(&mut self, job: DeskJob) {
+        let done = match job {
+            DeskJob::Final(step) => {
+                self.finalize(&step);
+                Ok(())
+            }
+            DeskJob::Watch { connection, request_id, meter } => {
+                self.watchers.entry(meter).or_default().insert(connection);
+                self.answer(connection, &Answer::Watching { request_id, meter });
+                Ok(())
+            }
+            DeskJob::Receipt { connection, request_id, bundle, index } => {
+                self.write_index();
+                self.receipt(bundle, index)
+                    .map(|receipt| match receipt {
+                        Some(receipt) => Answer::Receipt { request_id, receipt: receipt.encode() },
+                        None => Answer::NotFinal { request_id },
+                    })
+                    .map(|answer| self.answer(connection, &answer))
+            }
+            DeskJob::Header { connection, request_id, height } => {
+                self.write_index();
+                self.history.header(height).map(|indexed| {
+                    let answer = match indexed {
+                        Some(indexed) => Answer::Header { request_id, header: indexed.proposal.header.encode() },
+                        None => Answer::NotFinal { request_id },
+                    };
+                    self.answer(connection, &answer);
+                })
+            }
+            DeskJob::Replayed { connection, request_id, bundle } => {
+                self.write_index();
+                self.final_again(request_id, bundle).map(|again| {
+                    let answer = again.unwrap_or_else(|| {
+                        self.shared.metrics.refuse(Code::AuthReplay.name());
+                        Answer::Refused { request_id, code: Code::AuthReplay }
+                    });
+                    self.answer(connection, &answer);
+                })
+            }
+            DeskJob::ServeSync { to, from_height } => {
+                self.write_index();
+                self.history.answer(from_height).map(|answer| {
+                    if let Some(message) = answer {
+                        post(&self.peers, Recipient::One(to), &message);
+                    }
+                })
+            }
+            DeskJob::Closed(connection) => {
+                self.watchers.retain(|_, connections| {
+                    connections.remove(&connection);
+                    !connections.is_empty()
+                });
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "a question could not be answered");
+        }
+    }
+
+    fn answer(&self, connection: ConnectionId, answer: &Answer) {
+        let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    fn finalize(&mut self, step: &FinalStep) {
+        let header = &step.proposal.header;
+        for bundle in &step.bundles {
+            for waiting in self.shared.pending.take(&bundle.id) {
+                let first = usize::try_from(bundle.first_seq - header.first_seq).unwrap_or(usize::MAX);
+                let count = usize::try_from(bundle.count).unwrap_or(usize::MAX);
+                let records = step.records.iter().skip(first).take(count).cloned().collect();
+                self.shared.metrics.finality.observe(waiting.since.elapsed());
+                let answer = Answer::Final {
+                    request_id: waiting.request_id,
+                    bundle: bundle.id,
+                    height: header.height,
+                    first_seq: bundle.first_seq,
+                    records,
+                };
+                self.answer(waiting.connection, &answer);
+            }
+        }
+        let mut by_meter = Vec::new();
+        for bytes in &step.records {
+            let Ok(record) = Record::decode(bytes) else { continue };
+            self.count(&record);
+            for meter in meters_in(&record) {
+                by_meter.push((meter.0, record.seq));
+                for connection in self.watchers.get(&meter).into_iter().flatten() {
+                    let event = Answer::Event { meter, height: header.height, record: bytes.clone() };
+                    self.answer(*connection, &event);
+                }
+            }
+        }
+        self.unwritten.push(index_batch(step, by_meter));
+    }
+
+    fn count(&self, record: &Record) {
+        let metrics = &self.shared.metrics;
+        metrics.commands_final.increment();
+        if matches!(record.outcome, Outcome::Rejected(_)) {
+            metrics.commands_rejected.increment();
+        }
+        for event in &record.events {
+            if let RecordEvent::Trade { energy, .. } = event {
+                metrics.trades_final.increment();
+                metrics.energy_final_wh.add(energy.0);
+            }
+        }
+    }
+
+    fn write_index(&mut self) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        if let Err(error) = self.index.apply(&self.unwritten) {
+            // It can be made again from the log; going on with holes in it would lie to whoever asks.
+            self.shared.fail(&format!("the query index failed: {error}"));
+        }
+        self.unwritten.clear();
+    }
+
+    /// The answer that a bundle's client got, or missed, when it became final.
+    fn final_again(&self, request_id: RequestId, bundle: Hash) -> Result<Option<Answer>, StoreError> {
+        let Some(place) = self.index.bundle(bundle)? else { return Ok(None) };
+        let Some(records) = self.index.records(place.height)? else { return Ok(None) };
+        let records = split_records(&records);
+        let records = records
+            .into_iter()
+            .filter(|bytes| Record::decode(bytes).is_ok_and(|record| record.entry == bundle))
+            .map(<[u8]>::to_vec)
+            .collect();
+        let BundlePlace { first_seq, height } = place;
+        Ok(Some(Answer::Final { request_id, bundle, height, first_seq, records }))
+    }
+
+    /// The receipt of one command of a bundle.
+    fn receipt(&self, bundle: Hash, index: u16) -> Result<Option<Receipt>, StoreError> {
+        let Some(place) = self.index.bundle(bundle)? else { return Ok(None) };
+        let Some(blob) = self.index.records(place.height)? else { return Ok(None) };
+        let Some((headers, proof)) = self.proof_of(place.height)? else { return Ok(None) };
+        let records = split_records(&blob);
+        let Some(first_seq) = headers.first().map(|header| header.first_seq) else { return Ok(None) };
+        let leaf = usize::try_from(place.first_seq - first_seq).unwrap_or(usize::MAX).saturating_add(index.into());
+        let of_bundle = |bytes: &&[u8]| Record::decode(bytes).is_ok_and(|record| record.entry == bundle);
+        if records.get(leaf).filter(|bytes| of_bundle(bytes)).is_none() {
+            return Ok(None);
+        }
+        let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(record)).collect();
+        let Some(path) = Path::build(&leaves, leaf) else { return Ok(None) };
+        let record = records[leaf].to_vec();
+        Ok(Some(Receipt { record, path, headers, child: proof.child, qc: proof.qc }))
+    }
+
+    /// The headers from a height to the first one that was made final by its own child, and that proof.
+    fn proof_of(&self, height: u64) -> Result<Option<(Vec<Header>, FinalProof)>, StoreError> {
+        let mut headers = Vec::new();
+        for height in height.. {
+            let Some(indexed) = self.history.header(height)? else { break };
+            headers.push(indexed.proposal.header);
+            if let Some(proof) = indexed.proof {
+                return Ok(Some((headers, proof)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What the index holds of a final header.
+pub(super) fn index_batch(step: &FinalStep, by_meter: Vec<(u32, u64)>) -> IndexBatch {
+    let header = &step.proposal.header;
+    let indexed = IndexedHeader { proposal: step.proposal.clone(), proof: step.proof.as_deref().cloned() };
+    let mut records = Vec::new();
+    for record in &step.records {
+        let length = u32::try_from(record.len()).expect("a record is far below 4 GiB");
+        records.extend_from_slice(&length.to_le_bytes());
+        records.extend_from_slice(record);
+    }
+    IndexBatch {
+        height: header.height,
+        header: archive(&indexed),
+        records,
+        first_seq: header.first_seq,
+        last_seq: header.last_seq,
+        bundles: step.bundles.iter().map(|bundle| (bundle.id, bundle.first_seq)).collect(),
+        by_meter,
+        rows: Vec::new(),
+    }
+}
+
+/// The rows of which meter a final header's records belong to.
+pub(super) fn meter_rows(step: &FinalStep) -> Vec<(u32, u64)> {
+    let records = step.records.iter().filter_map(|bytes| Record::decode(bytes).ok());
+    records.flat_map(|record| meters_in(&record).into_iter().map(move |meter| (meter.0, record.seq))).collect()
+}
+
+fn split_records(mut blob: &[u8]) -> Vec<&[u8]> {
+    let mut records = Vec::new();
+    while let Some((length, rest)) = blob.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((record, rest)) = rest.split_at_checked(length) else { break };
+        records.push(record);
+        blob = rest;
+    }
+    records
+}

@@ -1,0 +1,182 @@
+//! The door: reads what meters send, admits bundles, and sends the rest to where it is answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use gridbook_engine::ingress::IngressSender;
+use gridbook_ledger::admission::{Admitted, DeviceKind, Door, Refusal};
+use gridbook_ledger::reject::Code;
+use gridbook_net::ConnectionId;
+
+use super::core_loop::{CoreJob, Question};
+use super::desk::DeskJob;
+use super::{LOOK_UP, Meters, Queues, Shared};
+use crate::protocol::{Answer, QueryKind, Request, RequestBody, RequestId, SignedQuery, request_id_of};
+
+/// What comes to the door.
+#[derive(Debug)]
+pub(super) enum DoorJob {
+    /// A frame within quota.
+    Frame { connection: ConnectionId, bytes: Bytes },
+    /// A frame beyond it, not even looked at.
+    OverQuota { connection: ConnectionId },
+}
+
+pub(super) struct DoorKeeper {
+    shared: Arc<Shared>,
+    queues: Queues,
+    ingress: IngressSender<Admitted>,
+    meters: Meters,
+}
+
+/// The most frames looked at together: enough that batches of signatures are worth it.
+const BATCH_FRAMES: usize = 256;
+
+impl DoorKeeper {
+    pub(super) fn new(shared: Arc<Shared>, queues: Queues, ingress: IngressSender<Admitted>, meters: Meters) -> Self {
+        Self { shared, queues, ingress, meters }
+    }
+
+    pub(super) fn run(self, jobs: &Receiver<DoorJob>) {
+        let mut batch = Vec::with_capacity(BATCH_FRAMES);
+        loop {
+            match jobs.recv_timeout(LOOK_UP) {
+                Ok(job) => {
+                    batch.push(job);
+                    batch.extend(jobs.try_iter().take(BATCH_FRAMES - 1));
+                    self.read(&mut batch);
+                }
+                Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn read(&self, batch: &mut Vec<DoorJob>) {
+        let mut submitted = Vec::new();
+        for job in batch.drain(..) {
+            match job {
+                DoorJob::Frame { connection, bytes } => match Request::decode(&bytes) {
+                    Ok(Request { request_id, body: RequestBody::Submit(bundle) }) => {
+                        submitted.push((connection, request_id, bundle));
+                    }
+                    Ok(Request { request_id, body }) => self.pass_on(connection, request_id, body),
+                    Err(error) => {
+                        let code = Code::from(error);
+                        self.refuse(connection, request_id_of(&bytes).unwrap_or(0), code);
+                    }
+                },
+                DoorJob::OverQuota { connection } => self.refuse(connection, 0, Code::QuotaRate),
+            }
+        }
+        self.admit(submitted);
+    }
+
+    fn admit(&self, submitted: Vec<(ConnectionId, RequestId, Vec<u8>)>) {
+        if submitted.is_empty() {
+            return;
+        }
+        self.shared.metrics.bundles_received.add(submitted.len() as u64);
+        let lookup = |key: &_| self.shared.directory.device(key);
+        let door = Door { chain: self.shared.chain, now: self.shared.ledger_now(), lookup };
+        let (clients, bundles): (Vec<_>, Vec<_>) =
+            submitted.into_iter().map(|(connection, request_id, bundle)| ((connection, request_id), bundle)).unzip();
+        let answers = door.admit_batch(&bundles);
+        let mut let_in = false;
+        for ((connection, request_id), answer) in clients.into_iter().zip(answers) {
+            match answer {
+                Ok(admitted) => let_in |= self.let_in(connection, request_id, admitted),
+                Err(Refusal { code: Code::AuthReplay, bundle: Some(bundle) }) => {
+                    // Perhaps the very bundle that was taken a moment ago: then its client is owed the answer, not a reproach.
+                    let question = Question::Replayed { bundle: bundle.0 };
+                    self.ask_core(connection, request_id, question);
+                }
+                Err(Refusal { code, .. }) => self.refuse(connection, request_id, code),
+            }
+        }
+        if let_in {
+            // Wakes the core; if its queue is full it is awake.
+            let _ = self.queues.core.try_send(CoreJob::Wake);
+        }
+    }
+
+    fn let_in(&self, connection: ConnectionId, request_id: RequestId, admitted: Admitted) -> bool {
+        let bundle = admitted.id().0;
+        if self.shared.metrics.bundles_waiting.value() >= self.shared.bundles_waiting_max {
+            self.refuse(connection, request_id, Code::QuotaBusy);
+            return false;
+        }
+        let known = self.shared.pending.is_awaited(&bundle);
+        self.shared.pending.wait(bundle, connection, request_id);
+        if !known && self.ingress.offer(admitted).is_err() {
+            self.shared.pending.take(&bundle);
+            self.refuse(connection, request_id, Code::QuotaBusy);
+            return false;
+        }
+        self.shared.metrics.bundles_admitted.increment();
+        self.answer(connection, &Answer::Accepted { request_id, bundle });
+        !known
+    }
+
+    fn pass_on(&self, connection: ConnectionId, request_id: RequestId, body: RequestBody) {
+        match body {
+            RequestBody::Submit(_) => {}
+            RequestBody::Watch(query) => match self.meter_of(&query, QueryKind::Watch) {
+                Ok(meter) => self.ask_desk(DeskJob::Watch { connection, request_id, meter }),
+                Err(code) => self.refuse(connection, request_id, code),
+            },
+            RequestBody::Account(query) => match self.meter_of(&query, QueryKind::Account) {
+                Ok(meter) => self.ask_core(connection, request_id, Question::Account(meter)),
+                Err(code) => self.refuse(connection, request_id, code),
+            },
+            RequestBody::Status => self.ask_core(connection, request_id, Question::Status),
+            RequestBody::Receipt { bundle, index } => {
+                self.ask_desk(DeskJob::Receipt { connection, request_id, bundle, index });
+            }
+            RequestBody::Header { height } => self.ask_desk(DeskJob::Header { connection, request_id, height }),
+        }
+    }
+
+    /// The meter whose key signed a query.
+    fn meter_of(&self, query: &SignedQuery, kind: QueryKind) -> Result<gridbook_engine::MeterId, Code> {
+        if query.chain != self.shared.chain {
+            return Err(Code::AuthChain);
+        }
+        if query.kind != kind {
+            return Err(Code::AuthRole);
+        }
+        if query.expires_at <= self.shared.ledger_now() {
+            return Err(Code::AuthExpired);
+        }
+        let device = self.shared.directory.device(&query.key).ok_or(Code::AuthUnknownDevice)?;
+        if !query.verify() {
+            return Err(Code::AuthSignature);
+        }
+        match device.kind {
+            DeviceKind::Meter { meter, .. } => Ok(meter),
+            DeviceKind::Operator => Err(Code::AuthRole),
+        }
+    }
+
+    fn ask_core(&self, connection: ConnectionId, request_id: RequestId, question: Question) {
+        let job = CoreJob::Question { connection, request_id, question };
+        if self.queues.core.try_send(job).is_err() {
+            self.refuse(connection, request_id, Code::QuotaBusy);
+        }
+    }
+
+    fn ask_desk(&self, job: DeskJob) {
+        // Gone only when the process ends.
+        let _ = self.queues.desk.send(job);
+    }
+
+    fn refuse(&self, connection: ConnectionId, request_id: RequestId, code: Code) {
+        self.shared.metrics.refuse(code.name());
+        self.answer(connection, &Answer::Refused { request_id, code });
+    }
+
+    fn answer(&self, connection: ConnectionId, answer: &Answer) {
+        let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+}

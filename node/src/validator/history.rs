@@ -1,0 +1,163 @@
+//! What is final, as other validators ask for it: headers from the index, their commands from the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gridbook_ledger::header::LogPoint;
+use gridbook_ledger::hotstuff::{Proposal, QuorumCert};
+use gridbook_ledger::replica::{FinalProof, LogRecord, PeerMessage, Run, SYNC_BYTES_MAX, SyncStep, unarchive};
+use gridbook_ledger::store::{Index, LogPosition, LogReader, LogRecordRef, QueryIndex, StoreError};
+use parking_lot::Mutex;
+
+/// Where in the log file the entries of final headers begin: one place for about every 256 KiB, so that years of log fit.
+#[derive(Clone, Debug, Default)]
+pub struct Positions(Arc<Mutex<Places>>);
+
+#[derive(Debug, Default)]
+struct Places {
+    /// Entries that are not final: sequence number before the first command, and place.
+    unfinal: BTreeMap<u64, LogPosition>,
+    /// Sparse places of final entries.
+    known: BTreeMap<u64, LogPosition>,
+    /// The end of the log of each unfinal header, by height.
+    ends: BTreeMap<u64, u64>,
+}
+
+/// The distance between two known places, at least.
+const PLACE_BYTES: u64 = 256 << 10;
+
+impl Positions {
+    /// A record was written at a place.
+    pub fn note(&self, record: &LogRecord, position: LogPosition) {
+        let mut places = self.0.lock();
+        match record {
+            LogRecord::Entry { start_seq, .. } => _ = places.unfinal.insert(*start_seq, position),
+            LogRecord::Truncate { to_seq } => drop(places.unfinal.split_off(to_seq)),
+            LogRecord::Proposal(proposal) => {
+                let header = &proposal.header;
+                places.ends.insert(header.height, header.last_seq);
+            }
+            LogRecord::Final { height, .. } => places.finalize(*height),
+        }
+    }
+
+    /// A place from which the log must be read to find the commands after `seq`.
+    fn before(&self, seq: u64) -> LogPosition {
+        self.0.lock().known.range(..=seq).next_back().map_or(LogPosition::START, |(_, position)| *position)
+    }
+}
+
+impl Places {
+    fn finalize(&mut self, height: u64) {
+        let Some(last_seq) = self.ends.get(&height).copied() else { return };
+        self.ends = self.ends.split_off(&(height + 1));
+        let rest = self.unfinal.split_off(&last_seq);
+        let done = std::mem::replace(&mut self.unfinal, rest);
+        for (seq, position) in done {
+            let far = self.known.last_key_value().is_none_or(|(_, last)| {
+                last.segment != position.segment || position.offset >= last.offset + PLACE_BYTES
+            });
+            if far {
+                self.known.insert(seq, position);
+            }
+        }
+    }
+}
+
+/// What the index holds for a height.
+#[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub(super) struct IndexedHeader {
+    pub(super) proposal: Proposal,
+    pub(super) proof: Option<FinalProof>,
+}
+
+/// Reads final headers and their commands for others.
+#[derive(Debug)]
+pub(super) struct History {
+    positions: Positions,
+    reader: LogReader,
+    index: Arc<Index>,
+}
+
+/// The most headers in one answer.
+const HEADERS_MAX: u64 = 2_048;
+
+impl History {
+    pub(super) fn new(positions: Positions, reader: LogReader, index: Arc<Index>) -> Self {
+        Self { positions, reader, index }
+    }
+
+    /// The header of a height, if it is final and indexed.
+    pub(super) fn header(&self, height: u64) -> Result<Option<IndexedHeader>, StoreError> {
+        let Some(bytes) = self.index.header(height)? else { return Ok(None) };
+        Ok(unarchive(&bytes).ok())
+    }
+
+    /// Headers from a height on with their commands, and the certificate of the last.
+    pub(super) fn answer(&self, from_height: u64) -> Result<Option<PeerMessage>, StoreError> {
+        let mut headers = Vec::new();
+        for height in from_height..from_height.saturating_add(HEADERS_MAX) {
+            match self.header(height)? {
+                Some(indexed) => headers.push(indexed.proposal),
+                None => break,
+            }
+        }
+        // The certificate of each header is in the next one, so the last one found only certifies.
+        let mut steps = self.with_commands(&headers)?;
+        if steps.len() == headers.len() {
+            steps.pop();
+        }
+        let tip: Option<QuorumCert> = headers.get(steps.len()).map(|next| next.justify.clone());
+        Ok((!steps.is_empty()).then_some(PeerMessage::SyncResponse { steps, tip }))
+    }
+
+    /// Finds the commands of headers in the log file: those of branches that were given up lie between them.
+    fn with_commands(&self, headers: &[Proposal]) -> Result<Vec<SyncStep>, StoreError> {
+        let mut steps = Vec::new();
+        let Some(first) = headers.first() else { return Ok(steps) };
+        let mut begin = first.header.first_seq - 1;
+        let mut records = self.reader.read_from(self.positions.before(begin));
+        // What the log says after `begin`, as far as it was read: end, place before, bytes.
+        let mut entries: Vec<(LogPoint, Vec<u8>)> = Vec::new();
+        let mut bytes = 0;
+        for proposal in headers {
+            let end = proposal.header.log_end();
+            if !proposal.header.is_empty() {
+                while !reaches(&entries, end) {
+                    let Some(LogRecordRef { kind, payload, .. }) = records.advance()? else { return Ok(steps) };
+                    collect(&mut entries, begin, LogRecord::decode(kind, payload).ok());
+                }
+            }
+            let count = entries.iter().take_while(|(start, _)| start.seq < end.seq).count();
+            let rest = entries.split_off(count);
+            let run = std::mem::replace(&mut entries, rest);
+            let start = run.first().map_or(end, |(start, _)| *start);
+            bytes += run.iter().map(|(_, entry)| entry.len()).sum::<usize>();
+            if bytes > SYNC_BYTES_MAX && !steps.is_empty() {
+                return Ok(steps);
+            }
+            let run = Run { start, entries: run.into_iter().map(|(_, entry)| entry).collect() };
+            steps.push(SyncStep { proposal: proposal.clone(), run });
+            begin = end.seq;
+        }
+        Ok(steps)
+    }
+}
+
+/// Whether the entries read so far run to a place: by its digest, so that no other branch is taken for it.
+fn reaches(entries: &[(LogPoint, Vec<u8>)], end: LogPoint) -> bool {
+    let Some(last) = entries.iter().rev().find(|(start, _)| start.seq < end.seq) else { return false };
+    gridbook_ledger::replica::end_of(last.0, &last.1) == Some(end)
+}
+
+fn collect(entries: &mut Vec<(LogPoint, Vec<u8>)>, begin: u64, record: Option<LogRecord>) {
+    match record {
+        Some(LogRecord::Entry { start_seq, before, entry }) if start_seq >= begin => {
+            // Whatever stood here before was given up, or is this very entry read again.
+            entries.retain(|(start, _)| start.seq < start_seq);
+            entries.push((LogPoint { seq: start_seq, digest: before }, entry));
+        }
+        Some(LogRecord::Truncate { to_seq }) => entries.retain(|(start, _)| start.seq < to_seq),
+        _ => {}
+    }
+}

@@ -1,0 +1,219 @@
+//! The validator process: drives one [`Replica`](gridbook_ledger::replica::Replica) with real sockets, disks and clocks.
+//!
+//! | thread | does |
+//! |---|---|
+//! | `net` | one tokio runtime: both QUIC endpoints and the admin port; sorts frames into the queues below |
+//! | `door` | admits bundles of meters: form, registry, signatures in batches |
+//! | `peers` | verifies what other validators send on the log plane |
+//! | `core` | the one writer: sequencing, execution, consensus |
+//! | `storage` | the log and the safety record; sends what waits for them |
+//! | `desk` | answers clients out of what is final, and keeps the query index |
+//!
+//! It decides nothing that the replica decides; it only brings things where they belong.
+
+mod core_loop;
+mod desk;
+mod directory;
+mod door;
+mod history;
+mod net;
+mod open;
+mod peers;
+mod pending;
+mod storage;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use crossbeam::channel::{Sender, bounded, unbounded};
+use gridbook_engine::LedgerTime;
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::hotstuff::WallTime;
+use gridbook_net::{MeterEndpoint, ValidatorEndpoint};
+
+use crate::admin::Health;
+use crate::config::ValidatorConfig;
+use crate::metrics::Metrics;
+
+pub use open::{Opened, open_data};
+
+use core_loop::CoreJob;
+use desk::DeskJob;
+use directory::Directory;
+use pending::Pending;
+
+/// What all threads of a validator share.
+#[derive(Debug)]
+struct Shared {
+    genesis: Genesis,
+    chain: Hash,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    directory: Directory,
+    pending: Pending,
+    /// Set once, when everything should end.
+    stopping: AtomicBool,
+    /// Set when it ended for a reason that is not a wish.
+    failed: AtomicBool,
+    /// The last wall time that anyone read, so that it never goes back.
+    wall_us: AtomicU64,
+    bundles_waiting_max: u64,
+}
+
+impl Shared {
+    /// Wall time, monotonic.
+    fn now(&self) -> WallTime {
+        let us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+        let us = u64::try_from(us).unwrap_or(u64::MAX);
+        WallTime(self.wall_us.fetch_max(us, Ordering::Relaxed).max(us))
+    }
+
+    fn ledger_now(&self) -> LedgerTime {
+        self.genesis.ledger_now(self.now().0)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Ends everything because something broke that must not be lived with.
+    fn fail(&self, why: &str) {
+        tracing::error!("{why}; this validator stops");
+        self.failed.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The ways into the threads.
+#[derive(Clone, Debug)]
+struct Queues {
+    core: Sender<CoreJob>,
+    door: Sender<door::DoorJob>,
+    peers: Sender<peers::PeerFrame>,
+    desk: Sender<DeskJob>,
+    storage: Sender<storage::StorageJob>,
+}
+
+/// How many jobs may wait in a queue before whoever brings more has to wait.
+const QUEUE_JOBS_MAX: usize = 1 << 14;
+/// How many admitted bundles may wait for the writer.
+const INGRESS_BUNDLES_MAX: usize = 1 << 14;
+
+/// Runs a validator until it is told to stop (SIGTERM, SIGINT), or must.
+///
+/// # Errors
+/// Whatever keeps it from starting, and a reason if it had to stop.
+pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
+    let opened = open_data(config)?;
+    let chain = opened.genesis.chain_id();
+    let shared = Arc::new(Shared {
+        chain,
+        metrics: Arc::new(Metrics::default()),
+        health: Arc::new(Health::default()),
+        directory: Directory::default(),
+        pending: Pending::default(),
+        stopping: AtomicBool::new(false),
+        failed: AtomicBool::new(false),
+        wall_us: AtomicU64::new(0),
+        bundles_waiting_max: u64::from(config.quotas.bundles_waiting_max),
+        genesis: opened.genesis.clone(),
+    });
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+    let net = runtime.block_on(net::bind(config, &opened.key))?;
+    let threads = spawn(config, opened, &shared, &net)?;
+    tracing::info!(
+        validator = config.index,
+        validators = %config.listen.validators,
+        meters = %config.listen.meters,
+        admin = %config.listen.admin,
+        %chain,
+        "validator is up"
+    );
+    runtime.block_on(net.serve(&shared, &threads.queues));
+    threads.join(&shared);
+    if shared.failed.load(Ordering::Relaxed) {
+        anyhow::bail!("the validator had to stop; the log above says why");
+    }
+    tracing::info!("validator stopped cleanly");
+    Ok(())
+}
+
+struct Threads {
+    queues: Queues,
+    handles: Vec<JoinHandle<()>>,
+}
+
+fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &net::Net) -> anyhow::Result<Threads> {
+    let (core_in, core_out) = bounded(QUEUE_JOBS_MAX);
+    let (door_in, door_out) = bounded(QUEUE_JOBS_MAX);
+    let (peers_in, peers_out) = bounded(QUEUE_JOBS_MAX);
+    // What the core hands on must never make it wait for a disk; its own bounds on unfinal work bound these two.
+    let (desk_in, desk_out) = unbounded();
+    let (storage_in, storage_out) = unbounded();
+    let queues = Queues { core: core_in, door: door_in, peers: peers_in, desk: desk_in, storage: storage_in };
+    let (ingress_in, ingress_out) = gridbook_engine::ingress::ingress(INGRESS_BUNDLES_MAX);
+    let (peers_endpoint, meters_endpoint) = net.endpoints();
+    let reader = opened.log.reader();
+    let index = Arc::new(opened.index);
+
+    let mut threads = Threads { queues: queues.clone(), handles: Vec::new() };
+    let storage = storage::Storage::new(
+        opened.log,
+        opened.safety,
+        config.log.sync,
+        opened.history.clone(),
+        peers_endpoint.clone(),
+        shared.clone(),
+        queues.core.clone(),
+    );
+    threads.start("storage", move || storage.run(&storage_out))?;
+    let history = history::History::new(opened.history, reader, index.clone());
+    let desk = desk::Desk::new(index, history, meters_endpoint.clone(), peers_endpoint.clone(), shared.clone());
+    threads.start("desk", move || desk.run(&desk_out))?;
+    let door = door::DoorKeeper::new(shared.clone(), queues.clone(), ingress_in, meters_endpoint.clone());
+    threads.start("door", move || door.run(&door_out))?;
+    let verifier = peers::PeerVerifier::new(shared.clone(), queues.core.clone());
+    threads.start("peers", move || verifier.run(&peers_out))?;
+    let core = core_loop::CoreLoop::new(
+        config.index,
+        opened.replica,
+        shared.clone(),
+        queues,
+        ingress_out,
+        peers_endpoint,
+        meters_endpoint,
+    );
+    threads.start("core", move || core.run(&core_out))?;
+    Ok(threads)
+}
+
+impl Threads {
+    fn start(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(work).context("cannot start a thread")?;
+        self.handles.push(thread);
+        Ok(())
+    }
+
+    /// Ends the threads in the order in which work flows, so that what was begun is written.
+    fn join(self, shared: &Shared) {
+        shared.stopping.store(true, Ordering::Relaxed);
+        drop(self.queues);
+        for thread in self.handles.into_iter().rev() {
+            let name = thread.thread().name().unwrap_or("?").to_owned();
+            if thread.join().is_err() {
+                shared.fail(&format!("the thread {name} panicked"));
+            }
+        }
+    }
+}
+
+/// How often a thread that waits looks whether it should stop.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
+type Peers = ValidatorEndpoint;
+type Meters = MeterEndpoint;

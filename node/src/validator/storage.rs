@@ -1,0 +1,128 @@
+//! The storage thread: log and safety record, and whatever waits for them to be durable.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
+use gridbook_ledger::replica::{Input, LogRecord, PeerMessage, archive};
+use gridbook_ledger::store::{Log, SafetyFile, StoreError};
+
+use super::core_loop::CoreJob;
+use super::history::Positions;
+use super::net::post;
+use super::{LOOK_UP, Peers, Shared};
+
+/// What the storage thread does, strictly in order.
+#[derive(Debug)]
+pub(super) enum StorageJob {
+    /// Append to the log.
+    Append(LogRecord),
+    /// Make the log durable, then this record.
+    Persist(Box<SafetyRecord>),
+    /// Tell the core that everything so far is durable.
+    Notify(u64),
+    /// Send, now that everything so far is durable.
+    Send { to: Recipient, message: ConsensusMessage },
+}
+
+pub(super) struct Storage {
+    log: Log,
+    safety: SafetyFile,
+    sync: bool,
+    positions: Positions,
+    peers: Peers,
+    shared: Arc<Shared>,
+    core: Sender<CoreJob>,
+}
+
+/// The most jobs done between two syncs.
+const BATCH_JOBS: usize = 4_096;
+
+impl Storage {
+    pub(super) fn new(
+        log: Log,
+        safety: SafetyFile,
+        sync: bool,
+        positions: Positions,
+        peers: Peers,
+        shared: Arc<Shared>,
+        core: Sender<CoreJob>,
+    ) -> Self {
+        Self { log, safety, sync, positions, peers, shared, core }
+    }
+
+    pub(super) fn run(mut self, jobs: &Receiver<StorageJob>) {
+        loop {
+            let first = match jobs.recv_timeout(LOOK_UP) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => continue,
+                // Stopping: what the core has handed over is still written.
+                Err(_) => match jobs.recv() {
+                    Ok(job) => job,
+                    Err(_) => break,
+                },
+            };
+            let batch: Vec<StorageJob> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_JOBS - 1)).collect();
+            if let Err(error) = self.work(batch) {
+                // An error from a disk is never retried: what is on it is not known.
+                return self.shared.fail(&format!("storage failed: {error}"));
+            }
+        }
+        if let Err(error) = self.log.sync() {
+            self.shared.fail(&format!("storage failed at the end: {error}"));
+        }
+    }
+
+    /// Does a batch of jobs with at most one sync of the log and one write of the record.
+    ///
+    /// The last record of a batch stands for all before it: ranks in it only grow, so writing it first promises more, not less,
+    /// than each send that follows rests on.
+    fn work(&mut self, batch: Vec<StorageJob>) -> Result<(), StoreError> {
+        let mut record = None;
+        let mut after = Vec::new();
+        let mut notify = false;
+        for job in batch {
+            match job {
+                StorageJob::Append(entry) => self.append(&entry)?,
+                StorageJob::Persist(newest) => record = Some(newest),
+                StorageJob::Notify(_) => {
+                    notify = true;
+                    after.push(job);
+                }
+                StorageJob::Send { .. } => after.push(job),
+            }
+        }
+        if let Some(record) = record {
+            self.persist(&record)?;
+        } else if notify && self.sync {
+            self.log.sync()?;
+        }
+        for job in after {
+            match job {
+                StorageJob::Notify(number) => _ = self.core.send(CoreJob::Input(Input::Durable(number))),
+                StorageJob::Send { to, message } => post(&self.peers, to, &PeerMessage::Consensus(message)),
+                StorageJob::Append(_) | StorageJob::Persist(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, record: &LogRecord) -> Result<(), StoreError> {
+        let (kind, payload) = record.encode();
+        let position = self.log.append(kind, &payload)?;
+        self.positions.note(record, position);
+        self.shared.metrics.log_bytes.add(payload.len() as u64);
+        Ok(())
+    }
+
+    fn persist(&mut self, record: &SafetyRecord) -> Result<(), StoreError> {
+        let began = Instant::now();
+        if self.sync {
+            self.log.sync()?;
+        }
+        self.safety.write(&archive(record))?;
+        self.shared.metrics.log_sync.observe(began.elapsed());
+        Ok(())
+    }
+}
