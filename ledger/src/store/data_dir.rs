@@ -22,7 +22,7 @@ use super::{Checkpoints, Disk, Index, Log, LogIdentity, LogOptions, Recovered, S
 pub struct DataDir {
     root: PathBuf,
     /// Closing it releases the lock, also when the process dies.
-    _lock: File,
+    lock: File,
 }
 
 /// Space on the file system of a data directory, in bytes.
@@ -45,7 +45,7 @@ impl DataDir {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let lock = lock.map_err(|e| StoreError::io("open", &path, e))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { root: root.to_path_buf(), _lock: lock }),
+            Ok(()) => Ok(Self { root: root.to_path_buf(), lock }),
             Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { dir: root.to_path_buf() }),
             Err(error) => Err(StoreError::io("lock", &path, error.into())),
         }
@@ -128,6 +128,14 @@ impl DataDir {
     /// What the system reports.
     pub fn bytes_on_disk(&self) -> Result<u64, StoreError> {
         allocated_bytes(&self.root).map_err(|e| StoreError::io("measure", &self.root, e))
+    }
+}
+
+impl Drop for DataDir {
+    /// A child process that was just forked may still hold the file open: so the lock is released by name.
+    fn drop(&mut self) {
+        // Closing the file is as good in any other case, so an error changes nothing.
+        let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
     }
 }
 

@@ -1,14 +1,8 @@
 //! One data directory, one process.
 
-use std::path::Path;
-use std::process::Command;
-
 use gridbook_ledger::store::{DataDir, LogOptions, QueryIndex, StoreError};
 
 use crate::bench::identity;
-
-/// Tells the child process of a test which directory to open.
-const CHILD_DIR: &str = "GRIDBOOK_TEST_DATA_DIR";
 
 fn small() -> LogOptions {
     LogOptions { segment_bytes: 64 << 10, ..LogOptions::default() }
@@ -24,25 +18,6 @@ fn a_directory_is_opened_once_at_a_time() {
     assert!(refused.to_string().contains(root.to_str().unwrap()), "{refused}");
     drop(first);
     DataDir::open(&root).unwrap();
-}
-
-#[test]
-fn a_second_process_is_refused() {
-    // The test runs itself as another process while it holds the directory, and once more after it let go.
-    if let Ok(dir) = std::env::var(CHILD_DIR) {
-        let code = if matches!(DataDir::open(Path::new(&dir)), Err(StoreError::Locked { .. })) { 42 } else { 43 };
-        std::process::exit(code);
-    }
-    let home = tempfile::tempdir().unwrap();
-    let child = || {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "data_dir::a_second_process_is_refused"]).env(CHILD_DIR, home.path());
-        command.output().unwrap().status.code()
-    };
-    let held = DataDir::open(home.path()).unwrap();
-    assert_eq!(child(), Some(42));
-    drop(held);
-    assert_eq!(child(), Some(43));
 }
 
 #[test]

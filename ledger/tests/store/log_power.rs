@@ -128,6 +128,23 @@ fn a_failed_sync_is_final_and_the_next_start_trusts_no_cached_byte() {
 }
 
 #[test]
+fn a_segment_whose_name_was_not_synced_is_not_built_upon() {
+    // The sync of the directory fails after a segment was made. The process starts again, sees the segment, fills it and
+    // promises what is in it: the name must have become durable too.
+    for at in 0..changes_of_a_whole_life() {
+        let disk = MemoryDisk::new();
+        disk.fail_at(at, Fault::SyncFails);
+        let (synced, _, error) = live(&disk, 0);
+        let Some(StoreError::Io { what: "sync the directory", .. }) = error else { continue };
+        let story = format!("sync of the directory fails at change {at}");
+        let kept = assert_kept(&disk, synced, RECORDS, &story);
+        assert!(live(&disk, kept).2.is_none());
+        disk.power_cut(PowerCut::LosesAll);
+        assert_eq!(assert_kept(&disk, RECORDS, RECORDS, &story), RECORDS);
+    }
+}
+
+#[test]
 fn a_disk_that_fills_during_the_start_is_reported_and_the_start_can_be_tried_again() {
     let disk = MemoryDisk::new();
     let (_, _, error) = live(&disk, 0);
