@@ -97,7 +97,10 @@ impl State {
             Command::Cancel { client_id } => self.cancel(meter, *client_id, events),
             Command::Reduce { client_id, by } => self.reduce(meter, *client_id, *by, events),
             Command::Replace { client_id, price, energy } => self.replace(meter, *client_id, *price, *energy, events),
-            Command::CancelAll => self.cancel_all(&[meter], events),
+            Command::CancelAll => {
+                self.cancel_all(&[meter], events);
+                Ok(())
+            }
             Command::CancelAllOfAccount => self.cancel_all_of_account(meter, events),
             Command::RegisterAccount { .. }
             | Command::RegisterMeter { .. }

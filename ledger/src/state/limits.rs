@@ -99,3 +99,70 @@ impl Position {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId, OrderTag};
+
+    use super::*;
+    use crate::crypto::PublicKey;
+    use crate::state::collateral::CollateralRules;
+
+    /// Two accounts of 1,000,000 with a meter each, and imbalance prices of up to 1,000 down to -100.
+    fn tables() -> Tables {
+        let mut tables = Tables::new(LedgerTime(0));
+        tables.collateral =
+            CollateralRules { short_price_cap: Price(1_000), long_price_floor: Price(-100), share_ppm: 1_000_000 };
+        for number in 0..2 {
+            let account = tables.add_account();
+            tables.post(Holder::System(super::super::SystemAccount::Issuer), Holder::User(account), Money(1_000_000));
+            let (key, max) = (PublicKey([number; 32]), Energy(1_000));
+            tables.add_meter(MeterFacts { account, key, area: AreaId(0), import_max: max, export_max: max });
+        }
+        tables
+    }
+
+    fn terms(number: u32, side: Side, price: i32) -> OrderTerms {
+        let contract = Contract { area: AreaId(0), period: DeliveryPeriod(9) };
+        let (account, meter, price) = (AccountId(number), MeterId(number), Price(price));
+        OrderTerms { tag: OrderTag(1), account, meter, contract, side, price }
+    }
+
+    fn purse(tables: &Tables, number: u32) -> (i128, i128) {
+        let account = tables.account(Holder::User(AccountId(number))).unwrap();
+        (account.balance.0, account.reserved.0)
+    }
+
+    /// A seller who may fail to deliver, and a buyer who may fail to take it, are good for the imbalance until settlement.
+    #[test]
+    fn a_trade_keeps_the_collateral_for_its_imbalance_until_it_is_settled() {
+        let mut tables = tables();
+        let (buy, sell) = (terms(0, Side::Buy, 300), terms(1, Side::Sell, 200));
+        tables.reserve(&sell, Energy(100)).unwrap();
+        tables.reserve(&buy, Energy(100)).unwrap();
+        assert_eq!((purse(&tables, 0), purse(&tables, 1)), ((1_000_000, 40_000), (1_000_000, 80_000)));
+        tables.fill(&sell, Energy(60), Price(200));
+        tables.fill(&buy, Energy(60), Price(200));
+        // The buyer has paid 60 x 200 and stays good for 60 x 100, besides 40 x 400 for what is still open.
+        assert_eq!(purse(&tables, 0), (988_000, 6_000 + 16_000));
+        assert_eq!(purse(&tables, 1), (1_000_000, 60 * 800 + 40 * 800));
+        tables.release(&sell, Energy(40));
+        tables.release(&buy, Energy(40));
+        let (_, _, bought) = tables.pop_payable(DeliveryPeriod(9)).unwrap();
+        let (_, _, sold) = tables.pop_payable(DeliveryPeriod(9)).unwrap();
+        assert_eq!(bought, Payable { owed: Money(0), held: Money(6_000) });
+        assert_eq!(sold, Payable { owed: Money(12_000), held: Money(48_000) });
+        assert_eq!((purse(&tables, 0).1, purse(&tables, 1).1), (bought.held.0, sold.held.0));
+    }
+
+    /// A refusal, for whatever reason, changes nothing and needs no undoing.
+    #[test]
+    fn a_refused_reservation_leaves_the_journal_as_it_was() {
+        let mut tables = tables();
+        let before = tables.place_in_journal();
+        assert_eq!(tables.reserve(&terms(0, Side::Buy, 999), Energy(1_000)), Err(Reject::CreditMoney));
+        assert_eq!(tables.reserve(&terms(0, Side::Sell, 999), Energy(1_001)), Err(Reject::CreditHeadroom));
+        assert_eq!(tables.place_in_journal(), before);
+        assert!(tables.periods().is_empty());
+    }
+}

@@ -28,7 +28,8 @@ pub struct AccountView {
     pub balance: Money,
     /// How much of it is set aside for open orders and unsettled trades.
     pub reserved: Money,
-    /// Chain over the leaves of all records that touched it, oldest first: equal heads, equal histories.
+    /// Chain over the leaves of all records that touched it, oldest first: equal heads, equal histories. Zero for the system's
+    /// accounts, whose rows are everybody's.
     pub history_head: Hash,
 }
 

@@ -1,0 +1,103 @@
+//! Snapshots, proofs and histories: what others can check without having been there.
+
+use gridbook_engine::{AccountId, MeterId, Money};
+use gridbook_ledger::crypto::{Hash, PairHasher};
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::record::{Outcome, Record};
+use gridbook_ledger::state::{AccountView, RestoreError, State};
+
+use crate::random::{random_entry, village};
+use crate::town::{Dice, Town, buy, sell};
+
+fn restored(town: &Town) -> Town {
+    let state = State::restore(&town.genesis, &town.state.snapshot()).unwrap();
+    Town { genesis: town.genesis.clone(), state, next_seq: town.next_seq }
+}
+
+/// A validator joins by a snapshot in the middle of the day and must go on exactly as those who were there from the start.
+#[test]
+fn a_restored_state_is_the_same_and_has_the_same_future() {
+    for seed in 300..306 {
+        let (mut town, mut dice) = (village(), Dice(seed));
+        for _ in 0..6 {
+            for _ in 0..20 {
+                let entry = random_entry(&town, &mut dice);
+                town.apply(&entry);
+            }
+            let mut joiner = restored(&town);
+            assert_eq!(joiner.state.snapshot_root(), town.state.snapshot_root());
+            assert_eq!(joiner.state.state_root(), town.state.state_root());
+            assert_eq!(joiner.state.totals(), town.state.totals());
+            for _ in 0..15 {
+                let entry = random_entry(&town, &mut dice);
+                assert_eq!(joiner.apply(&entry), town.apply(&entry), "seed {seed}");
+            }
+            assert_eq!(joiner.state.state_root(), town.state.state_root(), "seed {seed}");
+        }
+    }
+}
+
+/// A snapshot from a stranger: cut off, padded, of another ledger, with any byte changed. It is refused, or its root is another,
+/// and nothing crashes.
+#[test]
+fn a_damaged_snapshot_is_never_taken_for_the_real_one() {
+    let mut town = Town::of(2);
+    town.done(0, buy(1, 100, 10));
+    town.done(1, sell(1, 90, 5));
+    let (bytes, root) = (town.state.snapshot(), town.state.snapshot_root());
+    let restore = |bytes: &[u8]| State::restore(&town.genesis, bytes);
+    assert!(restore(&[]).is_err());
+    assert!(restore(&bytes[..bytes.len() - 1]).is_err());
+    let front = [&[0; 64][..], &bytes].concat();
+    assert_eq!(restore(&front).unwrap_err(), RestoreError::Bytes);
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        if let Ok(state) = restore(&damaged) {
+            assert_ne!(state.snapshot_root(), root, "byte {at} is not covered");
+        }
+    }
+    let other = Genesis { name: "Anderdorf".into(), ..town.genesis.clone() };
+    assert_eq!(State::restore(&other, &bytes).unwrap_err(), RestoreError::Chain);
+}
+
+/// A member asks what he owns and is shown it with its proof; a gentle exaggeration has none.
+#[test]
+fn balances_are_proven_against_the_state_root() {
+    let mut town = village();
+    town.done(0, buy(1, 100, 10));
+    let root = town.state.state_root();
+    for number in 0..5 {
+        let account = town.state.account(AccountId(number)).unwrap();
+        let proof = town.state.prove_account(AccountId(number)).unwrap();
+        assert!(proof.verify_account(AccountId(number), &account, &root));
+        let richer = AccountView { balance: account.balance + Money(1), ..account };
+        assert!(!proof.verify_account(AccountId(number), &richer, &root));
+        assert!(!proof.verify_account(AccountId(number + 1), &account, &root));
+    }
+    let (id, meter) = (MeterId(6), town.state.meter(MeterId(6)).unwrap());
+    assert!(town.state.prove_meter(id).unwrap().verify_meter(id, &meter, &root));
+    assert!(town.state.prove_meter(MeterId(99)).is_none());
+}
+
+/// An auditor holds all records and computes the heads himself: not one may be missing, refused ones belong to no history.
+#[test]
+fn a_history_is_the_chain_over_the_records_that_name_its_owner() {
+    let mut town = Town::of(2);
+    let mut records: Vec<Record> = Vec::new();
+    let (before, other_before) = (head(&town, 0), head(&town, 1));
+    records.extend(town.meter(0, vec![buy(1, 100, 10), buy(1, 100, 10), buy(2, 90, 5)]));
+    records.extend(town.meter(1, vec![sell(1, 300, 1), sell(2, 95, 4)]));
+    assert_eq!(records[1].outcome, Outcome::Rejected(gridbook_ledger::reject::Code::MatchDuplicate));
+    let chain = |start: Hash, records: &[&Record]| {
+        let hasher = PairHasher::new("gridbook/history/1");
+        records.iter().fold(start, |head, record| hasher.join(&head, &record.leaf_hash()))
+    };
+    let [first, _, second, own, trade] = &records[..] else { panic!("five commands") };
+    assert_eq!(head(&town, 0), chain(before, &[first, second, trade]));
+    assert_eq!(head(&town, 1), chain(other_before, &[own, trade]));
+}
+
+fn head(town: &Town, account: u32) -> Hash {
+    town.state.account(AccountId(account)).unwrap().history_head
+}
