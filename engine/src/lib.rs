@@ -19,7 +19,7 @@
 //! | `calendar`, `book`, `slab`, `deadline` | where things lie |
 //! | `digest`, [`image`] | the state as a hash, and as plain data |
 //! | [`ingress`], [`top_of_book`] | the lock-free edges |
-//! | [`reference`] | the slow and obvious twin that the engine is tested against |
+//! | [`mod@reference`] | the slow and obvious twin that the engine is tested against |
 //!
 //! # Invariants
 //!
