@@ -6,6 +6,7 @@ pub mod amounts;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod demo;
 pub mod keyfile;
 pub mod logging;
 pub mod metrics;

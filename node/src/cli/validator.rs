@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -37,6 +38,9 @@ pub(crate) struct ValidatorArgs {
     /// Print the settings as they would be used, and stop.
     #[arg(long)]
     print_config: bool,
+    /// End when standard input does: whoever started it holds the other end, and takes it along.
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
 }
 
 impl ValidatorArgs {
@@ -54,6 +58,23 @@ impl ValidatorArgs {
             print!("{}", config.to_commented_toml());
             return Ok(());
         }
+        if self.stop_with_stdin {
+            stop_with_stdin();
+        }
         crate::validator::run(&config)
     }
+}
+
+/// How long a clean end may take once standard input has ended.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Asks this process to end, as SIGTERM does, when standard input ends; ends it without asking if that takes too long.
+fn stop_with_stdin() {
+    std::thread::spawn(|| {
+        // Whatever comes is not for us; an error is as good as the end.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+        std::thread::sleep(GRACE);
+        std::process::exit(1);
+    });
 }

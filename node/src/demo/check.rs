@@ -1,0 +1,153 @@
+//! After the day: does everything hold that the market promises?
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use gridbook_engine::Money;
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::header::Header;
+use gridbook_ledger::receipt::Receipt;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::Lines;
+use super::report::Report;
+use super::tally::Traded;
+use crate::client::{Client, ClientError};
+use crate::network::Network;
+use crate::protocol::Status;
+
+/// Receipts that are fetched, if there are so many traded commands.
+const RECEIPTS_MIN: usize = 1_000;
+
+/// Receipts under way at a time.
+const RECEIPTS_AT_ONCE: usize = 64;
+
+/// How long a validator that was away may take to catch up.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// Checks all promises and puts what it finds into the report.
+pub(super) async fn check_all(report: &mut Report, lines: &Lines, network: &Network) -> anyhow::Result<()> {
+    let statuses = equal_heights(lines).await?;
+    report.money_sum =
+        statuses.iter().map(|status| status.money_sum).find(|sum| *sum != Money::ZERO).unwrap_or(Money::ZERO);
+    report.ledger_trades = statuses.iter().map(|status| status.trades).collect();
+    report.height = statuses.iter().map(|status| status.height).min().unwrap_or(0);
+    report.state_roots = state_roots(lines, report.height).await?;
+    report.failovers = lines.gateways.iter().map(Client::failovers).sum();
+
+    let sample = sample(&report.tally.traded, RECEIPTS_MIN.max(report.tally_meters()));
+    report.receipts_requested = sample.len() as u64;
+    let failures = fetch_and_verify(lines, &network.genesis, sample).await;
+    report.receipts_verified = report.receipts_requested - failures.len() as u64;
+    report.receipt_failures = failures.into_iter().take(5).collect();
+    Ok(())
+}
+
+/// Waits until every validator has reached the height that the highest has now, and asks them all how they stand.
+async fn equal_heights(lines: &Lines) -> anyhow::Result<Vec<Status>> {
+    let deadline = Instant::now() + CATCH_UP;
+    let mut target = 0;
+    for inspector in &lines.inspectors {
+        if let Ok(status) = inspector.status().await {
+            target = target.max(status.height);
+        }
+    }
+    ensure!(target > 0, "no validator says how it stands");
+    let mut statuses = Vec::new();
+    for (index, inspector) in lines.inspectors.iter().enumerate() {
+        loop {
+            let status = inspector.status().await;
+            match status {
+                Ok(status) if status.height >= target => {
+                    statuses.push(status);
+                    break;
+                }
+                other => ensure!(
+                    Instant::now() < deadline,
+                    "validator {index} has not reached height {target} in {} s: {other:?}",
+                    CATCH_UP.as_secs()
+                ),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    Ok(statuses)
+}
+
+/// The state root that each validator has at one height.
+async fn state_roots(lines: &Lines, height: u64) -> anyhow::Result<Vec<Hash>> {
+    let mut roots = Vec::new();
+    for (index, inspector) in lines.inspectors.iter().enumerate() {
+        let bytes = inspector.header(height).await;
+        let bytes = bytes.with_context(|| format!("validator {index} does not show its header {height}"))?;
+        let header = Header::decode(&bytes).with_context(|| format!("header {height} of validator {index}"))?;
+        ensure!(header.height == height, "validator {index} shows another header than {height}");
+        roots.push(header.state_root);
+    }
+    Ok(roots)
+}
+
+/// `count` of them, evenly over the day; all if there are fewer.
+fn sample(traded: &[Traded], count: usize) -> Vec<Traded> {
+    let count = count.min(traded.len());
+    (0..count).map(|place| traded[place * traded.len() / count]).collect()
+}
+
+/// Fetches receipts through all gateways and verifies each against the genesis alone; gives what went wrong.
+async fn fetch_and_verify(lines: &Lines, genesis: &Genesis, sample: Vec<Traded>) -> Vec<String> {
+    let (genesis, places) = (Arc::new(genesis.clone()), Arc::new(Semaphore::new(RECEIPTS_AT_ONCE)));
+    let mut checks = JoinSet::new();
+    for (traded, gateway) in sample.into_iter().zip(lines.gateways.iter().cycle()) {
+        let (genesis, places, gateway) = (Arc::clone(&genesis), Arc::clone(&places), gateway.clone());
+        checks.spawn(async move {
+            let _place = places.acquire_owned().await.expect("the semaphore is never closed");
+            fetch_and_verify_one(&gateway, &genesis, traded).await
+        });
+    }
+    let mut failures = Vec::new();
+    while let Some(checked) = checks.join_next().await {
+        match checked {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failures.push(format!("{error:#}")),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    failures
+}
+
+async fn fetch_and_verify_one(gateway: &Client, genesis: &Genesis, traded: Traded) -> anyhow::Result<()> {
+    let Traded { bundle, index, leaf } = traded;
+    let deadline = Instant::now() + CATCH_UP;
+    let bytes = loop {
+        match gateway.receipt(bundle, index).await {
+            // A validator that was away may still be writing its index.
+            Err(ClientError::NotFinal) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(200)).await
+            }
+            answer => break answer?,
+        }
+    };
+    let verified = Receipt::decode(&bytes).context("not a receipt")?.verify(genesis)?;
+    ensure!(
+        verified.record.leaf_hash() == leaf,
+        "the receipt proves another record than was told when it became final"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_spread_over_the_day_and_never_larger_than_it() {
+        let traded: Vec<Traded> = (0..10).map(|index| Traded { bundle: Hash::ZERO, index, leaf: Hash::ZERO }).collect();
+        let places = |count| sample(&traded, count).iter().map(|traded| traded.index).collect::<Vec<_>>();
+        assert_eq!(places(5), [0, 2, 4, 6, 8]);
+        assert_eq!(places(99), (0..10).collect::<Vec<_>>());
+        assert!(sample(&[], 5).is_empty());
+    }
+}

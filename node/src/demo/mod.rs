@@ -1,0 +1,256 @@
+//! The demo: four validators as child processes of this binary, a town of meters, one market day in about a minute.
+//!
+//! Everything goes the way it goes in earnest: real processes, QUIC on loopback, logs synced to disk, every bundle signed by its meter. At
+//! the end the demo checks what the market promises, and fails if any of it does not hold.
+
+mod check;
+mod cluster;
+mod day;
+mod registration;
+mod report;
+mod screen;
+mod tally;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use gridbook_engine::LedgerTime;
+use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::genesis::Genesis;
+use gridbook_sim::{Measured, Town, TownConfig};
+use tokio::sync::mpsc;
+
+use crate::client::{Client, Patience, WatchEvent, wall_us};
+use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
+use crate::network::{Network, NetworkPlan, loopback_free};
+use cluster::Cluster;
+use day::{Day, DayEnd};
+pub use report::Report;
+use screen::Screen;
+
+/// What the demo is to do.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// How many meters the town has.
+    pub meters: u32,
+    /// How many seconds of wall time the day takes.
+    pub seconds: u32,
+    /// What town, day and keys of meters are drawn from.
+    pub seed: u64,
+    /// How many validators.
+    pub validators: u16,
+    /// Plain lines instead of a live view.
+    pub headless: bool,
+    /// Kill the leading validator at midday, and start it again a little later.
+    pub kill_one: bool,
+    /// Where to make the network; it is kept. Without it, a temporary directory that is removed after a good day.
+    pub keep: Option<PathBuf>,
+    /// Measured households and plants instead of profiles.
+    pub measured: Option<(PathBuf, PathBuf)>,
+}
+
+/// How the demo ended.
+#[derive(Debug)]
+pub struct DemoEnd {
+    /// What was done and found.
+    pub report: Report,
+    /// Where the network lies, if it was kept.
+    pub kept: Option<PathBuf>,
+}
+
+/// Connections to the network.
+struct Lines {
+    /// Each carries its share of the meters; each begins at another validator and fails over to the others.
+    gateways: Vec<Client>,
+    /// What the gateways' watches bring.
+    events: mpsc::UnboundedReceiver<WatchEvent>,
+    /// One to each validator and no other, to ask how it stands.
+    inspectors: Vec<Client>,
+}
+
+/// Ledger milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// A meter sends nothing for a period whose gate closes within this wall time.
+const SAFETY_MS: u64 = 150;
+
+/// Wall time from making the genesis to the first quarter-hour: for starting validators, and for registering meters.
+const START_S: u64 = 4;
+const METERS_REGISTERED_PER_S: u64 = 1_000;
+
+/// Runs the demo to its end, or until Ctrl-C.
+pub async fn run(options: &DemoOptions) -> anyhow::Result<DemoEnd> {
+    let town = make_town(options)?;
+    let dir = options.keep.clone().unwrap_or_else(|| {
+        std::env::temp_dir().join(format!("gridbook-demo-{}-{}", std::process::id(), wall_us() % 1_000_000))
+    });
+    let network = make_network(options, &town, dir.clone())?;
+    let screen = Screen::new(options.headless);
+    screen.note(&format!("{} validators in {}", options.validators, network.dir.display()));
+
+    let mut cluster = Cluster::start(&network)?;
+    let played = play(options, &town, &network, &mut cluster, screen).await;
+    let stopped = cluster.stop().await;
+    let report = played.and_then(|report| stopped.map(|()| report));
+    let report = report.with_context(|| format!("the logs of the validators are in {}", network.dir.display()))?;
+    if options.keep.is_none() && report.is_good() {
+        std::fs::remove_dir_all(&network.dir).with_context(|| format!("cannot remove {}", network.dir.display()))?;
+        return Ok(DemoEnd { report, kept: None });
+    }
+    Ok(DemoEnd { report, kept: Some(network.dir) })
+}
+
+async fn play(
+    options: &DemoOptions,
+    town: &Town,
+    network: &Network,
+    cluster: &mut Cluster,
+    screen: Screen,
+) -> anyhow::Result<Report> {
+    let prepared = tokio::select! {
+        prepared = prepare(options, town, network, cluster, &screen) => prepared,
+        () = interrupted() => bail!("interrupted before the day began"),
+    };
+    let (lines, keys) = prepared?;
+    let began = Instant::now();
+    let day = Day::new(options, town, network, keys, lines, screen);
+    let (end, lines, tally) = day.play(cluster).await?;
+    let mut report = Report::new(options, town, tally, began.elapsed());
+    report.measure(cluster);
+    if end == DayEnd::Interrupted {
+        report.interrupted = true;
+        return Ok(report);
+    }
+    tokio::select! {
+        checked = check::check_all(&mut report, &lines, network) => checked?,
+        () = interrupted() => report.interrupted = true,
+    }
+    report.measure(cluster);
+    Ok(report)
+}
+
+/// Everything up to the first quarter-hour: ready validators, registered meters, watches.
+async fn prepare(
+    options: &DemoOptions,
+    town: &Town,
+    network: &Network,
+    cluster: &mut Cluster,
+    screen: &Screen,
+) -> anyhow::Result<(Lines, Vec<SecretKey>)> {
+    cluster.wait_until_ready().await?;
+    let lines = Lines::open(network).await?;
+    let keys: Vec<SecretKey> = town.meters().iter().map(|meter| meter_key(options.seed, meter.index)).collect();
+    registration::register(&lines.gateways[0], network, town, &keys).await?;
+    screen.note(&format!("{} meters registered", town.meters().len()));
+    let last_call = LedgerTime(town.ends_at().0.saturating_add(DAY_MS));
+    registration::watch_all(&lines.gateways, &network.genesis, &keys, last_call).await?;
+    if network.genesis.ledger_now(wall_us()) > first_batch_at(town) {
+        screen.note(
+            "this machine is slow: the day began before all meters were registered, its first quarter-hours are lost",
+        );
+    }
+    Ok((lines, keys))
+}
+
+impl Lines {
+    async fn open(network: &Network) -> anyhow::Result<Self> {
+        let validators = &network.clients.validators;
+        let patience = Patience { give_up_after: Duration::from_secs(60), ..Patience::default() };
+        let (merged, events) = mpsc::unbounded_channel();
+        let (mut gateways, mut inspectors) = (Vec::new(), Vec::new());
+        for first in 0..validators.len() {
+            let mut order: Vec<Peer> = validators.clone();
+            order.rotate_left(first);
+            let (gateway, mut events) = Client::connect(order, connection_seed()?, patience).await?;
+            let merged = merged.clone();
+            tokio::spawn(async move {
+                while let Some(event) = events.recv().await {
+                    if merged.send(event).is_err() {
+                        return;
+                    }
+                }
+            });
+            gateways.push(gateway);
+            inspectors.push(Client::connect(vec![validators[first]], connection_seed()?, patience).await?.0);
+        }
+        Ok(Self { gateways, events, inspectors })
+    }
+}
+
+fn make_town(options: &DemoOptions) -> anyhow::Result<Town> {
+    let scale = time_scale(options.seconds)?;
+    let config = TownConfig {
+        seed: options.seed,
+        meters: options.meters,
+        // The gate closes ten minutes after the batch at the earliest: leave some of them.
+        safety_ms: (SAFETY_MS * u64::from(scale)).clamp(TownConfig::default().safety_ms, 7 * 60_000),
+        ..TownConfig::default()
+    };
+    match &options.measured {
+        Some((loads, pv)) => Ok(Town::from_measured(config, &Measured::load(loads, pv)?)?),
+        None => Ok(Town::new(config)?),
+    }
+}
+
+fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Result<Network> {
+    let lead_s = START_S + u64::from(options.meters) / METERS_REGISTERED_PER_S + u64::from(options.validators) / 4;
+    let plan = NetworkPlan {
+        name: "demo".to_owned(),
+        listen: loopback_free(options.validators)?,
+        areas: vec!["town".to_owned()],
+        rules: town.config().rules,
+        // Ledger time stands still at the start until wall time reaches it.
+        ledger_start: LedgerTime(first_batch_at(town).0.saturating_sub(60_000)),
+        wall_start_ms: wall_us() / 1000 + lead_s * 1000,
+        time_scale: time_scale(options.seconds)?,
+        quotas: Quotas::one_host(),
+        log: LogOptions::default(),
+        index_options: IndexOptions::default(),
+    };
+    plan.make(&dir)
+}
+
+fn time_scale(seconds: u32) -> anyhow::Result<u32> {
+    match seconds {
+        1..=86_400 => Ok(86_400 / seconds),
+        _ => bail!("a day of {seconds} s: choose 1 to 86400"),
+    }
+}
+
+fn first_batch_at(town: &Town) -> LedgerTime {
+    town.batch_times().next().expect("a day has 96 batches")
+}
+
+/// The wall time, in microseconds since the Unix epoch, at which ledger time reaches `time`.
+fn wall_us_at(genesis: &Genesis, time: LedgerTime) -> u64 {
+    let after_ms = time.0.saturating_sub(genesis.ledger_start.0);
+    genesis.wall_start_ms * 1000 + (after_ms * 1000).div_ceil(u64::from(genesis.time_scale))
+}
+
+/// Time to wait until ledger time reaches `time`.
+fn time_until(genesis: &Genesis, time: LedgerTime) -> Duration {
+    Duration::from_micros(wall_us_at(genesis, time).saturating_sub(wall_us()))
+}
+
+/// A meter's key, drawn from the seed, so that a demo can be played again with the same meters.
+fn meter_key(seed: u64, index: u32) -> SecretKey {
+    let drawn = [&seed.to_le_bytes()[..], &index.to_le_bytes()].concat();
+    SecretKey::from_seed(Hash::of("gridbook/demo-meter/1", &drawn).0)
+}
+
+fn connection_seed() -> anyhow::Result<[u8; 32]> {
+    Ok(*SecretKey::generate().context("the system gives no randomness")?.seed())
+}
+
+/// Resolves on Ctrl-C, or when somebody asks this process to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => _ = tokio::signal::ctrl_c().await,
+    }
+}

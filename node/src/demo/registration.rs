@@ -1,0 +1,67 @@
+//! Before the day: the operator registers every meter and deposits its money; every meter asks to be told of its orders.
+
+use anyhow::{Context as _, bail};
+use gridbook_engine::{AccountId, LedgerTime, MeterId};
+use gridbook_ledger::command::{Bundle, COMMANDS_MAX, Command, NEVER};
+use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::record::Outcome;
+use gridbook_sim::Town;
+use tokio::task::JoinSet;
+
+use crate::client::{Client, next_nonce};
+use crate::keyfile::read_key;
+use crate::network::Network;
+use crate::protocol::{QueryKind, SignedQuery};
+
+/// Registers account, meter and deposit of every meter of the town. On a new ledger the numbers are those of the town.
+pub(super) async fn register(
+    client: &Client,
+    network: &Network,
+    town: &Town,
+    keys: &[SecretKey],
+) -> anyhow::Result<()> {
+    let operator = read_key(&network.operator_key_file())?;
+    let per_meter = town.agents().into_iter().zip(keys).map(|(agent, key)| {
+        let (meter, deposit) = (agent.meter(), agent.deposit());
+        let (account, number) = (AccountId(meter.index), MeterId(meter.index));
+        let (import_max_wh, export_max_wh) = (meter.max_import, meter.max_export);
+        let (key, area) = (key.public(), meter.area);
+        [
+            Command::RegisterAccount { account },
+            Command::RegisterMeter { meter: number, account, key, area, import_max_wh, export_max_wh },
+            Command::Deposit { account, amount: deposit },
+        ]
+    });
+    let per_meter: Vec<[Command; 3]> = per_meter.collect();
+    for meters in per_meter.chunks(COMMANDS_MAX / 3) {
+        let (chain, signer) = (network.genesis.chain_id(), operator.public());
+        let bundle = Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands: meters.concat() };
+        let done = client.submit(&bundle.sign(&operator)).finality().await.context("cannot register the meters")?;
+        for record in done.records {
+            if let Outcome::Rejected(code) = record.outcome {
+                bail!("a registration was refused: {code}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Has every meter's gateway ask for its events, until `expires_at`.
+pub(super) async fn watch_all(
+    gateways: &[Client],
+    genesis: &Genesis,
+    keys: &[SecretKey],
+    expires_at: LedgerTime,
+) -> anyhow::Result<()> {
+    let mut watches = JoinSet::new();
+    for (key, gateway) in keys.iter().zip(gateways.iter().cycle()) {
+        let query = SignedQuery::sign(genesis.chain_id(), QueryKind::Watch, expires_at, key);
+        let gateway = gateway.clone();
+        watches.spawn(async move { gateway.watch(query).await });
+    }
+    while let Some(watched) = watches.join_next().await {
+        watched?.context("a meter may not watch itself")?;
+    }
+    Ok(())
+}

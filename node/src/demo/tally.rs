@@ -1,0 +1,140 @@
+//! What the demo counts while the day goes by.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gridbook_engine::{Energy, MeterId, Side};
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::record::{PartyRef, Record, RecordEvent};
+use gridbook_sim::{LocalSummary, LocalSupply, Town};
+use hdrhistogram::Histogram;
+
+use crate::client::FinalBundle;
+
+/// Counts of a day.
+pub(super) struct Tally {
+    /// Bundles that meters sent.
+    pub(super) bundles: u64,
+    /// Commands in them.
+    pub(super) commands: u64,
+    /// Commands among them that put an order in or give one new terms.
+    pub(super) orders: u64,
+    /// Orders whose bundle is final.
+    pub(super) orders_final: u64,
+    /// Trades in final records.
+    pub(super) trades: u64,
+    /// Their energy.
+    pub(super) energy: Energy,
+    /// Refused commands by the name of their code; those of a bundle that was refused whole, each.
+    pub(super) rejected: BTreeMap<&'static str, u64>,
+    /// Bundles of which nobody could say what became.
+    pub(super) unanswered: u64,
+    /// From submitting a bundle to its being final, in microseconds.
+    pub(super) finality_us: Histogram<u64>,
+    /// Commands that led to trades, to ask receipts for.
+    pub(super) traded: Vec<Traded>,
+    /// Energy that watching meters were told they bought and sold.
+    pub(super) watched_bought: Energy,
+    /// See `watched_bought`.
+    pub(super) watched_sold: Energy,
+    /// Events that watches brought.
+    pub(super) watch_events: u64,
+    local: LocalSupply,
+}
+
+/// A command that led to trades.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traded {
+    /// Its bundle.
+    pub(super) bundle: Hash,
+    /// Its place in the bundle.
+    pub(super) index: u16,
+    /// The hash of its record, as it was told when the bundle became final.
+    pub(super) leaf: Hash,
+}
+
+impl Tally {
+    pub(super) fn new(town: &Town) -> Self {
+        Self {
+            bundles: 0,
+            commands: 0,
+            orders: 0,
+            orders_final: 0,
+            trades: 0,
+            energy: Energy::ZERO,
+            rejected: BTreeMap::new(),
+            unanswered: 0,
+            finality_us: Histogram::new_with_bounds(1, 600_000_000, 3).expect("these bounds are valid"),
+            traded: Vec::new(),
+            watched_bought: Energy::ZERO,
+            watched_sold: Energy::ZERO,
+            watch_events: 0,
+            local: LocalSupply::new(town),
+        }
+    }
+
+    /// A meter's bundle is final. Every trade is in the record of exactly one command: that of the order that came in.
+    pub(super) fn on_final(&mut self, done: &FinalBundle, orders: u64, took: Duration) {
+        self.orders_final += orders;
+        self.finality_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        for record in &done.records {
+            let trades = record.events.iter().filter_map(Trade::of);
+            let before = self.trades;
+            for trade in trades {
+                self.trades += 1;
+                self.energy += trade.energy;
+                self.local.on_trade(trade.buyer.0, trade.seller.0, trade.period, trade.energy);
+            }
+            if self.trades > before {
+                let (bundle, index, leaf) = (done.bundle, record.index, record.leaf_hash());
+                self.traded.push(Traded { bundle, index, leaf });
+            }
+        }
+    }
+
+    /// `count` commands were refused.
+    pub(super) fn on_rejected(&mut self, code: &'static str, count: u64) {
+        *self.rejected.entry(code).or_default() += count;
+    }
+
+    /// A watch brought a record that names `meter`.
+    pub(super) fn on_watched(&mut self, meter: MeterId, record: &Record) {
+        self.watch_events += 1;
+        for trade in record.events.iter().filter_map(Trade::of) {
+            if trade.buyer == meter {
+                self.watched_bought += trade.energy;
+            }
+            if trade.seller == meter {
+                self.watched_sold += trade.energy;
+            }
+        }
+    }
+
+    /// How much of the town's demand neighbours have served.
+    pub(super) fn local(&self) -> LocalSummary {
+        self.local.summary()
+    }
+
+    /// A quantile of the time to finality, in milliseconds.
+    pub(super) fn finality_ms(&self, quantile: f64) -> f64 {
+        self.finality_us.value_at_quantile(quantile) as f64 / 1000.0
+    }
+}
+
+struct Trade {
+    buyer: MeterId,
+    seller: MeterId,
+    period: gridbook_engine::DeliveryPeriod,
+    energy: Energy,
+}
+
+impl Trade {
+    fn of(event: &RecordEvent) -> Option<Self> {
+        let RecordEvent::Trade { maker, taker, contract, taker_side, energy, .. } = *event else { return None };
+        let (PartyRef { meter: buyer, .. }, PartyRef { meter: seller, .. }) = match taker_side {
+            Side::Buy => (taker, maker),
+            Side::Sell => (maker, taker),
+        };
+        Some(Self { buyer, seller, period: contract.period, energy })
+    }
+}
