@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, DeliveryPeriod, Energy, MeterId, Money, Side};
+use gridbook_engine::{AccountId, DeliveryPeriod, MeterId, Money, Side};
 
 use super::tables::Name;
 use super::{State, SystemAccount};
@@ -91,15 +91,15 @@ impl State {
     }
 
     fn audit_resting(&self) -> Result<(), AuditError> {
-        let mut resting: BTreeMap<(DeliveryPeriod, MeterId), (Energy, Energy)> = BTreeMap::new();
+        let mut resting: BTreeMap<(DeliveryPeriod, MeterId), (u128, u128)> = BTreeMap::new();
         for order in self.engine.resting() {
             let (buys, sells) = resting.entry((order.terms.contract.period, order.terms.meter)).or_default();
-            *(if order.terms.side == Side::Buy { buys } else { sells }) += order.remaining;
+            *(if order.terms.side == Side::Buy { buys } else { sells }) += u128::from(order.remaining.0);
         }
         for (period, table) in self.tables.periods() {
             for (meter, position) in (0..).map(MeterId).zip(&table.positions) {
                 let open = resting.remove(&(*period, meter)).unwrap_or_default();
-                if open != (position.resting_buys, position.resting_sells) {
+                if open != (position.resting_buys.0.into(), position.resting_sells.0.into()) {
                     return Err(AuditError::Resting(meter, *period));
                 }
             }

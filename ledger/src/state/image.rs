@@ -89,6 +89,13 @@ impl From<TotalsImage> for Totals {
 }
 
 impl StateImage {
+    /// Every amount of money in it.
+    pub(super) fn money(&self) -> impl Iterator<Item = i128> + '_ {
+        let accounts = self.system.iter().chain(&self.accounts).flat_map(|row| [row.balance, row.reserved]);
+        let payables = self.periods.iter().flat_map(|period| &period.payables).flat_map(|row| [row.owed, row.held]);
+        accounts.chain(payables).chain(self.periods.iter().map(|period| period.cleared))
+    }
+
     /// The hash of the canonical bytes: every field in its order, lists behind their length.
     pub(super) fn root(&self) -> Hash {
         let mut w = Writer::new();

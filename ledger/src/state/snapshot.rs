@@ -11,6 +11,9 @@ use crate::genesis::Genesis;
 
 use image::{AccountImage, MeterImage, NameImage, PayableImage, PeriodImage, PositionImage, StateImage};
 
+/// No snapshot has larger amounts than this, so that adding up a forged one overflows nothing.
+const MONEY_MAX: u128 = 1 << 100;
+
 /// Why a snapshot was not taken for the state of this ledger.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
@@ -58,6 +61,9 @@ impl State {
             .map_err(|error| RestoreError::Archive(error.to_string()))?;
         if image.chain != genesis.chain_id() {
             return Err(RestoreError::Chain);
+        }
+        if image.money().any(|amount| amount.unsigned_abs() > MONEY_MAX) {
+            return Err(RestoreError::Row("an absurd amount of money"));
         }
         let tables = restore_tables(genesis, &image)?;
         let areas = u16::try_from(genesis.areas.len()).map_err(|_| RestoreError::Row("areas"))?;
@@ -246,5 +252,71 @@ impl From<&PositionImage> for Position {
 impl From<&PayableImage> for Payable {
     fn from(image: &PayableImage) -> Self {
         Self { owed: Money(image.owed), held: Money(image.held) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::MarketRules;
+
+    use super::*;
+    use crate::crypto::SecretKey;
+    use crate::validators::ValidatorSet;
+
+    fn genesis() -> Genesis {
+        let key = |number| SecretKey::from_seed([number; 32]).public();
+        Genesis {
+            name: "Testdorf".into(),
+            ledger_start: LedgerTime(1),
+            wall_start_ms: 0,
+            time_scale: 1,
+            rules: MarketRules::default(),
+            areas: vec!["north".into()],
+            operator: key(9),
+            validators: ValidatorSet::new((0..4).map(key).collect()).unwrap(),
+        }
+    }
+
+    fn refused(forge: impl FnOnce(&mut StateImage)) -> RestoreError {
+        let mut image = State::genesis(&genesis()).image();
+        forge(&mut image);
+        let bytes = rkyv::to_bytes::<rancor::Error>(&image).unwrap();
+        State::restore(&genesis(), &bytes).unwrap_err()
+    }
+
+    /// A stranger's snapshot is well formed, but its amounts are chosen so that adding them up overflows.
+    #[test]
+    fn forged_amounts_are_refused_before_they_are_added_up() {
+        let forged = |balance| AccountImage { balance, reserved: -balance, history: Hash::ZERO };
+        for balance in [i128::MAX, i128::MIN + 1, 1 << 101] {
+            let error = refused(|image| image.accounts.extend([forged(balance), forged(balance)]));
+            assert_eq!(error, RestoreError::Row("an absurd amount of money"));
+        }
+    }
+
+    /// Each forged row points to something that is not there, or stands where it must not.
+    #[test]
+    fn forged_rows_are_refused() {
+        let period = |period| PeriodImage { period, cleared: 0, positions: vec![], payables: vec![], names: vec![] };
+        let name = NameImage { meter: 0, client_id: 1 };
+        assert_eq!(
+            refused(|image| image.periods = vec![period(2), period(2)]),
+            RestoreError::Row("the order of periods")
+        );
+        assert_eq!(
+            refused(|image| image.periods = vec![PeriodImage { names: vec![name], ..period(2) }]),
+            RestoreError::Row("a period's names")
+        );
+        let payable = PayableImage { area: 0, account: 3, owed: 0, held: 0 };
+        assert_eq!(
+            refused(|image| image.periods = vec![PeriodImage { payables: vec![payable], ..period(2) }]),
+            RestoreError::Row("a period's payables")
+        );
+        assert_eq!(
+            refused(|image| image.periods = vec![PeriodImage { cleared: 5, ..period(2) }]),
+            RestoreError::Audit(AuditError::Clearing { holds: Money(5), owes: Money(0) })
+        );
+        assert_eq!(refused(|image| image.now += 1), RestoreError::Audit(AuditError::Time));
+        assert_eq!(refused(|image| image.system.truncate(1)), RestoreError::Row("the system's accounts"));
     }
 }

@@ -50,9 +50,9 @@ fn a_damaged_snapshot_is_never_taken_for_the_real_one() {
     assert!(restore(&bytes[..bytes.len() - 1]).is_err());
     let front = [&[0; 64][..], &bytes].concat();
     assert_eq!(restore(&front).unwrap_err(), RestoreError::Bytes);
-    for at in 0..bytes.len() {
+    for (at, bit) in (0..bytes.len()).flat_map(|at| [(at, 1), (at, 0x80)]) {
         let mut damaged = bytes.clone();
-        damaged[at] ^= 1;
+        damaged[at] ^= bit;
         if let Ok(state) = restore(&damaged) {
             assert_ne!(state.snapshot_root(), root, "byte {at} is not covered");
         }
