@@ -153,7 +153,8 @@ impl MeterSender {
         if !is_sendable(&bytes, REQUEST_BYTES_MAX) {
             return Err(MeterClientError::Unsendable { bytes: bytes.len() });
         }
-        if self.line.outbox.push_when_room(&bytes).await { Ok(()) } else { Err(self.line.closed()) }
+        let is_open = self.line.connection.close_reason().is_none();
+        if is_open && self.line.outbox.push_when_room(&bytes).await { Ok(()) } else { Err(self.line.closed()) }
     }
 
     /// Why the connection has ended, if it has.

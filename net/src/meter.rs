@@ -192,6 +192,7 @@ impl MeterEndpoint {
     }
 
     /// Sends what is queued, for half a second at most, then tells every client why and stops. The events end.
+    /// The port is free again once they have, and every handle is dropped.
     pub async fn close(&self, reason: &str) {
         self.shared.closing.send_replace(true);
         let lines: Vec<_> = self.shared.lines.read().values().cloned().collect();

@@ -119,10 +119,15 @@ impl Outbox {
     ) -> WriteEnd {
         let _ended = WriterEnded(self);
         let deadline = deadline.unwrap_or(Duration::MAX);
+        let stopped = stream.stopped();
+        tokio::pin!(stopped);
         loop {
-            let (mut pieces, frames) = self.take().await;
+            let (mut pieces, frames) = tokio::select! {
+                queued = self.take() => queued,
+                _ = &mut stopped => return WriteEnd::Lost,
+            };
             if pieces.is_empty() {
-                let finished = stream.finish().is_ok() && matches!(stream.stopped().await, Ok(None));
+                let finished = stream.finish().is_ok() && matches!(stopped.await, Ok(None));
                 return if finished { WriteEnd::Finished } else { WriteEnd::Lost };
             }
             let mut rest = &mut pieces[..];

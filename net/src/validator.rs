@@ -182,6 +182,7 @@ impl ValidatorEndpoint {
     }
 
     /// Sends what is queued, for half a second at most, then tells every peer why and stops. The events end.
+    /// The port is free again once they have, and every handle is dropped.
     pub async fn close(&self, reason: &str) {
         self.shared.closing.send_replace(true);
         let links: Vec<_> = self.shared.peers.values().filter_map(|peer| peer.link.lock().clone()).collect();
