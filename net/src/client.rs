@@ -10,9 +10,9 @@ use tokio::time::timeout;
 
 use crate::close::{CloseCode, close, describe};
 use crate::counters::Traffic;
+use crate::desk::CONTROL_TAG;
 use crate::frame::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, is_sendable};
 use crate::identity::{Accepted, client_tls};
-use crate::meter::CONTROL_TAG;
 use crate::outbox::Outbox;
 use crate::reader::{FrameReader, ReadEnd, opening_byte};
 use crate::transport::{METER_ALPN, SERVER_NAME, client_config, meter_client_transport};

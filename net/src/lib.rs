@@ -30,10 +30,12 @@
 //!
 //! Everything works on a `current_thread` runtime of tokio; `bind` and `connect` must be called inside of one.
 
+mod bucket;
 mod class;
 mod client;
 mod close;
 mod counters;
+mod desk;
 mod events;
 mod frame;
 mod handshake;

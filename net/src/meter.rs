@@ -3,34 +3,25 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use quinn::{Connection, Endpoint, Incoming, RecvStream, SendStream};
+use quinn::{Connection, Endpoint};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::close::{CloseCode, close, describe};
+use crate::close::{CloseCode, close};
 use crate::counters::{MeterCounters, MeterStats};
-use crate::events::{Budget, EventSender, Events, FREE, channel};
-use crate::frame::{ANSWER_BYTES_MAX, HEADER_BYTES, REQUEST_BYTES_MAX, is_sendable};
-use crate::handshake::{HANDSHAKE_DEADLINE, HandshakeGate, TurnedAway, complete};
+use crate::desk::{Line, arrive, serve};
+use crate::events::{Budget, EventSender, Events, channel};
+use crate::frame::{ANSWER_BYTES_MAX, is_sendable};
+use crate::handshake::{HandshakeGate, TurnedAway};
 use crate::identity::{Accepted, server_tls};
-use crate::outbox::{Outbox, WriteEnd};
-use crate::peer::LAST_FRAMES_DEADLINE;
-use crate::quota::{Admission, Full, Quota, QuotaBook, Quotas};
-use crate::reader::{FrameReader, ReadEnd, opening_byte};
+use crate::quota::{Full, Quota, QuotaBook, Quotas};
 use crate::transport::{BindError, METER_ALPN, listen, meter_server_transport, server_config};
 use crate::validator::DRAIN_DEADLINE;
-
-/// The byte that opens a meter's stream, and that the server answers it with.
-pub(crate) const CONTROL_TAG: u8 = 0;
-
-/// The most bytes of one client's requests that wait for the node to take them.
-const CLIENT_INBOX_BYTES_MAX: usize = 1 << 20;
 
 /// What a meter endpoint needs to know. Its seed is never printed.
 #[derive(Clone)]
@@ -210,25 +201,16 @@ impl MeterEndpoint {
 
 /// What the handle and the tasks of an endpoint share.
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     endpoint: Endpoint,
-    lines: RwLock<HashMap<ConnectionId, Arc<Line>>>,
-    next_id: AtomicU64,
-    counters: MeterCounters,
-    inbox: Budget,
-    book: Arc<QuotaBook>,
-    closing: watch::Sender<bool>,
-    config: MeterServerConfig,
-}
-
-/// One client's connection.
-#[derive(Debug)]
-struct Line {
-    id: ConnectionId,
-    connection: Connection,
-    outbox: Outbox,
-    inbox: Budget,
-    admission: Admission,
+    pub(crate) lines: RwLock<HashMap<ConnectionId, Arc<Line>>>,
+    pub(crate) next_id: AtomicU64,
+    pub(crate) counters: MeterCounters,
+    /// What all clients together may have waiting for the node.
+    pub(crate) inbox: Budget,
+    pub(crate) book: Arc<QuotaBook>,
+    pub(crate) closing: watch::Sender<bool>,
+    pub(crate) config: MeterServerConfig,
 }
 
 impl Shared {
@@ -236,14 +218,16 @@ impl Shared {
         self.lines.read().get(&connection).cloned()
     }
 
-    fn dismiss(&self, connection: &Connection, code: CloseCode, reason: &str) {
+    /// Closes a connection for what its client did.
+    pub(crate) fn dismiss(&self, connection: &Connection, code: CloseCode, reason: &str) {
         if connection.close_reason().is_none() {
             self.counters.connections_dismissed.up();
         }
         close(connection, code, reason);
     }
 
-    fn refuse(&self, connection: &Connection, why: Full) {
+    /// Closes a connection that is one too many.
+    pub(crate) fn refuse(&self, connection: &Connection, why: Full) {
         self.counters.connections_refused.up();
         close(connection, CloseCode::TooManyConnections, &why.to_string());
     }
@@ -281,156 +265,4 @@ async fn accept(shared: Arc<Shared>, events: EventSender<MeterEvent>) {
     }
     shared.closing.send_replace(true);
     shared.endpoint.close(CloseCode::ShuttingDown.var_int(), b"the node has stopped");
-}
-
-type Arrival = (Arc<Line>, (SendStream, RecvStream), ([u8; 32], SocketAddr));
-
-/// Completes a handshake, counts the connection, and waits for its first stream.
-async fn arrive(shared: &Shared, incoming: Incoming) -> Option<Arrival> {
-    let Some((connection, key)) = complete(incoming).await else {
-        shared.counters.handshakes_failed.up();
-        return None;
-    };
-    let remote = connection.remote_address();
-    let admission = shared.book.admit(key, remote.ip()).map_err(|why| shared.refuse(&connection, why)).ok()?;
-    let stream = timeout(HANDSHAKE_DEADLINE, first_stream(&connection)).await.ok().flatten();
-    let Some(stream) = stream else {
-        shared.counters.handshakes_failed.up();
-        close(&connection, CloseCode::StreamUnexpected, "expected a bidirectional stream that begins with byte 0");
-        return None;
-    };
-    let line = Line {
-        id: ConnectionId(shared.next_id.fetch_add(1, Relaxed)),
-        connection,
-        outbox: Outbox::new(shared.config.quotas.answer_queue_bytes_max),
-        inbox: Budget::new(CLIENT_INBOX_BYTES_MAX),
-        admission,
-    };
-    Some((Arc::new(line), stream, (key, remote)))
-}
-
-async fn first_stream(connection: &Connection) -> Option<(SendStream, RecvStream)> {
-    let (mut send, mut receive) = connection.accept_bi().await.ok()?;
-    if opening_byte(&mut receive).await? != CONTROL_TAG {
-        return None;
-    }
-    send.write_all(&[CONTROL_TAG]).await.ok()?;
-    Some((send, receive))
-}
-
-/// Serves one client from `Opened` to `Closed`.
-async fn serve(
-    shared: &Arc<Shared>,
-    events: &EventSender<MeterEvent>,
-    line: Arc<Line>,
-    (send, receive): (SendStream, RecvStream),
-    (key, remote): ([u8; 32], SocketAddr),
-) {
-    let connection = line.id;
-    shared.lines.write().insert(connection, Arc::clone(&line));
-    if *shared.closing.borrow() {
-        line.outbox.finish();
-    }
-    shared.counters.connections.up();
-    shared.counters.connections_made.up();
-    events.send(MeterEvent::Opened { connection, key, remote }, [shared.inbox.reserve(0).await, None]);
-
-    let desk = Desk { shared: Arc::clone(shared), events: events.clone(), line: Arc::clone(&line) };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(desk.clone().write(send));
-    tasks.spawn(desk.clone().read(receive));
-    loop {
-        tokio::select! {
-            stream = line.connection.accept_bi() => match stream {
-                Ok((send, receive)) => {
-                    tasks.spawn(desk.clone().read_another(send, receive));
-                }
-                Err(error) => {
-                    tracing::debug!(%remote, why = describe(&error), "client gone");
-                    break;
-                }
-            },
-            Some(_) = tasks.join_next() => {}
-        }
-    }
-    // Requests that arrived before the end are still handed on, so long as the node takes them.
-    let _ = timeout(LAST_FRAMES_DEADLINE, async { while tasks.join_next().await.is_some() {} }).await;
-    tasks.shutdown().await;
-    shared.lines.write().remove(&connection);
-    shared.counters.connections.down();
-    events.send(MeterEvent::Closed { connection }, FREE);
-}
-
-/// What the tasks of one connection need.
-#[derive(Clone)]
-struct Desk {
-    shared: Arc<Shared>,
-    events: EventSender<MeterEvent>,
-    line: Arc<Line>,
-}
-
-impl Desk {
-    async fn write(self, stream: SendStream) {
-        let deadline = Some(self.shared.config.answer_deadline);
-        if self.line.outbox.write_to(stream, &self.shared.counters.traffic, deadline).await == WriteEnd::Stalled {
-            let reason = "nothing was read of an answer for too long: read answers as they come";
-            self.shared.dismiss(&self.line.connection, CloseCode::AnswersNotRead, reason);
-        }
-    }
-
-    /// Another stream of requests; nothing goes back on it.
-    async fn read_another(self, mut send: SendStream, mut receive: RecvStream) {
-        let _ = send.finish();
-        match timeout(HANDSHAKE_DEADLINE, opening_byte(&mut receive)).await {
-            Ok(Some(CONTROL_TAG)) => self.read(receive).await,
-            _ => {
-                let reason = "a stream must begin with byte 0";
-                self.shared.dismiss(&self.line.connection, CloseCode::StreamUnexpected, reason);
-            }
-        }
-    }
-
-    async fn read(self, stream: RecvStream) {
-        let mut reader = FrameReader::new(stream, REQUEST_BYTES_MAX, Some(self.shared.config.frame_deadline));
-        let mut frames = Vec::new();
-        loop {
-            let read = reader.read(&mut frames).await;
-            let now = Instant::now();
-            for bytes in frames.drain(..) {
-                if !self.hand_on(bytes, now).await {
-                    return;
-                }
-            }
-            match read {
-                Ok(()) => {}
-                // It asks nothing more, but may still want its answers.
-                Err(ReadEnd::Finished | ReadEnd::Lost) => return,
-                Err(end) => {
-                    return self.shared.dismiss(&self.line.connection, end.close_code(), &end.to_string());
-                }
-            }
-        }
-    }
-
-    /// Hands a frame to the node, or word that it was over quota; whether to go on.
-    async fn hand_on(&self, bytes: Bytes, now: Instant) -> bool {
-        let connection = self.line.id;
-        self.shared.counters.traffic.frame_in(HEADER_BYTES + bytes.len());
-        let event = match self.line.admission.charge(bytes.len(), now) {
-            Ok(()) => MeterEvent::Frame { connection, bytes },
-            Err(quota) => {
-                self.shared.counters.frames_over_quota.up();
-                if !self.line.admission.strike(now) {
-                    let reason =
-                        format!("still sending after the quota was spent ({quota:?}): wait before reconnecting");
-                    self.shared.dismiss(&self.line.connection, CloseCode::OverQuota, &reason);
-                    return false;
-                }
-                MeterEvent::OverQuota { connection, quota, frame_bytes: bytes.len() }
-            }
-        };
-        let event_bytes = if let MeterEvent::Frame { bytes, .. } = &event { bytes.len() } else { 0 };
-        let charges = [self.line.inbox.reserve(event_bytes).await, self.shared.inbox.reserve(event_bytes).await];
-        self.events.send(event, charges)
-    }
 }

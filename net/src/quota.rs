@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::bucket::{Bucket, Tokens};
 use crate::frame::{HEADER_BYTES, REQUEST_BYTES_MAX};
 use crate::transport::BindError;
 
@@ -16,9 +17,6 @@ const BURST_BYTES_MIN: u64 = (REQUEST_BYTES_MAX + HEADER_BYTES) as u64;
 
 /// Accounts kept beyond those of open connections before the idle ones are swept.
 const IDLE_ACCOUNTS_MAX: usize = 4096;
-
-/// Token buckets refill in millionths of a token, so that low rates do not round to nothing.
-const MILLION: u64 = 1_000_000;
 
 /// How much may be sent per second, and at once after a rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,74 +253,6 @@ fn account_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-    }
-}
-
-/// Frames and bytes of one account.
-#[derive(Debug)]
-struct Bucket {
-    frames: Tokens,
-    bytes: Tokens,
-}
-
-impl Bucket {
-    fn full(rate: Rate, now: Instant) -> Self {
-        Self {
-            frames: Tokens::full(rate.frames_burst, rate.frames_per_s, now),
-            bytes: Tokens::full(rate.bytes_burst, rate.bytes_per_s, now),
-        }
-    }
-
-    fn refill(&mut self, now: Instant) {
-        self.frames.refill(now);
-        self.bytes.refill(now);
-    }
-
-    fn take(&mut self, bytes: u64) {
-        self.frames.take(1);
-        self.bytes.take(bytes);
-    }
-
-    fn is_full(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        self.frames.is_full() && self.bytes.is_full()
-    }
-}
-
-/// A token bucket, in millionths of a token.
-#[derive(Debug)]
-struct Tokens {
-    level: u64,
-    level_max: u64,
-    per_s: u64,
-    refilled: Instant,
-}
-
-impl Tokens {
-    fn full(burst: u64, per_s: u64, now: Instant) -> Self {
-        let level = burst.saturating_mul(MILLION);
-        Self { level, level_max: level, per_s, refilled: now }
-    }
-
-    /// A token per second is a millionth per microsecond. Only whole microseconds count, the rest waits.
-    fn refill(&mut self, now: Instant) {
-        let elapsed_us = u64::try_from(now.saturating_duration_since(self.refilled).as_micros()).unwrap_or(u64::MAX);
-        if elapsed_us > 0 {
-            self.level = self.level.saturating_add(elapsed_us.saturating_mul(self.per_s)).min(self.level_max);
-            self.refilled = now;
-        }
-    }
-
-    fn holds(&self, tokens: u64) -> bool {
-        self.level >= tokens.saturating_mul(MILLION)
-    }
-
-    fn take(&mut self, tokens: u64) {
-        self.level = self.level.saturating_sub(tokens.saturating_mul(MILLION));
-    }
-
-    fn is_full(&self) -> bool {
-        self.level == self.level_max
     }
 }
 

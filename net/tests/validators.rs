@@ -231,20 +231,23 @@ async fn a_restarted_validator_is_connected_again_whoever_dials() {
 /// A killed process says no goodbye. Its next life must tell the dialler so, without waiting for the idle timeout.
 #[tokio::test]
 async fn a_killed_validator_is_back_as_soon_as_it_is_restarted() {
+    // The shorter timeout of the two counts, so both must be long for it not to help.
+    let patient = |index, listen, peer| {
+        let idle_timeout = Duration::from_secs(60);
+        ValidatorConfig { idle_timeout, ..config(index, listen, vec![peer]) }
+    };
     let address = free_address();
     let first_life = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let entered = first_life.enter();
-    let one = ValidatorEndpoint::bind(config(1, address, vec![peer(0, here())])).unwrap();
+    let one = ValidatorEndpoint::bind(patient(1, address, peer(0, here()))).unwrap();
     drop(entered);
-    let mut slow = config(0, here(), vec![peer(1, address)]);
-    slow.idle_timeout = Duration::from_secs(60);
-    let (zero, mut zero_events) = ValidatorEndpoint::bind(slow).unwrap();
+    let (zero, mut zero_events) = ValidatorEndpoint::bind(patient(0, here(), peer(1, address))).unwrap();
     assert_eq!(next(&mut zero_events).await, PeerEvent::Connected { peer: 1 });
     first_life.shutdown_background();
     drop(one);
     tokio::time::sleep(Duration::from_millis(100)).await;
 
-    let (_one, mut one_events) = restarted(|| config(1, address, vec![peer(0, here())])).await;
+    let (_one, mut one_events) = restarted(|| patient(1, address, peer(0, here()))).await;
     // The first packet of the old connection is answered by a reset that only the holder of the seed can make.
     assert_eq!(zero.send(1, Class::Log, Bytes::from_static(b"still there?")), PeerSend::Sent);
     assert_eq!(next(&mut zero_events).await, PeerEvent::Disconnected { peer: 1 });
