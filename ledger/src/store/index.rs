@@ -18,7 +18,7 @@ pub struct IndexBatch {
     pub last_seq: u64,
     /// Its bundles, each with the sequence number of its first command.
     pub bundles: Vec<(Hash, u64)>,
-    /// Which meters its commands concern: meter, sequence number.
+    /// Which meters its commands concern: meter, sequence number. The numbers never go back from height to height.
     pub by_meter: Vec<(u32, u64)>,
     /// Changes of other rows.
     pub rows: Vec<IndexRow>,

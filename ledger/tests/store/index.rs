@@ -72,6 +72,14 @@ fn every_question_is_answered_from_what_was_fed() {
     assert_eq!(index.meter_rows(300, 112, 10).unwrap(), [121]);
     assert_eq!(index.meter_rows(301, 0, 10).unwrap(), Vec::<u64>::new());
 
+    // However a page begins, the pages together are the whole.
+    let all = index.meter_rows(300, 0, 100).unwrap();
+    assert_eq!(all, (1..=12).map(|height| 10 * height + 1).collect::<Vec<u64>>());
+    for (from_seq, limit) in (0..130).flat_map(|from_seq| [0, 1, 5, 100].map(|limit| (from_seq, limit))) {
+        let expected: Vec<u64> = all.iter().copied().filter(|seq| *seq >= from_seq).take(limit).collect();
+        assert_eq!(index.meter_rows(300, from_seq, limit).unwrap(), expected, "from {from_seq}, limit {limit}");
+    }
+
     assert_eq!(index.row(IndexTable::Registry, &12u64.to_be_bytes()).unwrap(), Some(b"row".to_vec()));
     assert_eq!(index.row(IndexTable::Registry, &11u64.to_be_bytes()).unwrap(), None, "a row set to none is removed");
     assert_eq!(index.row(IndexTable::Access, &12u64.to_be_bytes()).unwrap(), None, "tables are apart");

@@ -129,8 +129,8 @@ fn a_failed_sync_is_final_and_the_next_start_trusts_no_cached_byte() {
 
 #[test]
 fn a_segment_whose_name_was_not_synced_is_not_built_upon() {
-    // The sync of the directory fails after a segment was made. The process starts again, sees the segment, fills it and
-    // promises what is in it: the name must have become durable too.
+    // The sync of the directory fails after a segment was made. The process starts again, sees the segment, fills it
+    // and promises what is in it: the name must have become durable too.
     for at in 0..changes_of_a_whole_life() {
         let disk = MemoryDisk::new();
         disk.fail_at(at, Fault::SyncFails);
