@@ -197,9 +197,9 @@ fn a_chunk_with_bad_signatures_is_refused_with_their_places() {
 fn entries() -> Vec<Entry> {
     vec![
         Entry::Time(LedgerTime(5)),
-        Entry::Bundle(answer(&signed(1, 6)).unwrap()),
+        Entry::Bundle(answer(&signed(1, 6)).expect("a good bundle")),
         Entry::Work { limit: 1_000 },
-        Entry::Bundle(answer(&signed(2, 6)).unwrap()),
+        Entry::Bundle(answer(&signed(2, 6)).expect("a good bundle")),
     ]
 }
 

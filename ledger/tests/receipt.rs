@@ -27,7 +27,7 @@ fn genesis_of(first_key: u8, count: u8) -> Genesis {
         rules: MarketRules::default(),
         areas: vec!["town".into()],
         operator: key(200).public(),
-        validators: ValidatorSet::new(keys).unwrap(),
+        validators: ValidatorSet::new(keys).expect("distinct good keys"),
     }
 }
 
@@ -110,7 +110,7 @@ fn headers() -> [Header; 3] {
 /// Record 3 of header A.
 fn receipt() -> Receipt {
     let [a, b, c] = headers();
-    let path = Path::build(&leaves(1..=5), 2).unwrap();
+    let path = Path::build(&leaves(1..=5), 2).expect("five leaves");
     Receipt { record: record(3).encode(), path, headers: vec![a, b], qc: certificate(&c, 1, &[0, 1, 3]), child: c }
 }
 

@@ -1,0 +1,372 @@
+//! Signed and hashed bytes, field by field. If one of these changes, every signature and receipt ever made is void: then the
+//! domain tag's version must change with it, and a new golden stand beside the old.
+
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Expiry, LedgerTime, MarketRules, MeterId};
+use gridbook_engine::{Money, Price, Side, TimeInForce};
+use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
+use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
+use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::header::{Header, HeaderRef, Rank};
+use gridbook_ledger::merkle;
+use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent};
+use gridbook_ledger::reject::Code;
+use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
+
+/// A field's name and its bytes in hexadecimal; `..` stands for zeros up to the end.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn joined(fields: Fields<'_>) -> String {
+    fields.iter().map(|(_, hex)| hex.replace(' ', "")).collect()
+}
+
+#[track_caller]
+fn assert_golden(bytes: &[u8], fields: Fields<'_>) {
+    let (actual, mut at) = (hex(bytes), 0);
+    for (name, field) in fields {
+        let field = field.replace(' ', "");
+        let end = (at + field.len()).min(actual.len());
+        assert_eq!(actual[at..end], field, "field `{name}` at byte {}", at / 2);
+        at = end;
+    }
+    assert_eq!(actual.len(), at, "bytes after the last field: {}", &actual[at..]);
+}
+
+#[track_caller]
+fn assert_command(command: Command, fields: Fields<'_>) {
+    let used = joined(fields);
+    let zeros = "0".repeat(128 - used.len());
+    assert_golden(&command.encode(), &[fields, &[("zeros", &zeros)]].concat());
+}
+
+fn key() -> SecretKey {
+    SecretKey::from_seed([7; 32])
+}
+
+const KEY: &str = "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c";
+
+fn place() -> Place {
+    Place {
+        client_id: 0x1122_3344_5566_7788,
+        area: AreaId(0x0102),
+        period: DeliveryPeriod(1_937_176),
+        side: Side::Sell,
+        price: Price(-240),
+        energy: Energy(400),
+        time_in_force: TimeInForce::GoodTillTime(LedgerTime(1_743_456_000_000)),
+        post_only: true,
+    }
+}
+
+#[test]
+fn place_bytes() {
+    assert_command(
+        Command::Place(place()),
+        &[
+            ("tag", "01"),
+            ("side: sell", "01"),
+            ("time in force: good till time", "01"),
+            ("post-only", "01"),
+            ("all-or-none", "00"),
+            ("most edges", "00"),
+            ("area", "0201"),
+            ("client id", "8877665544332211"),
+            ("energy", "9001000000000000"),
+            ("good till", "00 58 13 ee 95 01 00 00"),
+            ("shown clip", "0000000000000000"),
+            ("price", "10ffffff"),
+            ("period", "188f1d00"),
+            ("partner", "00000000"),
+            ("sources", "0000"),
+        ],
+    );
+    let plain = Place { side: Side::Buy, time_in_force: TimeInForce::FillOrKill, post_only: false, ..place() };
+    assert_eq!(hex(&Command::Place(plain).encode()[..4]), "01000300");
+    let plain = Place { time_in_force: TimeInForce::ImmediateOrCancel, ..plain };
+    assert_eq!(hex(&Command::Place(plain).encode()[..4]), "01000200");
+    let plain = Place { time_in_force: TimeInForce::GoodTillGate, ..plain };
+    assert_eq!(hex(&Command::Place(plain).encode()[..4]), "01000000");
+}
+
+#[test]
+fn order_command_bytes() {
+    let name = ("client id", "0300000000000000");
+    let gap = ("gap", "00000000000000");
+    assert_command(Command::Cancel { client_id: 3 }, &[("tag", "02"), gap, name]);
+    let reduce = Command::Reduce { client_id: 3, by: Energy(100) };
+    assert_command(reduce, &[("tag", "03"), gap, name, ("by", "6400000000000000")]);
+    let replace = Command::Replace { client_id: 3, price: Price(-1), energy: Energy(1_000) };
+    assert_command(replace, &[("tag", "04"), gap, name, ("energy", "e803000000000000"), ("price", "ffffffff")]);
+    assert_command(Command::CancelAll, &[("tag", "05")]);
+    assert_command(Command::CancelAllOfAccount, &[("tag", "06")]);
+}
+
+#[test]
+fn operator_command_bytes() {
+    assert_command(
+        Command::RegisterAccount { account: AccountId(4) },
+        &[("tag and gap", "10000000"), ("account", "04000000")],
+    );
+    let register = Command::RegisterMeter {
+        meter: MeterId(5),
+        account: AccountId(4),
+        key: key().public(),
+        area: AreaId(3),
+        import_max_wh: Energy(2_750),
+        export_max_wh: Energy(1_250),
+    };
+    assert_command(
+        register,
+        &[
+            ("tag and gap", "1100"),
+            ("area", "0300"),
+            ("meter", "05000000"),
+            ("account", "04000000"),
+            ("gap", "00000000"),
+            ("most import", "be0a000000000000"),
+            ("most export", "e204000000000000"),
+            ("key", KEY),
+        ],
+    );
+    assert_command(Command::SuspendMeter { meter: MeterId(5) }, &[("tag and gap", "12000000"), ("meter", "05000000")]);
+    assert_command(Command::ResumeMeter { meter: MeterId(5) }, &[("tag and gap", "13000000"), ("meter", "05000000")]);
+    let (account, amount) = (AccountId(4), Money(1_000_000_000));
+    let rest = [("account", "04000000"), ("gap", "0000000000000000"), ("amount", "00ca9a3b 000000000000000000000000")];
+    assert_command(Command::Deposit { account, amount }, &[&[("tag and gap", "14000000")], &rest[..]].concat());
+    assert_command(Command::Withdraw { account, amount }, &[&[("tag and gap", "15000000")], &rest[..]].concat());
+}
+
+#[test]
+fn bundle_bytes() {
+    let commands = vec![Command::CancelAll, Command::Cancel { client_id: 3 }];
+    let signed =
+        Bundle { chain: Hash([0xc4; 32]), signer: key().public(), nonce: 9, expires_at: NEVER, commands }.sign(&key());
+    let chain = "c4".repeat(32);
+    let (first, second) =
+        (format!("05{}", "00".repeat(63)), format!("02000000000000000300000000000000{}", "00".repeat(48)));
+    assert_golden(
+        signed.bytes(),
+        &[
+            ("domain: length and gridbook/bundle/1", "11 67726964626f6f6b2f62756e646c652f31"),
+            ("version", "0100"),
+            ("chain", &chain),
+            ("signer", KEY),
+            ("nonce", "0900000000000000"),
+            ("expires at: never", "ffffffffffffffff"),
+            ("count", "0200"),
+            ("gap", "0000"),
+            ("cancel all", &first),
+            ("cancel", &second),
+            ("signature", SIGNATURE),
+        ],
+    );
+    assert_eq!(signed.id().0.to_hex(), BUNDLE_ID);
+    assert!(SignedBundle::decode(signed.bytes()).is_ok());
+}
+
+const SIGNATURE: &str = "2d4b89ac9944e70f81949ec1e3fa22d69c99ed8452db1b757f8b66a6ae5b71bcf73621ebde52b5cffb30b581c8633b4f6b4228b910e5b3c6af5acc729bbe8807";
+const BUNDLE_ID: &str = "464bb6c7b2ff681b18d4cacb433ff83a63df5620048041fb4bd284ec9f4f289f";
+
+fn header() -> Header {
+    Header {
+        chain: Hash([1; 32]),
+        epoch: 2,
+        rank: Rank { view: 3, slot: 4 },
+        height: 5,
+        proposer: ValidatorIndex(6),
+        time_ms: 7,
+        parent: Hash([8; 32]),
+        justify: HeaderRef { rank: Rank { view: 9, slot: 10 }, hash: Hash([11; 32]) },
+        tc_hash: Hash([12; 32]),
+        first_seq: 13,
+        last_seq: 14,
+        log_digest: Hash([15; 32]),
+        inputs_root: Hash([16; 32]),
+        results_root: Hash([17; 32]),
+        state_root: Hash([18; 32]),
+        snapshot_root: Hash([19; 32]),
+        flags: 20,
+        next_set_hash: Hash([21; 32]),
+    }
+}
+
+#[test]
+fn header_bytes() {
+    let hash = |number: u8| hex(&[number; 32]);
+    assert_golden(
+        &header().encode(),
+        &[
+            ("chain", &hash(1)),
+            ("epoch", "02000000"),
+            ("view", "0300000000000000"),
+            ("slot", "04000000"),
+            ("height", "0500000000000000"),
+            ("proposer", "0600"),
+            ("time", "0700000000000000"),
+            ("parent", &hash(8)),
+            ("justify view", "0900000000000000"),
+            ("justify slot", "0a000000"),
+            ("justify hash", &hash(11)),
+            ("timeout certificate", &hash(12)),
+            ("first number", "0d00000000000000"),
+            ("last number", "0e00000000000000"),
+            ("log digest", &hash(15)),
+            ("inputs root", &hash(16)),
+            ("results root", &hash(17)),
+            ("state root", &hash(18)),
+            ("snapshot root", &hash(19)),
+            ("flags", "14000000"),
+            ("next set", &hash(21)),
+        ],
+    );
+    assert_eq!(header().hash().to_hex(), HEADER_HASH);
+    assert_eq!(Header::decode(&header().encode()), Ok(header()));
+}
+
+const HEADER_HASH: &str = "245600b814dd8ce0f411a4397672644ff23090d9e606d0b011cdd22d7737bcb1";
+
+#[test]
+fn record_bytes() {
+    let order = PartyRef { account: AccountId(1), meter: MeterId(2), client_id: 3 };
+    let taker = PartyRef { account: AccountId(4), meter: MeterId(5), client_id: 6 };
+    let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };
+    let remaining = Energy(11);
+    let posted = RecordEvent::Posted { from: Purse::Account(AccountId(1)), to: Purse::Imbalance, amount: Money(-1) };
+    let record = Record {
+        seq: 1,
+        entry: Hash([2; 32]),
+        index: 3,
+        meter: Some(MeterId(4)),
+        client_id: 5,
+        outcome: Outcome::Done,
+        events: vec![
+            RecordEvent::Trade {
+                maker: order,
+                taker,
+                contract,
+                taker_side: Side::Sell,
+                price: Price(9),
+                energy: Energy(10),
+            },
+            RecordEvent::Rested { order, remaining },
+            RecordEvent::Dropped { order, remaining },
+            RecordEvent::Cancelled { order, remaining },
+            RecordEvent::Reduced { order, remaining },
+            RecordEvent::Expired { order, remaining, cause: Expiry::Gate },
+            RecordEvent::Settled { contract, account: AccountId(1), amount: Money(12) },
+            posted,
+            RecordEvent::AccountRegistered { account: AccountId(1) },
+            RecordEvent::MeterRegistered { meter: MeterId(2), account: AccountId(1) },
+            RecordEvent::MeterSuspended { meter: MeterId(2) },
+            RecordEvent::MeterResumed { meter: MeterId(2) },
+        ],
+    };
+    let (entry, one) = ("02".repeat(32), "01000000 02000000 0300000000000000");
+    let open = format!("{one} 0b00000000000000");
+    let (twelve, minus_one) = (format!("0c{}", "00".repeat(15)), "ff".repeat(16));
+    assert_golden(
+        &record.encode(),
+        &[
+            ("number", "0100000000000000"),
+            ("entry", &entry),
+            ("place in the bundle", "0300"),
+            ("meter", "04000000"),
+            ("client id", "0500000000000000"),
+            ("outcome: done", "0000"),
+            ("events", "0c000000"),
+            ("trade", "01"),
+            ("maker", one),
+            ("taker", "04000000 05000000 0600000000000000"),
+            ("contract, taker sells", "0700 08000000 01"),
+            ("price and energy", "09000000 0a00000000000000"),
+            ("rested", "02"),
+            ("order and energy", &open),
+            ("dropped", "03"),
+            ("order and energy", &open),
+            ("cancelled", "04"),
+            ("order and energy", &open),
+            ("reduced", "05"),
+            ("order and energy", &open),
+            ("expired", "06"),
+            ("order and energy", &open),
+            ("by the gate", "01"),
+            ("settled", "07"),
+            ("contract and account", "0700 08000000 01000000"),
+            ("amount", &twelve),
+            ("posted", "08"),
+            ("from account 1 to imbalance", "00 01000000 03 00000000"),
+            ("amount", &minus_one),
+            ("account registered", "09 01000000"),
+            ("meter registered", "0a 02000000 01000000"),
+            ("suspended and resumed", "0b 02000000 0c 02000000"),
+        ],
+    );
+    assert_eq!(record.leaf_hash().to_hex(), RECORD_LEAF);
+    let refused = Record { meter: None, outcome: Outcome::Rejected(Code::GateClosed), events: vec![], ..record };
+    assert_golden(
+        &refused.encode()[42..],
+        &[("no meter", "ffffffff"), ("client id", "0500000000000000"), ("402", "9201"), ("events", "00000000")],
+    );
+}
+
+const RECORD_LEAF: &str = "50ab80c4c7c99fba85741877b78fc98c674045c509200a0f63856bdc469ea235";
+
+#[test]
+fn log_entry_bytes_and_digest() {
+    let (time, work) = (Entry::Time(LedgerTime(7)), Entry::Work { limit: 1_000 });
+    assert_golden(&time.encode(), &[("time", "02 0700000000000000")]);
+    assert_golden(&work.encode(), &[("work", "03 e8030000")]);
+    let bundle = Bundle {
+        chain: Hash([1; 32]),
+        signer: PublicKey([2; 32]),
+        nonce: 1,
+        expires_at: NEVER,
+        commands: vec![Command::CancelAll],
+    };
+    let signed = bundle.sign(&key());
+    let bytes = [&[1], signed.bytes()].concat();
+    let entry = UnverifiedEntry::decode(&bytes).unwrap().trust();
+    assert_eq!(entry.encode(), bytes);
+    let digest = [&time, &work, &entry]
+        .into_iter()
+        .fold((Hash::ZERO, 1), |(before, seq), entry| (log_digest(before, seq, entry), seq + entry.count()));
+    assert_eq!(digest.0.to_hex(), LOG_DIGEST);
+}
+
+const LOG_DIGEST: &str = "9b9e5084c95a3b0736de01f8139b8ed9ac7ab5255c5ac73c505f0dfef974cb3c";
+
+#[test]
+fn merkle_roots() {
+    let leaves: Vec<Hash> = (0..5).map(|number| Hash([number; 32])).collect();
+    assert_eq!(merkle::root(&[]).to_hex(), ROOT_OF_NONE);
+    assert_eq!(merkle::root(&leaves[..1]).to_hex(), ROOT_OF_ONE);
+    assert_eq!(merkle::root(&leaves).to_hex(), ROOT_OF_FIVE);
+}
+
+const ROOT_OF_NONE: &str = "2d47ab3c22f20cf22f1d061c3c497a30403f4e0e07f763a7c30132cbe2cfa99b";
+const ROOT_OF_ONE: &str = "871b73a06228e78b9257dc40da2140ae17dfdf0f2dab939a5a130975557e24cc";
+const ROOT_OF_FIVE: &str = "20fd854dc3cde875665ab3f1cb4af8c8257ac8ed4d57defa0c3b5e9cbc161026";
+
+#[test]
+fn chain_id() {
+    let keys = (1..5).map(|number| SecretKey::from_seed([number; 32]).public()).collect();
+    let genesis = Genesis {
+        name: "town".into(),
+        ledger_start: LedgerTime(1_743_451_200_000),
+        wall_start_ms: 1_743_451_200_000,
+        time_scale: 60,
+        rules: MarketRules::default(),
+        areas: vec!["north".into(), "south".into()],
+        operator: key().public(),
+        validators: ValidatorSet::new(keys).unwrap(),
+    };
+    assert_eq!(genesis.chain_id().to_hex(), CHAIN_ID);
+    assert_eq!(genesis.initial_log_digest().to_hex(), FIRST_DIGEST);
+}
+
+const CHAIN_ID: &str = "d6bf46ffb7e028520fb80446d0648546da623e5fd82faede60bca8ea282a5758";
+const FIRST_DIGEST: &str = "b0b28f1276353ec678da4aa7662c28c975bbac91df17ed5ee5ec6a5056479842";
