@@ -8,6 +8,7 @@ use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
+use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
 use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent};
 use gridbook_ledger::reject::Code;
@@ -228,6 +229,24 @@ fn header_bytes() {
 }
 
 const HEADER_HASH: &str = "245600b814dd8ce0f411a4397672644ff23090d9e606d0b011cdd22d7737bcb1";
+
+#[test]
+fn vote_bytes() {
+    let (chain, block) = ("01".repeat(32), HeaderRef { rank: Rank { view: 3, slot: 4 }, hash: Hash([8; 32]) });
+    let vote = Vote::sign(Hash([1; 32]), 2, block, ValidatorIndex(0), &key());
+    assert_golden(
+        &vote.signed_bytes(Hash([1; 32])),
+        &[
+            ("domain: length and gridbook/vote/1", "0f 67726964626f6f6b2f766f74652f31"),
+            ("chain", &chain),
+            ("epoch", "02000000"),
+            ("view", "0300000000000000"),
+            ("slot", "04000000"),
+            ("header", &"08".repeat(32)),
+        ],
+    );
+    assert!(key().public().verify(&vote.signed_bytes(Hash([1; 32])), &vote.signature));
+}
 
 #[test]
 fn record_bytes() {

@@ -3,11 +3,11 @@
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Price, Side,
 };
-use gridbook_ledger::bytes::{BytesError, Writer};
+use gridbook_ledger::bytes::BytesError;
 use gridbook_ledger::crypto::{Hash, SecretKey, Signature};
 use gridbook_ledger::genesis::{FIRST_EPOCH, Genesis};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
-use gridbook_ledger::hotstuff::QuorumCert;
+use gridbook_ledger::hotstuff::{CertError, QuorumCert, Vote};
 use gridbook_ledger::merkle::{self, Path};
 use gridbook_ledger::receipt::{Receipt, ReceiptError};
 use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
@@ -85,14 +85,15 @@ fn rank(view: u64, slot: u32) -> Rank {
 
 /// A certificate of a header by some validators, who hold keys from `first_key` on.
 fn certificate(header: &Header, first_key: u8, signers: &[u8]) -> QuorumCert {
-    let mut w = Writer::new();
-    w.domain("gridbook/vote/1").bytes(&header.chain.0).u32(header.epoch);
-    w.u64(header.rank.view).u32(header.rank.slot).bytes(&header.hash().0);
+    let vote = |signer: &u8| {
+        let voter = ValidatorIndex((*signer).into());
+        Vote::sign(header.chain, header.epoch, header.reference(), voter, &key(first_key + signer)).signature
+    };
     QuorumCert {
         epoch: header.epoch,
         header: header.reference(),
         signers: signers.iter().map(|signer| 1 << signer).sum(),
-        signatures: signers.iter().map(|signer| key(first_key + signer).sign(w.as_slice())).collect(),
+        signatures: signers.iter().map(vote).collect(),
     }
 }
 
@@ -124,6 +125,10 @@ fn with_child(change: impl FnOnce(&mut Header)) -> Receipt {
 
 fn error(receipt: &Receipt) -> Option<ReceiptError> {
     receipt.verify(&genesis()).err()
+}
+
+fn refused(error: CertError) -> Option<ReceiptError> {
+    Some(ReceiptError::Certificate(error))
 }
 
 /// The good case, through bytes and back: it proves the record, its header and when.
@@ -196,7 +201,7 @@ fn fewer_signers_than_a_quorum_prove_nothing() {
     let [_, _, c] = headers();
     for signers in [&[][..], &[0], &[0, 1], &[2, 3]] {
         let receipt = Receipt { qc: certificate(&c, 1, signers), ..receipt() };
-        assert_eq!(error(&receipt), Some(ReceiptError::Certificate), "{signers:?}");
+        assert_eq!(error(&receipt), refused(CertError::Quorum(signers.len())), "{signers:?}");
     }
     for signers in [&[0, 1, 2][..], &[1, 2, 3], &[0, 1, 2, 3]] {
         assert_eq!(error(&Receipt { qc: certificate(&c, 1, signers), ..receipt() }), None, "{signers:?}");
@@ -217,8 +222,8 @@ fn the_quorum_is_that_of_the_genesis_set() {
         qc: certificate(&c, 1, signers),
         child: c.clone(),
     };
-    assert_eq!(receipt(&[0, 1, 2]).verify(&genesis).err(), Some(ReceiptError::Certificate));
-    assert_eq!(receipt(&[0, 1, 2, 3]).verify(&genesis).err(), Some(ReceiptError::Certificate));
+    assert_eq!(receipt(&[0, 1, 2]).verify(&genesis).err(), refused(CertError::Quorum(3)));
+    assert_eq!(receipt(&[0, 1, 2, 3]).verify(&genesis).err(), refused(CertError::Quorum(4)));
     assert!(receipt(&[0, 1, 2, 3, 6]).verify(&genesis).is_ok());
 }
 
@@ -227,7 +232,7 @@ fn the_quorum_is_that_of_the_genesis_set() {
 fn a_foreign_validator_set_proves_nothing() {
     let [_, _, c] = headers();
     let receipt = Receipt { qc: certificate(&c, 51, &[0, 1, 2]), ..receipt() };
-    assert_eq!(error(&receipt), Some(ReceiptError::Certificate));
+    assert_eq!(error(&receipt), refused(CertError::Signature));
 }
 
 /// One signature counted for two validators, or twice for one; a signer beyond the set; bits without signatures.
@@ -240,17 +245,17 @@ fn a_signature_counts_once_and_for_its_own_signer() {
         ..receipt()
     };
     let [s0, s1, s3] = <[Signature; 3]>::try_from(good.signatures.clone()).unwrap();
-    for receipt in [
-        altered(0b1011, &[s0, s0, s3]),
-        altered(0b0011, &[s0, s1, s1]),
-        altered(0b1011, &[s0, s1]),
-        altered(0b1011, &[s0, s1, s3, s3]),
-        altered(0b1011, &[s1, s0, s3]),
-        altered(0b1_0011, &[s0, s1, s3]),
-        altered(1 << 63 | 0b1011, &[s0, s1, s3, s3]),
-        altered(0b1011, &[s0, s1, Signature([0; 64])]),
+    for (receipt, error_of_cert) in [
+        (altered(0b1011, &[s0, s0, s3]), CertError::Signature),
+        (altered(0b0011, &[s0, s1, s1]), CertError::Count { signers: 2, signatures: 3 }),
+        (altered(0b1011, &[s0, s1]), CertError::Count { signers: 3, signatures: 2 }),
+        (altered(0b1011, &[s0, s1, s3, s3]), CertError::Count { signers: 3, signatures: 4 }),
+        (altered(0b1011, &[s1, s0, s3]), CertError::Signature),
+        (altered(0b1_0011, &[s0, s1, s3]), CertError::Stranger),
+        (altered(1 << 63 | 0b1011, &[s0, s1, s3, s3]), CertError::Stranger),
+        (altered(0b1011, &[s0, s1, Signature([0; 64])]), CertError::Signature),
     ] {
-        assert_eq!(error(&receipt), Some(ReceiptError::Certificate));
+        assert_eq!(error(&receipt), refused(error_of_cert));
     }
 }
 
@@ -304,7 +309,7 @@ fn a_certificate_of_another_header_is_refused() {
     assert_eq!(error(&of_b), Some(ReceiptError::WrongHeader));
     let mut relabelled = certificate(&b, 1, &[0, 1, 3]);
     relabelled.header = c.reference();
-    assert_eq!(error(&Receipt { qc: relabelled, ..receipt() }), Some(ReceiptError::Certificate));
+    assert_eq!(error(&Receipt { qc: relabelled, ..receipt() }), refused(CertError::Signature));
     let mut other_rank = receipt();
     other_rank.qc.header = HeaderRef { rank: rank(2, 2), hash: c.hash() };
     assert_eq!(error(&other_rank), Some(ReceiptError::WrongHeader));

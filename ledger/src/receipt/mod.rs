@@ -11,7 +11,7 @@ use gridbook_engine::LedgerTime;
 use crate::bytes::BytesError;
 use crate::genesis::{FIRST_EPOCH, Genesis};
 use crate::header::{Header, HeaderRef};
-use crate::hotstuff::QuorumCert;
+use crate::hotstuff::{CertError, QuorumCert};
 use crate::merkle::Path;
 use crate::record::{Record, leaf_hash};
 
@@ -80,8 +80,8 @@ pub enum ReceiptError {
     #[error("the certificate is for another header")]
     WrongHeader,
     /// Too few signers, unknown ones, or a bad signature.
-    #[error("the certificate does not carry valid signatures of a quorum of the genesis validators")]
-    Certificate,
+    #[error("the certificate does not carry valid signatures of a quorum of the genesis validators: {0}")]
+    Certificate(#[from] CertError),
 }
 
 impl Receipt {
@@ -106,9 +106,7 @@ impl Receipt {
         if self.qc.header != certified {
             return Err(ReceiptError::WrongHeader);
         }
-        if !cert::is_valid(&self.qc, self.child.chain, &genesis.validators) {
-            return Err(ReceiptError::Certificate);
-        }
+        self.qc.verify(self.child.chain, &genesis.validators)?;
         Ok(VerifiedReceipt { record, header: first.reference(), time: first.time(), certified })
     }
 
