@@ -195,15 +195,16 @@ fn make_town(options: &DemoOptions) -> anyhow::Result<Town> {
 
 fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Result<Network> {
     let lead_s = START_S + u64::from(options.meters) / METERS_REGISTERED_PER_S + u64::from(options.validators) / 4;
+    let time_scale = time_scale(options.seconds)?;
     let plan = NetworkPlan {
         name: "demo".to_owned(),
         listen: loopback_free(options.validators)?,
         areas: vec!["town".to_owned()],
         rules: town.config().rules,
-        // Ledger time stands still at the start until wall time reaches it.
-        ledger_start: LedgerTime(first_batch_at(town).0.saturating_sub(60_000)),
-        wall_start_ms: wall_us() / 1000 + lead_s * 1000,
-        time_scale: time_scale(options.seconds)?,
+        // So early that validators are up and meters registered when the first quarter-hour comes.
+        ledger_start: LedgerTime(first_batch_at(town).0.saturating_sub(lead_s * 1000 * u64::from(time_scale))),
+        wall_start_ms: wall_us() / 1000,
+        time_scale,
         quotas: Quotas::one_host(),
         log: LogOptions::default(),
         index_options: IndexOptions::default(),
