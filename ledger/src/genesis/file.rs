@@ -12,8 +12,8 @@ use crate::validators::{ValidatorSet, ValidatorSetError};
 /// The longest name of a ledger or an area, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// The most delivery areas: as many as there are area numbers.
-const AREAS_MAX: usize = 65_536;
+/// The most delivery areas: their count has two bytes, as their numbers have.
+const AREAS_MAX: usize = 65_535;
 
 /// What is wrong with a genesis.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum GenesisError {
     #[error("the name {0:?} must have 1 to 64 bytes and no control characters")]
     Name(String),
     /// No areas, or more than there are numbers for.
-    #[error("{0} delivery areas: there must be 1 to 65,536")]
+    #[error("{0} delivery areas: there must be 1 to 65,535")]
     Areas(usize),
     /// Two areas of one name.
     #[error("two delivery areas are named {0:?}")]

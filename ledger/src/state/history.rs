@@ -14,7 +14,8 @@ pub(super) enum Party {
 }
 
 impl State {
-    /// Adds each record that was carried out to the histories of those whom it names. The system's accounts have none: their rows are everybody's.
+    /// Adds each record that was carried out to the histories of those whom it names. The system's accounts have none: their
+    /// rows are everybody's.
     pub(super) fn chain_histories(&mut self, records: &[Record]) {
         let mut parties = core::mem::take(&mut self.parties);
         for record in records.iter().filter(|record| record.outcome == Outcome::Done) {

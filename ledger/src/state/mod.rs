@@ -78,7 +78,7 @@ impl State {
     /// The state before the first entry.
     ///
     /// # Panics
-    /// If the genesis' market rules contradict themselves, or it has more areas than there are area numbers; reading a genesis refuses both.
+    /// If the genesis' market rules contradict themselves, or it has more than 65,535 areas; reading a genesis refuses both.
     pub fn genesis(genesis: &Genesis) -> Self {
         let areas = u16::try_from(genesis.areas.len()).expect("a genesis has at most 65,535 areas");
         let mut engine = Engine::new(genesis.rules, areas).expect("a genesis has valid market rules");

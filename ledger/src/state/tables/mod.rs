@@ -3,131 +3,24 @@
 //! Rows are read freely and changed only through the functions here, which note the old value in the journal and mark the
 //! row's leaf of the state tree as stale.
 
+mod rows;
+mod undo;
+
+pub(super) use rows::{
+    Account, Counters, Holder, Meter, MeterFacts, MeterStatus, Name, Payable, PeriodTable, Position,
+};
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, OrderId};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId, Money, OrderId};
 
+use self::undo::Undo;
 use super::collateral::CollateralRules;
 use super::dirty::Dirty;
 use super::journal::Journal;
 use super::{SystemAccount, Totals};
 use crate::crypto::{Hash, PairHasher, PublicKey};
-
-/// One account, a user's or the system's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Account {
-    /// What it has; negative only for the issuer.
-    pub(super) balance: Money,
-    /// How much of it is set aside for open orders and unsettled trades.
-    pub(super) reserved: Money,
-    /// Chain over the records that touched it.
-    pub(super) history: Hash,
-}
-
-impl Account {
-    /// What may still be spent.
-    pub(super) fn free(&self) -> Money {
-        self.balance - self.reserved
-    }
-}
-
-/// What is fixed when a meter is registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MeterFacts {
-    pub(super) account: AccountId,
-    pub(super) key: PublicKey,
-    pub(super) area: AreaId,
-    pub(super) import_max: Energy,
-    pub(super) export_max: Energy,
-}
-
-/// What changes about a meter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct MeterStatus {
-    pub(super) suspended: bool,
-    pub(super) nonce: u64,
-    /// Chain over the records that touched it.
-    pub(super) history: Hash,
-}
-
-/// One meter with the names of its orders.
-#[derive(Clone, Debug)]
-pub(super) struct Meter {
-    pub(super) facts: MeterFacts,
-    pub(super) status: MeterStatus,
-    /// Its client ids of contracts that are not over yet.
-    pub(super) names: BTreeMap<u64, Name>,
-}
-
-/// What a client id stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) period: DeliveryPeriod,
-    /// The engine's handle while the order rests.
-    pub(super) order: Option<OrderId>,
-}
-
-/// What a meter has open and has traded in one period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) resting_buys: Energy,
-    pub(super) resting_sells: Energy,
-    pub(super) bought: Energy,
-    pub(super) sold: Energy,
-}
-
-/// What an account is still owed, and keeps reserved, for its trades in one contract.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Payable {
-    pub(super) owed: Money,
-    pub(super) held: Money,
-}
-
-/// Everything that is forgotten when a period is over.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PeriodTable {
-    /// By meter number; short where the last meters have none.
-    pub(super) positions: Vec<Position>,
-    pub(super) payables: BTreeMap<(AreaId, AccountId), Payable>,
-    /// Client ids to forget once the gate is swept.
-    pub(super) names: Vec<(MeterId, u64)>,
-    /// What was paid into clearing for this period and not paid out yet.
-    pub(super) cleared: Money,
-}
-
-/// The few single values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counters {
-    pub(super) now: LedgerTime,
-    pub(super) operator_nonce: u64,
-    pub(super) totals: Totals,
-}
-
-/// An account of either kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holder {
-    System(SystemAccount),
-    User(AccountId),
-}
-
-/// How to take one change back.
-#[derive(Clone, Debug)]
-enum Undo {
-    Counters(Box<Counters>),
-    Account(Holder, Account),
-    AccountAdded,
-    Meter(MeterId, MeterStatus),
-    MeterAdded,
-    Period(DeliveryPeriod),
-    PeriodDropped(DeliveryPeriod, Box<PeriodTable>),
-    Position(DeliveryPeriod, MeterId, Position),
-    Payable(DeliveryPeriod, AreaId, AccountId, Option<Payable>),
-    Cleared(DeliveryPeriod, Money),
-    Named(DeliveryPeriod, MeterId, u64),
-    Name(MeterId, u64, Name),
-    NameForgotten(MeterId, u64, Name),
-}
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -379,91 +272,6 @@ impl Tables {
         assert!(name.order.is_none(), "a name is forgotten only when its order is over");
         self.journal.push(Undo::NameForgotten(meter, client_id, name));
         true
-    }
-}
-
-/// Going back.
-impl Tables {
-    pub(super) fn place_in_journal(&self) -> u64 {
-        self.journal.mark()
-    }
-
-    pub(super) fn forget(&mut self, mark: u64) {
-        self.journal.forget(mark);
-    }
-
-    pub(super) fn undo_to(&mut self, mark: u64) {
-        while let Some(undo) = self.journal.pop_after(mark) {
-            self.undo(undo);
-        }
-    }
-
-    fn undo(&mut self, undo: Undo) {
-        match undo {
-            Undo::Counters(old) => {
-                self.operator_touched |= old.operator_nonce != self.counters.operator_nonce;
-                self.counters = *old;
-            }
-            Undo::Account(Holder::System(account), old) => self.system[account as usize] = old,
-            Undo::Account(Holder::User(account), old) => {
-                self.stale_accounts.touch(account.0);
-                self.accounts[index(account.0)] = old;
-            }
-            Undo::AccountAdded => {
-                self.accounts.pop();
-                self.owned.pop();
-            }
-            Undo::Meter(meter, old) => self.undo_meter(meter, old),
-            Undo::MeterAdded => self.undo_add_meter(),
-            Undo::Period(period) => {
-                self.periods.remove(&period);
-            }
-            Undo::PeriodDropped(period, table) => {
-                self.periods.insert(period, *table);
-            }
-            Undo::Position(period, meter, old) => self.table(period).positions[index(meter.0)] = old,
-            Undo::Payable(period, area, account, old) => self.undo_payable(period, (area, account), old),
-            Undo::Cleared(period, old) => self.table(period).cleared = old,
-            Undo::Named(period, meter, client_id) => {
-                self.table(period).names.pop();
-                self.meters[index(meter.0)].names.remove(&client_id);
-            }
-            Undo::Name(meter, client_id, old) => {
-                self.meters[index(meter.0)].names.insert(client_id, old);
-            }
-            Undo::NameForgotten(meter, client_id, old) => {
-                self.table(old.period).names.push((meter, client_id));
-                self.meters[index(meter.0)].names.insert(client_id, old);
-            }
-        }
-    }
-
-    fn undo_meter(&mut self, meter: MeterId, old: MeterStatus) {
-        let status = &mut self.meters[index(meter.0)].status;
-        if (old.suspended, old.nonce) != (status.suspended, status.nonce) {
-            self.touched_meters.touch(meter.0);
-        }
-        *status = old;
-        self.stale_meters.touch(meter.0);
-    }
-
-    fn undo_add_meter(&mut self) {
-        let meter = self.meters.pop().expect("it was added");
-        self.keys.remove(&meter.facts.key);
-        self.owned[index(meter.facts.account.0)].pop();
-        self.unregistered.push(meter.facts.key);
-    }
-
-    fn undo_payable(&mut self, period: DeliveryPeriod, key: (AreaId, AccountId), old: Option<Payable>) {
-        let payables = &mut self.table(period).payables;
-        match old {
-            Some(old) => payables.insert(key, old),
-            None => payables.remove(&key),
-        };
-    }
-
-    fn table(&mut self, period: DeliveryPeriod) -> &mut PeriodTable {
-        self.periods.get_mut(&period).expect("a period whose change is undone exists")
     }
 }
 

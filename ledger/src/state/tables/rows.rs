@@ -1,0 +1,105 @@
+//! The rows of the tables.
+
+use std::collections::BTreeMap;
+
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, OrderId};
+
+use crate::crypto::{Hash, PublicKey};
+use crate::state::{SystemAccount, Totals};
+
+/// One account, a user's or the system's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::state) struct Account {
+    /// What it has; negative only for the issuer.
+    pub(in crate::state) balance: Money,
+    /// How much of it is set aside for open orders and unsettled trades.
+    pub(in crate::state) reserved: Money,
+    /// Chain over the records that touched it.
+    pub(in crate::state) history: Hash,
+}
+
+impl Account {
+    /// What may still be spent.
+    pub(in crate::state) fn free(&self) -> Money {
+        self.balance - self.reserved
+    }
+}
+
+/// What is fixed when a meter is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) struct MeterFacts {
+    pub(in crate::state) account: AccountId,
+    pub(in crate::state) key: PublicKey,
+    pub(in crate::state) area: AreaId,
+    pub(in crate::state) import_max: Energy,
+    pub(in crate::state) export_max: Energy,
+}
+
+/// What changes about a meter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::state) struct MeterStatus {
+    pub(in crate::state) suspended: bool,
+    pub(in crate::state) nonce: u64,
+    /// Chain over the records that touched it.
+    pub(in crate::state) history: Hash,
+}
+
+/// One meter with the names of its orders.
+#[derive(Clone, Debug)]
+pub(in crate::state) struct Meter {
+    pub(in crate::state) facts: MeterFacts,
+    pub(in crate::state) status: MeterStatus,
+    /// Its client ids of contracts that are not over yet.
+    pub(in crate::state) names: BTreeMap<u64, Name>,
+}
+
+/// What a client id stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) struct Name {
+    pub(in crate::state) period: DeliveryPeriod,
+    /// The engine's handle while the order rests.
+    pub(in crate::state) order: Option<OrderId>,
+}
+
+/// What a meter has open and has traded in one period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::state) struct Position {
+    pub(in crate::state) resting_buys: Energy,
+    pub(in crate::state) resting_sells: Energy,
+    pub(in crate::state) bought: Energy,
+    pub(in crate::state) sold: Energy,
+}
+
+/// What an account is still owed, and keeps reserved, for its trades in one contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::state) struct Payable {
+    pub(in crate::state) owed: Money,
+    pub(in crate::state) held: Money,
+}
+
+/// Everything that is forgotten when a period is over.
+#[derive(Clone, Debug, Default)]
+pub(in crate::state) struct PeriodTable {
+    /// By meter number; short where the last meters have none.
+    pub(in crate::state) positions: Vec<Position>,
+    pub(in crate::state) payables: BTreeMap<(AreaId, AccountId), Payable>,
+    /// Client ids to forget once the gate is swept.
+    pub(in crate::state) names: Vec<(MeterId, u64)>,
+    /// What was paid into clearing for this period and not paid out yet.
+    pub(in crate::state) cleared: Money,
+}
+
+/// The few single values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) struct Counters {
+    pub(in crate::state) now: LedgerTime,
+    pub(in crate::state) operator_nonce: u64,
+    pub(in crate::state) totals: Totals,
+}
+
+/// An account of either kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::state) enum Holder {
+    System(SystemAccount),
+    User(AccountId),
+}
