@@ -100,3 +100,79 @@ pub(super) fn runs_through(
         relation(log_end, place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Signature;
+    use crate::hotstuff::{QuorumCert, TimeoutEntry};
+    use crate::validators::ValidatorIndex;
+
+    fn tip(view: u64, slot: u32, name: u8) -> HeaderRef {
+        HeaderRef { rank: Rank { view, slot }, hash: Hash([name; 32]) }
+    }
+
+    fn tc(tips: &[Option<HeaderRef>]) -> TimeoutCert {
+        let high_qc = QuorumCert { epoch: 0, header: HeaderRef::default(), signers: 0, signatures: Vec::new() };
+        let entry = |(voter, tip): (u16, &Option<HeaderRef>)| TimeoutEntry {
+            voter: ValidatorIndex(voter),
+            high_qc_rank: Rank::default(),
+            tip: *tip,
+            signature: Signature([0; 64]),
+        };
+        TimeoutCert { epoch: 0, view: 9, entries: (0..).zip(tips).map(entry).collect(), high_qc }
+    }
+
+    /// A tip's log is as long as its name says, and its own.
+    fn end(name: u8) -> LogPoint {
+        LogPoint { seq: name.into(), digest: Hash([name; 32]) }
+    }
+
+    fn judge(tips: &[Option<HeaderRef>], missing: &[u8], broken: &[u8], relation: LogRelation) -> Carry {
+        let header = |tip: HeaderRef| match tip.hash.0[0] {
+            name if missing.contains(&name) => TipHeader::Missing,
+            name if broken.contains(&name) => TipHeader::Broken,
+            name => TipHeader::EndsAt(end(name)),
+        };
+        let justify_end = LogPoint { seq: 4, digest: Hash([4; 32]) };
+        judge_tips(&tc(tips), 3, Rank { view: 1, slot: 1 }, justify_end, header, |_, _| relation)
+    }
+
+    const LONGER: LogRelation = LogRelation::FirstContainsSecond;
+
+    #[test]
+    fn a_tip_above_the_certificate_is_carried_and_the_highest_decides() {
+        let (a, b) = (Some(tip(2, 0, 5)), Some(tip(2, 1, 6)));
+        assert_eq!(judge(&[a, a, None], &[], &[], LONGER), Carry::Through(vec![end(5)]));
+        assert_eq!(judge(&[a, b, None], &[], &[], LONGER), Carry::Through(vec![end(6)]));
+        assert_eq!(judge(&[Some(tip(1, 1, 5)); 3], &[], &[], LONGER), Carry::Free, "not above");
+    }
+
+    /// Entries: b, nothing, a, another of b's rank. Three of four deny b.
+    #[test]
+    fn a_tip_that_a_quorum_denies_is_skipped() {
+        let (a, b, c) = (Some(tip(2, 0, 5)), Some(tip(3, 0, 6)), Some(tip(3, 0, 7)));
+        assert_eq!(judge(&[b, None, None, None], &[6], &[], LONGER), Carry::Free);
+        assert_eq!(judge(&[b, None, a, None], &[6], &[], LONGER), Carry::Through(vec![end(5)]));
+        assert_eq!(judge(&[b, c, c, a], &[6], &[], LONGER), Carry::Through(vec![end(7)]));
+        let wait = Carry::Wait { headers: vec![Hash([6; 32])], logs: Vec::new() };
+        assert_eq!(judge(&[b, None, a], &[6], &[], LONGER), wait, "two denials are not enough");
+    }
+
+    #[test]
+    fn a_tip_that_breaks_the_rules_or_is_contained_or_conflicts_is_skipped() {
+        let a = Some(tip(2, 0, 5));
+        assert_eq!(judge(&[a, a, a], &[], &[5], LONGER), Carry::Free);
+        assert_eq!(judge(&[a, a, a], &[], &[], LogRelation::Conflict), Carry::Free);
+        assert_eq!(judge(&[a, a, a], &[], &[], LogRelation::SecondContainsFirst), Carry::Free);
+        let shorter = Some(tip(2, 0, 3));
+        assert_eq!(judge(&[shorter; 3], &[], &[], LogRelation::Unknown), Carry::Free);
+    }
+
+    #[test]
+    fn a_tip_whose_log_is_not_here_is_waited_for() {
+        let a = Some(tip(2, 0, 5));
+        let wait = Carry::Wait { headers: Vec::new(), logs: vec![end(5)] };
+        assert_eq!(judge(&[a, a, None], &[], &[], LogRelation::Unknown), wait);
+    }
+}

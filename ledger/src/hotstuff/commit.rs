@@ -12,3 +12,33 @@ pub(super) fn commit_rule(parent: Rank, child: Rank) -> bool {
 pub(super) fn last_committing_child(ranks: &[Rank]) -> Option<usize> {
     (2..ranks.len()).rev().find(|&i| commit_rule(ranks[i - 1], ranks[i]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranks(ranks: &[(u64, u32)]) -> Vec<Rank> {
+        ranks.iter().map(|&(view, slot)| Rank { view, slot }).collect()
+    }
+
+    /// The first is the last final header; which certificate makes more final?
+    #[test]
+    fn only_consecutive_slots_of_one_view_commit() {
+        type Chain = &'static [(u64, u32)];
+        let cases: [(Chain, Option<usize>); 7] = [
+            (&[(0, 0)], None),
+            (&[(0, 0), (1, 0)], None),
+            (&[(0, 0), (1, 0), (1, 1)], Some(2)),
+            (&[(0, 0), (1, 0), (2, 0)], None),
+            (&[(0, 0), (1, 0), (2, 0), (2, 1)], Some(3)),
+            (&[(0, 0), (1, 0), (1, 1), (2, 0)], Some(2)),
+            // The last final header is not made final again.
+            (&[(1, 0), (1, 1), (2, 0)], None),
+        ];
+        for (chain, expected) in cases {
+            assert_eq!(last_committing_child(&ranks(chain)), expected, "{chain:?}");
+        }
+        assert!(!commit_rule(Rank { view: 1, slot: 0 }, Rank { view: 1, slot: 2 }), "a slot is left out");
+        assert!(!commit_rule(Rank { view: 1, slot: 0 }, Rank { view: 2, slot: 1 }), "another view");
+    }
+}

@@ -33,6 +33,11 @@ pub struct Core {
     /// Whether no record was found: this validator never signed.
     pub(super) fresh: bool,
     pub(super) started: bool,
+    /// The highest certificate besides `high_qc` that may make something final: the header it certifies need not be an ancestor
+    /// of the one that `high_qc` certifies.
+    pub(super) side_qc: Option<QuorumCert>,
+    /// The certificate that made the last final header final.
+    pub(super) final_qc: Option<QuorumCert>,
     pub(super) view: u64,
     pub(super) tree: HeaderTree,
     pub(super) certs: Verifier,
@@ -138,8 +143,14 @@ impl Core {
 
     /// high_qc = max; enter: a certificate of view w moves to w.
     pub(super) fn accept_cert(&mut self, qc: &QuorumCert, now: WallTime, out: &mut Vec<Effect>) {
-        if qc.rank() > self.record.high_qc.rank() {
-            self.record.high_qc = qc.clone();
+        let lower = if qc.rank() > self.record.high_qc.rank() {
+            std::mem::replace(&mut self.record.high_qc, qc.clone())
+        } else {
+            qc.clone()
+        };
+        let is_new = lower.rank() < self.record.high_qc.rank() && lower.rank() > self.tree.last_final().0.rank;
+        if is_new && self.side_qc.as_ref().is_none_or(|side| lower.rank() > side.rank()) {
+            self.side_qc = Some(lower);
         }
         if qc.rank().view > self.view {
             self.enter(qc.rank().view, now, out);
@@ -150,8 +161,8 @@ impl Core {
         out.push(Effect::Persist(Box::new(self.record.clone())));
     }
 
-    pub(super) fn send_note(&self, to: Recipient, tc: Option<TimeoutCert>, out: &mut Vec<Effect>) {
-        let note = QcNote { qc: self.record.high_qc.clone(), tc };
+    pub(super) fn send_note(&self, to: Recipient, qc: QuorumCert, tc: Option<TimeoutCert>, out: &mut Vec<Effect>) {
+        let note = QcNote { qc, tc };
         out.push(Effect::Send { to, message: ConsensusMessage::QcNote(Box::new(note)) });
     }
 

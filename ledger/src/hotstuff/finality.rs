@@ -17,8 +17,25 @@ const BEHIND_NEW_US: u64 = 500_000;
 const BEHIND_AGAIN_US: u64 = 5_000_000;
 
 impl Core {
-    /// Makes final what the highest certificate makes final. Every final header is one of its ancestors.
+    /// Makes final what the certificates known make final. Every final header is an ancestor of the one that `high_qc` certifies,
+    /// but the child that makes it final need not be.
     pub(super) fn advance_finality(&mut self, now: WallTime, out: &mut Vec<Effect>) {
+        self.follow_high_qc(now, out);
+        let Some(side) = self.side_qc.take() else { return };
+        if side.rank() <= self.tree.last_final().0.rank {
+            return;
+        }
+        match self.tree.path_to(side.header) {
+            Path::Whole(path) => self.commit(&path, &side, now, out),
+            Path::Missing(hash, _) => self.requests.want(hash, side.voters(), self.me),
+            Path::Fork => return,
+        }
+        if side.rank() > self.tree.last_final().0.rank {
+            self.side_qc = Some(side);
+        }
+    }
+
+    fn follow_high_qc(&mut self, now: WallTime, out: &mut Vec<Effect>) {
         let qc = self.record.high_qc.clone();
         match self.tree.path_to(qc.header) {
             Path::Whole(path) => {
@@ -67,6 +84,7 @@ impl Core {
         let proposals = self.tree.finalise(becoming_final, self.tip_hash());
         let headers =
             becoming_final.iter().zip(proposals).map(|(hash, proposal)| FinalHeader { proposal, hash: *hash });
+        self.final_qc = Some(qc.clone());
         out.push(Effect::Final { headers: headers.collect(), child: Box::new(child), qc });
         self.pacemaker.finality_grew(now);
     }

@@ -33,7 +33,7 @@ impl Core {
             return;
         }
         let current = proposal.header.rank.view == self.view;
-        let third = current && self.is_double(hash, &proposal, now, out);
+        let third = (current || wanted) && self.is_double(hash, &proposal, now, out);
         if wanted || (current && !third && self.tree.unfinal_count() < UNFINAL_MAX) {
             self.tree.insert(hash, proposal, false);
         }
@@ -72,7 +72,9 @@ impl Core {
             }
             let culprit = proposal.header.proposer;
             out.push(Effect::Evidence { culprit, what: "double proposal", statements: Box::new(statements) });
-            self.give_up(now, out);
+            if rank.view == self.view {
+                self.give_up(now, out);
+            }
         }
         others.len() > 1
     }
@@ -104,6 +106,7 @@ impl Core {
             // If a tip names it, the carry rule skips that tip. What is wanted is bounded, and so this is.
             self.broken.insert(hash);
         } else if self.holds(&proposal, now, out) {
+            self.is_double(hash, &proposal, now, out);
             self.tree.insert(hash, proposal, false);
         }
     }

@@ -111,3 +111,35 @@ pub(super) fn check_link(header: &Header, parent: &Header) -> Result<(), FormErr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hotstuff::scenes::root_header;
+
+    /// What each change to a child's link to its parent is.
+    #[test]
+    fn a_header_follows_its_parent_in_height_log_and_time() {
+        let mut parent = root_header();
+        (parent.height, parent.last_seq, parent.time_ms) = (4, 10, 500);
+        let mut good = parent.clone();
+        (good.height, good.first_seq, good.last_seq, good.log_digest) = (5, 11, 12, Hash([1; 32]));
+        type Change = fn(&mut Header);
+        let rows: [(Change, Result<(), FormError>); 8] = [
+            (|_| {}, Ok(())),
+            (|h| (h.last_seq, h.log_digest) = (10, Hash::ZERO), Ok(())),
+            (|h| h.height = 6, Err(FormError::Height)),
+            (|h| h.first_seq = 12, Err(FormError::Log)),
+            (|h| h.first_seq = 10, Err(FormError::Log)),
+            (|h| h.last_seq = 9, Err(FormError::Log)),
+            // Empty, but with another log.
+            (|h| h.last_seq = 10, Err(FormError::Log)),
+            (|h| h.time_ms = 499, Err(FormError::Time)),
+        ];
+        for (place, (change, expected)) in rows.iter().enumerate() {
+            let mut child = good.clone();
+            change(&mut child);
+            assert_eq!(check_link(&child, &parent), *expected, "row {place}");
+        }
+    }
+}

@@ -94,7 +94,7 @@ impl Core {
         if lead.note_at.is_some_and(|at| now >= at) {
             lead.note_at = None;
             lead.noted = self.record.high_qc.rank();
-            self.send_note(Recipient::Others, None, out);
+            self.send_note(Recipient::Others, self.record.high_qc.clone(), None, out);
         }
     }
 

@@ -15,6 +15,8 @@ mod lead;
 mod messages;
 mod pacemaker;
 mod requests;
+#[cfg(test)]
+mod scenes;
 mod start;
 mod statement;
 mod timeouts;

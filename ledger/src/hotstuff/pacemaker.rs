@@ -93,3 +93,65 @@ impl Pacemaker {
 fn micros(ms: u64) -> u64 {
     ms.saturating_mul(1_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> WallTime {
+        WallTime(ms * 1_000)
+    }
+
+    #[test]
+    fn the_timer_runs_only_while_there_is_work() {
+        let mut pacemaker = Pacemaker::new(Timing::default());
+        pacemaker.set_busy(false, at(10));
+        assert_eq!(pacemaker.deadline(), None);
+        pacemaker.set_busy(true, at(500));
+        pacemaker.set_busy(true, at(900));
+        assert_eq!(pacemaker.deadline(), Some(at(1_500)), "from when the work appeared");
+        pacemaker.set_busy(false, at(1_000));
+        assert_eq!(pacemaker.deadline(), None);
+    }
+
+    #[test]
+    fn the_timer_follows_the_leader_and_stays_in_its_bounds() {
+        let mut pacemaker = Pacemaker::new(Timing::default());
+        pacemaker.set_busy(true, at(0));
+        pacemaker.finality_grew(at(20));
+        assert_eq!(pacemaker.timer_us(), 160_000, "eight times 20 ms");
+        pacemaker.finality_grew(at(20));
+        (0..200).for_each(|_| pacemaker.finality_grew(at(20)));
+        assert_eq!(pacemaker.timer_us(), 50_000);
+        pacemaker.finality_grew(at(1_000_000));
+        assert_eq!(pacemaker.timer_us(), 8_000_000);
+    }
+
+    #[test]
+    fn views_in_vain_make_the_timer_longer_until_finality_grows() {
+        let mut pacemaker = Pacemaker::new(Timing::default());
+        let mut timers = vec![pacemaker.timer_us()];
+        for _ in 0..6 {
+            pacemaker.entered(true);
+            timers.push(pacemaker.timer_us());
+        }
+        let longest = 8_000_000;
+        assert_eq!(timers, [1_000_000, 1_500_000, 2_250_000, 3_375_000, 5_062_500, 7_593_750, longest]);
+        pacemaker.entered(false);
+        assert_eq!(pacemaker.timer_us(), longest, "the end of a term changes nothing");
+        pacemaker.finality_grew(at(1));
+        assert_eq!(pacemaker.timer_us(), 1_000_000);
+    }
+
+    #[test]
+    fn a_term_begins_with_the_first_work() {
+        let mut pacemaker = Pacemaker::new(Timing::default());
+        assert_eq!(pacemaker.term_end(), None);
+        pacemaker.set_busy(true, at(60_000));
+        pacemaker.set_busy(false, at(61_000));
+        assert_eq!(pacemaker.term_end(), Some(at(70_000)));
+        assert_eq!(pacemaker.term_limit(), Some(at(71_000)));
+        pacemaker.entered(false);
+        assert_eq!(pacemaker.term_end(), None);
+    }
+}

@@ -69,6 +69,8 @@ impl Core {
             record,
             fresh,
             started: false,
+            side_qc: None,
+            final_qc: None,
             view,
             tree,
             certs,

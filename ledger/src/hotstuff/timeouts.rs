@@ -40,3 +40,25 @@ impl TimeoutBox {
         self.highest.retain(|_, t| t.view >= view);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Signature;
+    use crate::header::HeaderRef;
+    use crate::hotstuff::QuorumCert;
+
+    /// Row 13 of CONSENSUS section 4.
+    #[test]
+    fn a_flood_of_views_leaves_one_timeout_for_each_voter() {
+        let mut timeouts = TimeoutBox::default();
+        for view in 0..1_000 {
+            let voter = ValidatorIndex(u16::try_from(view % 4).unwrap());
+            let high_qc = QuorumCert { epoch: 0, header: HeaderRef::default(), signers: 0, signatures: Vec::new() };
+            let signature = Signature([0; 64]);
+            timeouts.add(Timeout { epoch: 0, view, high_qc, tip: None, voter, signature, entry: None });
+        }
+        assert_eq!(timeouts.highest.len(), 4);
+        assert_eq!(timeouts.others_from(997, ValidatorIndex(1)), 2);
+    }
+}

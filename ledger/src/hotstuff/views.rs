@@ -73,7 +73,11 @@ impl Core {
         let lags = timeout.view < self.view || (is_old && timeout.high_qc.rank() < self.record.high_qc.rank());
         if lags {
             let tc = self.record.high_tc.clone().filter(|tc| tc.view >= timeout.view);
-            self.send_note(Recipient::One(timeout.voter), tc, out);
+            self.send_note(Recipient::One(timeout.voter), self.record.high_qc.clone(), tc, out);
+        }
+        if is_old && let Some(qc) = self.final_qc.clone() {
+            // It asks again: maybe it only missed what made the last header final here.
+            self.send_note(Recipient::One(timeout.voter), qc, None, out);
         }
         let rebuilds = self.record.high_tc.as_ref().is_some_and(|tc| tc.view == timeout.view);
         let counts = timeout.view >= self.view && !is_old;
