@@ -3,8 +3,8 @@
 use anyhow::Context as _;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::hotstuff::{SafetyRecord, Timing};
-use gridbook_ledger::replica::{Effect, LogRecord, Recovery, Replica, ReplicaConfig, unarchive};
+use gridbook_ledger::hotstuff::Timing;
+use gridbook_ledger::replica::{Effect, LogRecord, Recovery, Replica, ReplicaConfig};
 use gridbook_ledger::store::{
     DataDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogRecordRef, QueryIndex, SafetyFile,
 };
@@ -12,6 +12,7 @@ use gridbook_ledger::validators::ValidatorIndex;
 
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
+use super::storage::read_safety_payload;
 use crate::config::ValidatorConfig;
 use crate::keyfile::read_key;
 
@@ -52,13 +53,17 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
     let identity = LogIdentity { chain: genesis.chain_id(), validator: config.index };
     let dir = DataDir::open(&config.data_dir)?;
     let (safety, record) = dir.open_safety(identity)?;
-    let options = LogOptions { segment_bytes: config.log.segment_bytes, ..LogOptions::default() };
+    let record = match record {
+        Some(payload) => Some(read_safety_payload(&payload).context("the safety record cannot be read: do not sign")?),
+        None => None,
+    };
+    let must_reach = record.as_ref().map(|(_, synced)| *synced);
+    let options = LogOptions { segment_bytes: config.log.segment_bytes, must_reach, ..LogOptions::default() };
     let (log, recovered) = dir.open_log(identity, options)?;
     if let Some(torn) = &recovered.torn {
         tracing::warn!(?torn, "the log ended in a torn record, as after a crash; it was cut off");
     }
-    let record: Option<SafetyRecord> =
-        record.map(|bytes| unarchive(&bytes)).transpose().context("the safety record cannot be read")?;
+    let record = record.map(|(record, _)| record);
     let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
     let mut recovery =
         Recovery::new(ReplicaConfig { genesis: genesis.clone(), me, key: key.clone(), timing: Timing::default() })?;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
-use gridbook_ledger::replica::{Input, LogRecord, PeerMessage, archive};
-use gridbook_ledger::store::{Log, SafetyFile, StoreError};
+use gridbook_ledger::replica::{Input, LogRecord, PeerMessage, archive, unarchive};
+use gridbook_ledger::store::{Log, LogPosition, SafetyFile, StoreError};
 
 use super::core_loop::CoreJob;
 use super::history::Positions;
@@ -121,8 +121,19 @@ impl Storage {
         if self.sync {
             self.log.sync()?;
         }
-        self.safety.write(&archive(record))?;
+        self.safety.write(&safety_payload(record, self.log.synced()))?;
         self.shared.metrics.log_sync.observe(began.elapsed());
         Ok(())
     }
+}
+
+/// The record with how far the log was durable then: a log that ends before that has lost something it had promised.
+pub(super) fn safety_payload(record: &SafetyRecord, synced: LogPosition) -> Vec<u8> {
+    [&synced.to_bytes()[..], &archive(record)].concat()
+}
+
+/// Reads what [`safety_payload`] wrote.
+pub(super) fn read_safety_payload(payload: &[u8]) -> Option<(SafetyRecord, LogPosition)> {
+    let (synced, record) = payload.split_first_chunk::<16>()?;
+    Some((unarchive(record).ok()?, LogPosition::from_bytes(*synced)))
 }
