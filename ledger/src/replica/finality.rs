@@ -93,8 +93,10 @@ impl Replica {
         self.state.forget(horizon);
         self.branches.forget(header.last_seq.saturating_sub(KEEP_FINAL));
         self.final_header = header;
+        self.final_proposal = Some(step.proposal.clone());
         let (height, hash, proof) = (self.final_header.height, step.hash, step.proof.clone());
-        effects.push(Effect::Append(LogRecord::Final { height, hash, proof }));
+        let last_seq = self.final_header.last_seq;
+        effects.push(Effect::Append(LogRecord::Final { height, hash, last_seq, proof }));
         effects.push(Effect::Final(Box::new(step)));
     }
 }

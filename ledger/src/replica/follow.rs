@@ -9,7 +9,7 @@ use crate::validators::ValidatorIndex;
 
 use super::branches::NoPath;
 use super::messages::{Run, SYNC_BYTES_MAX, VerifiedChunk, VerifiedRun, VerifiedStep};
-use super::{Effect, LogRecord, PeerMessage, Replica};
+use super::{Effect, PeerMessage, Replica};
 
 /// A header that the core wants checked.
 #[derive(Debug)]
@@ -302,7 +302,6 @@ impl Replica {
             if self.verdict(&header, parent.log_end(), effects) == Verdict::Differs {
                 return self.halt(format!("certified header {} differs from own execution", header.height), effects);
             }
-            effects.push(Effect::Append(LogRecord::Proposal(Box::new(step.proposal.clone()))));
             held.push(step.proposal);
             parent = header;
         }

@@ -30,6 +30,8 @@ pub enum LogRecord {
         height: u64,
         /// Its hash.
         hash: Hash,
+        /// The sequence number of its last command.
+        last_seq: u64,
         /// What proves it, with the last of several that became final at once.
         proof: Option<Box<FinalProof>>,
     },
@@ -60,9 +62,9 @@ impl LogRecord {
             }
             Self::Truncate { to_seq } => (TRUNCATE, to_seq.to_le_bytes().to_vec()),
             Self::Proposal(proposal) => (PROPOSAL, archive(&**proposal)),
-            Self::Final { height, hash, proof } => {
+            Self::Final { height, hash, last_seq, proof } => {
                 let mut w = Writer::new();
-                w.u64(*height).bytes(&hash.0);
+                w.u64(*height).bytes(&hash.0).u64(*last_seq);
                 if let Some(proof) = proof {
                     w.bytes(&archive(&**proof));
                 }
@@ -86,10 +88,10 @@ impl LogRecord {
             }
             PROPOSAL => Ok(Self::Proposal(Box::new(unarchive(payload)?))),
             FINAL => {
-                let (height, hash) = (r.u64()?, Hash(r.array()?));
+                let (height, hash, last_seq) = (r.u64()?, Hash(r.array()?), r.u64()?);
                 let rest = r.bytes(r.remaining())?;
                 let proof = if rest.is_empty() { None } else { Some(Box::new(unarchive(rest)?)) };
-                Ok(Self::Final { height, hash, proof })
+                Ok(Self::Final { height, hash, last_seq, proof })
             }
             _ => Err(BytesError::Unknown),
         }

@@ -9,6 +9,7 @@
 
 mod boundary;
 mod branches;
+mod checkpoint;
 mod execution;
 mod finality;
 mod follow;
@@ -25,7 +26,7 @@ use crate::command::BundleId;
 use crate::crypto::Hash;
 use crate::genesis::Genesis;
 use crate::header::{Header, LogPoint};
-use crate::hotstuff::{self, Core, LogRelation, LogView, Recipient, WallTime};
+use crate::hotstuff::{self, Core, LogRelation, LogView, Proposal, Recipient, WallTime};
 use crate::state::State;
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
@@ -56,6 +57,8 @@ pub struct Replica {
     pool: Pool,
     /// The last final header.
     final_header: Header,
+    /// The proposal of the last final header; none while that is the root.
+    final_proposal: Option<Proposal>,
     /// Final headers whose log is not executed here yet, oldest first.
     to_finalize: VecDeque<finality::Finalizing>,
     lead: Option<Lead>,

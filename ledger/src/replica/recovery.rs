@@ -12,7 +12,7 @@ use super::branches::Branches;
 use super::messages::{PlacedEntry, after};
 use super::pool::Pool;
 use super::tail::Tail;
-use super::{Effect, LogRecord, Replica};
+use super::{Effect, FinalProof, LogRecord, Replica};
 
 /// What a replica is made from.
 #[derive(Clone, Debug)]
@@ -33,15 +33,24 @@ pub enum RecoveryError {
     /// An entry that cannot be read.
     #[error("the log holds an entry at {0} that cannot be read")]
     Entry(u64),
+    /// A bundle whose signature is not its signer's.
+    #[error("the bundle at {0} is not signed by the key it names")]
+    Signature(u64),
+    /// A header that its leader did not sign, or that no quorum stands behind.
+    #[error("header {0} is not certified as it should be")]
+    Certificate(u64),
     /// Own execution gives something else than what was made final.
     #[error("re-executing header {0} gives other results than those that were made final")]
     Differs(u64),
     /// A header is said to be final that is not in the log.
     #[error("header {0} is said to be final, and is not in the log")]
     Unknown(u64),
-    /// The log was taken back behind something final.
-    #[error("the log goes back to {0}, behind what was final")]
+    /// The log was taken back to a place that it never reached.
+    #[error("the log goes back to {0}, where it never was")]
     Truncated(u64),
+    /// A checkpoint that is not one of this ledger.
+    #[error("the checkpoint cannot be used: {0}")]
+    Checkpoint(&'static str),
     /// The key is not that of the validator.
     #[error("the key given is not that of validator {0}")]
     Key(u16),
@@ -53,7 +62,8 @@ pub struct Recovery {
     replica: Replica,
     /// Proposals that are not final, in the order of the log.
     kept: Vec<Proposal>,
-    last_final: Option<Proposal>,
+    /// Whether nothing is believed, not even that signatures were checked before they were written.
+    strict: bool,
 }
 
 impl Recovery {
@@ -62,6 +72,17 @@ impl Recovery {
         if config.genesis.validators.key(config.me) != Some(&config.key.public()) {
             return Err(RecoveryError::Key(config.me.0));
         }
+        Ok(Self::begin(config, false))
+    }
+
+    /// Begins at genesis for somebody who is no validator and believes nothing: every signature is checked again. What comes out
+    /// is only to be looked at.
+    pub fn audit(genesis: Genesis) -> Self {
+        let nobody = SecretKey::from_seed([0; 32]);
+        Self::begin(ReplicaConfig { genesis, me: ValidatorIndex(0), key: nobody, timing: Timing::default() }, true)
+    }
+
+    fn begin(config: ReplicaConfig, strict: bool) -> Self {
         let mut state = State::genesis(&config.genesis);
         let root = config.genesis.root_header(state.state_root());
         let core = Self::core(&config, &root, None, None, Vec::new());
@@ -73,6 +94,7 @@ impl Recovery {
             branches: Branches::default(),
             pool: Pool::default(),
             final_header: root.clone(),
+            final_proposal: None,
             to_finalize: Default::default(),
             lead: None,
             checks: Default::default(),
@@ -87,7 +109,7 @@ impl Recovery {
             root,
             config,
         };
-        Ok(Self { replica, kept: Vec::new(), last_final: None })
+        Self { replica, kept: Vec::new(), strict }
     }
 
     fn core(
@@ -114,11 +136,13 @@ impl Recovery {
                 self.replay_entry(LogPoint { seq: start_seq, digest: before }, &entry)?;
             }
             LogRecord::Truncate { to_seq } => {
+                // After a checkpoint the log may begin with what was given up before it: nothing of that is executed.
+                let to_seq = to_seq.max(self.replica.tail.base().seq);
                 let point = self.replica.tail.point_at(to_seq).ok_or(RecoveryError::Truncated(to_seq))?;
                 self.replica.rewind_known(point);
             }
             LogRecord::Proposal(proposal) => self.keep(*proposal),
-            LogRecord::Final { height, hash, proof } => return self.replay_final(height, hash, proof),
+            LogRecord::Final { height, hash, proof, .. } => return self.replay_final(height, hash, proof),
         }
         Ok(Vec::new())
     }
@@ -129,8 +153,13 @@ impl Recovery {
             return Ok(());
         }
         let unreadable = RecoveryError::Entry(start.seq + 1);
-        // The log's own chain of hashes was checked when it was opened, and the signatures before it was written.
-        let entry = Entry::decode_unverified(bytes).map_err(|_| unreadable.clone())?.trust();
+        let entry = Entry::decode_unverified(bytes).map_err(|_| unreadable.clone())?;
+        let entry = if self.strict {
+            entry.verify().map_err(|_| RecoveryError::Signature(start.seq + 1))?
+        } else {
+            // The log's own chain of hashes was checked when it was opened, and the signatures before it was written.
+            entry.trust()
+        };
         let end = after(start, &entry).ok_or(unreadable)?;
         self.replica.execute_known(PlacedEntry { start, end, entry });
         Ok(())
@@ -147,7 +176,7 @@ impl Recovery {
         &mut self,
         height: u64,
         hash: crate::crypto::Hash,
-        proof: Option<Box<super::FinalProof>>,
+        proof: Option<Box<FinalProof>>,
     ) -> Result<Vec<Effect>, RecoveryError> {
         if height <= self.replica.final_header.height {
             return Ok(Vec::new());
@@ -155,16 +184,39 @@ impl Recovery {
         let place = self.kept.iter().position(|kept| kept.header.height == height && kept.header.hash() == hash);
         let proposal = self.kept.get(place.ok_or(RecoveryError::Unknown(height))?).cloned();
         let proposal = proposal.ok_or(RecoveryError::Unknown(height))?;
+        if self.strict {
+            self.check_certificates(&proposal, proof.as_deref())?;
+        }
         let mut effects = Vec::new();
         let parent_end = self.replica.final_header.log_end();
         if self.replica.verdict(&proposal.header, parent_end, &mut effects) == Verdict::Differs {
             return Err(RecoveryError::Differs(height));
         }
-        self.replica.finalize_known(proposal.clone(), hash, proof, &mut effects);
-        self.last_final = Some(proposal);
+        self.replica.finalize_known(proposal, hash, proof, &mut effects);
         self.kept.retain(|kept| kept.header.height > height);
         effects.retain(|effect| matches!(effect, Effect::Final(_)));
         Ok(effects)
+    }
+
+    /// A final header must be signed by its leader and build on a certified one, and what made it final must be certified.
+    fn check_certificates(&self, proposal: &Proposal, proof: Option<&FinalProof>) -> Result<(), RecoveryError> {
+        let (chain, set) = (self.replica.chain, self.replica.set());
+        let height = proposal.header.height;
+        let parent = self.replica.final_header.reference();
+        let linked = proposal.header.parent == parent.hash && proposal.justify.header == parent;
+        let proven = proof.is_none_or(|proof| {
+            let (b, c) = (proposal.header.rank, proof.child.rank);
+            proof.child.parent == proposal.header.hash()
+                && (c.view, c.slot) == (b.view, b.slot + 1)
+                && proof.qc.header == proof.child.reference()
+                && proof.qc.verify(chain, set).is_ok()
+        });
+        let certified = height == 1 || proposal.justify.verify(chain, set).is_ok();
+        if linked && certified && proven && proposal.verify(set) {
+            Ok(())
+        } else {
+            Err(RecoveryError::Certificate(height))
+        }
     }
 
     /// What was executed so far.
@@ -172,10 +224,15 @@ impl Recovery {
         &self.replica
     }
 
+    pub(super) fn replica_mut(&mut self) -> &mut Replica {
+        &mut self.replica
+    }
+
     /// The log is at its end: gives consensus its record back.
     pub fn finish(mut self, record: Option<SafetyRecord>) -> Replica {
         let replica = &mut self.replica;
-        replica.core = Self::core(&replica.config, &replica.root, record, self.last_final, self.kept);
+        let last_final = replica.final_proposal.clone();
+        replica.core = Self::core(&replica.config, &replica.root, record, last_final, self.kept);
         self.replica
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Subcommand;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
@@ -10,6 +10,7 @@ use gridbook_ledger::receipt::Receipt;
 use super::Global;
 use crate::moment::format_moment;
 use crate::record_text::RecordText;
+use crate::validator::verify_chain;
 
 /// Check proofs, offline.
 #[derive(Debug, Subcommand)]
@@ -36,7 +37,7 @@ impl Verify {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::Receipt { file, genesis } => verify_receipt(global, &file, &genesis),
-            Self::Chain { .. } => bail!("`verify chain` is not built yet; receipts can be verified"),
+            Self::Chain { data_dir, genesis } => verify_whole_chain(global, &data_dir, &genesis),
         }
     }
 }
@@ -59,6 +60,52 @@ fn verify_receipt(global: &Global, file: &Path, genesis: &Path) -> anyhow::Resul
             genesis.name,
             format_moment(verified.time),
             RecordText::of(&verified.record, genesis.rules.mtu_minutes)
+        )
+    })
+}
+
+fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyhow::Result<()> {
+    let genesis = read_genesis(genesis)?;
+    let quiet = global.json;
+    let report = verify_chain(data_dir, &genesis, |height| {
+        if !quiet {
+            eprint!("\rheader {height} holds");
+        }
+    });
+    if !quiet {
+        eprint!("\r\x1b[K");
+    }
+    let report = report.with_context(|| format!("{} does not hold", data_dir.display()))?;
+    let value = serde_json::json!({
+        "verified": true,
+        "chain": genesis.chain_id().to_hex(),
+        "validator": report.validator,
+        "height": report.height,
+        "header": report.header.to_hex(),
+        "state_root": report.state_root.to_hex(),
+        "log_digest": report.log_digest.to_hex(),
+        "results": report.results.to_hex(),
+        "last_seq": report.last_seq,
+        "ledger_time_ms": report.ledger_time.0,
+        "orders": report.totals.orders,
+        "trades": report.totals.trades,
+        "energy_wh": report.totals.energy_wh,
+        "money_sum_nano": report.money_sum.0.to_string(),
+        "log_records": report.log_records,
+    });
+    global.print(&value, || {
+        format!(
+            "The chain is good: {} headers with {} commands, re-executed from the genesis of {:?}.\n\
+             {} trades of {} Wh; every signature, certificate and root holds.\n\
+             state root {}\nresults    {}\nup to {}",
+            report.height,
+            report.last_seq,
+            genesis.name,
+            report.totals.trades,
+            report.totals.energy_wh,
+            report.state_root,
+            report.results,
+            format_moment(report.ledger_time)
         )
     })
 }

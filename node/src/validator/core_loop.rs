@@ -58,8 +58,12 @@ pub(super) struct CoreLoop {
     meters: Meters,
     connected: usize,
     wake_at: Option<WallTime>,
+    /// Up to where the last checkpoint goes.
+    checkpoint_seq: u64,
 }
 
+/// How many final commands lie between two checkpoints: re-executing them takes seconds.
+const CHECKPOINT_COMMANDS: u64 = 2_000_000;
 /// How many jobs are done before the replica may send what has gathered.
 const JOBS_PER_TURN: usize = 256;
 const BUNDLES_PER_TURN: usize = 1_024;
@@ -76,7 +80,8 @@ impl CoreLoop {
         peers: Peers,
         meters: Meters,
     ) -> Self {
-        Self { me, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None }
+        let checkpoint_seq = replica.final_header().last_seq;
+        Self { me, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None, checkpoint_seq }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<CoreJob>) {
@@ -100,6 +105,22 @@ impl CoreLoop {
             self.feed(Input::Tick);
             self.shared.metrics.execution.observe(began.elapsed());
             self.show();
+            if self.replica.final_header().last_seq >= self.checkpoint_seq + CHECKPOINT_COMMANDS {
+                self.checkpoint();
+            }
+        }
+        self.checkpoint();
+    }
+
+    /// Saves the state as of the last final header, so that the next start is short.
+    fn checkpoint(&mut self) {
+        let seq = self.replica.final_header().last_seq;
+        if seq == self.checkpoint_seq {
+            return;
+        }
+        self.checkpoint_seq = seq;
+        if let Some(image) = self.replica.checkpoint() {
+            let _ = self.queues.storage.send(StorageJob::Checkpoint { seq, image });
         }
     }
 

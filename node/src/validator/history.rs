@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gridbook_ledger::bytes::{Reader, Writer};
 use gridbook_ledger::header::LogPoint;
 use gridbook_ledger::hotstuff::{Proposal, QuorumCert};
 use gridbook_ledger::replica::{FinalProof, LogRecord, PeerMessage, Run, SYNC_BYTES_MAX, SyncStep, unarchive};
@@ -17,10 +18,10 @@ pub struct Positions(Arc<Mutex<Places>>);
 struct Places {
     /// Entries that are not final: sequence number before the first command, and place.
     unfinal: BTreeMap<u64, LogPosition>,
+    /// The first proposal of each height that is not final.
+    proposals: BTreeMap<u64, LogPosition>,
     /// Sparse places of final entries.
     known: BTreeMap<u64, LogPosition>,
-    /// The end of the log of each unfinal header, by height.
-    ends: BTreeMap<u64, u64>,
 }
 
 /// The distance between two known places, at least.
@@ -34,10 +35,9 @@ impl Positions {
             LogRecord::Entry { start_seq, .. } => _ = places.unfinal.insert(*start_seq, position),
             LogRecord::Truncate { to_seq } => drop(places.unfinal.split_off(to_seq)),
             LogRecord::Proposal(proposal) => {
-                let header = &proposal.header;
-                places.ends.insert(header.height, header.last_seq);
+                places.proposals.entry(proposal.header.height).or_insert(position);
             }
-            LogRecord::Final { height, .. } => places.finalize(*height),
+            LogRecord::Final { height, last_seq, .. } => places.finalize(*height, *last_seq),
         }
     }
 
@@ -45,12 +45,37 @@ impl Positions {
     fn before(&self, seq: u64) -> LogPosition {
         self.0.lock().known.range(..=seq).next_back().map_or(LogPosition::START, |(_, position)| *position)
     }
+
+    /// Where everything stands that is not final, in a log that ends at `end`.
+    pub(super) fn unfinal_from(&self, end: LogPosition) -> LogPosition {
+        let places = self.0.lock();
+        let first = |map: &BTreeMap<u64, LogPosition>| map.values().min().copied();
+        [first(&places.unfinal), first(&places.proposals)].into_iter().flatten().fold(end, LogPosition::min)
+    }
+
+    /// The known places as bytes, for a checkpoint.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        for (seq, position) in &self.0.lock().known {
+            w.u64(*seq).bytes(&position.to_bytes());
+        }
+        w.finish()
+    }
+
+    /// Reads what [`Positions::to_bytes`] wrote.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut r = Reader::new(bytes);
+        let mut places = Places::default();
+        while r.remaining() > 0 {
+            places.known.insert(r.u64().ok()?, LogPosition::from_bytes(r.array().ok()?));
+        }
+        Some(Self(Arc::new(Mutex::new(places))))
+    }
 }
 
 impl Places {
-    fn finalize(&mut self, height: u64) {
-        let Some(last_seq) = self.ends.get(&height).copied() else { return };
-        self.ends = self.ends.split_off(&(height + 1));
+    fn finalize(&mut self, height: u64, last_seq: u64) {
+        self.proposals = self.proposals.split_off(&(height + 1));
         let rest = self.unfinal.split_off(&last_seq);
         let done = std::mem::replace(&mut self.unfinal, rest);
         for (seq, position) in done {

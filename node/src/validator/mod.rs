@@ -11,6 +11,7 @@
 //!
 //! It decides nothing that the replica decides; it only brings things where they belong.
 
+mod audit;
 mod core_loop;
 mod desk;
 mod directory;
@@ -39,6 +40,7 @@ use crate::admin::Health;
 use crate::config::ValidatorConfig;
 use crate::metrics::Metrics;
 
+pub use audit::{ChainReport, verify_chain};
 pub use open::{Opened, open_data};
 
 use core_loop::CoreJob;
@@ -165,6 +167,7 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
     let storage = storage::Storage::new(
         opened.log,
         opened.safety,
+        opened.checkpoints,
         config.log.sync,
         opened.history.clone(),
         peers_endpoint.clone(),

@@ -3,16 +3,17 @@
 use anyhow::Context as _;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::hotstuff::Timing;
+use gridbook_ledger::hotstuff::{SafetyRecord, Timing};
 use gridbook_ledger::replica::{Effect, LogRecord, Recovery, Replica, ReplicaConfig};
 use gridbook_ledger::store::{
-    DataDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogRecordRef, QueryIndex, SafetyFile,
+    Checkpoints, DataDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogReader, LogRecordRef, QueryIndex,
+    SafetyFile,
 };
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
-use super::storage::read_safety_payload;
+use super::storage::{read_checkpoint, read_safety_payload};
 use crate::config::ValidatorConfig;
 use crate::keyfile::read_key;
 
@@ -29,6 +30,8 @@ pub struct Opened {
     pub log: Log,
     /// The safety record's file.
     pub safety: SafetyFile,
+    /// Where checkpoints go.
+    pub checkpoints: Checkpoints,
     /// The query index, as far as the log.
     pub index: Index,
     /// Where final entries lie in the log.
@@ -37,10 +40,7 @@ pub struct Opened {
     pub replica: Replica,
 }
 
-/// How many final heights go into the index at once while it is rebuilt.
-const INDEX_HEIGHTS: usize = 256;
-
-/// Opens a validator's data directory and re-executes its log.
+/// Opens a validator's data directory and brings its replica to where the log ends: from the newest checkpoint, or from genesis.
 ///
 /// # Errors
 /// Whatever is wrong with files, keys or the log, in words.
@@ -49,56 +49,128 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
         .with_context(|| format!("cannot read the genesis {}", config.genesis_file.display()))?;
     let genesis = Genesis::from_json(&text).with_context(|| format!("{}", config.genesis_file.display()))?;
     let key = read_key(&config.key_file)?;
-    let me = ValidatorIndex(config.index);
     let identity = LogIdentity { chain: genesis.chain_id(), validator: config.index };
     let dir = DataDir::open(&config.data_dir)?;
-    let (safety, record) = dir.open_safety(identity)?;
-    let record = match record {
-        Some(payload) => Some(read_safety_payload(&payload).context("the safety record cannot be read: do not sign")?),
-        None => None,
+    let (safety, record) = open_safety(&dir, identity)?;
+    let checkpoints = dir.open_checkpoints(identity)?;
+    let (log, record) = open_log(&dir, config, identity, record)?;
+    let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
+    let replica_config = ReplicaConfig {
+        genesis: genesis.clone(),
+        me: ValidatorIndex(config.index),
+        key: key.clone(),
+        timing: Timing::default(),
     };
-    let must_reach = record.as_ref().map(|(_, synced)| *synced);
+    let mut start = begin(replica_config, &checkpoints, &index)?;
+    let index = start.replay(&dir, config, identity, &log.reader(), index)?;
+    let Start { recovery, history, .. } = start;
+    let replica = recovery.finish(record);
+    let header = replica.final_header();
+    tracing::info!(height = header.height, seq = header.last_seq, "the log is executed");
+    Ok(Opened { dir, genesis, key, log, safety, checkpoints, index, history, replica })
+}
+
+type Safety = Option<(SafetyRecord, LogPosition)>;
+
+fn open_safety(dir: &DataDir, identity: LogIdentity) -> anyhow::Result<(SafetyFile, Safety)> {
+    let (safety, payload) = dir.open_safety(identity)?;
+    let Some(payload) = payload else { return Ok((safety, None)) };
+    let record =
+        read_safety_payload(&payload).context("the safety record cannot be read; this validator must not sign")?;
+    Ok((safety, Some(record)))
+}
+
+fn open_log(
+    dir: &DataDir,
+    config: &ValidatorConfig,
+    identity: LogIdentity,
+    safety: Safety,
+) -> anyhow::Result<(Log, Option<SafetyRecord>)> {
+    let (record, must_reach) = safety.unzip();
     let options = LogOptions { segment_bytes: config.log.segment_bytes, must_reach, ..LogOptions::default() };
     let (log, recovered) = dir.open_log(identity, options)?;
     if let Some(torn) = &recovered.torn {
         tracing::warn!(?torn, "the log ended in a torn record, as after a crash; it was cut off");
     }
-    let record = record.map(|(record, _)| record);
-    let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
-    let mut recovery =
-        Recovery::new(ReplicaConfig { genesis: genesis.clone(), me, key: key.clone(), timing: Timing::default() })?;
-    let history = Positions::default();
-    let index = replay(&dir, config, identity, &log, &mut recovery, index, &history)?;
-    let replica = recovery.finish(record);
-    tracing::info!(
-        height = replica.final_header().height,
-        seq = replica.final_header().last_seq,
-        records = recovered.records,
-        "log re-executed"
-    );
-    Ok(Opened { dir, genesis, key, log, safety, index, history, replica })
+    Ok((log, record))
 }
 
-fn replay(
-    dir: &DataDir,
-    config: &ValidatorConfig,
-    identity: LogIdentity,
-    log: &Log,
+/// Where re-execution begins.
+struct Start {
+    recovery: Recovery,
+    history: Positions,
+    from: LogPosition,
+}
+
+/// Begins at the newest checkpoint, if there is a usable one and the index needs nothing from before it.
+fn begin(config: ReplicaConfig, checkpoints: &Checkpoints, index: &Index) -> anyhow::Result<Start> {
+    let newest = checkpoints.newest()?;
+    for damaged in &newest.damaged {
+        tracing::warn!(file = %damaged.display(), "a checkpoint is damaged; an older one or the log serves");
+    }
+    if let Some(checkpoint) = newest.checkpoint
+        && let Some((history, image)) = read_checkpoint(&checkpoint.bytes)
+    {
+        match Recovery::from_checkpoint(config.clone(), image) {
+            Ok(recovery) if index.last_height().unwrap_or(0) >= recovery.replica().final_header().height => {
+                return Ok(Start { recovery, history, from: checkpoint.mark.replay_from });
+            }
+            Ok(_) => {
+                tracing::info!("the query index is behind the checkpoint: the whole log is executed to make it again")
+            }
+            Err(error) => tracing::warn!(%error, "the whole log is executed"),
+        }
+    }
+    Ok(Start { recovery: Recovery::new(config)?, history: Positions::default(), from: LogPosition::START })
+}
+
+/// How many final heights go into the index at once.
+const INDEX_HEIGHTS: usize = 256;
+
+impl Start {
+    fn replay(
+        &mut self,
+        dir: &DataDir,
+        config: &ValidatorConfig,
+        identity: LogIdentity,
+        log: &LogReader,
+        index: Index,
+    ) -> anyhow::Result<Index> {
+        let history = self.history.clone();
+        feed(&mut self.recovery, log, self.from, &index, |record, position| history.note(record, position))?;
+        let height = self.recovery.replica().final_header().height;
+        if index.last_height().unwrap_or(0) <= height {
+            return Ok(index);
+        }
+        // It knows what the log does not: it is not this log's.
+        tracing::warn!("the query index is ahead of the log; it is made again");
+        drop(index);
+        Index::remove(&dir.index_dir())?;
+        let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
+        let mut again = Recovery::new(self.recovery.replica().config().clone())?;
+        feed(&mut again, log, LogPosition::START, &index, |_, _| {})?;
+        Ok(index)
+    }
+}
+
+/// Executes the log from a place on, and indexes what is not in the index.
+fn feed(
     recovery: &mut Recovery,
-    index: Index,
-    history: &Positions,
-) -> anyhow::Result<Index> {
-    let mut indexed = index.last_height().unwrap_or(0);
+    log: &LogReader,
+    from: LogPosition,
+    index: &Index,
+    note: impl Fn(&LogRecord, LogPosition),
+) -> anyhow::Result<()> {
+    let indexed = index.last_height().unwrap_or(0);
     let mut batches = Vec::new();
-    let mut records = log.reader().read_from(LogPosition::START);
+    let mut records = log.read_from(from);
     while let Some(LogRecordRef { position, kind, payload }) = records.advance()? {
-        let record = LogRecord::decode(kind, payload).with_context(|| format!("the log record at {position:?}"))?;
-        history.note(&record, position);
+        let record = LogRecord::decode(kind, payload).with_context(|| format!("the log record at {position}"))?;
+        note(&record, position);
         for effect in recovery.replay(record)? {
             if let Effect::Final(step) = effect
                 && step.proposal.header.height > indexed
             {
-                indexed = step.proposal.header.height;
                 batches.push(index_batch(&step, meter_rows(&step)));
             }
         }
@@ -108,30 +180,5 @@ fn replay(
         }
     }
     index.apply(&batches)?;
-    let height = recovery.replica().final_header().height;
-    if index.last_height().is_some_and(|last| last > height) {
-        // It knows what the log does not: it is not this log's.
-        tracing::warn!("the query index is ahead of the log; it is made again");
-        drop(index);
-        Index::remove(&dir.index_dir())?;
-        let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
-        return rebuild(log, recovery, index);
-    }
-    Ok(index)
-}
-
-/// Fills an empty index out of a log that was replayed already.
-fn rebuild(log: &Log, recovery: &Recovery, index: Index) -> anyhow::Result<Index> {
-    let mut again = Recovery::new(recovery.replica().config().clone())?;
-    let mut records = log.reader().read_from(LogPosition::START);
-    while let Some(LogRecordRef { kind, payload, .. }) = records.advance()? {
-        let mut batches = Vec::new();
-        for effect in again.replay(LogRecord::decode(kind, payload)?)? {
-            if let Effect::Final(step) = effect {
-                batches.push(index_batch(&step, meter_rows(&step)));
-            }
-        }
-        index.apply(&batches)?;
-    }
-    Ok(index)
+    Ok(())
 }

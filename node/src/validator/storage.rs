@@ -6,7 +6,7 @@ use std::time::Instant;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
 use gridbook_ledger::replica::{Input, LogRecord, PeerMessage, archive, unarchive};
-use gridbook_ledger::store::{Log, LogPosition, SafetyFile, StoreError};
+use gridbook_ledger::store::{CheckpointMark, Checkpoints, Log, LogPosition, SafetyFile, StoreError};
 
 use super::core_loop::CoreJob;
 use super::history::Positions;
@@ -20,6 +20,8 @@ pub(super) enum StorageJob {
     Append(LogRecord),
     /// Make the log durable, then this record.
     Persist(Box<SafetyRecord>),
+    /// Write a checkpoint of everything up to and including this sequence number.
+    Checkpoint { seq: u64, image: Vec<u8> },
     /// Tell the core that everything so far is durable.
     Notify(u64),
     /// Send, now that everything so far is durable.
@@ -29,6 +31,7 @@ pub(super) enum StorageJob {
 pub(super) struct Storage {
     log: Log,
     safety: SafetyFile,
+    checkpoints: Checkpoints,
     sync: bool,
     positions: Positions,
     peers: Peers,
@@ -43,13 +46,14 @@ impl Storage {
     pub(super) fn new(
         log: Log,
         safety: SafetyFile,
+        checkpoints: Checkpoints,
         sync: bool,
         positions: Positions,
         peers: Peers,
         shared: Arc<Shared>,
         core: Sender<CoreJob>,
     ) -> Self {
-        Self { log, safety, sync, positions, peers, shared, core }
+        Self { log, safety, checkpoints, sync, positions, peers, shared, core }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<StorageJob>) {
@@ -90,7 +94,7 @@ impl Storage {
                     notify = true;
                     after.push(job);
                 }
-                StorageJob::Send { .. } => after.push(job),
+                StorageJob::Send { .. } | StorageJob::Checkpoint { .. } => after.push(job),
             }
         }
         if let Some(record) = record {
@@ -102,6 +106,7 @@ impl Storage {
             match job {
                 StorageJob::Notify(number) => _ = self.core.send(CoreJob::Input(Input::Durable(number))),
                 StorageJob::Send { to, message } => post(&self.peers, to, &PeerMessage::Consensus(message)),
+                StorageJob::Checkpoint { seq, image } => self.checkpoint(seq, &image)?,
                 StorageJob::Append(_) | StorageJob::Persist(_) => {}
             }
         }
@@ -113,6 +118,16 @@ impl Storage {
         let position = self.log.append(kind, &payload)?;
         self.positions.note(record, position);
         self.shared.metrics.log_bytes.add(payload.len() as u64);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, seq: u64, image: &[u8]) -> Result<(), StoreError> {
+        self.log.sync()?;
+        let mark = CheckpointMark { seq, replay_from: self.positions.unfinal_from(self.log.end()) };
+        let places = self.positions.to_bytes();
+        let length = u64::try_from(places.len()).expect("lengths fit");
+        self.checkpoints.write(mark, &[&length.to_le_bytes()[..], &places, image].concat())?;
+        tracing::info!(seq, bytes = image.len(), "checkpoint written");
         Ok(())
     }
 
@@ -136,4 +151,11 @@ pub(super) fn safety_payload(record: &SafetyRecord, synced: LogPosition) -> Vec<
 pub(super) fn read_safety_payload(payload: &[u8]) -> Option<(SafetyRecord, LogPosition)> {
     let (synced, record) = payload.split_first_chunk::<16>()?;
     Some((unarchive(record).ok()?, LogPosition::from_bytes(*synced)))
+}
+
+/// Takes a checkpoint apart: the known places of the log, and the replica's image.
+pub(super) fn read_checkpoint(bytes: &[u8]) -> Option<(Positions, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let (places, image) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    Some((Positions::from_bytes(places)?, image))
 }
