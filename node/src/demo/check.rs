@@ -28,21 +28,26 @@ const RECEIPTS_AT_ONCE: usize = 64;
 /// How long a validator that was away may take to catch up.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
-/// Checks all promises and puts what it finds into the report.
-pub(super) async fn check_all(report: &mut Report, lines: &Lines, network: &Network) -> anyhow::Result<()> {
-    let statuses = equal_heights(lines).await?;
-    report.money_sum =
-        statuses.iter().map(|status| status.money_sum).find(|sum| *sum != Money::ZERO).unwrap_or(Money::ZERO);
-    report.ledger_trades = statuses.iter().map(|status| status.trades).collect();
-    report.height = statuses.iter().map(|status| status.height).min().unwrap_or(0);
-    report.state_roots = state_roots(lines, report.height).await?;
+/// Checks all promises and puts what it finds into the report; what cannot be checked at all is a failure as well.
+pub(super) async fn check_all(report: &mut Report, lines: &Lines, network: &Network) {
     report.failovers = lines.gateways.iter().map(Client::failovers).sum();
-
-    let sample = sample(&report.tally.traded, RECEIPTS_MIN.max(report.tally_meters()));
+    if let Err(error) = check_state(report, lines).await {
+        report.failures.push(format!("{error:#}"));
+    }
+    let sample = sample(&report.tally.traded, RECEIPTS_MIN.max(report.meters));
     report.receipts_requested = sample.len() as u64;
     let failures = fetch_and_verify(lines, &network.genesis, sample).await;
     report.receipts_verified = report.receipts_requested - failures.len() as u64;
-    report.receipt_failures = failures.into_iter().take(5).collect();
+    report.failures.extend(failures.into_iter().take(5));
+}
+
+async fn check_state(report: &mut Report, lines: &Lines) -> anyhow::Result<()> {
+    let statuses = equal_heights(lines).await?;
+    let sums = statuses.iter().map(|status| status.money_sum);
+    report.money_sum = Some(sums.max_by_key(|sum| sum.0.unsigned_abs()).unwrap_or(Money::ZERO));
+    report.ledger_trades = statuses.iter().map(|status| status.trades).collect();
+    report.height = statuses.iter().map(|status| status.height).min().unwrap_or(0);
+    report.state_roots = state_roots(lines, report.height).await?;
     Ok(())
 }
 

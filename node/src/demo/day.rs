@@ -47,6 +47,7 @@ pub(super) struct Day {
     in_flight: usize,
     kill: Option<Kill>,
     began: Instant,
+    first_sent: Option<Instant>,
 }
 
 struct Trader {
@@ -127,6 +128,7 @@ impl Day {
             in_flight: 0,
             kill: options.kill_one.then_some(Kill::Planned(midday)),
             began: Instant::now(),
+            first_sent: None,
         }
     }
 
@@ -207,6 +209,7 @@ impl Day {
         trader.in_flight = true;
         self.in_flight += 1;
         let submitted = Instant::now();
+        self.first_sent.get_or_insert(submitted);
         let submission = trader.gateway.submit(&bundle);
         let outcomes = self.outcomes.clone();
         tokio::spawn(async move {
@@ -230,6 +233,7 @@ impl Day {
                     }
                     tell(&mut trader.agent, meter, record);
                 }
+                self.tally.traded_for = self.first_sent.map_or(Duration::ZERO, |first| first.elapsed());
                 self.tally.on_final(done, orders(&sent.intents), sent.took);
             }
             Err(ClientError::Refused(code)) => {

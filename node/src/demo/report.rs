@@ -1,7 +1,5 @@
 //! What the demo did and found: for people, and as JSON.
 
-use std::time::Duration;
-
 use gridbook_engine::{Energy, Money};
 use gridbook_ledger::crypto::Hash;
 use gridbook_sim::Town;
@@ -15,9 +13,9 @@ use super::tally::Tally;
 pub struct Report {
     options: DemoOptions,
     pub(super) tally: Tally,
-    traded_for: Duration,
     pub(super) interrupted: bool,
-    pub(super) money_sum: Money,
+    /// Over all accounts; the worst of what the validators say. Nothing if they could not be asked.
+    pub(super) money_sum: Option<Money>,
     pub(super) height: u64,
     pub(super) state_roots: Vec<Hash>,
     /// The number of trades that each validator counts.
@@ -25,27 +23,27 @@ pub struct Report {
     pub(super) failovers: u64,
     pub(super) receipts_requested: u64,
     pub(super) receipts_verified: u64,
-    pub(super) receipt_failures: Vec<String>,
+    /// What went wrong while checking.
+    pub(super) failures: Vec<String>,
     memory_bytes: Vec<u64>,
     disk_bytes: Vec<u64>,
-    meters: usize,
+    pub(super) meters: usize,
 }
 
 impl Report {
-    pub(super) fn new(options: &DemoOptions, town: &Town, tally: Tally, traded_for: Duration) -> Self {
+    pub(super) fn new(options: &DemoOptions, town: &Town, tally: Tally) -> Self {
         Self {
             options: options.clone(),
             tally,
-            traded_for,
             interrupted: false,
-            money_sum: Money::ZERO,
+            money_sum: None,
             height: 0,
             state_roots: Vec::new(),
             ledger_trades: Vec::new(),
             failovers: 0,
             receipts_requested: 0,
             receipts_verified: 0,
-            receipt_failures: Vec::new(),
+            failures: Vec::new(),
             memory_bytes: Vec::new(),
             disk_bytes: Vec::new(),
             meters: town.meters().len(),
@@ -56,10 +54,6 @@ impl Report {
     pub(super) fn measure(&mut self, cluster: &mut Cluster) {
         self.memory_bytes = cluster.peak_memory_bytes();
         self.disk_bytes = cluster.disk_bytes();
-    }
-
-    pub(super) fn tally_meters(&self) -> usize {
-        self.meters
     }
 
     /// Whether the day was played to its end and every promise held.
@@ -73,7 +67,7 @@ impl Report {
         let mut promises = vec![
             ("every bundle was answered", tally.unanswered == 0),
             ("there were trades", tally.trades > 0),
-            ("money over all accounts sums to zero", self.money_sum == Money::ZERO),
+            ("money over all accounts sums to zero", self.money_sum == Some(Money::ZERO)),
             ("the state roots of all validators are equal", self.state_roots_equal()),
             ("every validator counts the trades that the meters were told", self.trades_equal()),
             (
@@ -102,7 +96,7 @@ impl Report {
     }
 
     fn orders_per_second(&self) -> f64 {
-        self.tally.orders_final as f64 / self.traded_for.as_secs_f64().max(0.001)
+        self.tally.orders_final as f64 / self.tally.traded_for.as_secs_f64().max(0.001)
     }
 
     /// The JSON form.
@@ -117,7 +111,7 @@ impl Report {
             "signed_orders": tally.orders,
             "trades": tally.trades,
             "energy_wh": tally.energy.0,
-            "money_sum_nano": i64::try_from(self.money_sum.0).map_or_else(|_| Value::from(self.money_sum.0.to_string()), Value::from),
+            "money_sum_nano": self.money_sum.map(|sum| i64::try_from(sum.0).map_or_else(|_| Value::from(sum.0.to_string()), Value::from)),
             "finality_ms": {"p50": tally.finality_ms(0.5), "p99": tally.finality_ms(0.99)},
             "orders_per_second": self.orders_per_second(),
             "receipts": {"requested": self.receipts_requested, "verified": self.receipts_verified},
@@ -129,7 +123,7 @@ impl Report {
             "interrupted": self.interrupted,
             "commands": tally.commands,
             "unanswered_bundles": tally.unanswered,
-            "seconds": self.traded_for.as_secs_f64(),
+            "seconds": self.tally.traded_for.as_secs_f64(),
             "height": self.height,
             "state_roots": self.state_roots.iter().map(|root| root.to_hex()).collect::<Vec<_>>(),
             "kill_one": self.options.kill_one,
@@ -138,7 +132,7 @@ impl Report {
             "local": {"demand_wh": local.demand.0, "surplus_wh": local.surplus.0, "served_wh": local.served.0, "served_ppm": local.served_ppm},
             "memory_peak_bytes": self.memory_bytes,
             "disk_bytes": self.disk_bytes,
-            "receipt_failures": self.receipt_failures,
+            "failures": self.failures,
         })
     }
 
@@ -150,7 +144,7 @@ impl Report {
                 "{} validators, {} meters, {:.1} s{}",
                 self.options.validators,
                 self.meters,
-                self.traded_for.as_secs_f64(),
+                self.tally.traded_for.as_secs_f64(),
                 if self.interrupted { ", interrupted" } else { "" }
             ),
             format!(
@@ -169,7 +163,10 @@ impl Report {
             ),
             format!("  finality    p50 {:.1} ms, p99 {:.1} ms", tally.finality_ms(0.5), tally.finality_ms(0.99)),
             format!("  receipts    {} fetched, {} verified offline", self.receipts_requested, self.receipts_verified),
-            format!("  money       sum over all accounts {}", self.money_sum),
+            format!(
+                "  money       sum over all accounts {}",
+                self.money_sum.map_or("not known".to_owned(), |sum| sum.to_string())
+            ),
         ];
         if let (false, Some(root)) = (self.interrupted, self.state_roots.first()) {
             lines.push(format!("  state root  {root} at height {}", self.height));
@@ -189,7 +186,7 @@ impl Report {
                     .into_iter()
                     .map(|(promise, held)| format!("  {} {promise}", if held { "ok  " } else { "FAIL" })),
             );
-            lines.extend(self.receipt_failures.iter().map(|failure| format!("       {failure}")));
+            lines.extend(self.failures.iter().map(|failure| format!("       {failure}")));
         }
         lines.join("\n")
     }

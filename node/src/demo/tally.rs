@@ -21,6 +21,8 @@ pub(super) struct Tally {
     pub(super) orders: u64,
     /// Orders whose bundle is final.
     pub(super) orders_final: u64,
+    /// From the first bundle to the last that became final.
+    pub(super) traded_for: Duration,
     /// Trades in final records.
     pub(super) trades: u64,
     /// Their energy.
@@ -60,6 +62,7 @@ impl Tally {
             commands: 0,
             orders: 0,
             orders_final: 0,
+            traded_for: Duration::ZERO,
             trades: 0,
             energy: Energy::ZERO,
             rejected: BTreeMap::new(),

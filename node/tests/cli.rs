@@ -1,0 +1,170 @@
+//! The command line without a network: exit codes, files, and who wins over whom.
+
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use gridbook_ledger::genesis::Genesis;
+use gridbook_node::config::{NetworkConfig, Overrides, ValidatorConfig};
+use gridbook_node::keyfile::read_key;
+use serde_json::Value;
+
+fn gridbook(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gridbook"));
+    command.args(arguments);
+    command
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn init(dir: &Path) -> Output {
+    gridbook(&["init", "--json", "--areas", "north,south", "--base-port", "7300", "--out", dir.to_str().unwrap()])
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn wrong_usage_ends_with_two_and_says_how_it_is_meant() {
+    for arguments in [
+        &[][..],
+        &["ordr"],
+        &["meter", "order", "--side", "hold"],
+        &["meter", "order", "--price", "28,5"],
+        &["init", "--out", "/tmp/never", "--validators", "5"],
+        &["init", "--out", "/tmp/never", "--base-port", "65530"],
+        &["demo", "--meters", "0"],
+        &["demo", "--loads", "somewhere"],
+        &["genesis", "--operator-key", "abc", "--out", "x"],
+    ] {
+        let output = gridbook(arguments).output().unwrap();
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", text(&output.stderr));
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{arguments:?}");
+    }
+    assert!(!Path::new("/tmp/never").exists());
+}
+
+#[test]
+fn help_is_good_everywhere_and_teaches_by_example() {
+    for arguments in
+        [&["--help"][..], &["meter", "--help"], &["init", "--help"], &["demo", "--help"], &["genesis", "--help"]]
+    {
+        let output = gridbook(arguments).output().unwrap();
+        assert_eq!(code(&output), 0);
+        assert!(text(&output.stdout).contains("gridbook "), "{arguments:?} shows no example");
+    }
+}
+
+#[test]
+fn what_fails_ends_with_one_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing.toml");
+    for arguments in [
+        &["keys", "show", missing.to_str().unwrap()][..],
+        &["validator", "--config", missing.to_str().unwrap()],
+        &["meter", "status", "--network", missing.to_str().unwrap()],
+        &["verify", "receipt", missing.to_str().unwrap(), "--genesis", missing.to_str().unwrap()],
+    ] {
+        let output = gridbook(arguments).output().unwrap();
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(text(&output.stderr).contains("missing.toml"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_generated_key_is_its_owners_alone_and_is_shown_by_its_public_half() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("alice.key");
+    let made = gridbook(&["keys", "generate", "--json", "--out", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(code(&made), 0);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let shown = gridbook(&["keys", "show", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(text(&shown.stdout).trim(), made["public"]);
+    let secret = gridbook_ledger::crypto::Hash(*read_key(&file).unwrap().seed()).to_hex();
+    assert!(!text(&shown.stdout).contains(&secret), "the secret half is never shown");
+
+    let again = gridbook(&["keys", "generate", "--out", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(code(&again), 1, "a key is never overwritten");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = gridbook(&["keys", "show", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(code(&open), 1);
+    assert!(text(&open.stderr).contains("chmod 600"), "{}", text(&open.stderr));
+}
+
+#[test]
+fn what_init_makes_can_be_read_back_and_fits_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    let made = init(&net);
+    assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let genesis = Genesis::from_json(&std::fs::read_to_string(net.join("genesis.json")).unwrap()).unwrap();
+    assert_eq!(made["chain"], genesis.chain_id().to_hex());
+    assert_eq!(genesis.areas, ["north", "south"]);
+    assert_eq!(read_key(&net.join("operator.key")).unwrap().public(), genesis.operator);
+    let clients = NetworkConfig::load(&net.join("network.toml")).unwrap();
+    for index in 0..4_u16 {
+        let file = net.join(format!("validator-{index}/validator.toml"));
+        let config = ValidatorConfig::load(&file, &Overrides::default()).unwrap();
+        let key = read_key(&config.key_file).unwrap().public();
+        let place = gridbook_ledger::validators::ValidatorIndex(index);
+        assert_eq!(genesis.validators.key(place), Some(&key));
+        assert_eq!(clients.validators[usize::from(index)].key, key);
+        assert_eq!(clients.validators[usize::from(index)].address, config.listen.meters);
+        assert_eq!(config.peers.len(), 3);
+        assert!(config.genesis_file.exists());
+        let unit = std::fs::read_to_string(net.join(format!("gridbook-validator-{index}.service"))).unwrap();
+        assert!(unit.contains(file.to_str().unwrap()), "{unit}");
+    }
+    assert_eq!(code(&init(&net)), 1, "a directory that is not empty is refused");
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    assert_eq!(code(&init(&net)), 0);
+    let file = net.join("validator-0/validator.toml");
+    let shown = |flags: &[&str], environment: &[(&str, &str)]| {
+        let output =
+            gridbook(&["validator", "--print-config"]).args(flags).envs(environment.iter().copied()).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let shown = dir.path().join("shown.toml");
+        std::fs::write(&shown, output.stdout).unwrap();
+        ValidatorConfig::load(&shown, &Overrides::default()).unwrap()
+    };
+    let config = ["--config", file.to_str().unwrap()];
+    let environment = [("GRIDBOOK_DATA_DIR", "/from/environment"), ("GRIDBOOK_LISTEN_ADMIN", "127.0.0.1:1")];
+    assert_eq!(shown(&config, &[]).data_dir, net.join("validator-0/data"));
+    assert_eq!(shown(&config, &environment).data_dir, Path::new("/from/environment"));
+    let flags = [&config[..], &["--data-dir", "/from/flag"]].concat();
+    assert_eq!(shown(&flags, &environment).data_dir, Path::new("/from/flag"));
+    assert_eq!(shown(&flags, &environment).listen.admin.port(), 1);
+    let from_environment = [("GRIDBOOK_CONFIG", file.to_str().unwrap())];
+    assert_eq!(shown(&[], &from_environment).listen.admin.port(), 7302);
+}
+
+#[test]
+fn a_genesis_is_made_from_public_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("genesis.json");
+    let keys: Vec<String> =
+        (1..=5).map(|seed| gridbook_ledger::crypto::SecretKey::from_seed([seed; 32]).public().to_hex()).collect();
+    let mut arguments = vec!["genesis", "--operator-key", &keys[4], "--ledger-start", "2026-06-17", "--out"];
+    arguments.push(file.to_str().unwrap());
+    keys[..4].iter().for_each(|key| arguments.extend(["--validator-key", key]));
+    let made = gridbook(&arguments).output().unwrap();
+    assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+    let genesis = Genesis::from_json(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(text(&made.stdout).contains(&genesis.chain_id().to_hex()));
+    assert_eq!(genesis.ledger_start.0, 1_781_654_400_000);
+    assert_eq!(code(&gridbook(&arguments).output().unwrap()), 1, "a genesis is never overwritten");
+}

@@ -1,0 +1,210 @@
+//! One network for all tests, and what each of them needs of it.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use gridbook_engine::{
+    AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side, TimeInForce,
+};
+use gridbook_ledger::command::{Bundle, Command as Order, NEVER, Place, SignedBundle};
+use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::record::Outcome;
+use gridbook_ledger::reject::Code;
+use gridbook_node::admin;
+use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
+use gridbook_node::config::{IndexOptions, LogOptions, Quotas};
+use gridbook_node::keyfile::read_key;
+use gridbook_node::network::{Network, NetworkPlan, loopback_free};
+
+/// The network. Its validators end when this process does, because their standard input ends then.
+pub(crate) struct Fixture {
+    pub(crate) network: Network,
+    _dir: tempfile::TempDir,
+    _validators: Vec<Child>,
+}
+
+/// Energy comes in steps of ten watt-hours here, so that there is something off the lot.
+pub(crate) const LOT: u64 = 10;
+
+/// What every meter's connection takes in or gives out per delivery period.
+pub(crate) const HEADROOM: Energy = Energy(4_000);
+
+/// A registered meter of one test.
+pub(crate) struct TestMeter {
+    pub(crate) id: MeterId,
+    pub(crate) account: AccountId,
+    pub(crate) key: SecretKey,
+}
+
+pub(crate) fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| std::thread::spawn(start).join().unwrap())
+}
+
+fn start() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let wall_ms = wall_us() / 1000;
+    let plan = NetworkPlan {
+        name: "test".to_owned(),
+        listen: loopback_free(4).unwrap(),
+        areas: vec!["town".to_owned()],
+        rules: MarketRules { lot: LOT, ..MarketRules::default() },
+        ledger_start: LedgerTime(wall_ms),
+        wall_start_ms: wall_ms,
+        time_scale: 1,
+        quotas: Quotas::one_host(),
+        log: LogOptions::default(),
+        index_options: IndexOptions::default(),
+    };
+    let network = plan.make(&dir.path().join("net")).unwrap();
+    let validators = network.config_files.iter().map(spawn_validator).collect();
+    run(async {
+        for config in &network.configs {
+            wait_until_ready(config.listen.admin).await;
+        }
+    });
+    Fixture { network, _dir: dir, _validators: validators }
+}
+
+fn spawn_validator(config: &PathBuf) -> Child {
+    let log = std::fs::File::create(config.with_file_name("validator.log")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_gridbook"))
+        .args(["validator", "--stop-with-stdin", "--config"])
+        .arg(config)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+async fn wait_until_ready(admin: std::net::SocketAddr) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !matches!(admin::fetch(admin, "/readyz").await, Ok((200, _))) {
+        assert!(Instant::now() < deadline, "the validator at {admin} is not ready");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Runs a test's story.
+pub(crate) fn run<T>(story: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(story)
+}
+
+/// A client of the network that begins at one of its validators, in turn.
+pub(crate) async fn connect() -> Client {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut validators = fixture().network.clients.validators.clone();
+    validators.rotate_left(NEXT.fetch_add(1, Ordering::Relaxed) as usize % 4);
+    let seed = *SecretKey::generate().unwrap().seed();
+    Client::connect(validators, seed, Patience::default()).await.unwrap().0
+}
+
+/// Has the operator give a command.
+pub(crate) async fn operate(client: &Client, commands: Vec<Order>) -> FinalBundle {
+    let operator = read_key(&fixture().network.operator_key_file()).unwrap();
+    // The operator has one line of nonces, and all tests share it.
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = TURN.lock().await;
+    client.submit(&sign(&operator, commands)).finality().await.unwrap()
+}
+
+/// Registers a new meter with an account of its own and so much money.
+pub(crate) async fn register(client: &Client, deposit: Option<Money>) -> TestMeter {
+    let key = SecretKey::generate().unwrap();
+    for _ in 0..50 {
+        let status = client.status().await.unwrap();
+        let (account, id) = (AccountId(status.accounts), MeterId(status.meters));
+        let register = Order::RegisterMeter {
+            meter: id,
+            account,
+            key: key.public(),
+            area: AreaId(0),
+            import_max_wh: HEADROOM,
+            export_max_wh: HEADROOM,
+        };
+        let mut commands = vec![Order::RegisterAccount { account }, register];
+        commands.extend(deposit.map(|amount| Order::Deposit { account, amount }));
+        let done = operate(client, commands).await;
+        if done.records[0].outcome == Outcome::Done {
+            assert!(done.records.iter().all(|record| record.outcome == Outcome::Done), "{done:?}");
+            return TestMeter { id, account, key };
+        }
+        // Another test took the number, or this validator had not seen it taken.
+    }
+    panic!("no free number in 50 attempts");
+}
+
+/// A meter with a hundred units of currency.
+pub(crate) async fn rich_meter(client: &Client) -> TestMeter {
+    register(client, Some(Money(100_000_000_000))).await
+}
+
+pub(crate) fn chain() -> Hash {
+    fixture().network.genesis.chain_id()
+}
+
+/// A bundle as it should be.
+pub(crate) fn sign(key: &SecretKey, commands: Vec<Order>) -> SignedBundle {
+    sign_with(key, next_nonce(), chain(), NEVER, commands)
+}
+
+pub(crate) fn sign_with(
+    key: &SecretKey,
+    nonce: u64,
+    chain: Hash,
+    expires_at: LedgerTime,
+    commands: Vec<Order>,
+) -> SignedBundle {
+    Bundle { chain, signer: key.public(), nonce, expires_at, commands }.sign(key)
+}
+
+/// A delivery period that is open for hours to come.
+pub(crate) fn open_period() -> DeliveryPeriod {
+    let genesis = &fixture().network.genesis;
+    DeliveryPeriod(genesis.rules.period_at(genesis.ledger_now(wall_us())).0 + 20)
+}
+
+/// An order that nothing is wrong with, and that nobody trades with: 1 ct/kWh is too little for any seller here.
+pub(crate) fn good_order() -> Place {
+    Place {
+        client_id: next_nonce(),
+        area: AreaId(0),
+        period: open_period(),
+        side: Side::Buy,
+        price: Price(10_000),
+        energy: Energy(100),
+        time_in_force: TimeInForce::GoodTillGate,
+        post_only: false,
+    }
+}
+
+/// Sends a bundle with one command and gives the code with which it was refused, at the door or in execution.
+pub(crate) async fn refusal(client: &Client, bundle: &SignedBundle) -> Code {
+    refusal_of(client.submit(bundle).finality().await)
+}
+
+pub(crate) fn refusal_of(answer: Result<FinalBundle, ClientError>) -> Code {
+    match answer {
+        Err(ClientError::Refused(code)) => code,
+        Ok(done) => match done.records[..] {
+            [ref record] => match record.outcome {
+                Outcome::Rejected(code) => code,
+                Outcome::Done => panic!("accepted: {done:?}"),
+            },
+            _ => panic!("one command, {} records", done.records.len()),
+        },
+        Err(other) => panic!("no answer: {other}"),
+    }
+}
+
+/// The network still takes a good order of this meter.
+pub(crate) async fn assert_serves(client: &Client, meter: &TestMeter) {
+    let bundle = sign(&meter.key, vec![Order::Place(good_order())]);
+    let done = client.submit(&bundle).finality().await.unwrap();
+    assert_eq!(done.records.len(), 1);
+    assert_eq!(done.records[0].outcome, Outcome::Done, "a good order of meter {:?} of {:?}", meter.id, meter.account);
+}
