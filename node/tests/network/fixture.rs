@@ -1,6 +1,6 @@
 //! One network for all tests, and what each of them needs of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,6 @@ use gridbook_node::network::{Network, NetworkPlan, loopback_free};
 /// The network. Its validators end when this process does, because their standard input ends then.
 pub(crate) struct Fixture {
     pub(crate) network: Network,
-    _dir: tempfile::TempDir,
     _validators: Vec<Child>,
 }
 
@@ -45,7 +44,9 @@ pub(crate) fn fixture() -> &'static Fixture {
 }
 
 fn start() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    // Nothing is dropped when the tests end: what an earlier run left is removed by the next.
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network");
+    let _ = std::fs::remove_dir_all(&dir);
     let wall_ms = wall_us() / 1000;
     let plan = NetworkPlan {
         name: "test".to_owned(),
@@ -59,14 +60,14 @@ fn start() -> Fixture {
         log: LogOptions::default(),
         index_options: IndexOptions::default(),
     };
-    let network = plan.make(&dir.path().join("net")).unwrap();
+    let network = plan.make(&dir).unwrap();
     let validators = network.config_files.iter().map(spawn_validator).collect();
     run(async {
         for config in &network.configs {
             wait_until_ready(config.listen.admin).await;
         }
     });
-    Fixture { network, _dir: dir, _validators: validators }
+    Fixture { network, _validators: validators }
 }
 
 fn spawn_validator(config: &PathBuf) -> Child {
