@@ -156,6 +156,8 @@ impl Lines {
     async fn open(network: &Network) -> anyhow::Result<Self> {
         let validators = &network.clients.validators;
         let patience = Patience { give_up_after: Duration::from_secs(60), ..Patience::default() };
+        // Whoever asks how a validator stands wants to know soon that it does not answer.
+        let curious = Patience { give_up_after: Duration::from_secs(5), ..patience };
         let (merged, events) = mpsc::unbounded_channel();
         let (mut gateways, mut inspectors) = (Vec::new(), Vec::new());
         for first in 0..validators.len() {
@@ -171,7 +173,7 @@ impl Lines {
                 }
             });
             gateways.push(gateway);
-            inspectors.push(Client::connect(vec![validators[first]], connection_seed()?, patience).await?.0);
+            inspectors.push(Client::connect(vec![validators[first]], connection_seed()?, curious).await?.0);
         }
         Ok(Self { gateways, events, inspectors })
     }
