@@ -16,6 +16,8 @@ pub(super) struct Finalizing {
     proof: Option<Box<FinalProof>>,
 }
 
+/// How many final headers are remembered: consensus may still ask about them.
+const RECENT_FINAL: usize = 128;
 /// How many final commands stay at hand for validators that missed a little.
 const KEEP_FINAL: u64 = 1 << 16;
 
@@ -94,6 +96,10 @@ impl Replica {
         self.branches.forget(header.last_seq.saturating_sub(KEEP_FINAL));
         self.final_header = header;
         self.final_proposal = Some(step.proposal.clone());
+        self.recent_final.push_back(step.hash);
+        if self.recent_final.len() > RECENT_FINAL {
+            self.recent_final.pop_front();
+        }
         let (height, hash, proof) = (self.final_header.height, step.hash, step.proof.clone());
         let last_seq = self.final_header.last_seq;
         effects.push(Effect::Append(LogRecord::Final { height, hash, last_seq, proof }));

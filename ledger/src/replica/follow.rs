@@ -8,7 +8,7 @@ use crate::hotstuff::{self, Recipient, Verdict, WallTime};
 use crate::validators::ValidatorIndex;
 
 use super::branches::NoPath;
-use super::messages::{Run, SYNC_BYTES_MAX, VerifiedChunk, VerifiedRun, VerifiedStep};
+use super::messages::{Run, VerifiedChunk, VerifiedRun, VerifiedStep};
 use super::{Effect, PeerMessage, Replica};
 
 /// A header that the core wants checked.
@@ -39,7 +39,7 @@ pub(super) struct Syncing {
 
 /// How long a header may be ahead of its log before the log is asked for, and how long an answer may take, in microseconds.
 const PULL_AFTER_US: u64 = 30_000;
-const PULL_AGAIN_US: u64 = 250_000;
+const PULL_AGAIN_US: u64 = 1_000_000;
 const SYNC_AGAIN_US: u64 = 1_000_000;
 /// How far a header's time may be ahead of own wall time, in microseconds (CONSENSUS section 3).
 const TIME_TOLERANCE_US: u64 = 500_000;
@@ -47,6 +47,10 @@ const TIME_TOLERANCE_US: u64 = 500_000;
 const CHECKS_MAX: usize = 64;
 const AWAITED_MAX: usize = 64;
 const EARLY_MAX: usize = 256;
+/// How many pulls are under way at a time.
+const PULLS_MAX: usize = 2;
+/// The most bytes of log in the answer to a pull: verified in a moment, so that it is not asked for twice.
+const PULL_BYTES_MAX: usize = 2 << 20;
 /// The most commands past finality that a leader's log is followed.
 const AHEAD_MAX: u64 = 1_000_000;
 
@@ -136,14 +140,15 @@ impl Replica {
         let mut check = PendingCheck { header, sources, hold_until: None };
         if let Some(verdict) = self.check(&mut check, effects) {
             inputs.push_back(hotstuff::Input::Checked { hash, verdict });
-        } else if self.checks.len() < CHECKS_MAX {
+        } else if self.checks.len() < CHECKS_MAX && check.header.height > self.final_header.height {
             self.checks.insert(hash, check);
         }
     }
 
     pub(super) fn retry_checks(&mut self, effects: &mut Vec<Effect>) {
-        let base = self.tail.base().seq;
-        self.checks.retain(|_, check| check.header.last_seq >= base);
+        let (height, recent) = (self.final_header.height, &self.recent_final);
+        // What did not become final at its height never will.
+        self.checks.retain(|hash, check| check.header.height > height || recent.contains(hash));
         for (hash, mut check) in std::mem::take(&mut self.checks) {
             match self.check(&mut check, effects) {
                 Some(verdict) => self.ask_core(hotstuff::Input::Checked { hash, verdict }, effects),
@@ -159,6 +164,10 @@ impl Replica {
         if !self.to_finalize.is_empty() {
             return None;
         }
+        if self.recent_final.contains(&check.header.hash()) {
+            // It was compared when it became final, and its log can no longer be told apart from what precedes it.
+            return Some(Verdict::Holds);
+        }
         let header = check.header.clone();
         let parent = self.header(header.parent)?;
         let (parent_end, parent_time_ms, end) = (parent.log_end(), parent.time_ms, header.log_end());
@@ -169,7 +178,8 @@ impl Replica {
                 self.pull(point, sources, effects);
                 return None;
             }
-            Err(NoPath::Conflict) => return Some(Verdict::Differs),
+            // It does not continue what is final: no vote, and nothing to compare.
+            Err(NoPath::Conflict) => return None,
         }
         if self.verdict(&header, parent_end, effects) == Verdict::Differs {
             return Some(Verdict::Differs);
@@ -201,6 +211,8 @@ impl Replica {
     pub(super) fn pull(&mut self, point: LogPoint, sources: Vec<ValidatorIndex>, effects: &mut Vec<Effect>) {
         let _ = effects;
         let key = (point.seq, point.digest);
+        let others = || self.set().indices().filter(|index| *index != self.config.me).collect();
+        let sources = if sources.is_empty() { others() } else { sources };
         if self.awaited.contains_key(&key) || self.awaited.len() >= AWAITED_MAX {
             return;
         }
@@ -209,22 +221,26 @@ impl Replica {
         self.awaited.insert(key, Awaited { sources, asked: 0, ask_at });
     }
 
+    /// Asks for the earliest place that is missing, few at a time: what comes after it is often known by then. One that nobody
+    /// answered for stands back.
     pub(super) fn retry_pulls(&mut self, effects: &mut Vec<Effect>) {
         let base = self.tail.base().seq;
-        self.awaited.retain(|(seq, _), _| *seq > base);
-        let now = self.now;
-        for ((seq, digest), awaited) in &mut self.awaited {
-            if awaited.ask_at > now || awaited.sources.is_empty() {
-                continue;
-            }
-            let to = awaited.sources[awaited.asked % awaited.sources.len()];
-            awaited.asked += 1;
-            awaited.ask_at = WallTime(now.0 + PULL_AGAIN_US);
-            let message = PeerMessage::Pull { target: LogPoint { seq: *seq, digest: *digest }, floor_seq: base };
-            effects.push(Effect::Post { to: Recipient::One(to), message });
-        }
         // What nobody has after many rounds is not waited for any longer; whoever needs it asks again.
-        self.awaited.retain(|_, awaited| awaited.asked <= 4 * awaited.sources.len().max(1));
+        self.awaited.retain(|(seq, _), awaited| *seq > base && awaited.asked <= 4 * awaited.sources.len());
+        let (now, executed) = (self.now, self.tail.end().seq);
+        let under_way = self.awaited.values().filter(|awaited| awaited.asked > 0 && awaited.ask_at > now).count();
+        let due = self.awaited.iter_mut().filter(|(_, awaited)| awaited.ask_at <= now);
+        let Some(((seq, digest), awaited)) = due.min_by_key(|(key, awaited)| (awaited.asked, key.0)) else { return };
+        if under_way >= PULLS_MAX {
+            return;
+        }
+        let to = awaited.sources[awaited.asked % awaited.sources.len()];
+        awaited.asked += 1;
+        awaited.ask_at = WallTime(now.0 + PULL_AGAIN_US);
+        // Most likely it continues what is executed here. If not, the answer's start is not known, and is asked for in turn.
+        let floor_seq = if *seq > executed { executed } else { base };
+        let message = PeerMessage::Pull { target: LogPoint { seq: *seq, digest: *digest }, floor_seq };
+        effects.push(Effect::Post { to: Recipient::One(to), message });
     }
 
     pub(super) fn answer_pull(
@@ -234,7 +250,7 @@ impl Replica {
         floor_seq: u64,
         effects: &mut Vec<Effect>,
     ) {
-        let (start, entries) = self.branches.run_to(target, floor_seq, SYNC_BYTES_MAX);
+        let (start, entries) = self.branches.run_to(target, floor_seq, PULL_BYTES_MAX);
         if !entries.is_empty() {
             let message = PeerMessage::Pulled { end: target, run: Run { start, entries } };
             effects.push(Effect::Post { to: Recipient::One(from), message });
@@ -272,7 +288,7 @@ impl Replica {
         if sync.ask_at > self.now {
             return;
         }
-        if self.core.proposal(sync.target.hash).is_some() || self.final_header.rank >= sync.target.rank {
+        if self.final_header.rank >= sync.target.rank {
             self.sync = None;
             return;
         }

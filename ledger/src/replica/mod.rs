@@ -59,6 +59,8 @@ pub struct Replica {
     final_header: Header,
     /// The proposal of the last final header; none while that is the root.
     final_proposal: Option<Proposal>,
+    /// The last headers that became final here.
+    recent_final: VecDeque<Hash>,
     /// Final headers whose log is not executed here yet, oldest first.
     to_finalize: VecDeque<finality::Finalizing>,
     lead: Option<Lead>,
@@ -133,6 +135,10 @@ impl Replica {
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
+        if self.wake_told.is_some_and(|at| at <= self.now) {
+            // It was heeded; the next wish is told even if it is the same.
+            self.wake_told = None;
+        }
         if self.core_wake.is_some_and(|at| at <= self.now) {
             self.core_wake = None;
             self.ask_core(hotstuff::Input::Tick, effects);
@@ -204,12 +210,20 @@ impl Replica {
         let record = self.core.record();
         let note = hotstuff::QcNote { qc: record.high_qc.clone(), tc: record.high_tc.clone() };
         let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
-        effects.push(Effect::Send { to: Recipient::One(peer), message });
+        let to = Recipient::One(peer);
+        effects.push(Effect::Send { to, message });
+        // What was proposed while the peer was away is not lost on it.
+        for proposal in self.core.unfinal().filter(|proposal| proposal.header.proposer == self.config.me) {
+            let message = hotstuff::ConsensusMessage::Proposal(Box::new(proposal.clone()));
+            effects.push(Effect::Send { to, message });
+        }
     }
 
     /// Tells the core when commands begin or cease to wait: its timer runs only while something does.
     fn tell_waiting(&mut self, effects: &mut Vec<Effect>) {
-        let waiting = self.pool.has_next() || self.duties_lie(self.now);
+        // What was sequenced waits too, until it is final: its header may have been lost on the way to everybody.
+        let unfinal = self.tail.end() != self.tail.base();
+        let waiting = unfinal || self.pool.has_next() || self.duties_lie(self.now);
         if waiting != self.waiting_told {
             self.waiting_told = waiting;
             self.ask_core(hotstuff::Input::Waiting(waiting), effects);
@@ -230,7 +244,8 @@ impl Replica {
             }
         };
         sooner(self.checks.values().filter_map(|check| check.hold_until).min());
-        sooner(self.awaited.values().map(|awaited| awaited.ask_at).min());
+        let soon = WallTime(self.now.0 + 5_000);
+        sooner(self.awaited.values().map(|awaited| awaited.ask_at).min().map(|at| at.max(soon)));
         sooner(self.sync.as_ref().map(|sync| sync.ask_at));
         let due = self.state.next_due().map(|due| self.config.genesis.wall_at(due));
         let grace = if self.lead.is_some() { 0 } else { DUTY_GRACE_US };

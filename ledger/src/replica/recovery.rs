@@ -95,6 +95,7 @@ impl Recovery {
             pool: Pool::default(),
             final_header: root.clone(),
             final_proposal: None,
+            recent_final: Default::default(),
             to_finalize: Default::default(),
             lead: None,
             checks: Default::default(),

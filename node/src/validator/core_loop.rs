@@ -102,6 +102,9 @@ impl CoreLoop {
                 self.feed(Input::Submitted(std::mem::take(&mut bundles)));
             }
             let began = Instant::now();
+            if self.wake_at.is_some_and(|at| at <= self.shared.now()) {
+                self.wake_at = None;
+            }
             self.feed(Input::Tick);
             self.shared.metrics.execution.observe(began.elapsed());
             self.show();

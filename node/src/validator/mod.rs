@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `net` | one tokio runtime: both QUIC endpoints and the admin port; sorts frames into the queues below |
 //! | `door` | admits bundles of meters: form, registry, signatures in batches |
-//! | `peers` | verifies what other validators send on the log plane |
+//! | `peers`, `sync` | verify what other validators send on the log plane, and what was missed of it |
 //! | `core` | the one writer: sequencing, execution, consensus |
 //! | `storage` | the log and the safety record; sends what waits for them |
 //! | `desk` | answers clients out of what is final, and keeps the query index |
@@ -96,6 +96,7 @@ struct Queues {
     core: Sender<CoreJob>,
     door: Sender<door::DoorJob>,
     peers: Sender<peers::PeerFrame>,
+    sync: Sender<peers::PeerFrame>,
     desk: Sender<DeskJob>,
     storage: Sender<storage::StorageJob>,
 }
@@ -154,10 +155,12 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
     let (core_in, core_out) = bounded(QUEUE_JOBS_MAX);
     let (door_in, door_out) = bounded(QUEUE_JOBS_MAX);
     let (peers_in, peers_out) = bounded(QUEUE_JOBS_MAX);
+    let (sync_in, sync_out) = bounded(QUEUE_JOBS_MAX);
     // What the core hands on must never make it wait for a disk; its own bounds on unfinal work bound these two.
     let (desk_in, desk_out) = unbounded();
     let (storage_in, storage_out) = unbounded();
-    let queues = Queues { core: core_in, door: door_in, peers: peers_in, desk: desk_in, storage: storage_in };
+    let queues =
+        Queues { core: core_in, door: door_in, peers: peers_in, sync: sync_in, desk: desk_in, storage: storage_in };
     let (ingress_in, ingress_out) = gridbook_engine::ingress::ingress(INGRESS_BUNDLES_MAX);
     let (peers_endpoint, meters_endpoint) = net.endpoints();
     let reader = opened.log.reader();
@@ -180,8 +183,10 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
     threads.start("desk", move || desk.run(&desk_out))?;
     let door = door::DoorKeeper::new(shared.clone(), queues.clone(), ingress_in, meters_endpoint.clone());
     threads.start("door", move || door.run(&door_out))?;
-    let verifier = peers::PeerVerifier::new(shared.clone(), queues.core.clone());
-    threads.start("peers", move || verifier.run(&peers_out))?;
+    for (name, frames) in [("peers", peers_out), ("sync", sync_out)] {
+        let verifier = peers::PeerVerifier::new(shared.clone(), queues.core.clone());
+        threads.start(name, move || verifier.run(&frames))?;
+    }
     let core = core_loop::CoreLoop::new(
         config.index,
         opened.replica,

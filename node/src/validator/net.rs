@@ -130,8 +130,10 @@ async fn sort_peer_event(event: PeerEvent, shared: &Shared, queues: &Queues) {
                 _ => tracing::warn!(peer, "a frame on the consensus stream that is no consensus message"),
             }
         }
-        PeerEvent::Frame { peer, class: _, bytes } => {
-            put(&queues.peers, PeerFrame { from: ValidatorIndex(peer), bytes }, shared).await;
+        PeerEvent::Frame { peer, class, bytes } => {
+            // What was missed must not stand in the way of what is new.
+            let queue = if class == Class::Sync { &queues.sync } else { &queues.peers };
+            put(queue, PeerFrame { from: ValidatorIndex(peer), bytes }, shared).await;
         }
     }
 }
