@@ -8,7 +8,7 @@ use crate::hotstuff::{self, Recipient, Verdict, WallTime};
 use crate::validators::ValidatorIndex;
 
 use super::branches::NoPath;
-use super::messages::{Run, VerifiedChunk, VerifiedRun, VerifiedStep};
+use super::messages::{Run, SYNC_BYTES_MAX, VerifiedChunk, VerifiedRun, VerifiedStep};
 use super::{Effect, PeerMessage, Replica};
 
 /// A header that the core wants checked.
@@ -40,7 +40,7 @@ pub(super) struct Syncing {
 /// How long a header may be ahead of its log before the log is asked for, and how long an answer may take, in microseconds.
 const PULL_AFTER_US: u64 = 30_000;
 const PULL_AGAIN_US: u64 = 1_000_000;
-const SYNC_AGAIN_US: u64 = 1_000_000;
+const SYNC_AGAIN_US: u64 = 3_000_000;
 /// How far a header's time may be ahead of own wall time, in microseconds (CONSENSUS section 3).
 const TIME_TOLERANCE_US: u64 = 500_000;
 /// The most checks, pulls and chunks of views to come that are kept waiting.
@@ -49,8 +49,6 @@ const AWAITED_MAX: usize = 64;
 const EARLY_MAX: usize = 256;
 /// How many pulls are under way at a time.
 const PULLS_MAX: usize = 2;
-/// The most bytes of log in the answer to a pull: verified in a moment, so that it is not asked for twice.
-const PULL_BYTES_MAX: usize = 2 << 20;
 /// The most commands past finality that a leader's log is followed.
 const AHEAD_MAX: u64 = 1_000_000;
 
@@ -250,7 +248,7 @@ impl Replica {
         floor_seq: u64,
         effects: &mut Vec<Effect>,
     ) {
-        let (start, entries) = self.branches.run_to(target, floor_seq, PULL_BYTES_MAX);
+        let (start, entries) = self.branches.run_to(target, floor_seq, SYNC_BYTES_MAX);
         if !entries.is_empty() {
             let message = PeerMessage::Pulled { end: target, run: Run { start, entries } };
             effects.push(Effect::Post { to: Recipient::One(from), message });

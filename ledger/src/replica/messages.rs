@@ -88,8 +88,8 @@ pub enum PeerMessage {
     },
 }
 
-/// The most bytes of log in one answer.
-pub const SYNC_BYTES_MAX: usize = 8 << 20;
+/// About how many bytes of log go into one answer: verified in a moment, so that it is not asked for twice.
+pub const SYNC_BYTES_MAX: usize = 2 << 20;
 
 /// The most entries in one message: no honest validator sends more, and a decoder need not go on.
 const ENTRIES_MAX: usize = 1 << 17;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
@@ -49,34 +50,29 @@ pub(super) struct Desk {
     peers: Peers,
     shared: Arc<Shared>,
     watchers: BTreeMap<MeterId, BTreeSet<ConnectionId>>,
-    /// Final heights not in the index yet: written together when there is a moment.
+    /// Final heights not in the index yet.
     unwritten: Vec<IndexBatch>,
+    written_at: Instant,
 }
 
-/// How many heights are written to the index at once, at most.
-const INDEX_HEIGHTS: usize = 64;
+/// The index is written in large pieces, which costs far less: after so many heights, or so long, or when somebody asks.
+const INDEX_HEIGHTS: usize = 256;
+const INDEX_AFTER: Duration = Duration::from_millis(500);
 
 impl Desk {
     pub(super) fn new(index: Arc<Index>, history: History, meters: Meters, peers: Peers, shared: Arc<Shared>) -> Self {
-        Self { index, history, meters, peers, shared, watchers: BTreeMap::new(), unwritten: Vec::new() }
+        let (watchers, unwritten) = (BTreeMap::new(), Vec::new());
+        Self { index, history, meters, peers, shared, watchers, unwritten, written_at: Instant::now() }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<DeskJob>) {
         loop {
-            let job = match jobs.try_recv() {
-                Ok(job) => Ok(job),
-                Err(_) => {
-                    // A quiet moment: the index catches up.
-                    self.write_index();
-                    jobs.recv_timeout(LOOK_UP)
-                }
-            };
-            match job {
+            match jobs.recv_timeout(LOOK_UP) {
                 Ok(job) => self.work(job),
                 Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => {}
                 Err(_) => break,
             }
-            if self.unwritten.len() >= INDEX_HEIGHTS {
+            if self.unwritten.len() >= INDEX_HEIGHTS || self.written_at.elapsed() >= INDEX_AFTER {
                 self.write_index();
             }
         }
@@ -199,6 +195,7 @@ impl Desk {
     }
 
     fn write_index(&mut self) {
+        self.written_at = Instant::now();
         if self.unwritten.is_empty() {
             return;
         }

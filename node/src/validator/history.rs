@@ -105,7 +105,7 @@ pub(super) struct History {
 }
 
 /// The most headers in one answer.
-const HEADERS_MAX: u64 = 2_048;
+const HEADERS_MAX: u64 = 512;
 
 impl History {
     pub(super) fn new(positions: Positions, reader: LogReader, index: Arc<Index>) -> Self {
