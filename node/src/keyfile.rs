@@ -32,7 +32,7 @@ pub enum KeyFileError {
         why: &'static str,
     },
     /// The file system refused.
-    #[error("{}: {source}", .path.display())]
+    #[error("cannot use {}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,

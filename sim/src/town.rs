@@ -10,7 +10,7 @@ use crate::calendar::{DAY_MS, Date};
 use crate::measured::Measured;
 use crate::meter::{Meter, MeterKind};
 use crate::profiles::PERIODS_PER_DAY;
-use crate::strategy::Agent;
+use crate::strategy::Trader;
 use crate::sun::PPM;
 
 /// What a town is made of.
@@ -127,9 +127,9 @@ impl Town {
         &self.meters
     }
 
-    /// An agent for each meter, by index, at the beginning of the day.
-    pub fn agents(&self) -> Vec<Agent> {
-        self.meters.iter().map(|meter| Agent::new(Arc::clone(meter), &self.config)).collect()
+    /// An trader for each meter, by index, at the beginning of the day.
+    pub fn traders(&self) -> Vec<Trader> {
+        self.meters.iter().map(|meter| Trader::new(Arc::clone(meter), &self.config)).collect()
     }
 
     /// When the first delivery begins.

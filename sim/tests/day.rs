@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gridbook_engine::{DeliveryPeriod, Energy, LedgerTime, MarketRules, Money, Price, Side};
-use gridbook_sim::{Agent, Intent, MeterKind, Town, TownConfig};
+use gridbook_sim::{Intent, MeterKind, Town, TownConfig, Trader};
 use toy::{Notice, play, reliable, tell};
 
 fn town(seed: u64, meters: u32) -> Town {
@@ -32,7 +32,7 @@ fn a_seed_names_one_town_and_one_day() {
 #[test]
 fn a_hundred_meters_trade_a_day_and_every_intent_is_valid() {
     let town = town(1, 100);
-    let (agents, market, _) = play(&town, reliable);
+    let (traders, market, _) = play(&town, reliable);
     let summary = market.supply.summary();
     println!("{:?}\n{summary:?}", market.counts);
     assert_eq!(market.counts.over_headroom, 0);
@@ -42,25 +42,25 @@ fn a_hundred_meters_trade_a_day_and_every_intent_is_valid() {
     assert!(market.counts.unknown * 20 < market.counts.changed, "{:?}", market.counts);
     assert!((200_000..=900_000).contains(&summary.served_ppm), "{summary:?}");
     assert!(summary.served <= summary.traded && summary.served <= summary.demand);
-    for agent in &agents {
-        assert!(agent.position().paid <= agent.deposit());
+    for trader in &traders {
+        assert!(trader.position().paid <= trader.deposit());
     }
 }
 
 #[test]
 fn what_the_traders_think_they_hold_is_what_the_market_says() {
     let town = town(2, 60);
-    let (agents, market, _) = play(&town, reliable);
+    let (traders, market, _) = play(&town, reliable);
     let (mut bought, mut sold, mut paid, mut received) = (Energy::ZERO, Energy::ZERO, Money::ZERO, Money::ZERO);
-    for agent in &agents {
-        let position = agent.position();
+    for trader in &traders {
+        let position = trader.position();
         bought += position.bought;
         sold += position.sold;
         paid += position.paid;
         received += position.received;
         // The last periods are not over at the last batch, so they are still known.
         for period in town.periods().skip(95) {
-            assert_eq!(agent.sold_net_wh(period), market.sold_net_wh(agent.meter().index, period));
+            assert_eq!(trader.sold_net_wh(period), market.sold_net_wh(trader.meter().index, period));
         }
     }
     assert_eq!((bought, paid), (sold, received));
@@ -108,12 +108,12 @@ impl Faults {
 #[test]
 fn repeated_notices_change_nothing() {
     let town = town(4, 60);
-    let twice = |agents: &mut [Agent], notices: Vec<(u32, Notice)>, _| {
+    let twice = |traders: &mut [Trader], notices: Vec<(u32, Notice)>, _| {
         for (meter, notice) in notices {
-            tell(&mut agents[meter as usize], notice);
+            tell(&mut traders[meter as usize], notice);
             // A refusal told twice cannot be told from two refusals; trades and departures can.
             if !matches!(notice, Notice::Rejected { .. }) {
-                tell(&mut agents[meter as usize], notice);
+                tell(&mut traders[meter as usize], notice);
             }
         }
     };
@@ -128,7 +128,7 @@ fn lost_late_and_repeated_notices_leave_valid_orders_and_sound_batteries() {
         let town = town(5 + seed, 60);
         let mut faults = Faults(seed);
         let mut late: Vec<(u32, Notice)> = Vec::new();
-        let (agents, market, _) = play(&town, |agents, notices, _| {
+        let (traders, market, _) = play(&town, |traders, notices, _| {
             let mut arriving = std::mem::take(&mut late);
             for notice in notices {
                 match () {
@@ -139,16 +139,16 @@ fn lost_late_and_repeated_notices_leave_valid_orders_and_sound_batteries() {
                 }
             }
             for (meter, notice) in arriving {
-                tell(&mut agents[meter as usize], notice);
+                tell(&mut traders[meter as usize], notice);
             }
         });
         // The toy market asserted tick, lot, gate and names at its door; what it refused for headroom must be rare.
         let counts = market.counts;
         assert!(counts.over_headroom * 1_000 < counts.placed + counts.changed, "{counts:?}");
         assert!(counts.trades > 1_000, "{counts:?}");
-        for agent in agents {
-            let Some(battery) = agent.meter().battery else { continue };
-            assert!(agent.state_of_charge().unwrap() <= battery.capacity);
+        for trader in traders {
+            let Some(battery) = trader.meter().battery else { continue };
+            assert!(trader.state_of_charge().unwrap() <= battery.capacity);
         }
     }
 }
@@ -156,33 +156,33 @@ fn lost_late_and_repeated_notices_leave_valid_orders_and_sound_batteries() {
 #[test]
 fn a_lost_fill_is_found_out_when_the_order_leaves() {
     let town = town(1, 50);
-    let mut agent = town.agents().remove(0);
+    let mut trader = town.traders().remove(0);
     let now = town.batch_times().next().unwrap();
-    let (client_id, energy, price) = first_place(&agent.plan(now));
-    agent.on_gone(client_id, Energy(energy.0 / 4));
-    let known = agent.position();
+    let (client_id, energy, price) = first_place(&trader.plan(now));
+    trader.on_gone(client_id, Energy(energy.0 / 4));
+    let known = trader.position();
     assert_eq!(known.bought + known.sold, Energy(energy.0 - energy.0 / 4));
     // The notice comes after all, in two parts, and once more.
-    agent.on_fill(client_id, Energy(1), price);
-    agent.on_fill(client_id, Energy(energy.0 - energy.0 / 4 - 1), price);
-    agent.on_fill(client_id, energy, price);
-    assert_eq!(agent.position(), known);
+    trader.on_fill(client_id, Energy(1), price);
+    trader.on_fill(client_id, Energy(energy.0 - energy.0 / 4 - 1), price);
+    trader.on_fill(client_id, energy, price);
+    assert_eq!(trader.position(), known);
 }
 
 #[test]
 fn a_refused_place_is_tried_again_and_an_unknown_order_is_no_matter() {
     let town = town(1, 50);
-    let mut agent = town.agents().remove(0);
+    let mut trader = town.traders().remove(0);
     let now = town.batch_times().next().unwrap();
-    let first = agent.plan(now);
+    let first = trader.plan(now);
     for intent in &first {
-        agent.on_rejected(intent.client_id());
+        trader.on_rejected(intent.client_id());
     }
-    agent.on_fill(9_999, Energy(5), Price(100_000));
-    agent.on_gone(9_999, Energy(5));
-    agent.on_rejected(9_999);
-    assert_eq!(agent.position().bought + agent.position().sold, Energy::ZERO);
-    let again = agent.plan(now);
+    trader.on_fill(9_999, Energy(5), Price(100_000));
+    trader.on_gone(9_999, Energy(5));
+    trader.on_rejected(9_999);
+    assert_eq!(trader.position().bought + trader.position().sold, Energy::ZERO);
+    let again = trader.plan(now);
     assert_eq!(again.len(), first.len());
     assert!(again.iter().all(|intent| intent.client_id() > first.len() as u64));
 }
@@ -198,10 +198,10 @@ fn first_place(intents: &[Intent]) -> (u64, Energy, Price) {
 #[test]
 fn a_bundle_planned_twice_asks_for_nothing_more() {
     let town = town(1, 50);
-    for mut agent in town.agents() {
+    for mut trader in town.traders() {
         for now in town.batch_times().take(20) {
-            agent.plan(now);
-            assert_eq!(agent.plan(now), []);
+            trader.plan(now);
+            assert_eq!(trader.plan(now), []);
         }
     }
 }
@@ -211,25 +211,25 @@ fn batteries_keep_their_word_whatever_part_of_their_orders_is_filled() {
     // No market here: each order is filled by chance, whole, in part or not at all, on both sides alike.
     let config = TownConfig { meters: 30, battery_share_ppm: 1_000_000, pv_share_ppm: 0, ..TownConfig::default() };
     let town = Town::new(config).unwrap();
-    for (seed, mut agent) in (0..).zip(town.agents()) {
-        let capacity = agent.meter().battery.unwrap().capacity;
+    for (seed, mut trader) in (0..).zip(town.traders()) {
+        let capacity = trader.meter().battery.unwrap().capacity;
         let mut faults = Faults(seed);
         let mut open: BTreeMap<u64, (Energy, Price)> = BTreeMap::new();
-        let mut promised = agent.charge_bounds().unwrap();
+        let mut promised = trader.charge_bounds().unwrap();
         let mut seen = (capacity, Energy::ZERO);
         for now in town.batch_times() {
-            for intent in agent.plan(now) {
+            for intent in trader.plan(now) {
                 follow(&mut open, intent);
             }
-            let charge = agent.state_of_charge().unwrap();
+            let charge = trader.state_of_charge().unwrap();
             assert!(promised.0 <= charge && charge <= promised.1, "{charge} outside {promised:?}");
-            promised = agent.charge_bounds().unwrap();
+            promised = trader.charge_bounds().unwrap();
             assert!(promised.1 <= capacity);
             seen = (seen.0.min(charge), seen.1.max(charge));
             for (client_id, (energy, price)) in &mut open {
                 if !faults.one_in(3) {
                     let filled = if faults.one_in(2) { *energy } else { Energy(energy.0 / 3) };
-                    agent.on_fill(*client_id, filled, *price);
+                    trader.on_fill(*client_id, filled, *price);
                     *energy -= filled;
                 }
             }
@@ -277,7 +277,7 @@ fn nothing_is_sent_for_a_gate_that_would_be_closed_on_arrival() {
     let starts = second.starts_at(rules.mtu_minutes).0;
     let last_call = starts - rules.gate_ms - town.config().safety_ms;
     let periods_at = |now: u64| -> Vec<DeliveryPeriod> {
-        let intents = town.agents().remove(0).plan(LedgerTime(now));
+        let intents = town.traders().remove(0).plan(LedgerTime(now));
         let period = |intent: &Intent| match *intent {
             Intent::Place { period, .. } => Some(period),
             _ => None,
@@ -294,8 +294,8 @@ fn limits_stay_between_feed_in_and_retail_and_most_neighbours_agree() {
     let town = town(1, 300);
     let noon = town.batch_times().nth(50).unwrap();
     let (mut buys, mut sells) = (Vec::new(), Vec::new());
-    for mut agent in town.agents() {
-        for intent in agent.plan(noon) {
+    for mut trader in town.traders() {
+        for intent in trader.plan(noon) {
             let Intent::Place { side, price, .. } = intent else { continue };
             assert!((town.config().feed_in..=town.config().retail).contains(&price));
             if side == Side::Buy { buys.push(price) } else { sells.push(price) }

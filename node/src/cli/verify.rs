@@ -1,5 +1,6 @@
 //! `gridbook verify`.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -66,7 +67,7 @@ fn verify_receipt(global: &Global, file: &Path, genesis: &Path) -> anyhow::Resul
 
 fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyhow::Result<()> {
     let genesis = read_genesis(genesis)?;
-    let quiet = global.json;
+    let quiet = global.json || !std::io::stderr().is_terminal();
     let report = verify_chain(data_dir, &genesis, |height| {
         if !quiet {
             eprint!("\rheader {height} holds");

@@ -34,6 +34,7 @@ use gridbook_engine::LedgerTime;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::hotstuff::WallTime;
+use gridbook_ledger::store::DataDir;
 use gridbook_net::{MeterEndpoint, ValidatorEndpoint};
 
 use crate::admin::Health;
@@ -149,6 +150,8 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
 struct Threads {
     queues: Queues,
     handles: Vec<JoinHandle<()>>,
+    /// Held until the last thread has ended, so that nobody else touches the directory.
+    _lock: DataDir,
 }
 
 fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &net::Net) -> anyhow::Result<Threads> {
@@ -166,7 +169,7 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
     let reader = opened.log.reader();
     let index = Arc::new(opened.index);
 
-    let mut threads = Threads { queues: queues.clone(), handles: Vec::new() };
+    let mut threads = Threads { queues: queues.clone(), handles: Vec::new(), _lock: opened.dir };
     let storage = storage::Storage::new(
         opened.log,
         opened.safety,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, Price, Side};
-use gridbook_sim::{Agent, Intent, LocalSupply, Town};
+use gridbook_sim::{Intent, LocalSupply, Town, Trader};
 
 /// What the market says to a meter.
 #[derive(Clone, Copy, Debug)]
@@ -236,28 +236,28 @@ impl ToyMarket {
     }
 }
 
-pub(crate) fn tell(agent: &mut Agent, notice: Notice) {
+pub(crate) fn tell(trader: &mut Trader, notice: Notice) {
     match notice {
-        Notice::Trade { trade, client_id, energy, price } => agent.on_trade(trade, client_id, energy, price),
-        Notice::Rejected { client_id } => agent.on_rejected(client_id),
-        Notice::Gone { client_id, remaining } => agent.on_gone(client_id, remaining),
+        Notice::Trade { trade, client_id, energy, price } => trader.on_trade(trade, client_id, energy, price),
+        Notice::Rejected { client_id } => trader.on_rejected(client_id),
+        Notice::Gone { client_id, remaining } => trader.on_gone(client_id, remaining),
     }
 }
 
 /// Plays the day: everyone plans, then all bundles arrive in the order of the meters, then everyone hears what happened.
-/// `post` decides what of the notices arrives, and may look at the agents after each batch.
+/// `post` decides what of the notices arrives, and may look at the traders after each batch.
 pub(crate) fn play(
     town: &Town,
-    mut post: impl FnMut(&mut [Agent], Vec<(u32, Notice)>, LedgerTime),
-) -> (Vec<Agent>, ToyMarket, Vec<Vec<Intent>>) {
-    let mut agents = town.agents();
+    mut post: impl FnMut(&mut [Trader], Vec<(u32, Notice)>, LedgerTime),
+) -> (Vec<Trader>, ToyMarket, Vec<Vec<Intent>>) {
+    let mut traders = town.traders();
     let mut market = ToyMarket::new(town);
     let mut sent = Vec::new();
     for now in town.batch_times() {
         market.advance(now);
         let notices = std::mem::take(&mut market.notices);
-        post(&mut agents, notices, now);
-        let bundles: Vec<Vec<Intent>> = agents.iter_mut().map(|agent| agent.plan(now)).collect();
+        post(&mut traders, notices, now);
+        let bundles: Vec<Vec<Intent>> = traders.iter_mut().map(|trader| trader.plan(now)).collect();
         for (meter, bundle) in (0..).zip(&bundles) {
             for intent in bundle {
                 market.submit(meter, *intent, now);
@@ -265,14 +265,14 @@ pub(crate) fn play(
         }
         sent.extend(bundles);
         let notices = std::mem::take(&mut market.notices);
-        post(&mut agents, notices, now);
+        post(&mut traders, notices, now);
     }
-    (agents, market, sent)
+    (traders, market, sent)
 }
 
 /// Post that always arrives.
-pub(crate) fn reliable(agents: &mut [Agent], notices: Vec<(u32, Notice)>, _now: LedgerTime) {
+pub(crate) fn reliable(traders: &mut [Trader], notices: Vec<(u32, Notice)>, _now: LedgerTime) {
     for (meter, notice) in notices {
-        tell(&mut agents[meter as usize], notice);
+        tell(&mut traders[meter as usize], notice);
     }
 }
