@@ -2,7 +2,7 @@
 //! and the orders they would place.
 //!
 //! A [`Town`] is a pure function of its seed (and of the measured files, where they are used): the same on every processor and
-//! in every run. The crate contains no clocks, threads, sockets, keys or signatures. An [`Trader`] says what a meter wants as plain
+//! in every run. The crate contains no clocks, threads, sockets, keys or signatures. An [`Prosumer`] says what a meter wants as plain
 //! [`Intent`]s; whoever drives it signs them, sends them, and tells it what became of them.
 //!
 //! The town's clock is UTC: the day of the configured date begins at 00:00 UTC and its 96 quarter-hours follow the profiles as
@@ -23,5 +23,5 @@ pub use measured::{Measured, MeasuredError};
 pub use meter::{BatterySpec, Forecast, Meter, MeterKind};
 pub use profiles::{PERIODS_PER_DAY, Profile};
 pub use report::{LocalSummary, LocalSupply};
-pub use strategy::{Intent, Position, Trader};
+pub use strategy::{Intent, Position, Prosumer};
 pub use town::{Town, TownConfig, TownError};

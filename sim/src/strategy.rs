@@ -27,7 +27,7 @@ const DUST_WH: u64 = 3;
 /// The trader of one meter. It learns of the market only by its `on_*` methods, each of which bears being called late, twice, for
 /// an order it does not know, or never.
 #[derive(Clone, Debug)]
-pub struct Trader {
+pub struct Prosumer {
     meter: Arc<Meter>,
     rules: MarketRules,
     pricing: Pricing,
@@ -58,7 +58,7 @@ struct Targets {
     battery_wh: i64,
 }
 
-impl Trader {
+impl Prosumer {
     pub(crate) fn new(meter: Arc<Meter>, config: &TownConfig) -> Self {
         Self {
             rules: config.rules,
@@ -89,7 +89,7 @@ impl Trader {
     /// The orders and corrections to send now, as one bundle in this order. It may be empty.
     ///
     /// Each intent is on tick and lot, is for a period whose gate stays open for the safety margin, and fits the meter's headroom
-    /// if the ones before it are taken. The trader takes them as sent: a refusal must be told by [`Trader::on_rejected`].
+    /// if the ones before it are taken. The trader takes them as sent: a refusal must be told by [`Prosumer::on_rejected`].
     pub fn plan(&mut self, now: LedgerTime) -> Vec<Intent> {
         self.settle(now);
         self.orders.age(now, &self.rules, self.meter.area);
@@ -104,7 +104,7 @@ impl Trader {
     }
 
     /// An order traded. Told twice, the second is taken for another fill of the same order as far as its energy reaches; use
-    /// [`Trader::on_trade`] where repeats can happen.
+    /// [`Prosumer::on_trade`] where repeats can happen.
     pub fn on_fill(&mut self, client_id: u64, energy: Energy, price: Price) {
         self.orders.on_fill(client_id, energy, price);
     }
@@ -138,7 +138,7 @@ impl Trader {
         self.orders.net_wh(period)
     }
 
-    /// What the battery holds, counted up to the last [`Trader::plan`]; nothing without a battery.
+    /// What the battery holds, counted up to the last [`Prosumer::plan`]; nothing without a battery.
     pub fn state_of_charge(&self) -> Option<Energy> {
         self.battery.as_ref().map(Battery::charge)
     }

@@ -10,7 +10,7 @@ use crate::calendar::{DAY_MS, Date};
 use crate::measured::Measured;
 use crate::meter::{Meter, MeterKind};
 use crate::profiles::PERIODS_PER_DAY;
-use crate::strategy::Trader;
+use crate::strategy::Prosumer;
 use crate::sun::PPM;
 
 /// What a town is made of.
@@ -128,8 +128,8 @@ impl Town {
     }
 
     /// An trader for each meter, by index, at the beginning of the day.
-    pub fn traders(&self) -> Vec<Trader> {
-        self.meters.iter().map(|meter| Trader::new(Arc::clone(meter), &self.config)).collect()
+    pub fn prosumers(&self) -> Vec<Prosumer> {
+        self.meters.iter().map(|meter| Prosumer::new(Arc::clone(meter), &self.config)).collect()
     }
 
     /// When the first delivery begins.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gridbook_engine::{DeliveryPeriod, Energy, LedgerTime, MarketRules, Money, Price, Side};
-use gridbook_sim::{Intent, MeterKind, Town, TownConfig, Trader};
+use gridbook_sim::{Intent, MeterKind, Prosumer, Town, TownConfig};
 use toy::{Notice, play, reliable, tell};
 
 fn town(seed: u64, meters: u32) -> Town {
@@ -108,7 +108,7 @@ impl Faults {
 #[test]
 fn repeated_notices_change_nothing() {
     let town = town(4, 60);
-    let twice = |traders: &mut [Trader], notices: Vec<(u32, Notice)>, _| {
+    let twice = |traders: &mut [Prosumer], notices: Vec<(u32, Notice)>, _| {
         for (meter, notice) in notices {
             tell(&mut traders[meter as usize], notice);
             // A refusal told twice cannot be told from two refusals; trades and departures can.
@@ -156,7 +156,7 @@ fn lost_late_and_repeated_notices_leave_valid_orders_and_sound_batteries() {
 #[test]
 fn a_lost_fill_is_found_out_when_the_order_leaves() {
     let town = town(1, 50);
-    let mut trader = town.traders().remove(0);
+    let mut trader = town.prosumers().remove(0);
     let now = town.batch_times().next().unwrap();
     let (client_id, energy, price) = first_place(&trader.plan(now));
     trader.on_gone(client_id, Energy(energy.0 / 4));
@@ -172,7 +172,7 @@ fn a_lost_fill_is_found_out_when_the_order_leaves() {
 #[test]
 fn a_refused_place_is_tried_again_and_an_unknown_order_is_no_matter() {
     let town = town(1, 50);
-    let mut trader = town.traders().remove(0);
+    let mut trader = town.prosumers().remove(0);
     let now = town.batch_times().next().unwrap();
     let first = trader.plan(now);
     for intent in &first {
@@ -198,7 +198,7 @@ fn first_place(intents: &[Intent]) -> (u64, Energy, Price) {
 #[test]
 fn a_bundle_planned_twice_asks_for_nothing_more() {
     let town = town(1, 50);
-    for mut trader in town.traders() {
+    for mut trader in town.prosumers() {
         for now in town.batch_times().take(20) {
             trader.plan(now);
             assert_eq!(trader.plan(now), []);
@@ -211,7 +211,7 @@ fn batteries_keep_their_word_whatever_part_of_their_orders_is_filled() {
     // No market here: each order is filled by chance, whole, in part or not at all, on both sides alike.
     let config = TownConfig { meters: 30, battery_share_ppm: 1_000_000, pv_share_ppm: 0, ..TownConfig::default() };
     let town = Town::new(config).unwrap();
-    for (seed, mut trader) in (0..).zip(town.traders()) {
+    for (seed, mut trader) in (0..).zip(town.prosumers()) {
         let capacity = trader.meter().battery.unwrap().capacity;
         let mut faults = Faults(seed);
         let mut open: BTreeMap<u64, (Energy, Price)> = BTreeMap::new();
@@ -277,7 +277,7 @@ fn nothing_is_sent_for_a_gate_that_would_be_closed_on_arrival() {
     let starts = second.starts_at(rules.mtu_minutes).0;
     let last_call = starts - rules.gate_ms - town.config().safety_ms;
     let periods_at = |now: u64| -> Vec<DeliveryPeriod> {
-        let intents = town.traders().remove(0).plan(LedgerTime(now));
+        let intents = town.prosumers().remove(0).plan(LedgerTime(now));
         let period = |intent: &Intent| match *intent {
             Intent::Place { period, .. } => Some(period),
             _ => None,
@@ -294,7 +294,7 @@ fn limits_stay_between_feed_in_and_retail_and_most_neighbours_agree() {
     let town = town(1, 300);
     let noon = town.batch_times().nth(50).unwrap();
     let (mut buys, mut sells) = (Vec::new(), Vec::new());
-    for mut trader in town.traders() {
+    for mut trader in town.prosumers() {
         for intent in trader.plan(noon) {
             let Intent::Place { side, price, .. } = intent else { continue };
             assert!((town.config().feed_in..=town.config().retail).contains(&price));

@@ -1,4 +1,4 @@
-//! The day: at every quarter-hour each meter plans, signs one bundle and sends it; fills come back and are told to its trader.
+//! The day: at every quarter-hour each meter plans, signs one bundle and sends it; fills come back and are told to its prosumer.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
-use gridbook_sim::{Intent, Town, Trader};
+use gridbook_sim::{Intent, Prosumer, Town};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -51,7 +51,7 @@ pub(super) struct Day {
 }
 
 struct Trader {
-    trader: Trader,
+    prosumer: Prosumer,
     key: SecretKey,
     gateway: Client,
     area: gridbook_engine::AreaId,
@@ -101,11 +101,11 @@ impl Day {
         lines: Lines,
         screen: Screen,
     ) -> Self {
-        let traders = town.traders().into_iter().zip(keys).zip(lines.gateways.iter().cycle());
+        let traders = town.prosumers().into_iter().zip(keys).zip(lines.gateways.iter().cycle());
         let traders: Vec<Trader> = traders
-            .map(|((trader, key), gateway)| {
-                let (area, gateway) = (trader.meter().area, gateway.clone());
-                Trader { trader, key, gateway, area, in_flight: false, waiting: false }
+            .map(|((prosumer, key), gateway)| {
+                let (area, gateway) = (prosumer.meter().area, gateway.clone());
+                Trader { prosumer, key, gateway, area, in_flight: false, waiting: false }
             })
             .collect();
         let chunks = u32::try_from(traders.len().div_ceil(CHUNK)).unwrap_or(u32::MAX).max(1);
@@ -198,7 +198,7 @@ impl Day {
         let now = self.now();
         let trader = &mut self.traders[index];
         trader.waiting = false;
-        let intents = trader.trader.plan(now);
+        let intents = trader.prosumer.plan(now);
         if intents.is_empty() {
             return;
         }
@@ -223,22 +223,22 @@ impl Day {
         self.in_flight -= 1;
         let trader = &mut self.traders[sent.trader];
         trader.in_flight = false;
-        let meter = MeterId(trader.trader.meter().index);
+        let meter = MeterId(trader.prosumer.meter().index);
         match &sent.result {
             Ok(done) => {
                 for record in &done.records {
                     if let Outcome::Rejected(code) = record.outcome {
                         self.tally.on_rejected(code.name(), 1);
-                        trader.trader.on_rejected(record.client_id);
+                        trader.prosumer.on_rejected(record.client_id);
                     }
-                    tell(&mut trader.trader, meter, record);
+                    tell(&mut trader.prosumer, meter, record);
                 }
                 self.tally.traded_for = self.first_sent.map_or(Duration::ZERO, |first| first.elapsed());
                 self.tally.on_final(done, orders(&sent.intents), sent.took);
             }
             Err(ClientError::Refused(code)) => {
                 self.tally.on_rejected(code.name(), sent.intents.len() as u64);
-                sent.intents.iter().for_each(|intent| trader.trader.on_rejected(intent.client_id()));
+                sent.intents.iter().for_each(|intent| trader.prosumer.on_rejected(intent.client_id()));
             }
             Err(error) => {
                 tracing::warn!(meter = meter.0, %error, "a bundle's end is not known");
@@ -254,7 +254,7 @@ impl Day {
         self.tally.on_watched(event.meter, &event.record);
         let trader = usize::try_from(event.meter.0).ok().and_then(|index| self.traders.get_mut(index));
         if let Some(trader) = trader {
-            tell(&mut trader.trader, event.meter, &event.record);
+            tell(&mut trader.prosumer, event.meter, &event.record);
         }
     }
 
@@ -311,13 +311,13 @@ fn orders(intents: &[Intent]) -> u64 {
     intents.iter().filter(|intent| matches!(intent, Intent::Place { .. } | Intent::Replace { .. })).count() as u64
 }
 
-/// Tells an trader what a record says about its orders. Being told twice, by the answer and by the watch, changes nothing.
-fn tell(trader: &mut Trader, meter: MeterId, record: &Record) {
+/// Tells an prosumer what a record says about its orders. Being told twice, by the answer and by the watch, changes nothing.
+fn tell(prosumer: &mut Prosumer, meter: MeterId, record: &Record) {
     for event in &record.events {
         match *event {
             RecordEvent::Trade { maker, taker, price, energy, .. } => {
                 for party in [maker, taker].into_iter().filter(|party| party.meter == meter) {
-                    trader.on_trade(trade_number(record.seq, maker), party.client_id, energy, price);
+                    prosumer.on_trade(trade_number(record.seq, maker), party.client_id, energy, price);
                 }
             }
             RecordEvent::Dropped { order, remaining }
@@ -325,10 +325,10 @@ fn tell(trader: &mut Trader, meter: MeterId, record: &Record) {
             | RecordEvent::Expired { order, remaining, .. }
                 if order.meter == meter =>
             {
-                trader.on_gone(order.client_id, remaining);
+                prosumer.on_gone(order.client_id, remaining);
             }
             RecordEvent::Reduced { order, remaining } if order.meter == meter && remaining.is_zero() => {
-                trader.on_gone(order.client_id, remaining);
+                prosumer.on_gone(order.client_id, remaining);
             }
             _ => {}
         }

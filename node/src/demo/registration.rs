@@ -22,7 +22,7 @@ pub(super) async fn register(
     keys: &[SecretKey],
 ) -> anyhow::Result<()> {
     let operator = read_key(&network.operator_key_file())?;
-    let per_meter = town.traders().into_iter().zip(keys).map(|(trader, key)| {
+    let per_meter = town.prosumers().into_iter().zip(keys).map(|(trader, key)| {
         let (meter, deposit) = (trader.meter(), trader.deposit());
         let (account, number) = (AccountId(meter.index), MeterId(meter.index));
         let (import_max_wh, export_max_wh) = (meter.max_import, meter.max_export);

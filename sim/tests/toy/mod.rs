@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, Price, Side};
-use gridbook_sim::{Intent, LocalSupply, Town, Trader};
+use gridbook_sim::{Intent, LocalSupply, Prosumer, Town};
 
 /// What the market says to a meter.
 #[derive(Clone, Copy, Debug)]
@@ -236,7 +236,7 @@ impl ToyMarket {
     }
 }
 
-pub(crate) fn tell(trader: &mut Trader, notice: Notice) {
+pub(crate) fn tell(trader: &mut Prosumer, notice: Notice) {
     match notice {
         Notice::Trade { trade, client_id, energy, price } => trader.on_trade(trade, client_id, energy, price),
         Notice::Rejected { client_id } => trader.on_rejected(client_id),
@@ -248,9 +248,9 @@ pub(crate) fn tell(trader: &mut Trader, notice: Notice) {
 /// `post` decides what of the notices arrives, and may look at the traders after each batch.
 pub(crate) fn play(
     town: &Town,
-    mut post: impl FnMut(&mut [Trader], Vec<(u32, Notice)>, LedgerTime),
-) -> (Vec<Trader>, ToyMarket, Vec<Vec<Intent>>) {
-    let mut traders = town.traders();
+    mut post: impl FnMut(&mut [Prosumer], Vec<(u32, Notice)>, LedgerTime),
+) -> (Vec<Prosumer>, ToyMarket, Vec<Vec<Intent>>) {
+    let mut traders = town.prosumers();
     let mut market = ToyMarket::new(town);
     let mut sent = Vec::new();
     for now in town.batch_times() {
@@ -271,7 +271,7 @@ pub(crate) fn play(
 }
 
 /// Post that always arrives.
-pub(crate) fn reliable(traders: &mut [Trader], notices: Vec<(u32, Notice)>, _now: LedgerTime) {
+pub(crate) fn reliable(traders: &mut [Prosumer], notices: Vec<(u32, Notice)>, _now: LedgerTime) {
     for (meter, notice) in notices {
         tell(&mut traders[meter as usize], notice);
     }
