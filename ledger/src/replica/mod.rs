@@ -13,6 +13,7 @@ mod checkpoint;
 mod execution;
 mod finality;
 mod follow;
+mod history;
 mod lead;
 mod log_record;
 mod messages;
@@ -31,6 +32,7 @@ use crate::state::State;
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
 pub use boundary::{Effect, FinalBundle, FinalStep, Input};
+pub use history::sync_answer;
 pub use log_record::{FinalProof, LogRecord, archive, unarchive};
 pub use messages::{
     Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbook_ledger::bytes::{Reader, Writer};
-use gridbook_ledger::header::LogPoint;
-use gridbook_ledger::hotstuff::{Proposal, QuorumCert};
-use gridbook_ledger::replica::{FinalProof, LogRecord, PeerMessage, Run, SYNC_BYTES_MAX, SyncStep, unarchive};
+use gridbook_ledger::hotstuff::Proposal;
+use gridbook_ledger::replica::{FinalProof, LogRecord, PeerMessage, sync_answer, unarchive};
 use gridbook_ledger::store::{Index, LogPosition, LogReader, LogRecordRef, QueryIndex, StoreError};
 use parking_lot::Mutex;
 
@@ -127,62 +126,20 @@ impl History {
                 None => break,
             }
         }
-        // The certificate of each header is in the next one, so the last one found only certifies.
-        let mut steps = self.with_commands(&headers)?;
-        if steps.len() == headers.len() {
-            steps.pop();
-        }
-        let tip: Option<QuorumCert> = headers.get(steps.len()).map(|next| next.justify.clone());
-        Ok((!steps.is_empty()).then_some(PeerMessage::SyncResponse { steps, tip }))
-    }
-
-    /// Finds the commands of headers in the log file: those of branches that were given up lie between them.
-    fn with_commands(&self, headers: &[Proposal]) -> Result<Vec<SyncStep>, StoreError> {
-        let mut steps = Vec::new();
-        let Some(first) = headers.first() else { return Ok(steps) };
-        let mut begin = first.header.first_seq - 1;
-        let mut records = self.reader.read_from(self.positions.before(begin));
-        // What the log says after `begin`, as far as it was read: end, place before, bytes.
-        let mut entries: Vec<(LogPoint, Vec<u8>)> = Vec::new();
-        let mut bytes = 0;
-        for proposal in headers {
-            let end = proposal.header.log_end();
-            if !proposal.header.is_empty() {
-                while !reaches(&entries, end) {
-                    let Some(LogRecordRef { kind, payload, .. }) = records.advance()? else { return Ok(steps) };
-                    collect(&mut entries, begin, LogRecord::decode(kind, payload).ok());
+        let Some(first) = headers.first() else { return Ok(None) };
+        let mut records = self.reader.read_from(self.positions.before(first.header.first_seq - 1));
+        let readable = std::iter::from_fn(move || {
+            loop {
+                match records.advance() {
+                    Ok(Some(LogRecordRef { kind, payload, .. })) => match LogRecord::decode(kind, payload) {
+                        Ok(record) => return Some(Ok(record)),
+                        Err(_) => continue,
+                    },
+                    Ok(None) => return None,
+                    Err(error) => return Some(Err(error)),
                 }
             }
-            let count = entries.iter().take_while(|(start, _)| start.seq < end.seq).count();
-            let rest = entries.split_off(count);
-            let run = std::mem::replace(&mut entries, rest);
-            let start = run.first().map_or(end, |(start, _)| *start);
-            bytes += run.iter().map(|(_, entry)| entry.len()).sum::<usize>();
-            if bytes > SYNC_BYTES_MAX && !steps.is_empty() {
-                return Ok(steps);
-            }
-            let run = Run { start, entries: run.into_iter().map(|(_, entry)| entry).collect() };
-            steps.push(SyncStep { proposal: proposal.clone(), run });
-            begin = end.seq;
-        }
-        Ok(steps)
-    }
-}
-
-/// Whether the entries read so far run to a place: by its digest, so that no other branch is taken for it.
-fn reaches(entries: &[(LogPoint, Vec<u8>)], end: LogPoint) -> bool {
-    let Some(last) = entries.iter().rev().find(|(start, _)| start.seq < end.seq) else { return false };
-    gridbook_ledger::replica::end_of(last.0, &last.1) == Some(end)
-}
-
-fn collect(entries: &mut Vec<(LogPoint, Vec<u8>)>, begin: u64, record: Option<LogRecord>) {
-    match record {
-        Some(LogRecord::Entry { start_seq, before, entry }) if start_seq >= begin => {
-            // Whatever stood here before was given up, or is this very entry read again.
-            entries.retain(|(start, _)| start.seq < start_seq);
-            entries.push((LogPoint { seq: start_seq, digest: before }, entry));
-        }
-        Some(LogRecord::Truncate { to_seq }) => entries.retain(|(start, _)| start.seq < to_seq),
-        _ => {}
+        });
+        sync_answer(&headers, readable)
     }
 }
