@@ -72,14 +72,38 @@ impl Replica {
             return self.log_grew(effects);
         }
         match self.go_through(end, effects) {
-            Ok(()) if cut && self.tail.end() == end => self.cut(),
-            Ok(()) | Err(NoPath::Conflict) => {}
+            Ok(()) => {
+                self.followed = Some(end);
+                if cut && self.tail.end() == end {
+                    self.cut();
+                }
+            }
+            Err(NoPath::Conflict) => {}
             Err(NoPath::Missing(point)) => {
                 let leader = self.core.leader();
                 self.pull(point, vec![leader], effects);
             }
         }
         self.log_grew(effects);
+    }
+
+    /// A view is over: of its log only what was voted for or certified may live on. The rest is undone, so that its bundles
+    /// are in the pool again, for the next leader, who may know nothing of them.
+    pub(super) fn shed_unvoted(&mut self, effects: &mut Vec<Effect>) {
+        let record = self.core.record();
+        let ends = [record.last_voted, Some(record.high_qc.header)].into_iter().flatten();
+        let ends = ends.filter_map(|header| Some(self.core.proposal(header.hash)?.header.log_end()));
+        let keep = ends.filter(|end| self.tail.contains(*end)).max_by_key(|end| end.seq).unwrap_or(self.tail.base());
+        self.rewind(keep, effects);
+    }
+
+    /// The header of a new leader that streamed nothing beyond it leaves out what was executed beyond it in views before.
+    fn shed_beyond(&mut self, header: &Header, effects: &mut Vec<Effect>) {
+        let leads_me = header.rank.view == self.core.view() && header.proposer != self.config.me;
+        let end = header.log_end();
+        if leads_me && self.followed.is_none_or(|followed| followed.seq <= end.seq) {
+            self.rewind(end, effects);
+        }
     }
 
     pub(super) fn take_early_chunks(&mut self, effects: &mut Vec<Effect>) {
@@ -167,6 +191,10 @@ impl Replica {
             return Some(Verdict::Holds);
         }
         let header = check.header.clone();
+        if header.height <= self.final_header.height {
+            // Another one became final in its place, and what it began from is out of reach now.
+            return None;
+        }
         let parent = self.header(header.parent)?;
         let (parent_end, parent_time_ms, end) = (parent.log_end(), parent.time_ms, header.log_end());
         match self.go_through(end, effects) {
@@ -188,6 +216,7 @@ impl Replica {
             check.hold_until = Some(WallTime(votable_from));
             return None;
         }
+        self.shed_beyond(&header, effects);
         Some(Verdict::Holds)
     }
 
@@ -282,18 +311,32 @@ impl Replica {
 
     pub(super) fn retry_sync(&mut self, effects: &mut Vec<Effect>) {
         let from_height = self.final_header.height + 1;
-        let Some(sync) = &mut self.sync else { return };
-        if sync.ask_at > self.now {
+        let Some(target) = self.sync.as_ref().filter(|sync| sync.ask_at <= self.now).map(|sync| sync.target) else {
             return;
-        }
-        if self.final_header.rank >= sync.target.rank {
+        };
+        if self.hangs_together(target) {
             self.sync = None;
             return;
         }
+        let Some(sync) = &mut self.sync else { return };
         let to = sync.sources[sync.asked % sync.sources.len()];
         sync.asked += 1;
         sync.ask_at = WallTime(self.now.0 + SYNC_AGAIN_US);
         effects.push(Effect::Post { to: Recipient::One(to), message: PeerMessage::SyncRequest { from_height } });
+    }
+
+    /// Whether every header from the last final one to this one is known. To know it alone is not enough: headers are also
+    /// fetched one by one from the newest backwards, as far back as others keep them at hand.
+    fn hangs_together(&self, target: HeaderRef) -> bool {
+        let (end, end_hash) = (self.core.final_header(), self.core.final_hash());
+        let mut hash = target.hash;
+        while hash != end_hash && target.rank > end.rank {
+            match self.core.proposal(hash) {
+                Some(proposal) if proposal.header.height > end.height => hash = proposal.header.parent,
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// Another validator's history: executed and compared before it is believed.

@@ -56,6 +56,8 @@ const CHUNK_BYTES: usize = 256 * 1024;
 impl Replica {
     pub(super) fn enter_view(&mut self, view: u64, leader: ValidatorIndex, effects: &mut Vec<Effect>) {
         effects.push(Effect::View { view, leader });
+        self.followed = None;
+        self.shed_unvoted(effects);
         self.lead = (leader == self.config.me).then(|| Lead {
             view,
             durable: false,

@@ -73,6 +73,8 @@ pub struct Replica {
     /// Chunks of a view that this validator has not entered yet.
     early: VecDeque<VerifiedChunk>,
     sync: Option<follow::Syncing>,
+    /// The end of the last chunk of this view that was executed.
+    followed: Option<LogPoint>,
     waiting_told: bool,
     core_wake: Option<WallTime>,
     wake_told: Option<WallTime>,

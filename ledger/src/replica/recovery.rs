@@ -102,6 +102,7 @@ impl Recovery {
             awaited: Default::default(),
             early: Default::default(),
             sync: None,
+            followed: None,
             waiting_told: false,
             core_wake: None,
             wake_told: None,
