@@ -9,6 +9,7 @@
 //! if UTC were the local time, summer time included.
 
 pub mod calendar;
+pub mod cluster;
 mod draw;
 pub mod measured;
 pub mod meter;

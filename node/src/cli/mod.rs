@@ -5,6 +5,7 @@ mod genesis;
 mod init;
 mod keys;
 mod meter;
+mod sim;
 mod validator;
 mod verify;
 
@@ -71,6 +72,9 @@ enum Command {
     Verify(verify::Verify),
     /// Four validators and a town of meters trade a day in a minute, on this machine.
     Demo(demo::DemoArgs),
+    /// Simulate whole clusters on virtual time, with faults drawn from a seed.
+    #[command(subcommand)]
+    Sim(sim::Sim),
 }
 
 /// Reads the command line, does what it says, and says how that went.
@@ -98,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Meter(meter) => asynchronous(meter.run(&global)),
         Command::Verify(verify) => verify.run(&global),
         Command::Demo(args) => asynchronous(args.run(&global)),
+        Command::Sim(sim) => sim.run(&global),
     }
 }
 

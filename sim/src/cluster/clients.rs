@@ -1,0 +1,127 @@
+//! Who trades: an operator that sets the market up, and meters with one bundle under way at a time.
+
+use gridbook_engine::{AccountId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce};
+use gridbook_ledger::command::{Bundle, BundleId, Command, NEVER, Place};
+use gridbook_ledger::crypto::SecretKey;
+
+use super::dice::Dice;
+use super::market::Market;
+
+/// A bundle that was sent and is not known to be final.
+#[derive(Clone, Debug)]
+pub(super) struct UnderWay {
+    pub(super) id: BundleId,
+    pub(super) bytes: Vec<u8>,
+    /// The validator that it was given to last, if one took it.
+    pub(super) at: Option<usize>,
+    /// When the client loses patience and goes to another.
+    pub(super) patience_us: u64,
+}
+
+/// A device with a key.
+#[derive(Debug)]
+pub(super) struct Client {
+    key: SecretKey,
+    /// None for the operator.
+    meter: Option<u32>,
+    /// What the operator still has to set up, last first.
+    plan: Vec<Vec<Command>>,
+    nonce: u64,
+    orders: u64,
+    pub(super) under_way: Option<UnderWay>,
+    pub(super) dice: Dice,
+}
+
+/// Orders of a bundle, at most.
+const COMMANDS_MAX: u64 = 4;
+
+impl Client {
+    /// All clients of a market, the operator first.
+    pub(super) fn all(market: &Market, seed: u64) -> Vec<Self> {
+        let client = |key: &SecretKey, meter: Option<u32>| Self {
+            key: key.clone(),
+            meter,
+            plan: Vec::new(),
+            nonce: 0,
+            orders: 0,
+            under_way: None,
+            dice: Dice::new(seed, 1_000 + meter.map_or(0, |meter| u64::from(meter) + 1)),
+        };
+        let mut operator = client(&market.operator, None);
+        operator.plan = market.registration();
+        operator.plan.reverse();
+        std::iter::once(operator).chain((0..).zip(&market.meters).map(|(i, key)| client(key, Some(i)))).collect()
+    }
+
+    /// Whether it is the operator and the market is not set up yet.
+    pub(super) fn is_setting_up(&self) -> bool {
+        self.meter.is_none() && (!self.plan.is_empty() || self.under_way.is_some())
+    }
+
+    /// Makes and signs the next bundle.
+    pub(super) fn next_bundle(&mut self, market: &Market, now: LedgerTime) {
+        let commands = match self.meter {
+            None => self.plan.pop().unwrap_or_else(|| self.run_market(market)),
+            Some(meter) => self.trade(meter, market, now),
+        };
+        // Gaps are allowed.
+        self.nonce += self.dice.between(1, 3);
+        let (chain, signer) = (market.genesis.chain_id(), self.key.public());
+        let bundle = Bundle { chain, signer, nonce: self.nonce, expires_at: NEVER, commands }.sign(&self.key);
+        self.under_way = Some(UnderWay { id: bundle.id(), bytes: bundle.bytes().to_vec(), at: None, patience_us: 0 });
+    }
+
+    /// Now and then the operator moves cash and suspends a meter.
+    fn run_market(&mut self, market: &Market) -> Vec<Command> {
+        let meters = market.meters.len() as u64;
+        let meter = MeterId(u32::try_from(self.dice.below(meters)).unwrap_or(0));
+        let account = AccountId(meter.0 / 2);
+        let amount = Money(i128::from(self.dice.between(1, 1_000_000_000)));
+        match self.dice.below(4) {
+            0 => vec![Command::Deposit { account, amount }],
+            1 => vec![Command::Withdraw { account, amount }],
+            _ => vec![Command::SuspendMeter { meter }, Command::ResumeMeter { meter }],
+        }
+    }
+
+    fn trade(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Vec<Command> {
+        (0..self.dice.between(1, COMMANDS_MAX)).map(|_| self.command(meter, market, now)).collect()
+    }
+
+    fn command(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Command {
+        let earlier = self.dice.between(self.orders.saturating_sub(6), self.orders);
+        match self.dice.below(20) {
+            0 | 1 => Command::Cancel { client_id: earlier },
+            2 => Command::Reduce { client_id: earlier, by: Energy(self.dice.between(1, 300)) },
+            3 | 4 => Command::Replace { client_id: earlier, price: self.price(), energy: self.energy() },
+            5 if self.dice.per_mille(200) => Command::CancelAll,
+            6 if self.dice.per_mille(100) => Command::CancelAllOfAccount,
+            _ => Command::Place(self.place(meter, market, now)),
+        }
+    }
+
+    fn place(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Place {
+        self.orders += 1;
+        let current = market.genesis.rules.period_at(now).0;
+        let period = DeliveryPeriod(current + u32::try_from(self.dice.between(1, 3)).unwrap_or(1));
+        let side = if self.dice.per_mille(500) { Side::Buy } else { Side::Sell };
+        let time_in_force = match self.dice.below(10) {
+            0 => TimeInForce::ImmediateOrCancel,
+            1 => TimeInForce::FillOrKill,
+            2 => TimeInForce::GoodTillTime(LedgerTime(now.0 + self.dice.between(60_000, 1_800_000))),
+            _ => TimeInForce::GoodTillGate,
+        };
+        let post_only = time_in_force == TimeInForce::GoodTillGate && self.dice.per_mille(100);
+        let (price, energy) = (self.price(), self.energy());
+        let (client_id, area) = (self.orders, Market::area(meter));
+        Place { client_id, area, period, side, price, energy, time_in_force, post_only }
+    }
+
+    fn price(&mut self) -> Price {
+        Price(i32::try_from(self.dice.between(200, 230)).unwrap_or(200) * 100)
+    }
+
+    fn energy(&mut self) -> Energy {
+        Energy(self.dice.between(1, 900))
+    }
+}

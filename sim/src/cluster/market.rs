@@ -1,0 +1,79 @@
+//! The ledger that is simulated: its genesis, its keys, its meters.
+
+use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money};
+use gridbook_ledger::command::Command;
+use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::validators::ValidatorSet;
+
+/// Wall time when the simulation begins, in microseconds since the Unix epoch.
+pub(super) const WALL_START_US: u64 = 1_750_000_001_000_000;
+
+/// Genesis and keys.
+#[derive(Debug)]
+pub(super) struct Market {
+    pub(super) genesis: Genesis,
+    pub(super) validator_keys: Vec<SecretKey>,
+    pub(super) operator: SecretKey,
+    pub(super) meters: Vec<SecretKey>,
+}
+
+/// Delivery areas; meters live in them in turn.
+pub(super) const AREAS: u16 = 2;
+/// Two meters have one account.
+const METERS_PER_ACCOUNT: u32 = 2;
+/// Ledger time runs this many times faster than the wall: a quarter-hour takes a second and a half.
+const TIME_SCALE: u32 = 600;
+const DEPOSIT: Money = Money(50_000_000_000);
+const METER_MAX: Energy = Energy(20_000);
+
+impl Market {
+    pub(super) fn new(validators: usize, meters: u32) -> Result<Self, String> {
+        let key = |room: u8, number: u32| {
+            let mut seed = [room; 32];
+            seed[..4].copy_from_slice(&number.to_le_bytes());
+            SecretKey::from_seed(seed)
+        };
+        let validators = u32::try_from(validators).unwrap_or(u32::MAX);
+        if !ValidatorSet::SIZES.contains(&(validators as usize)) {
+            return Err(format!("{validators} validators: there must be 3f + 1 of them, from 4 to 49"));
+        }
+        let validator_keys: Vec<SecretKey> = (0..validators).map(|i| key(1, i)).collect();
+        let operator = key(2, 0);
+        let set = ValidatorSet::new(validator_keys.iter().map(SecretKey::public).collect());
+        let genesis = Genesis {
+            name: "simulated".into(),
+            ledger_start: LedgerTime(1_750_000_000_000),
+            wall_start_ms: WALL_START_US / 1_000 - 1_000,
+            time_scale: TIME_SCALE,
+            rules: MarketRules::default(),
+            areas: (0..AREAS).map(|area| format!("area {area}")).collect(),
+            operator: operator.public(),
+            validators: set.map_err(|error| error.to_string())?,
+        };
+        genesis.validate().map_err(|error| error.to_string())?;
+        Ok(Self { genesis, validator_keys, operator, meters: (0..meters).map(|i| key(3, i)).collect() })
+    }
+
+    /// What the operator tells the ledger before anybody can trade, in bundles.
+    pub(super) fn registration(&self) -> Vec<Vec<Command>> {
+        let numbers = || (0_u32..).zip(&self.meters);
+        let accounts = u32::try_from(self.meters.len()).unwrap_or(0).div_ceil(METERS_PER_ACCOUNT);
+        let register = (0..accounts).map(|account| Command::RegisterAccount { account: AccountId(account) });
+        let meters = numbers().map(|(number, key)| Command::RegisterMeter {
+            meter: MeterId(number),
+            account: AccountId(number / METERS_PER_ACCOUNT),
+            key: key.public(),
+            area: Self::area(number),
+            import_max_wh: METER_MAX,
+            export_max_wh: METER_MAX,
+        });
+        let deposit = (0..accounts).map(|account| Command::Deposit { account: AccountId(account), amount: DEPOSIT });
+        vec![register.collect(), meters.collect(), deposit.collect()]
+    }
+
+    pub(super) fn area(meter: u32) -> AreaId {
+        // The two meters of an account share an area.
+        AreaId(u16::try_from(meter / METERS_PER_ACCOUNT % u32::from(AREAS)).unwrap_or(0))
+    }
+}

@@ -1,0 +1,130 @@
+//! Whole validators in one thread on virtual time: the deterministic cluster simulation (CONSENSUS section 5, 1).
+//!
+//! [`run`] lets `n` production [`Replica`](gridbook_ledger::replica::Replica)s talk over a simulated network, write to simulated
+//! disks, serve simulated clients, and suffer what the seed draws for them. After every step it is checked that no two validators
+//! ever made different things final, that nothing final was lost or repeated, that nobody contradicted its own signature, and in
+//! the end that everything submitted became final and all validators hold the same state.
+//!
+//! Architecture invariant: no clock, no thread, no socket. The same configuration gives the same trace, byte for byte.
+
+mod clients;
+mod dice;
+mod disk;
+mod market;
+mod mischief;
+mod process;
+mod trace;
+mod weather;
+mod wire;
+mod witness;
+mod world;
+
+use gridbook_ledger::crypto::Hash;
+
+pub use weather::Faults;
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// Everything is drawn from it.
+    pub seed: u64,
+    /// How many validators: 3f + 1, from 4.
+    pub validators: usize,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// How many meters trade.
+    pub meters: u32,
+    /// How long they trade, in virtual seconds. Trouble ends at 70% of it, new orders at 85%; then everything has to settle.
+    pub virtual_seconds: u64,
+    /// Whether every line of the trace goes to standard error as it happens.
+    pub loud: bool,
+}
+
+impl ClusterConfig {
+    /// Four validators, twelve meters, twenty seconds, and all kinds of trouble.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, validators: 4, faults: Faults::All, meters: 12, virtual_seconds: 20, loud: false }
+    }
+}
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// Over everything that happened: equal for equal configurations.
+    pub trace_hash: Hash,
+    /// The last final height.
+    pub height: u64,
+    /// Final commands, the leaders' own among them.
+    pub commands: u64,
+    /// Final trades.
+    pub trades: u64,
+    /// Bundles that clients made, all of them final.
+    pub bundles: u64,
+    /// Those that their clients were told of.
+    pub bundles_final: u64,
+    /// How often a validator was killed.
+    pub crashes: u64,
+    /// The highest view.
+    pub views: u64,
+    /// How often somebody was caught contradicting itself.
+    pub evidence: u64,
+    /// Messages sent between validators.
+    pub messages: u64,
+    /// Events.
+    pub steps: u64,
+    /// Virtual milliseconds until everything was settled.
+    pub virtual_ms: u64,
+}
+
+impl Report {
+    fn new(config: &ClusterConfig) -> Self {
+        Self {
+            seed: config.seed,
+            trace_hash: Hash::ZERO,
+            height: 0,
+            commands: 0,
+            trades: 0,
+            bundles: 0,
+            bundles_final: 0,
+            crashes: 0,
+            views: 0,
+            evidence: 0,
+            messages: 0,
+            steps: 0,
+            virtual_ms: 0,
+        }
+    }
+}
+
+/// What must never happen, and did.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed}, step {step}, {virtual_ms} ms: {violation}\n{}", .tail.join("\n"))]
+pub struct ClusterError {
+    /// The seed.
+    pub seed: u64,
+    /// The event.
+    pub step: u64,
+    /// Virtual time.
+    pub virtual_ms: u64,
+    /// Which invariant does not hold.
+    pub violation: String,
+    /// The last lines of the trace: virtual milliseconds, validator, what it did.
+    pub tail: Vec<String>,
+}
+
+/// Simulates a cluster.
+///
+/// # Errors
+/// The first invariant that does not hold, or a number of validators that makes no set.
+pub fn run(config: ClusterConfig) -> Result<Report, ClusterError> {
+    let world = world::World::new(config).map_err(|violation| ClusterError {
+        seed: config.seed,
+        step: 0,
+        virtual_ms: 0,
+        violation,
+        tail: Vec::new(),
+    })?;
+    world.run()
+}

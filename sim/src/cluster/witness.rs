@@ -1,0 +1,147 @@
+//! Sees everything, and says what must never happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gridbook_ledger::crypto::{Hash, Hasher};
+use gridbook_ledger::header::Rank;
+use gridbook_ledger::hotstuff::{ConsensusMessage, SafetyRecord};
+use gridbook_ledger::record::{Record, RecordEvent};
+use gridbook_ledger::replica::{FinalStep, PeerMessage};
+
+/// A header that somebody made final.
+#[derive(Debug)]
+struct Settled {
+    hash: Hash,
+    records: Hash,
+}
+
+/// What an honest validator has signed, as far as it was sent.
+#[derive(Debug, Default)]
+struct Signed {
+    votes: BTreeMap<Rank, Hash>,
+    proposals: BTreeMap<Rank, Hash>,
+    chunks: BTreeMap<(u64, u32), Hash>,
+    timeout_view: u64,
+}
+
+/// The memory of all that was final and all that was signed.
+#[derive(Debug)]
+pub(super) struct Witness {
+    settled: BTreeMap<u64, Settled>,
+    signed: Vec<Signed>,
+    bundles: BTreeSet<Hash>,
+    pub(super) commands: u64,
+    pub(super) trades: u64,
+}
+
+impl Witness {
+    pub(super) fn new(validators: usize) -> Self {
+        let signed = (0..validators).map(|_| Signed::default()).collect();
+        Self { settled: BTreeMap::new(), signed, bundles: BTreeSet::new(), commands: 0, trades: 0 }
+    }
+
+    /// The highest final header anywhere.
+    pub(super) fn height(&self) -> u64 {
+        self.settled.last_key_value().map_or(0, |(height, _)| *height)
+    }
+
+    pub(super) fn is_final(&self, bundle: Hash) -> bool {
+        self.bundles.contains(&bundle)
+    }
+
+    /// A validator says that a header is final.
+    pub(super) fn finalize(&mut self, step: &FinalStep) -> Result<(), String> {
+        let header = &step.proposal.header;
+        let height = header.height;
+        if header.hash() != step.hash {
+            return Err(format!("height {height} is told under another hash than its header's"));
+        }
+        let mut hasher = Hasher::new("gridbook/cluster-records/1");
+        step.records.iter().for_each(|record| _ = hasher.update(record));
+        let records = hasher.finish();
+        if let Some(settled) = self.settled.get(&height) {
+            return match settled {
+                Settled { hash, .. } if *hash != step.hash => Err(format!("two final headers at height {height}")),
+                Settled { records: before, .. } if *before != records => {
+                    Err(format!("two sets of records at height {height}"))
+                }
+                Settled { .. } => Ok(()),
+            };
+        }
+        let count = header.last_seq + 1 - header.first_seq;
+        if step.records.len() as u64 != count {
+            return Err(format!("height {height} has {} records for {count} commands", step.records.len()));
+        }
+        self.count(step)?;
+        self.settled.insert(height, Settled { hash: step.hash, records });
+        Ok(())
+    }
+
+    fn count(&mut self, step: &FinalStep) -> Result<(), String> {
+        for bundle in &step.bundles {
+            if !self.bundles.insert(bundle.id) {
+                return Err(format!("the bundle {:?} is final twice", bundle.id));
+            }
+        }
+        for bytes in &step.records {
+            let record = Record::decode(bytes).map_err(|error| format!("a final record cannot be read: {error}"))?;
+            self.commands += 1;
+            let is_trade = |event: &&RecordEvent| matches!(event, RecordEvent::Trade { .. });
+            self.trades += record.events.iter().filter(is_trade).count() as u64;
+        }
+        Ok(())
+    }
+
+    /// An honest validator sends a message, with this on its disk.
+    pub(super) fn sent(
+        &mut self,
+        from: usize,
+        message: &PeerMessage,
+        durable: Option<&SafetyRecord>,
+    ) -> Result<(), String> {
+        let signed = &mut self.signed[from];
+        match message {
+            PeerMessage::Consensus(ConsensusMessage::Vote(vote)) => {
+                let rank = vote.header.rank;
+                match signed.votes.insert(rank, vote.header.hash) {
+                    Some(before) if before != vote.header.hash => {
+                        return Err(format!("validator {from} voted for two headers at {rank:?}"));
+                    }
+                    None if rank.view <= signed.timeout_view => {
+                        return Err(format!("validator {from} voted at {rank:?} after it gave the view up"));
+                    }
+                    _ => {}
+                }
+                let voted = durable.and_then(|record| record.last_voted).map(|voted| voted.rank);
+                if voted.is_none_or(|voted| voted < rank) {
+                    return Err(format!("validator {from} sent a vote at {rank:?} that its disk does not know"));
+                }
+            }
+            PeerMessage::Consensus(ConsensusMessage::Timeout(timeout)) => {
+                signed.timeout_view = signed.timeout_view.max(timeout.view);
+                if durable.is_none_or(|record| record.timeout_view < timeout.view) {
+                    return Err(format!("validator {from} sent a timeout that its disk does not know"));
+                }
+            }
+            PeerMessage::Consensus(ConsensusMessage::Proposal(proposal))
+                if usize::from(proposal.header.proposer.0) == from =>
+            {
+                let (rank, hash) = (proposal.header.rank, proposal.header.hash());
+                if signed.proposals.insert(rank, hash).is_some_and(|before| before != hash) {
+                    return Err(format!("validator {from} proposed two headers at {rank:?}"));
+                }
+                if durable.is_none_or(|record| record.led < rank) {
+                    return Err(format!("validator {from} sent a proposal that its disk does not know"));
+                }
+            }
+            PeerMessage::Chunk(chunk) => {
+                let place = (chunk.view, chunk.number);
+                if signed.chunks.insert(place, chunk.end.digest).is_some_and(|before| before != chunk.end.digest) {
+                    return Err(format!("validator {from} signed two chunks {place:?}"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
