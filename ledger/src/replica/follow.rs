@@ -197,6 +197,9 @@ impl Replica {
         }
         let parent = self.header(header.parent)?;
         let (parent_end, parent_time_ms, end) = (parent.log_end(), parent.time_ms, header.log_end());
+        if !self.is_relevant(&header) {
+            return None;
+        }
         match self.go_through(end, effects) {
             Ok(()) => {}
             Err(NoPath::Missing(point)) => {
@@ -218,6 +221,26 @@ impl Replica {
         }
         self.shed_beyond(&header, effects);
         Some(Verdict::Holds)
+    }
+
+    /// Whether a header is worth executing now: one of this view, or a certified one. A leader stays on the log of its view
+    /// whatever else turns up: it builds on it.
+    fn is_relevant(&self, header: &Header) -> bool {
+        if self.is_on_its_own_log() && !self.tail.contains(header.log_end()) {
+            return false;
+        }
+        header.rank.view == self.core.view() || self.is_certified(header)
+    }
+
+    fn is_certified(&self, header: &Header) -> bool {
+        let (wanted, mut at) = (header.hash(), self.core.high_qc().header.hash);
+        while at != wanted {
+            match self.core.proposal(at) {
+                Some(proposal) if proposal.header.height > header.height => at = proposal.header.parent,
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// Whether own execution gives what a header says. Its log must be executed.

@@ -152,6 +152,11 @@ impl Replica {
         }
     }
 
+    /// Whether this validator leads, and its executed log is that of its view.
+    pub(super) fn is_on_its_own_log(&self) -> bool {
+        self.lead.as_ref().is_some_and(|lead| lead.aligned)
+    }
+
     fn may_sequence(&self) -> bool {
         self.lead.as_ref().is_some_and(|lead| lead.durable && lead.aligned) && self.to_finalize.is_empty()
     }

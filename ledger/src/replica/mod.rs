@@ -216,8 +216,11 @@ impl Replica {
         let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
         let to = Recipient::One(peer);
         effects.push(Effect::Send { to, message });
-        // What was proposed while the peer was away is not lost on it.
-        for proposal in self.core.unfinal().filter(|proposal| proposal.header.proposer == self.config.me) {
+        // What was proposed while the peer was away is not lost on it. A header beyond `led` was written just before a crash
+        // and never sent; it stays so.
+        let led = record.led;
+        let mine = |proposal: &&Proposal| proposal.header.proposer == self.config.me && proposal.header.rank <= led;
+        for proposal in self.core.unfinal().filter(mine) {
             let message = hotstuff::ConsensusMessage::Proposal(Box::new(proposal.clone()));
             effects.push(Effect::Send { to, message });
         }
