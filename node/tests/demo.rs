@@ -18,7 +18,8 @@ fn verified_chain(network: &Path, validator: u16) -> Value {
     let data = network.join(format!("validator-{validator}/data"));
     let genesis = network.join("genesis.json");
     let data = data.to_str().expect("a plain path");
-    let (code, text) = gridbook(&["--json", "verify", "chain", data, "--genesis", genesis.to_str().expect("a plain path")]);
+    let (code, text) =
+        gridbook(&["--json", "verify", "chain", data, "--genesis", genesis.to_str().expect("a plain path")]);
     assert_eq!(code, Some(0), "the log of validator {validator} holds");
     serde_json::from_str(&text).expect("json")
 }
