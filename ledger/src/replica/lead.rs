@@ -76,7 +76,7 @@ impl Replica {
 
     /// Hands the leader what it may not know of.
     pub(super) fn relay(&mut self, effects: &mut Vec<Effect>) {
-        let bundles = self.pool.to_relay();
+        let bundles = self.pool.take_unrelayed();
         let leader = self.core.leader();
         if bundles.is_empty() || leader == self.config.me {
             return;

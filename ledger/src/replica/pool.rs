@@ -94,8 +94,8 @@ impl Pool {
         self.unrelayed = self.held.keys().filter(|id| !self.sequenced.contains(id)).copied().collect();
     }
 
-    /// Unsequenced bundles that the present leader has not been sent.
-    pub(super) fn to_relay(&mut self) -> Vec<Admitted> {
+    /// Unsequenced bundles that the present leader has not been sent; it has been, from now on.
+    pub(super) fn take_unrelayed(&mut self) -> Vec<Admitted> {
         let ids = std::mem::take(&mut self.unrelayed);
         ids.into_iter().filter(|id| !self.sequenced.contains(id)).filter_map(|id| self.held.get(&id).cloned()).collect()
     }

@@ -171,9 +171,7 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
 
     let mut threads = Threads { queues: queues.clone(), handles: Vec::new(), _lock: opened.dir };
     let storage = storage::Storage::new(
-        opened.log,
-        opened.safety,
-        opened.checkpoints,
+        storage::Files { log: opened.log, safety: opened.safety, checkpoints: opened.checkpoints },
         config.log.sync,
         opened.history.clone(),
         peers_endpoint.clone(),

@@ -28,6 +28,13 @@ pub(super) enum StorageJob {
     Send { to: Recipient, message: ConsensusMessage },
 }
 
+/// What the storage thread writes.
+pub(super) struct Files {
+    pub(super) log: Log,
+    pub(super) safety: SafetyFile,
+    pub(super) checkpoints: Checkpoints,
+}
+
 pub(super) struct Storage {
     log: Log,
     safety: SafetyFile,
@@ -44,15 +51,14 @@ const BATCH_JOBS: usize = 4_096;
 
 impl Storage {
     pub(super) fn new(
-        log: Log,
-        safety: SafetyFile,
-        checkpoints: Checkpoints,
+        files: Files,
         sync: bool,
         positions: Positions,
         peers: Peers,
         shared: Arc<Shared>,
         core: Sender<CoreJob>,
     ) -> Self {
+        let Files { log, safety, checkpoints } = files;
         Self { log, safety, checkpoints, sync, positions, peers, shared, core }
     }
 
