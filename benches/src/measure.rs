@@ -40,6 +40,9 @@ impl Clock {
     }
 }
 
+/// Below this the processor time is too coarse, and a sample is taken by the wall.
+const SHORTEST_SAMPLE: Duration = Duration::from_millis(50);
+
 /// Precise to a tick of the scheduler, some milliseconds; samples are hundreds of them.
 fn processor_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -86,7 +89,8 @@ impl<S, F: FnMut() -> S> Cycle<S, F> {
             left -= until - self.at;
             self.at = until;
         }
-        self.samples_ns.push(nanoseconds(counted) / count as f64);
+        let is_precise = counted >= SHORTEST_SAMPLE;
+        self.samples_ns.push(nanoseconds(if is_precise { counted } else { taken }) / count as f64);
         taken
     }
 
@@ -97,6 +101,8 @@ impl<S, F: FnMut() -> S> Cycle<S, F> {
         name: &str,
         mut step: impl FnMut(&mut S, usize),
     ) -> Option<f64> {
+        // Made before criterion's warm-up, which would take the making for a part of the first step.
+        self.state.get_or_insert_with(&mut self.fresh);
         group.sampling_mode(SamplingMode::Flat);
         group.bench_function(name, |bencher| bencher.iter_custom(|count| self.time(count, &mut step)));
         median(self.samples_ns)

@@ -258,7 +258,7 @@ mod tests {
     fn every_mix_holds_its_shares_and_its_depth() {
         for mix in [A, B, Mix { books: 960, ..C }] {
             let mut drawer = Drawer::new(mix, 1);
-            (0..mix.books * mix.depth).for_each(|number| drop(drawer.rest_in(number % mix.books)));
+            (0..mix.books * mix.depth).for_each(|number| _ = drawer.rest_in(number % mix.books));
             let before = drawer.resting.len();
             let drawn: Vec<Operation> = (0..200_000).map(|_| drawer.next()).collect();
             let cancels = drawn.iter().filter(|operation| matches!(operation, Operation::Cancel { .. })).count();
