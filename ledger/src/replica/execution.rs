@@ -39,6 +39,9 @@ impl Replica {
         self.branches.insert(PlacedEntry { start, end, entry: entry.clone() });
         let id = entry.id();
         self.tail.push(Executed { start, end, entry, id, mark, records, leaves, time_ms, state_root: None });
+        if self.cuts.contains(&(end.seq, end.digest)) {
+            self.cut();
+        }
     }
 
     /// Executes an entry that comes next: the leader's way.

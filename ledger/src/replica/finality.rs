@@ -32,6 +32,7 @@ impl Replica {
         let last = headers.len().saturating_sub(1);
         for (i, FinalHeader { proposal, hash }) in headers.into_iter().enumerate() {
             let proof = (i == last).then(|| Box::new(FinalProof { child: child.clone(), qc: qc.clone() }));
+            self.cuts.insert((proposal.header.last_seq, proposal.header.log_digest));
             self.to_finalize.push_back(Finalizing { proposal, hash, proof });
         }
         self.finalize_ready(effects);
@@ -93,6 +94,7 @@ impl Replica {
         }
         let horizon = self.tail.oldest_mark().unwrap_or_else(|| self.state.mark());
         self.state.forget(horizon);
+        self.cuts = self.cuts.split_off(&(header.last_seq + 1, Hash::ZERO));
         self.branches.forget(header.last_seq.saturating_sub(KEEP_FINAL));
         self.final_header = header;
         self.final_proposal = Some(step.proposal.clone());

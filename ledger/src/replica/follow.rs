@@ -158,24 +158,26 @@ impl Replica {
         inputs: &mut VecDeque<hotstuff::Input>,
         effects: &mut Vec<Effect>,
     ) {
-        let hash = header.hash();
+        let (height, hash) = (header.height, header.hash());
+        self.cuts.insert((header.last_seq, header.log_digest));
         let mut check = PendingCheck { header, sources, hold_until: None };
         if let Some(verdict) = self.check(&mut check, effects) {
             inputs.push_back(hotstuff::Input::Checked { hash, verdict });
-        } else if self.checks.len() < CHECKS_MAX && check.header.height > self.final_header.height {
-            self.checks.insert(hash, check);
+        } else if self.checks.len() < CHECKS_MAX && height > self.final_header.height {
+            self.checks.insert((height, hash), check);
         }
     }
 
     pub(super) fn retry_checks(&mut self, effects: &mut Vec<Effect>) {
         let (height, recent) = (self.final_header.height, &self.recent_final);
         // What did not become final at its height never will.
-        self.checks.retain(|hash, check| check.header.height > height || recent.contains(hash));
-        for (hash, mut check) in std::mem::take(&mut self.checks) {
+        self.checks.retain(|(at, hash), _| *at > height || recent.contains(hash));
+        // From parent to child: the other way round each would undo what the other executed.
+        for ((height, hash), mut check) in std::mem::take(&mut self.checks) {
             match self.check(&mut check, effects) {
                 Some(verdict) => self.ask_core(hotstuff::Input::Checked { hash, verdict }, effects),
                 None => {
-                    self.checks.insert(hash, check);
+                    self.checks.insert((height, hash), check);
                 }
             }
         }
@@ -375,10 +377,10 @@ impl Replica {
                 break;
             }
             self.learn(step.run);
+            self.cuts.insert((header.last_seq, header.log_digest));
             if self.go_through(header.log_end(), effects).is_err() {
                 break;
             }
-            self.cut_at(header.log_end());
             if self.verdict(&header, parent.log_end(), effects) == Verdict::Differs {
                 return self.halt(format!("certified header {} differs from own execution", header.height), effects);
             }

@@ -21,7 +21,7 @@ mod pool;
 mod recovery;
 mod tail;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::command::BundleId;
 use crate::crypto::Hash;
@@ -66,8 +66,10 @@ pub struct Replica {
     /// Final headers whose log is not executed here yet, oldest first.
     to_finalize: VecDeque<finality::Finalizing>,
     lead: Option<Lead>,
-    /// Headers that the core wants checked.
-    checks: BTreeMap<Hash, PendingCheck>,
+    /// Headers that the core wants checked, by height and hash.
+    checks: BTreeMap<(u64, Hash), PendingCheck>,
+    /// Where headers end that are to be checked: the state root is noted there in passing.
+    cuts: BTreeSet<(u64, Hash)>,
     /// Places in logs that were asked for.
     awaited: BTreeMap<(u64, Hash), Awaited>,
     /// Chunks of a view that this validator has not entered yet.

@@ -99,6 +99,7 @@ impl Recovery {
             to_finalize: Default::default(),
             lead: None,
             checks: Default::default(),
+            cuts: Default::default(),
             awaited: Default::default(),
             early: Default::default(),
             sync: None,
