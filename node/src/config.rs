@@ -157,7 +157,7 @@ impl Default for LogOptions {
 
 impl Default for IndexOptions {
     fn default() -> Self {
-        Self { memory_mib: 256 }
+        Self { memory_mib: 64 }
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Pool {
     /// What this validator would sequence next, as leader; may name bundles that are gone or sequenced by now.
     queue: VecDeque<BundleId>,
     /// What the leader of the view was not sent yet.
-    unrelayed: Vec<BundleId>,
+    unrelayed: VecDeque<BundleId>,
     /// The last ones that became final: a late copy of them is not sequenced again.
     recent: VecDeque<BundleId>,
     recent_set: BTreeSet<BundleId>,
@@ -42,7 +42,7 @@ impl Pool {
         }
         self.held.insert(id, bundle);
         self.queue.push_back(id);
-        self.unrelayed.push(id);
+        self.unrelayed.push_back(id);
     }
 
     /// The next bundle to sequence. The caller executes it, and says so with [`Pool::executed`].
@@ -68,11 +68,11 @@ impl Pool {
         self.tidy();
     }
 
-    /// Its execution was undone.
+    /// Its execution was undone. The log is undone from its end, so that those undone first come last here.
     pub(super) fn undone(&mut self, id: BundleId) {
         self.sequenced.remove(&id);
         self.queue.push_front(id);
-        self.unrelayed.push(id);
+        self.unrelayed.push_front(id);
     }
 
     /// It is final.
@@ -89,9 +89,12 @@ impl Pool {
         }
     }
 
-    /// A new leader knows nothing of what waits here.
+    /// A new leader knows nothing of what waits here. It is told in the order of arrival: a meter's later nonce must not overtake
+    /// its earlier one.
     pub(super) fn forget_relays(&mut self) {
-        self.unrelayed = self.held.keys().filter(|id| !self.sequenced.contains(id)).copied().collect();
+        let mut seen = BTreeSet::new();
+        let waits = |id: &BundleId| self.held.contains_key(id) && !self.sequenced.contains(id);
+        self.unrelayed = self.queue.iter().filter(|id| waits(id) && seen.insert(**id)).copied().collect();
     }
 
     /// Unsequenced bundles that the present leader has not been sent; it has been, from now on.
@@ -108,5 +111,74 @@ impl Pool {
             self.queue.retain(|id| held.contains_key(id) && !sequenced.contains(id));
             self.unrelayed.retain(|id| held.contains_key(id) && !sequenced.contains(id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::LedgerTime;
+
+    use super::*;
+    use crate::command::{Bundle, Command};
+    use crate::crypto::{Hash, SecretKey};
+    use crate::entry::{Entry, verify_entries};
+
+    fn bundle(nonce: u64) -> Admitted {
+        let key = SecretKey::from_seed([7; 32]);
+        let commands = vec![Command::Cancel { client_id: nonce }];
+        let bundle =
+            Bundle { chain: Hash::ZERO, signer: key.public(), nonce, expires_at: LedgerTime(u64::MAX), commands };
+        let bytes = [&[1][..], bundle.sign(&key).bytes()].concat();
+        let entry = Entry::decode_unverified(&bytes).expect("a bundle entry is its tag and the signed bytes");
+        match verify_entries(vec![entry]).expect("signed").remove(0) {
+            Entry::Bundle(admitted) => admitted,
+            other => panic!("{other:?} is not a bundle"),
+        }
+    }
+
+    fn nonces(bundles: &[Admitted]) -> Vec<u64> {
+        bundles.iter().map(|bundle| bundle.bundle().nonce).collect()
+    }
+
+    /// A meter sent bundles 1 to 20, the leader died with some of them in its log, and the next leader is told of all again.
+    /// In any other order than that of arrival a higher nonce would overtake a lower one, which is then refused as a replay.
+    #[test]
+    fn a_new_leader_is_told_of_bundles_in_the_order_of_their_arrival() {
+        let mut pool = Pool::default();
+        let bundles: Vec<Admitted> = (1..=20).map(bundle).collect();
+        for bundle in &bundles {
+            pool.insert(bundle.clone());
+        }
+        assert_eq!(nonces(&pool.take_unrelayed()), (1..=20).collect::<Vec<_>>());
+        for bundle in &bundles[..5] {
+            pool.executed(bundle);
+        }
+        for bundle in bundles[..5].iter().rev() {
+            pool.undone(bundle.id());
+        }
+        assert_eq!(
+            nonces(&pool.take_unrelayed()),
+            (1..=5).collect::<Vec<_>>(),
+            "the same leader is told of what was undone"
+        );
+        pool.forget_relays();
+        assert_eq!(nonces(&pool.take_unrelayed()), (1..=20).collect::<Vec<_>>());
+        let sequenced: Vec<Admitted> = std::iter::from_fn(|| {
+            let next = pool.next()?;
+            pool.executed(&next);
+            Some(next)
+        })
+        .collect();
+        assert_eq!(nonces(&sequenced), (1..=20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_bundle_that_is_final_is_not_taken_in_again() {
+        let mut pool = Pool::default();
+        pool.insert(bundle(1));
+        pool.executed(&bundle(1));
+        pool.finished(bundle(1).id());
+        pool.insert(bundle(1));
+        assert!(!pool.has_next() && pool.len() == 0 && pool.next().is_none());
     }
 }
