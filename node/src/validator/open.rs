@@ -125,8 +125,8 @@ fn begin(config: ReplicaConfig, checkpoints: &Checkpoints, index: &Index) -> any
     Ok(Start { recovery: Recovery::new(config)?, history: Positions::default(), from: LogPosition::START })
 }
 
-/// How many final heights go into the index at once.
-const INDEX_HEIGHTS: usize = 256;
+/// How many final heights go into the index at once: see the desk.
+const INDEX_HEIGHTS: usize = 16;
 
 impl Start {
     fn replay(
