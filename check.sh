@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Everything a change must pass: format, lints, tests, and a short market day whose report is checked.
 #   ./check.sh            all of it
-#   ./check.sh fmt lint   only the named steps: fmt lint test demo
+#   ./check.sh fmt lint   only the named steps: fmt lint test demo sim
 set -euo pipefail
 cd "$(dirname "$0")"
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(fmt lint test demo)
+[ ${#steps[@]} -gt 0 ] || steps=(fmt lint test demo sim)
+
+gridbook="${CARGO_TARGET_DIR:-target}/release/gridbook"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -32,9 +34,19 @@ step_demo() {
     cargo build --release --locked
     local report
     report="$(mktemp)"
-    ./target/release/gridbook demo --meters 100 --seconds 20 --headless --kill-one --report "$report"
+    "$gridbook" demo --meters 100 --seconds 20 --headless --kill-one --report "$report"
     check_report "$report" 100 9000
     rm -f "$report"
+}
+
+# Whole validators on virtual time, with kills, bad networks and liars: some seeds each.
+step_sim() {
+    say "simulated clusters"
+    cargo build --release --locked
+    for faults in crash network byzantine all; do
+        "$gridbook" sim run --seeds 1..26 --seconds 20 --faults "$faults" | tail -n 1
+    done
+    "$gridbook" sim run --seeds 1..6 --seconds 20 --faults all --validators 7 | tail -n 1
 }
 
 # Reads a report without any tool that a bare machine may lack.
@@ -57,8 +69,8 @@ check_report() {
 
 for step in "${steps[@]}"; do
     case "$step" in
-        fmt | lint | test | demo) "step_$step" ;;
-        *) echo "unknown step '$step': fmt, lint, test, demo" >&2; exit 2 ;;
+        fmt | lint | test | demo | sim) "step_$step" ;;
+        *) echo "unknown step '$step': fmt, lint, test, demo, sim" >&2; exit 2 ;;
     esac
 done
 say "all good"
