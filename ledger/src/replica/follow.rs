@@ -43,10 +43,12 @@ const PULL_AGAIN_US: u64 = 1_000_000;
 const SYNC_AGAIN_US: u64 = 3_000_000;
 /// How far a header's time may be ahead of own wall time, in microseconds (CONSENSUS section 3).
 const TIME_TOLERANCE_US: u64 = 500_000;
-/// The most checks, pulls and chunks of views to come that are kept waiting.
+/// The most checks, pulls and chunks of each view to come that are kept waiting.
 const CHECKS_MAX: usize = 64;
 const AWAITED_MAX: usize = 64;
-const EARLY_MAX: usize = 256;
+const EARLY_MAX: usize = 64;
+/// How many views ahead chunks are kept: whoever leads one far away cannot take the room of those that come next.
+const EARLY_VIEWS: u64 = 4;
 /// How many pulls are under way at a time.
 const PULLS_MAX: usize = 2;
 /// The most commands past finality that a leader's log is followed.
@@ -57,7 +59,8 @@ impl Replica {
     pub(super) fn follow_chunk(&mut self, chunk: VerifiedChunk, effects: &mut Vec<Effect>) {
         let view = self.core.view();
         if chunk.view > view {
-            if self.early.len() < EARLY_MAX {
+            let of_view = self.early.iter().filter(|early| early.view == chunk.view).count();
+            if chunk.view - view <= EARLY_VIEWS && of_view < EARLY_MAX {
                 self.early.push_back(chunk);
             }
             return;
@@ -112,7 +115,7 @@ impl Replica {
         for chunk in early {
             if chunk.view > view {
                 self.early.push_back(chunk);
-            } else if chunk.view == view {
+            } else if chunk.view == view && chunk.run.end.seq <= self.tail.base().seq.saturating_add(AHEAD_MAX) {
                 // The core is in the middle of its effects: only learn, the header's check executes.
                 self.learn(chunk.run);
             }
@@ -174,6 +177,12 @@ impl Replica {
         self.checks.retain(|(at, hash), _| *at > height || recent.contains(hash));
         // From parent to child: the other way round each would undo what the other executed.
         for ((height, hash), mut check) in std::mem::take(&mut self.checks) {
+            if check.hold_until.is_some_and(|until| until > self.now) {
+                // Its roots are not computed again before its time has come.
+                self.checks.insert((height, hash), check);
+                continue;
+            }
+            check.hold_until = None;
             match self.check(&mut check, effects) {
                 Some(verdict) => self.ask_core(hotstuff::Input::Checked { hash, verdict }, effects),
                 None => {
@@ -310,14 +319,16 @@ impl Replica {
     }
 
     pub(super) fn take_pulled(&mut self, run: VerifiedRun, effects: &mut Vec<Effect>) {
+        // An answer without a single entry would end the question, and the same validator would be asked first the next time.
+        let Some(start) = run.entries.first().map(|placed| placed.start) else { return };
         // Only what was asked for: anybody could fill the memory otherwise.
-        let Some(awaited) = self.awaited.remove(&(run.end.seq, run.end.digest)) else { return };
-        let start = run.entries.first().map(|placed| placed.start);
+        let Some(mut awaited) = self.awaited.remove(&(run.end.seq, run.end.digest)) else { return };
         self.learn(run);
-        if let Some(start) = start
-            && !self.knows(start)
-        {
-            // It was too long for one answer: the earlier part is asked for as well.
+        if !self.knows(start) {
+            // It was too long for one answer: the earlier part is asked for as well, of the next in turn, for this one may give
+            // little at a time.
+            let turn = awaited.asked % awaited.sources.len();
+            awaited.sources.rotate_left(turn);
             self.pull(start, awaited.sources, effects);
         }
         self.log_grew(effects);

@@ -252,8 +252,12 @@ impl Replica {
         let lead = self.lead.as_mut()?;
         lead.answered = Some(end);
         lead.timed = false;
-        let body = self.body(parent_end, end, effects).expect("a leader's log continues its parent's");
-        Some(hotstuff::Input::Built { rank, body })
+        match self.body(parent_end, end, effects) {
+            Some(body) => Some(hotstuff::Input::Built { rank, body }),
+            // A certificate of another branch came after this view's log was begun, or that log was taken back for what others
+            // certified meanwhile. The log that was streamed cannot be another, so the view is given up.
+            None => Some(hotstuff::Input::LeaderFault { view: rank.view }),
+        }
     }
 
     /// Sends out what was sequenced: when a header ends here, when there is a chunk's worth, or when a tick ends.

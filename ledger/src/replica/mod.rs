@@ -20,6 +20,8 @@ mod messages;
 mod pool;
 mod recovery;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

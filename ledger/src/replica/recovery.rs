@@ -140,6 +140,9 @@ impl Recovery {
             }
             LogRecord::Truncate { to_seq } => {
                 // After a checkpoint the log may begin with what was given up before it: nothing of that is executed.
+                if to_seq > self.replica.tail.end().seq && !self.strict {
+                    return Ok(Vec::new());
+                }
                 let to_seq = to_seq.max(self.replica.tail.base().seq);
                 let point = self.replica.tail.point_at(to_seq).ok_or(RecoveryError::Truncated(to_seq))?;
                 self.replica.rewind_known(point);

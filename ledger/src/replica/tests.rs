@@ -1,0 +1,99 @@
+//! One malicious validator, or a log that begins in the middle, against a replica that is right.
+
+use std::collections::VecDeque;
+
+use gridbook_engine::{LedgerTime, MarketRules};
+
+use super::lead::Build;
+use super::*;
+use crate::crypto::SecretKey;
+use crate::entry::Entry;
+use crate::header::Rank;
+use crate::hotstuff::Timing;
+use crate::validators::ValidatorSet;
+
+fn config(me: u16) -> ReplicaConfig {
+    let key = |seed| SecretKey::from_seed([seed; 32]);
+    let genesis = Genesis {
+        name: "Kirchdorf".into(),
+        ledger_start: LedgerTime(1_743_451_200_000),
+        wall_start_ms: 0,
+        time_scale: 1,
+        rules: MarketRules::default(),
+        areas: vec!["north".into()],
+        operator: key(9).public(),
+        validators: ValidatorSet::new((1..5).map(|seed| key(seed).public()).collect()).unwrap(),
+    };
+    let timing = Timing::default();
+    ReplicaConfig { genesis, me: ValidatorIndex(me), key: key(u8::try_from(me).unwrap() + 1), timing }
+}
+
+fn replica(me: u16) -> Replica {
+    let mut replica = Recovery::new(config(me)).unwrap().finish(None);
+    let _ = replica.handle(Input::Start, WallTime(1));
+    replica
+}
+
+fn place(seq: u64) -> LogPoint {
+    LogPoint { seq, digest: Hash([7; 32]) }
+}
+
+fn run(start: LogPoint, limits: &[u32]) -> VerifiedRun {
+    let entries = limits.iter().map(|limit| Entry::Work { limit: *limit }.encode()).collect();
+    Run { start, entries }.verify().unwrap()
+}
+
+/// A validator answers a pull with no entries at all, and would be asked first again as soon as the question is put anew: the
+/// log never came.
+#[test]
+fn an_empty_answer_does_not_end_a_pull() {
+    let mut replica = replica(0);
+    let wanted = place(5);
+    replica.pull(wanted, vec![ValidatorIndex(1), ValidatorIndex(2)], &mut Vec::new());
+    let _ = replica.handle(Input::Pulled(run(wanted, &[])), WallTime(2));
+    assert!(replica.awaited.contains_key(&(wanted.seq, wanted.digest)));
+}
+
+/// A validator streams chunks of views that it will lead in years, so that those of the next leader find no room.
+#[test]
+fn chunks_of_far_views_take_no_room() {
+    let mut replica = replica(0);
+    let view = replica.view().0;
+    let chunk = |view| Input::Chunk(VerifiedChunk { view, cut: false, run: run(place(0), &[1]) });
+    for far in 0..1_000 {
+        let _ = replica.handle(chunk(u64::MAX - far), WallTime(2));
+    }
+    for _ in 0..1_000 {
+        let _ = replica.handle(chunk(view + 2), WallTime(2));
+    }
+    let before = replica.early.len();
+    assert!(before < 1_000);
+    let _ = replica.handle(chunk(view + 1), WallTime(2));
+    assert_eq!(replica.early.len(), before + 1);
+}
+
+/// A leader began its view's log on one branch, and then a certificate of another came, which a malicious validator had kept
+/// back: the leader gives the view up. It used to panic.
+#[test]
+fn a_leader_whose_log_cannot_continue_its_parents_gives_the_view_up() {
+    let mut replica = replica(1);
+    let (view, leader) = replica.view();
+    assert_eq!((view, leader), (1, ValidatorIndex(1)));
+    let _ = replica.handle(Input::Durable(view), WallTime(2));
+    let mut parent = replica.final_header().clone();
+    (parent.last_seq, parent.log_digest) = (5, Hash([7; 32]));
+    let rank = Rank { view, slot: 0 };
+    let mut inputs = VecDeque::new();
+    replica.begin_build(Build { rank, parent, carry: None, tail: true }, &mut inputs, &mut Vec::new());
+    assert!(matches!(inputs.pop_front(), Some(hotstuff::Input::LeaderFault { view: 1 })), "{inputs:?}");
+}
+
+/// The log after a checkpoint may begin in a branch that was given up later, and go back to places in it that lie before the
+/// checkpoint's part of the log. The validator must start all the same; an audit from genesis sees everything, and refuses.
+#[test]
+fn a_truncation_to_what_was_not_replayed_is_no_obstacle() {
+    let mut recovery = Recovery::new(config(0)).unwrap();
+    assert!(recovery.replay(LogRecord::Truncate { to_seq: 7 }).is_ok());
+    let mut audit = Recovery::audit(config(0).genesis);
+    assert_eq!(audit.replay(LogRecord::Truncate { to_seq: 7 }).unwrap_err(), RecoveryError::Truncated(7));
+}
