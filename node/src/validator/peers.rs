@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_ledger::admission::Door;
-use gridbook_ledger::replica::{Input, PeerFault, PeerMessage, verify_sync};
-use gridbook_ledger::validators::ValidatorIndex;
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::replica::{Chunk, Input, PeerFault, PeerMessage, verify_sync};
+use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
 use super::core_loop::CoreJob;
 use super::{LOOK_UP, Shared};
@@ -54,12 +55,7 @@ impl PeerVerifier {
         let set = &self.shared.genesis.validators;
         match message {
             PeerMessage::Consensus(message) => Ok(Input::Consensus { from, message }),
-            PeerMessage::Chunk(chunk) => match chunk.verify(self.shared.chain, set) {
-                Ok(chunk) => Ok(Input::Chunk(chunk)),
-                Err(PeerFault::Leader) => Err(PeerFault::Leader),
-                // Signed by the leader, and wrong: that is the leader's fault, not the sender's.
-                Err(_) => Ok(Input::BadChunk { view: chunk.view }),
-            },
+            PeerMessage::Chunk(chunk) => chunk_input(from, &chunk, self.shared.chain, set),
             PeerMessage::Relay(bundles) => {
                 let lookup = |key: &_| self.shared.directory.device(key);
                 let door = Door { chain: self.shared.chain, now: self.shared.ledger_now(), lookup };
@@ -75,5 +71,44 @@ impl PeerVerifier {
                 verify_sync(steps, tip.as_ref(), self.shared.chain, set).map(Input::Synced)
             }
         }
+    }
+}
+
+/// Only the leader sends its chunks: the signature does not cover the bodies, so that in another's hands a good chunk could be
+/// filled with garbage, and an honest leader blamed for it.
+fn chunk_input(from: ValidatorIndex, chunk: &Chunk, chain: Hash, set: &ValidatorSet) -> Result<Input, PeerFault> {
+    if from != set.leader(chunk.view) {
+        return Err(PeerFault::Leader);
+    }
+    match chunk.verify(chain, set) {
+        Ok(chunk) => Ok(Input::Chunk(chunk)),
+        Err(PeerFault::Leader) => Err(PeerFault::Leader),
+        // Signed by the leader, who sent it, and wrong.
+        Err(_) => Ok(Input::BadChunk { view: chunk.view }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_ledger::crypto::{SecretKey, Signature};
+    use gridbook_ledger::header::LogPoint;
+    use gridbook_ledger::replica::Run;
+
+    use super::*;
+
+    /// A validator takes a chunk that the leader signed, replaces the bodies by garbage, and passes it on: the leader would be
+    /// given up by all, view after view.
+    #[test]
+    fn a_leaders_chunk_spoilt_by_another_is_not_the_leaders_fault() {
+        let keys: Vec<SecretKey> = (1..5).map(|seed| SecretKey::from_seed([seed; 32])).collect();
+        let set = ValidatorSet::new(keys.iter().map(SecretKey::public).collect()).unwrap();
+        let (view, start) = (6, LogPoint::default());
+        let leader = set.leader(view);
+        let run = Run { start, entries: vec![vec![0xff]] };
+        let unsigned = Chunk { epoch: 0, view, number: 0, cut: false, run, end: start, signature: Signature([0; 64]) };
+        let spoilt = unsigned.sign(Hash::ZERO, &keys[usize::from(leader.0)]);
+        let other = ValidatorIndex((leader.0 + 1) % 4);
+        assert!(matches!(chunk_input(other, &spoilt, Hash::ZERO, &set), Err(PeerFault::Leader)));
+        assert!(matches!(chunk_input(leader, &spoilt, Hash::ZERO, &set), Ok(Input::BadChunk { view: 6 })));
     }
 }

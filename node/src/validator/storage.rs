@@ -91,6 +91,7 @@ impl Storage {
     fn work(&mut self, batch: Vec<StorageJob>) -> Result<(), StoreError> {
         let mut record = None;
         let mut after = Vec::new();
+        let mut checkpoint = None;
         let mut notify = false;
         for job in batch {
             match job {
@@ -100,7 +101,12 @@ impl Storage {
                     notify = true;
                     after.push(job);
                 }
-                StorageJob::Send { .. } | StorageJob::Checkpoint { .. } => after.push(job),
+                StorageJob::Send { .. } => after.push(job),
+                // What is not final is looked up at its place among the jobs: later ones may make more final than is in the image.
+                StorageJob::Checkpoint { seq, image } => {
+                    let replay_from = self.positions.unfinal_from(self.log.end());
+                    checkpoint = Some((CheckpointMark { seq, replay_from }, self.positions.to_bytes(), image));
+                }
             }
         }
         if let Some(record) = record {
@@ -112,9 +118,11 @@ impl Storage {
             match job {
                 StorageJob::Notify(number) => _ = self.core.send(CoreJob::Input(Input::Durable(number))),
                 StorageJob::Send { to, message } => post(&self.peers, to, &PeerMessage::Consensus(message)),
-                StorageJob::Checkpoint { seq, image } => self.checkpoint(seq, &image)?,
-                StorageJob::Append(_) | StorageJob::Persist(_) => {}
+                StorageJob::Append(_) | StorageJob::Persist(_) | StorageJob::Checkpoint { .. } => {}
             }
+        }
+        if let Some((mark, places, image)) = checkpoint {
+            self.checkpoint(mark, &places, &image)?;
         }
         Ok(())
     }
@@ -127,13 +135,11 @@ impl Storage {
         Ok(())
     }
 
-    fn checkpoint(&mut self, seq: u64, image: &[u8]) -> Result<(), StoreError> {
+    fn checkpoint(&mut self, mark: CheckpointMark, places: &[u8], image: &[u8]) -> Result<(), StoreError> {
         self.log.sync()?;
-        let mark = CheckpointMark { seq, replay_from: self.positions.unfinal_from(self.log.end()) };
-        let places = self.positions.to_bytes();
         let length = u64::try_from(places.len()).expect("lengths fit");
-        self.checkpoints.write(mark, &[&length.to_le_bytes()[..], &places, image].concat())?;
-        tracing::info!(seq, bytes = image.len(), "checkpoint written");
+        self.checkpoints.write(mark, &[&length.to_le_bytes()[..], places, image].concat())?;
+        tracing::info!(seq = mark.seq, bytes = image.len(), "checkpoint written");
         Ok(())
     }
 
