@@ -140,6 +140,8 @@ impl Process {
         let (chain, set) = (market.genesis.chain_id(), &market.genesis.validators);
         Ok(match message {
             PeerMessage::Consensus(message) => Input::Consensus { from, message },
+            // From its leader only: the bodies of a chunk that somebody passes on are not covered by the leader's signature.
+            PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
             PeerMessage::Chunk(chunk) => match chunk.verify(chain, set) {
                 Ok(chunk) => Input::Chunk(chunk),
                 Err(PeerFault::Leader) => return Err(PeerFault::Leader),

@@ -446,15 +446,18 @@ impl World {
     }
 
     fn follow_sync(&mut self, index: usize, after: Vec<StorageJob>) -> Result<(), String> {
+        // The core hears on a thread of its own: what it does then cannot overtake what the storage thread still sends.
+        let mut notices = Vec::new();
         for job in after {
             match job {
-                StorageJob::Notify(number) => {
-                    self.feed(index, Input::Durable(number))?;
-                    self.end_turn(index);
-                }
+                StorageJob::Notify(number) => notices.push(number),
                 StorageJob::Send { to, message } => self.post(index, to, &PeerMessage::Consensus(message))?,
                 StorageJob::Append(_) | StorageJob::Persist(_) => {}
             }
+        }
+        for number in notices {
+            self.feed(index, Input::Durable(number))?;
+            self.end_turn(index);
         }
         Ok(())
     }
