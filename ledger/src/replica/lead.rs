@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use crate::admission::Admitted;
 use crate::crypto::Signature;
 use crate::entry::Entry;
 use crate::header::{Header, LogPoint, Rank};
-use crate::hotstuff::{self, Recipient};
+use crate::hotstuff::{self, Recipient, WallTime};
 use crate::validators::ValidatorIndex;
 
 use super::branches::NoPath;
@@ -53,6 +54,27 @@ const WORK_LIMIT: u32 = 1_024;
 /// About how many bytes travel in one chunk or relay: with the largest bundle on top it stays under a frame's cap.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// After how long without an empty pool what waits in it is told to all, in microseconds, and how much of it at a time.
+const STRANDED_US: u64 = 1_000_000;
+const STRANDED_MAX: usize = 256;
+
+/// Sends bundles on, in messages of about a chunk's size.
+fn hand_over(bundles: &[Admitted], to: Recipient, effects: &mut Vec<Effect>) {
+    let mut message = Vec::new();
+    let mut bytes = 0;
+    for bundle in bundles {
+        bytes += bundle.signed().bytes().len();
+        message.push(bundle.signed().bytes().to_vec());
+        if bytes > CHUNK_BYTES {
+            effects.push(Effect::Post { to, message: PeerMessage::Relay(std::mem::take(&mut message)) });
+            bytes = 0;
+        }
+    }
+    if !message.is_empty() {
+        effects.push(Effect::Post { to, message: PeerMessage::Relay(message) });
+    }
+}
+
 impl Replica {
     pub(super) fn enter_view(&mut self, view: u64, leader: ValidatorIndex, effects: &mut Vec<Effect>) {
         effects.push(Effect::View { view, leader });
@@ -78,22 +100,23 @@ impl Replica {
     pub(super) fn relay(&mut self, effects: &mut Vec<Effect>) {
         let bundles = self.pool.take_unrelayed();
         let leader = self.core.leader();
-        if bundles.is_empty() || leader == self.config.me {
+        if leader != self.config.me {
+            hand_over(&bundles, Recipient::One(leader), effects);
+        }
+        self.relay_stranded(effects);
+    }
+
+    /// What waits for too long was lost on its way to the leader, or the leader leaves it out: all are told of it, so that more than
+    /// one validator waits for it and the view is given up if the leader goes on like that.
+    fn relay_stranded(&mut self, effects: &mut Vec<Effect>) {
+        if !self.pool.has_next() {
+            self.stranded_at = None;
             return;
         }
-        let mut message = Vec::new();
-        let mut bytes = 0;
-        for bundle in bundles {
-            bytes += bundle.signed().bytes().len();
-            message.push(bundle.signed().bytes().to_vec());
-            if bytes > CHUNK_BYTES {
-                let message = PeerMessage::Relay(std::mem::take(&mut message));
-                effects.push(Effect::Post { to: Recipient::One(leader), message });
-                bytes = 0;
-            }
-        }
-        if !message.is_empty() {
-            effects.push(Effect::Post { to: Recipient::One(leader), message: PeerMessage::Relay(message) });
+        let at = *self.stranded_at.get_or_insert(WallTime(self.now.0 + STRANDED_US));
+        if at <= self.now {
+            self.stranded_at = Some(WallTime(self.now.0 + STRANDED_US));
+            hand_over(&self.pool.waiting(STRANDED_MAX), Recipient::Others, effects);
         }
     }
 

@@ -80,6 +80,8 @@ pub struct Replica {
     /// The end of the last chunk of this view that was executed.
     followed: Option<LogPoint>,
     waiting_told: bool,
+    /// When bundles that wait are told to all, if they wait.
+    stranded_at: Option<WallTime>,
     core_wake: Option<WallTime>,
     wake_told: Option<WallTime>,
     now: WallTime,
@@ -220,6 +222,10 @@ impl Replica {
         let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
         let to = Recipient::One(peer);
         effects.push(Effect::Send { to, message });
+        if peer == self.core.leader() {
+            // What was sent to it before may never have left.
+            self.pool.forget_relays();
+        }
         // What was proposed while the peer was away is not lost on it. A header beyond `led` was written just before a crash
         // and never sent; it stays so.
         let led = record.led;
@@ -258,6 +264,7 @@ impl Replica {
         let soon = WallTime(self.now.0 + 5_000);
         sooner(self.awaited.values().map(|awaited| awaited.ask_at).min().map(|at| at.max(soon)));
         sooner(self.sync.as_ref().map(|sync| sync.ask_at));
+        sooner(self.stranded_at.filter(|_| self.lead.is_none()));
         let due = self.state.next_due().map(|due| self.config.genesis.wall_at(due));
         let grace = if self.lead.is_some() { 0 } else { DUTY_GRACE_US };
         sooner(due.map(|due| WallTime(due.saturating_add(grace)).max(WallTime(self.now.0 + 1_000))));

@@ -71,6 +71,11 @@ impl Pool {
     /// Its execution was undone. The log is undone from its end, so that those undone first come last here.
     pub(super) fn undone(&mut self, id: BundleId) {
         self.sequenced.remove(&id);
+        if self.recent_set.contains(&id) {
+            // A copy of what is final: a replay, and not worth a place again.
+            self.held.remove(&id);
+            return;
+        }
         self.queue.push_front(id);
         self.unrelayed.push_front(id);
     }
@@ -101,6 +106,12 @@ impl Pool {
     pub(super) fn take_unrelayed(&mut self) -> Vec<Admitted> {
         let ids = std::mem::take(&mut self.unrelayed);
         ids.into_iter().filter(|id| !self.sequenced.contains(id)).filter_map(|id| self.held.get(&id).cloned()).collect()
+    }
+
+    /// The first of those that wait to be sequenced, in the order of their arrival.
+    pub(super) fn waiting(&self, count_max: usize) -> Vec<Admitted> {
+        let waiting = self.queue.iter().filter(|id| !self.sequenced.contains(id)).filter_map(|id| self.held.get(id));
+        waiting.take(count_max).cloned().collect()
     }
 
     /// Drops queue entries that stand for nothing any more, now and then: a follower never takes from the queue.

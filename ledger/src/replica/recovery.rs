@@ -105,6 +105,7 @@ impl Recovery {
             sync: None,
             followed: None,
             waiting_told: false,
+            stranded_at: None,
             core_wake: None,
             wake_told: None,
             now: WallTime(0),
