@@ -70,7 +70,7 @@ pub struct Header {
     pub state_root: Hash,
     /// Hash over everything that execution reads, in checkpoint headers; else zero.
     pub snapshot_root: Hash,
-    /// Reserved for checkpoint and end-of-epoch marks; zero.
+    /// [`Header::CHECKPOINT`], or zero. Other bits are reserved.
     pub flags: u32,
     /// Hash of the next validator set in a header that ends its epoch; else zero.
     pub next_set_hash: Hash,
@@ -79,6 +79,9 @@ pub struct Header {
 const DOMAIN: &str = "gridbook/header/1";
 
 impl Header {
+    /// Marks a header that carries a snapshot root.
+    pub const CHECKPOINT: u32 = 1;
+
     /// Its hash, which is its name.
     pub fn hash(&self) -> Hash {
         let mut hasher = Hasher::new(DOMAIN);

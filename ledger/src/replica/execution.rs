@@ -2,7 +2,7 @@
 
 use crate::crypto::Hash;
 use crate::entry::Entry;
-use crate::header::LogPoint;
+use crate::header::{Header, LogPoint};
 use crate::hotstuff::Body;
 use crate::merkle;
 use crate::record::{self, Record};
@@ -11,6 +11,11 @@ use super::branches::NoPath;
 use super::messages::{PlacedEntry, after};
 use super::tail::Executed;
 use super::{Effect, LogRecord, Replica};
+
+/// Every so many headers one is a checkpoint: it carries the root over everything that execution reads.
+const CHECKPOINT_HEADERS: u64 = 256;
+/// How many of these roots are remembered: a header is looked at when it is checked and when it becomes final.
+const SNAPSHOT_ROOTS: usize = 4;
 
 impl Replica {
     /// Executes one entry at the end of the executed log.
@@ -110,13 +115,39 @@ impl Replica {
         self.tail.remember_root(root);
     }
 
-    /// What a header says that continues the log after `parent_end` up to `end`, both on the executed log.
-    pub(super) fn body(&mut self, parent_end: LogPoint, end: LogPoint, effects: &mut Vec<Effect>) -> Option<Body> {
+    /// The root over everything that execution reads, at a place on the executed log. Like [`Replica::root_at`], it costs an undo and a
+    /// redo where the log was executed further; the last few are remembered.
+    fn snapshot_root_at(&mut self, at: LogPoint, effects: &mut Vec<Effect>) -> Hash {
+        if let Some((_, root)) = self.snapshot_roots.iter().find(|(point, _)| *point == at) {
+            return *root;
+        }
+        let end = self.tail.end();
+        self.rewind(at, effects);
+        let root = self.state.snapshot_root();
+        if end != at {
+            self.go_through(end, effects).expect("what was executed a moment ago is known");
+        }
+        self.snapshot_roots.push_back((at, root));
+        if self.snapshot_roots.len() > SNAPSHOT_ROOTS {
+            self.snapshot_roots.pop_front();
+        }
+        root
+    }
+
+    /// What the header of a height says that continues the log after `parent_end` up to `end`, both on the executed log.
+    pub(super) fn body(
+        &mut self,
+        height: u64,
+        parent_end: LogPoint,
+        end: LogPoint,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Body> {
         let (mut inputs, mut results) = (Vec::new(), Vec::new());
         for executed in self.tail.between(parent_end, end)? {
             inputs.push(executed.id);
             results.extend_from_slice(&executed.leaves);
         }
+        let is_checkpoint = height.is_multiple_of(CHECKPOINT_HEADERS);
         Some(Body {
             time_ms: self.tail.time_ms(end)?,
             first_seq: parent_end.seq + 1,
@@ -125,8 +156,8 @@ impl Replica {
             inputs_root: merkle::root(&inputs),
             results_root: merkle::root(&results),
             state_root: self.root_at(end, effects),
-            snapshot_root: Hash::ZERO,
-            flags: 0,
+            snapshot_root: if is_checkpoint { self.snapshot_root_at(end, effects) } else { Hash::ZERO },
+            flags: if is_checkpoint { Header::CHECKPOINT } else { 0 },
         })
     }
 }

@@ -256,14 +256,16 @@ impl Replica {
 
     /// Whether own execution gives what a header says. Its log must be executed.
     pub(super) fn verdict(&mut self, header: &Header, parent_end: LogPoint, effects: &mut Vec<Effect>) -> Verdict {
-        let Some(body) = self.body(parent_end, header.log_end(), effects) else { return Verdict::Differs };
+        let Some(body) = self.body(header.height, parent_end, header.log_end(), effects) else {
+            return Verdict::Differs;
+        };
         let same = body.time_ms == header.time_ms
             && body.first_seq == header.first_seq
             && body.inputs_root == header.inputs_root
             && body.results_root == header.results_root
             && body.state_root == header.state_root
             && body.snapshot_root == header.snapshot_root
-            && header.flags == 0
+            && body.flags == header.flags
             && header.next_set_hash == Hash::ZERO;
         if same { Verdict::Holds } else { Verdict::Differs }
     }

@@ -262,7 +262,7 @@ impl Replica {
         }
         let lead = self.lead.as_ref()?;
         let build = lead.build.as_ref()?;
-        let (rank, tail) = (build.rank, build.tail);
+        let (rank, tail, height) = (build.rank, build.tail, build.parent.height + 1);
         let (parent_end, end) = (build.parent.log_end(), self.tail.end());
         let has_log = end.seq > parent_end.seq;
         // An empty answer may have come to nothing; log that comes later is then worth a second one.
@@ -275,7 +275,7 @@ impl Replica {
         let lead = self.lead.as_mut()?;
         lead.answered = Some(end);
         lead.timed = false;
-        match self.body(parent_end, end, effects) {
+        match self.body(height, parent_end, end, effects) {
             Some(body) => Some(hotstuff::Input::Built { rank, body }),
             // A certificate of another branch came after this view's log was begun, or that log was taken back for what others
             // certified meanwhile. The log that was streamed cannot be another, so the view is given up.

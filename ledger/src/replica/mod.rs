@@ -65,6 +65,8 @@ pub struct Replica {
     final_proposal: Option<Proposal>,
     /// The last headers that became final here.
     recent_final: VecDeque<Hash>,
+    /// The last roots over everything that execution reads, by place.
+    snapshot_roots: VecDeque<(LogPoint, Hash)>,
     /// Final headers whose log is not executed here yet, oldest first.
     to_finalize: VecDeque<finality::Finalizing>,
     lead: Option<Lead>,

@@ -96,6 +96,7 @@ impl Recovery {
             final_header: root.clone(),
             final_proposal: None,
             recent_final: Default::default(),
+            snapshot_roots: Default::default(),
             to_finalize: Default::default(),
             lead: None,
             checks: Default::default(),
