@@ -52,6 +52,7 @@
 pub mod contract;
 pub mod event;
 pub mod limits;
+pub mod network;
 pub mod order;
 pub mod reject;
 pub mod rules;
@@ -60,6 +61,7 @@ pub mod units;
 pub use contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 pub use event::{Event, Expiry, OrderRef, Trade};
 pub use limits::{Limits, OrderTerms, Unlimited};
+pub use network::{Edge, Network, NetworkError};
 pub use order::{NewOrder, OrderId, OrderTag, Side, TimeInForce};
 pub use reject::Reject;
 pub use rules::{MarketRules, RulesError};
