@@ -54,8 +54,8 @@ impl Branches {
         Ok((at, path))
     }
 
-    /// The entries that end in `end`, back to `floor_seq` or as far as they are known, first one first, within `bytes_max`
-    /// by the measure `size`; the later ones are kept.
+    /// The entries that end in `end`, back to `floor_seq` or as far as they are known, first one first, within about
+    /// `bytes_max` encoded; the later ones are kept.
     pub(super) fn run_to(&self, end: LogPoint, floor_seq: u64, bytes_max: usize) -> (LogPoint, Vec<Vec<u8>>) {
         let mut entries = Vec::new();
         let mut bytes = 0;

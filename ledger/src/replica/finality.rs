@@ -45,7 +45,7 @@ impl Replica {
                 Ok(()) => self.finalize(next, effects),
                 Err(NoPath::Missing(point)) => {
                     let sources = self.set().indices().filter(|index| *index != self.config.me).collect();
-                    self.pull(point, sources, effects);
+                    self.pull(point, sources);
                     self.to_finalize.push_front(next);
                     return;
                 }

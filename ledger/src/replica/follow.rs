@@ -84,7 +84,7 @@ impl Replica {
             Err(NoPath::Conflict) => {}
             Err(NoPath::Missing(point)) => {
                 let leader = self.core.leader();
-                self.pull(point, vec![leader], effects);
+                self.pull(point, vec![leader]);
             }
         }
         self.log_grew(effects);
@@ -109,7 +109,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn take_early_chunks(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn take_early_chunks(&mut self) {
         let view = self.core.view();
         let early = std::mem::take(&mut self.early);
         for chunk in early {
@@ -120,7 +120,6 @@ impl Replica {
                 self.learn(chunk.run);
             }
         }
-        let _ = effects;
     }
 
     fn learn(&mut self, run: VerifiedRun) {
@@ -215,7 +214,7 @@ impl Replica {
             Ok(()) => {}
             Err(NoPath::Missing(point)) => {
                 let sources = check.sources.clone();
-                self.pull(point, sources, effects);
+                self.pull(point, sources);
                 return None;
             }
             // It does not continue what is final: no vote, and nothing to compare.
@@ -270,9 +269,8 @@ impl Replica {
         if same { Verdict::Holds } else { Verdict::Differs }
     }
 
-    /// Asks for the log up to a place: at once if nothing was asked yet that could bring it, again after a while.
-    pub(super) fn pull(&mut self, point: LogPoint, sources: Vec<ValidatorIndex>, effects: &mut Vec<Effect>) {
-        let _ = effects;
+    /// Wants the log up to a place; [`Replica::retry_pulls`] asks for it, soon and again after a while.
+    pub(super) fn pull(&mut self, point: LogPoint, sources: Vec<ValidatorIndex>) {
         let key = (point.seq, point.digest);
         let others = || self.set().indices().filter(|index| *index != self.config.me).collect();
         let sources = if sources.is_empty() { others() } else { sources };
@@ -331,7 +329,7 @@ impl Replica {
             // little at a time.
             let turn = awaited.asked % awaited.sources.len();
             awaited.sources.rotate_left(turn);
-            self.pull(start, awaited.sources, effects);
+            self.pull(start, awaited.sources);
         }
         self.log_grew(effects);
     }

@@ -93,7 +93,7 @@ impl Replica {
             timed: false,
         });
         self.pool.forget_relays();
-        self.take_early_chunks(effects);
+        self.take_early_chunks();
     }
 
     /// Hands the leader what it may not know of.
@@ -161,7 +161,7 @@ impl Replica {
             }
             Err(NoPath::Missing(point)) => {
                 let sources = self.set().indices().filter(|index| *index != self.config.me).collect();
-                self.pull(point, sources, effects);
+                self.pull(point, sources);
             }
             Err(NoPath::Conflict) => {}
         }

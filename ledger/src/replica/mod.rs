@@ -191,7 +191,7 @@ impl Replica {
             hotstuff::Effect::Build { rank, parent, carry, tail } => {
                 self.begin_build(lead::Build { rank, parent: *parent, carry, tail }, inputs, effects);
             }
-            hotstuff::Effect::PullLog { point, sources } => self.pull(point, sources, effects),
+            hotstuff::Effect::PullLog { point, sources } => self.pull(point, sources),
             hotstuff::Effect::EnteredView { view, leader } => self.enter_view(view, leader, effects),
             hotstuff::Effect::Final { headers, child, qc } => self.make_final(headers, *child, qc, effects),
             hotstuff::Effect::Behind { target, sources } => self.fall_behind(target, sources, effects),

@@ -49,7 +49,7 @@ fn run(start: LogPoint, limits: &[u32]) -> VerifiedRun {
 fn an_empty_answer_does_not_end_a_pull() {
     let mut replica = replica(0);
     let wanted = place(5);
-    replica.pull(wanted, vec![ValidatorIndex(1), ValidatorIndex(2)], &mut Vec::new());
+    replica.pull(wanted, vec![ValidatorIndex(1), ValidatorIndex(2)]);
     let _ = replica.handle(Input::Pulled(run(wanted, &[])), WallTime(2));
     assert!(replica.awaited.contains_key(&(wanted.seq, wanted.digest)));
 }

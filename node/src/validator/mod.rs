@@ -159,7 +159,8 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
     let (door_in, door_out) = bounded(QUEUE_JOBS_MAX);
     let (peers_in, peers_out) = bounded(QUEUE_JOBS_MAX);
     let (sync_in, sync_out) = bounded(QUEUE_JOBS_MAX);
-    // What the core hands on must never make it wait for a disk; its own bounds on unfinal work bound these two.
+    // What the core hands on must never make it wait for a disk. Its bounds on unfinal work bound these two, but for a leader that
+    // makes its followers undo and execute on purpose, and for peers that ask for history without end.
     let (desk_in, desk_out) = unbounded();
     let (storage_in, storage_out) = unbounded();
     let queues =

@@ -50,7 +50,7 @@ pub(super) async fn bind(config: &ValidatorConfig, key: &SecretKey) -> anyhow::R
     Ok(Net { peers, peer_events, meters, meter_events, admin })
 }
 
-/// How long everything that is under way may take once it should stop.
+/// How often it looks whether a thread has failed.
 const BEAT: Duration = Duration::from_millis(200);
 /// Frames taken off an endpoint in one go.
 const EVENTS_PER_TURN: usize = 256;
