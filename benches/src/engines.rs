@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use gridbook_engine::reference::Reference;
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, Engine, Event, LedgerTime, Limits, MarketRules, MeterId,
-    NewOrder, OrderId, OrderTag, OrderTerms, Price, Reject, Side, TimeInForce, Unlimited,
+    Money, Network, NewOrder, OrderId, OrderTag, OrderTerms, Price, Reject, Side, Unlimited,
 };
 
 use crate::workload::{OWNERS, Operation, Order, PERIODS, Workload};
@@ -74,7 +74,8 @@ const FORGET_EVERY: u32 = 1_024;
 
 impl<L: BenchLimits> Driven for Gridbook<L> {
     fn fresh(workload: &Workload) -> Self {
-        let mut engine = Engine::new(MarketRules::default(), areas(workload)).expect("the default rules are valid");
+        let mut engine = Engine::new(MarketRules::default(), Network::islands(areas(workload)))
+            .expect("the default rules are valid");
         engine.advance(LedgerTime(12 * 3_600_000));
         let handles = vec![OrderId(u64::MAX); workload.orders()];
         Self { engine, limits: L::fresh(), events: Vec::new(), handles, since_forgotten: 0 }
@@ -118,7 +119,7 @@ pub struct Twin {
 
 impl Driven for Twin {
     fn fresh(workload: &Workload) -> Self {
-        let reference = Reference::new(MarketRules::default(), areas(workload));
+        let reference = Reference::new(MarketRules::default(), Network::islands(areas(workload)));
         let mut reference = reference.expect("the default rules are valid");
         reference.advance(LedgerTime(12 * 3_600_000));
         Self { reference, events: Vec::new(), handles: vec![OrderId(u64::MAX); workload.orders()] }
@@ -153,17 +154,15 @@ fn areas(workload: &Workload) -> u16 {
 fn new_order(order: &Order) -> NewOrder {
     let Order { name, book, owner, side, price, energy } = *order;
     let area = AreaId(u16::try_from(book / PERIODS).expect("a workload has at most 65,535 areas"));
-    NewOrder {
-        tag: OrderTag(name.into()),
-        account: AccountId(owner),
-        meter: MeterId(owner),
-        contract: Contract { area, period: DeliveryPeriod(FIRST_PERIOD + book % PERIODS) },
+    NewOrder::limit(
+        OrderTag(name.into()),
+        AccountId(owner),
+        MeterId(owner),
+        Contract { area, period: DeliveryPeriod(FIRST_PERIOD + book % PERIODS) },
         side,
-        price: Price(i32::try_from(price).expect("prices are a few thousand steps") * 10),
-        energy: Energy(energy.into()),
-        time_in_force: TimeInForce::GoodTillGate,
-        post_only: false,
-    }
+        Price(i32::try_from(price).expect("prices are a few thousand steps") * 10),
+        Energy(energy.into()),
+    )
 }
 
 fn fill_of(event: &Event) -> Option<Fill> {
@@ -254,6 +253,8 @@ impl Limits for Purses {
         purse.open -= energy.0;
         purse.traded += energy.0;
     }
+
+    fn collect(&mut self, _: AreaId, _: DeliveryPeriod, _: Money, _: Money) {}
 
     fn mark(&self) -> usize {
         self.forgotten + self.journal.len()

@@ -8,8 +8,8 @@ use crate::matching::{Taker, WayBack};
 use crate::slab::{FOREVER, NIL, Node, OrderSlab};
 use crate::top_of_book::TopOfBookWriter;
 use crate::{
-    Contract, DeliveryPeriod, Energy, Event, LedgerTime, Limits, Mark, MarketRules, MeterId, NewOrder, OrderId,
-    OrderTerms, Price, Reject, RulesError, TimeInForce,
+    Contract, DeliveryPeriod, Energy, Event, LedgerTime, Limits, Mark, MarketRules, MeterId, Network, NewOrder,
+    OrderId, OrderTerms, Price, Reject, RulesError, TimeInForce,
 };
 
 /// Every book of a market behind one writer.
@@ -23,20 +23,11 @@ use crate::{
 /// ```
 /// use gridbook_engine::*;
 ///
-/// let mut engine = Engine::new(MarketRules::without_gates(), 1)?;
+/// let mut engine = Engine::new(MarketRules::without_gates(), Network::single())?;
 /// let mut events = Vec::new();
-/// let sell = NewOrder {
-///     tag: OrderTag(1),
-///     account: AccountId(1),
-///     meter: MeterId(1),
-///     contract: Contract { area: AreaId(0), period: DeliveryPeriod(0) },
-///     side: Side::Sell,
-///     price: Price(250),
-///     energy: Energy(400),
-///     time_in_force: TimeInForce::GoodTillGate,
-///     post_only: false,
-/// };
-/// let buy = NewOrder { tag: OrderTag(2), account: AccountId(2), side: Side::Buy, price: Price(260), ..sell };
+/// let contract = Contract { area: AreaId(0), period: DeliveryPeriod(0) };
+/// let sell = NewOrder::limit(OrderTag(1), AccountId(1), MeterId(1), contract, Side::Sell, Price(250), Energy(400));
+/// let buy = NewOrder::limit(OrderTag(2), AccountId(2), MeterId(2), contract, Side::Buy, Price(260), Energy(400));
 /// assert!(engine.place(sell, &mut Unlimited, &mut events)?.is_some());
 /// assert_eq!(engine.place(buy, &mut Unlimited, &mut events)?, None);
 /// let Some(Event::Trade(trade)) = events.last() else { panic!("they meet") };
@@ -46,6 +37,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) rules: MarketRules,
+    pub(crate) network: Network,
     pub(crate) now: LedgerTime,
     pub(crate) slab: OrderSlab,
     pub(crate) calendar: Calendar,
@@ -58,17 +50,18 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An empty market with areas `0..areas`, at ledger time 0.
+    /// An empty market over a network, at ledger time 0.
     ///
     /// # Errors
     /// If the rules do not make sense together.
-    pub fn new(rules: MarketRules, areas: u16) -> Result<Self, RulesError> {
+    pub fn new(rules: MarketRules, network: Network) -> Result<Self, RulesError> {
         rules.validate()?;
         Ok(Self {
             rules,
             now: LedgerTime(0),
             slab: OrderSlab::new(),
-            calendar: Calendar::new(areas),
+            calendar: Calendar::new(areas_of(&network)),
+            network,
             deadlines: Deadlines::default(),
             queue: SweepQueue::default(),
             journal: Journal::default(),
@@ -80,6 +73,11 @@ impl Engine {
     /// The market's constants.
     pub fn rules(&self) -> &MarketRules {
         &self.rules
+    }
+
+    /// The tree of areas.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// How many areas there are: `0..areas`.
@@ -406,6 +404,11 @@ impl Engine {
     pub(crate) fn period_gate(&self, period: DeliveryPeriod) -> LedgerTime {
         self.rules.gate_closes_at(Contract { period, ..Contract::default() })
     }
+}
+
+/// Area numbers have 16 bits, so that there are fewer areas than 2^16.
+pub(crate) fn areas_of(network: &Network) -> u16 {
+    u16::try_from(network.areas()).expect("a network is made of at most 65,535 areas")
 }
 
 /// When an order is over by its own time.

@@ -1,8 +1,9 @@
 //! What the engine reports, in the order in which it happened.
 
-use crate::contract::{AccountId, Contract, MeterId};
+use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
+use crate::network::Direction;
 use crate::order::{OrderId, OrderTag, Side};
-use crate::units::{Energy, Price};
+use crate::units::{Energy, Money, Price};
 
 /// An order as events name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,23 +18,44 @@ pub struct OrderRef {
     pub meter: MeterId,
 }
 
+/// How a trade came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TradeKind {
+    /// In the continuous book (MARKET section 4). The price is the maker's limit.
+    Continuous,
+    /// In a pay-as-bid round (MARKET section 6). The price is the buyer's limit.
+    PayAsBid,
+    /// Agreed on outside the book (MARKET section 6). The maker is the seller.
+    Prearranged,
+}
+
 /// Two orders met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trade {
-    /// What was traded.
-    pub contract: Contract,
-    /// The order that rested. Its limit is the price.
+    /// When the energy is delivered.
+    pub period: DeliveryPeriod,
+    /// Where the maker is.
+    pub maker_area: AreaId,
+    /// Where the taker is.
+    pub taker_area: AreaId,
+    /// The side of the taker.
+    pub taker_side: Side,
+    /// How it came about.
+    pub kind: TradeKind,
+    /// The order that rested; of two that rested, the one with the lower priority number.
     pub maker: OrderRef,
     /// The order that came in.
     pub taker: OrderRef,
-    /// The side of the order that came in.
-    pub taker_side: Side,
-    /// Price per kWh.
+    /// Price per kWh: the maker's limit, or what [`TradeKind`] says.
     pub price: Price,
+    /// What the edges between the two take together per kWh; the side whose limit the price is not bears it.
+    pub fee: Price,
     /// How much.
     pub energy: Energy,
     /// What is left of the maker's order, hidden reserve included.
     pub maker_remaining: Energy,
+    /// What is left of the taker's order.
+    pub taker_remaining: Energy,
 }
 
 impl Trade {
@@ -52,6 +74,61 @@ impl Trade {
             Side::Sell => &self.taker,
         }
     }
+
+    /// Where and when the maker trades.
+    pub fn maker_contract(&self) -> Contract {
+        Contract { period: self.period, area: self.maker_area }
+    }
+
+    /// Where and when the taker trades.
+    pub fn taker_contract(&self) -> Contract {
+        Contract { period: self.period, area: self.taker_area }
+    }
+
+    /// What one side pays or gets per kWh. The price is the maker's; the taker bears the fee.
+    pub fn price_of(&self, side: Side) -> Price {
+        match (side == self.taker_side, side) {
+            (false, _) => self.price,
+            (true, Side::Buy) => Price(self.price.0 + self.fee.0),
+            (true, Side::Sell) => Price(self.price.0 - self.fee.0),
+        }
+    }
+
+    /// What the buyer pays per kWh, never above his limit.
+    pub fn buyer_pays(&self) -> Price {
+        self.price_of(Side::Buy)
+    }
+
+    /// What the seller gets per kWh, never below his limit.
+    pub fn seller_gets(&self) -> Price {
+        self.price_of(Side::Sell)
+    }
+}
+
+/// What set the price of an area in a call auction (MARKET section 5, Case).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClearingCase {
+    /// A selling order that was filled in part.
+    MarginalSeller,
+    /// A buying order that was filled in part.
+    MarginalBuyer,
+    /// An edge that carries a part of what it could.
+    Border,
+    /// Nothing was filled in part: the price lies between two steps.
+    Exact,
+    /// No energy was accepted here or in areas joined by flow.
+    Empty,
+}
+
+/// What became of a block order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BlockState {
+    /// All of it was accepted in all its periods.
+    Accepted,
+    /// It was not, and would have lost by it.
+    Rejected,
+    /// It was not, although it would have gained at these prices.
+    ParadoxicallyRejected,
 }
 
 /// Why an order left the book without being filled or cancelled.
@@ -104,5 +181,58 @@ pub enum Event {
         remaining: Energy,
         /// Why.
         cause: Expiry,
+    },
+    /// A resting order traded in a call auction.
+    Filled {
+        /// The order.
+        order: OrderRef,
+        /// Where and when.
+        contract: Contract,
+        /// How much of it.
+        energy: Energy,
+        /// The area's price.
+        price: Price,
+        /// What is left of it.
+        remaining: Energy,
+    },
+    /// A call auction has set the price of a contract.
+    Cleared {
+        /// The contract.
+        contract: Contract,
+        /// The price; nothing if nothing was there to set one.
+        price: Option<Price>,
+        /// What set it.
+        case: ClearingCase,
+    },
+    /// What a call auction sends over an edge.
+    Flow {
+        /// The edge, by the area below it.
+        child: AreaId,
+        /// When.
+        period: DeliveryPeriod,
+        /// In watt-hours; more than zero from the child up, less than zero down.
+        up: i64,
+        /// What the edge's operator takes as its fee.
+        fee: Money,
+        /// What the edge's operator takes because the edge was full: never negative.
+        rent: Money,
+    },
+    /// What a call auction did with a block order. Its fills are told as [`Event::Filled`] before.
+    Block {
+        /// The block; its handle is zero.
+        order: OrderRef,
+        /// What became of it.
+        state: BlockState,
+    },
+    /// An edge has less capacity now than already flows. No trade is undone (MARKET section 4, Less capacity).
+    Overload {
+        /// The edge, by the area below it.
+        child: AreaId,
+        /// When.
+        period: DeliveryPeriod,
+        /// Which way.
+        direction: Direction,
+        /// By how much.
+        by: Energy,
     },
 }

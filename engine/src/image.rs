@@ -6,6 +6,7 @@ use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::engine::Engine;
 use crate::event::OrderRef;
 use crate::limits::OrderTerms;
+use crate::network::Network;
 use crate::order::{OrderTag, Side};
 use crate::rules::{MarketRules, RulesError};
 use crate::slab::{FOREVER, NIL, Node};
@@ -134,9 +135,9 @@ impl Engine {
     /// An engine that goes on from an image exactly as the one it was taken of. Handles are new: [`Engine::resting`] tells them.
     ///
     /// # Errors
-    /// If the image is not one that an engine with these rules and areas could have made.
-    pub fn from_image(rules: MarketRules, areas: u16, image: EngineImage) -> Result<Self, ImageError> {
-        let mut engine = Self::new(rules, areas)?;
+    /// If the image is not one that an engine with these rules and this network could have made.
+    pub fn from_image(rules: MarketRules, network: Network, image: EngineImage) -> Result<Self, ImageError> {
+        let mut engine = Self::new(rules, network)?;
         if image.now == FOREVER.0 {
             return Err(ImageError::Time);
         }

@@ -52,6 +52,7 @@
 pub mod contract;
 pub mod event;
 pub mod limits;
+pub mod market;
 pub mod network;
 pub mod order;
 pub mod reject;
@@ -59,10 +60,13 @@ pub mod rules;
 pub mod units;
 
 pub use contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
-pub use event::{Event, Expiry, OrderRef, Trade};
+pub use event::{BlockState, ClearingCase, Event, Expiry, OrderRef, Trade, TradeKind};
 pub use limits::{Limits, OrderTerms, Unlimited};
-pub use network::{Edge, Network, NetworkError};
-pub use order::{NewOrder, OrderId, OrderTag, Side, TimeInForce};
+pub use market::{BasketRefused, EdgeState, Market, View, ViewLevel};
+pub use network::{Direction, Edge, Network, NetworkError};
+pub use order::{
+    EnergySources, NewBlock, NewOrder, OrderId, OrderTag, Party, Prearranged, Preferences, Side, TimeInForce,
+};
 pub use reject::Reject;
 pub use rules::{MarketRules, RulesError};
 pub use units::{Energy, LedgerTime, Money, Price};

@@ -1,9 +1,9 @@
 //! The only thing the engine knows about money and meters (DESIGN.md section 3.5).
 
-use crate::contract::{AccountId, Contract, MeterId};
+use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::order::{OrderTag, Side};
 use crate::reject::Reject;
-use crate::units::{Energy, Price};
+use crate::units::{Energy, Money, Price};
 
 /// The part of an order that its collateral and its meter's headroom depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,13 @@ pub trait Limits {
     /// Frees what was set aside for `energy` that will not trade any more.
     fn release(&mut self, terms: &OrderTerms, energy: Energy);
 
-    /// `energy` of the order traded at `price`: what was set aside for it becomes a position. Called for the maker, then for the taker.
+    /// `energy` of the order traded, and its account pays or gets `price` for it, fees included: what was set aside for it becomes a
+    /// position. Called for the maker, then for the taker.
     fn fill(&mut self, terms: &OrderTerms, energy: Energy, price: Price);
+
+    /// The operator of the edge above `child` gets `fee` and `rent`: what buyers pay more than sellers get. Called once for each
+    /// edge of a trade's way after its two fills, and once for each edge with a flow after an auction's fills. Neither is negative.
+    fn collect(&mut self, child: AreaId, period: DeliveryPeriod, fee: Money, rent: Money);
 
     /// Names the present state.
     fn mark(&self) -> Self::Mark;
@@ -59,6 +64,8 @@ impl Limits for Unlimited {
     fn release(&mut self, _: &OrderTerms, _: Energy) {}
 
     fn fill(&mut self, _: &OrderTerms, _: Energy, _: Price) {}
+
+    fn collect(&mut self, _: AreaId, _: DeliveryPeriod, _: Money, _: Money) {}
 
     fn mark(&self) {}
 

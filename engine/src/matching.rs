@@ -4,7 +4,8 @@ use crate::book::rank;
 use crate::engine::Engine;
 use crate::slab::{NIL, Node};
 use crate::{
-    Energy, Event, LedgerTime, Limits, Mark, NewOrder, OrderId, OrderRef, OrderTerms, Price, Reject, TimeInForce, Trade,
+    Energy, Event, LedgerTime, Limits, Mark, NewOrder, OrderId, OrderRef, OrderTerms, Price, Reject, TimeInForce,
+    Trade, TradeKind,
 };
 
 /// An order on its way in: form, gate and limits have let it through.
@@ -20,7 +21,7 @@ pub(crate) struct Taker {
 
 impl Taker {
     pub(crate) fn new(order: &NewOrder, id: OrderId, until: LedgerTime) -> Self {
-        let NewOrder { tag, account, meter, contract, side, price, energy, time_in_force, post_only } = *order;
+        let NewOrder { tag, account, meter, contract, side, price, energy, time_in_force, post_only, .. } = *order;
         let terms = OrderTerms { tag, account, meter, contract, side, price };
         Self { id, terms, remaining: energy, until, time_in_force, post_only }
     }
@@ -160,13 +161,18 @@ impl Engine {
             limits.fill(&maker.terms(contract), energy, maker.price);
             limits.fill(&taker.terms, energy, maker.price);
             events.push(Event::Trade(Trade {
-                contract,
+                period: contract.period,
+                maker_area: contract.area,
+                taker_area: contract.area,
+                taker_side: taker.terms.side,
+                kind: TradeKind::Continuous,
                 maker: maker.order_ref(slot),
                 taker: taker.order_ref(),
-                taker_side: taker.terms.side,
                 price: maker.price,
+                fee: Price(0),
                 energy,
                 maker_remaining: maker.energy - energy,
+                taker_remaining: taker.remaining,
             }));
         }
     }

@@ -5,6 +5,15 @@
 use crate::contract::AreaId;
 use crate::units::{Energy, Price};
 
+/// Which way along an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From the child to the parent.
+    Up,
+    /// From the parent to the child.
+    Down,
+}
+
 /// The edge between an area and the one above it. `up` is from the child to the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
@@ -22,12 +31,34 @@ pub struct Edge {
     pub fee_down: Price,
 }
 
+impl Edge {
+    /// The most energy in one direction.
+    pub fn capacity(&self, direction: Direction) -> Energy {
+        match direction {
+            Direction::Up => self.up,
+            Direction::Down => self.down,
+        }
+    }
+
+    /// The fee in one direction.
+    pub fn fee(&self, direction: Direction) -> Price {
+        match direction {
+            Direction::Up => self.fee_up,
+            Direction::Down => self.fee_down,
+        }
+    }
+}
+
 /// A tree of areas `0..areas`. Every area but the root has exactly one edge to the area above it.
+///
+/// The one exception are *islands*: areas without any edges, which never meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     root: AreaId,
     /// By child; nothing for the root.
     edges: Vec<Option<Edge>>,
+    /// By area: how many edges there are from it to the root.
+    depths: Vec<u16>,
 }
 
 /// Why areas and edges do not make a network.
@@ -51,12 +82,34 @@ pub enum NetworkError {
     /// A fee below zero or off the tick.
     #[error("a fee of area {}'s edge is negative or off the tick", .0.0)]
     Fee(AreaId),
+    /// The fees between an area and the root are more than [`Network::FEES_MAX`] in one direction.
+    #[error("the fees between area {} and the root are more than any price", .0.0)]
+    Fees(AreaId),
+    /// More edges between an area and the root than [`Network::DEPTH_MAX`].
+    #[error("area {} lies more than 64 edges below the root", .0.0)]
+    Deep(AreaId),
+    /// A capacity beyond [`Network::CAPACITY_MAX`].
+    #[error("a capacity of area {}'s edge is more than 2^60 Wh", .0.0)]
+    Capacity(AreaId),
 }
 
 impl Network {
+    /// The most energy an edge may carry: flows, and the difference of a capacity and a flow, stay well within 64 bits.
+    pub const CAPACITY_MAX: Energy = Energy(1 << 60);
+    /// The most that the fees between an area and the root may sum up to in one direction, so that a delivered price never overflows.
+    pub const FEES_MAX: Price = Price(1_000_000_000);
+
+    /// The most edges between an area and the root: bounds the way of a trade.
+    pub const DEPTH_MAX: usize = 64;
+
     /// A single area, the root, without edges.
     pub fn single() -> Self {
-        Self { root: AreaId(0), edges: vec![None] }
+        Self::islands(1)
+    }
+
+    /// Areas without edges: orders in different areas never meet.
+    pub fn islands(areas: u16) -> Self {
+        Self { root: AreaId(0), edges: vec![None; usize::from(areas)], depths: vec![0; usize::from(areas)] }
     }
 
     /// The tree of areas `0..areas` with these edges, for prices on `tick`.
@@ -77,6 +130,9 @@ impl Network {
             if !fee_is_good(edge.fee_up) || !fee_is_good(edge.fee_down) {
                 return Err(NetworkError::Fee(edge.child));
             }
+            if edge.up.max(edge.down) > Self::CAPACITY_MAX {
+                return Err(NetworkError::Capacity(edge.child));
+            }
             *place = Some(*edge);
         }
         let mut roots = (0..areas).map(AreaId).filter(|area| by_child[usize::from(area.0)].is_none());
@@ -85,12 +141,29 @@ impl Network {
         if let Some(other) = roots.next() {
             return Err(NetworkError::TwoRoots(root, other));
         }
-        let network = Self { root, edges: by_child };
-        // Every walk upwards ends at the root within as many steps as there are areas, or runs in a circle.
-        let circling = (0..areas)
-            .map(AreaId)
-            .find(|area| network.upwards(*area).take(usize::from(areas)).count() >= usize::from(areas));
-        circling.map_or(Ok(network), |area| Err(NetworkError::Circle(area)))
+        let mut network = Self { root, edges: by_child, depths: Vec::new() };
+        let steps = |area: AreaId, most: usize| network.upwards(area).take(most).count();
+        let deep = (0..areas).map(AreaId).find(|area| steps(*area, Self::DEPTH_MAX + 1) > Self::DEPTH_MAX);
+        if let Some(area) = deep {
+            // Every walk upwards ends at the root within as many steps as there are areas, or runs in a circle.
+            let circles = steps(area, usize::from(areas)) >= usize::from(areas);
+            return Err(if circles { NetworkError::Circle(area) } else { NetworkError::Deep(area) });
+        }
+        let circling = (0..areas).map(AreaId).find(|area| steps(*area, usize::from(areas)) >= usize::from(areas));
+        if let Some(area) = circling {
+            return Err(NetworkError::Circle(area));
+        }
+        for area in (0..areas).map(AreaId) {
+            for direction in [Direction::Up, Direction::Down] {
+                let fees: i64 = network.upwards(area).map(|edge| i64::from(edge.fee(direction).0)).sum();
+                if fees > i64::from(Self::FEES_MAX.0) {
+                    return Err(NetworkError::Fees(area));
+                }
+            }
+            let depth = network.upwards(area).count();
+            network.depths.push(u16::try_from(depth).expect("fewer edges than areas"));
+        }
+        Ok(network)
     }
 
     /// The area with nothing above it.
@@ -101,6 +174,41 @@ impl Network {
     /// How many areas there are.
     pub fn areas(&self) -> usize {
         self.edges.len()
+    }
+
+    /// All edges, ascending by the area below them.
+    pub fn edges(&self) -> impl Iterator<Item = &Edge> {
+        self.edges.iter().flatten()
+    }
+
+    /// Whether there are any edges: without them areas never meet.
+    pub fn has_edges(&self) -> bool {
+        self.edges.iter().any(Option::is_some)
+    }
+
+    /// How many edges there are from an area to the root.
+    pub fn depth(&self, area: AreaId) -> u16 {
+        self.depths.get(usize::from(area.0)).copied().unwrap_or(0)
+    }
+
+    /// The edges that energy crosses on its way between two areas, with its direction on each, in the order of the way.
+    /// Nothing if there is no way, which between areas of one tree cannot be; empty for one and the same area.
+    pub fn way(&self, from: AreaId, to: AreaId) -> Option<Vec<(&Edge, Direction)>> {
+        let (mut low, mut high) = (from, to);
+        let (mut climbed, mut descended) = (Vec::new(), Vec::new());
+        while low != high {
+            if self.depth(low) >= self.depth(high) {
+                let edge = self.edge(low)?;
+                climbed.push((edge, Direction::Up));
+                low = edge.parent;
+            } else {
+                let edge = self.edge(high)?;
+                descended.push((edge, Direction::Down));
+                high = edge.parent;
+            }
+        }
+        climbed.extend(descended.into_iter().rev());
+        Some(climbed)
     }
 
     /// The edge from an area to the one above it; none for the root, or an area that is not in the network.

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::{HashedOrder, StateHasher};
+use crate::engine::areas_of;
 use crate::{
-    AreaId, Contract, DeliveryPeriod, Energy, Event, Expiry, LedgerTime, Limits, Mark, MarketRules, MeterId, NewOrder,
-    OrderId, OrderRef, OrderTerms, Price, Reject, RulesError, Side, TimeInForce, Trade,
+    AreaId, Contract, DeliveryPeriod, Energy, Event, Expiry, LedgerTime, Limits, Mark, MarketRules, MeterId, Network,
+    NewOrder, OrderId, OrderRef, OrderTerms, Price, Reject, RulesError, Side, TimeInForce, Trade, TradeKind,
 };
 
 /// A market that obeys the same rules as [`crate::Engine`], command for command. Its handles are its own.
@@ -47,8 +48,9 @@ impl Reference {
     ///
     /// # Errors
     /// If the rules do not make sense together.
-    pub fn new(rules: MarketRules, areas: u16) -> Result<Self, RulesError> {
+    pub fn new(rules: MarketRules, network: Network) -> Result<Self, RulesError> {
         rules.validate()?;
+        let areas = areas_of(&network);
         Ok(Self { rules, areas, handles: 0, state: State::default(), copies: Vec::new() })
     }
 
@@ -138,7 +140,11 @@ impl Reference {
         let OrderTerms { tag, account, meter, contract, side, .. } = old.terms;
         let time_in_force = old.until.map_or(TimeInForce::GoodTillGate, TimeInForce::GoodTillTime);
         let post_only = old.post_only;
-        let new = NewOrder { tag, account, meter, contract, side, price, energy, time_in_force, post_only };
+        let new = NewOrder {
+            time_in_force,
+            post_only,
+            ..NewOrder::limit(tag, account, meter, contract, side, price, energy)
+        };
         self.check_form(&new)?;
         if price == old.terms.price && energy <= old.remaining {
             self.shrink(at, old.remaining - energy, limits, events);
@@ -344,13 +350,18 @@ impl Reference {
         limits.fill(&maker.terms, energy, maker.terms.price);
         limits.fill(terms, energy, maker.terms.price);
         events.push(Event::Trade(Trade {
-            contract: terms.contract,
+            period: terms.contract.period,
+            maker_area: terms.contract.area,
+            taker_area: terms.contract.area,
+            taker_side: terms.side,
+            kind: TradeKind::Continuous,
             maker: maker.order,
             taker: *taker,
-            taker_side: terms.side,
             price: maker.terms.price,
+            fee: Price(0),
             energy,
             maker_remaining: maker.remaining,
+            taker_remaining: wanted - energy,
         }));
         energy
     }

@@ -20,10 +20,17 @@ pub struct MarketRules {
     pub open_lead_ms: u64,
     /// How long before delivery trading in an area ends, in ledger milliseconds.
     pub gate_ms: u64,
+    /// How long before delivery trading across edges ends, in ledger milliseconds; not shorter than `gate_ms`.
+    pub cross_area_gate_ms: u64,
+    /// Whether a contract opens with a call phase, in which orders are collected, and a call auction at its end (MARKET section 2).
+    pub auction_at_open: bool,
+    /// How long the call phase lasts, in ledger milliseconds.
+    pub call_ms: u64,
 }
 
 impl Default for MarketRules {
-    /// The defaults of MARKET.md: 15 minutes, tick 10 (= 0.01/MWh), 1 Wh lots, 36 h lead, gate 5 min before delivery.
+    /// The defaults of MARKET.md: 15 minutes, tick 10 (= 0.01/MWh), 1 Wh lots, 36 h lead, gates 30 min before delivery
+    /// across edges and 5 min inside an area, no auction at the opening.
     fn default() -> Self {
         Self {
             mtu_minutes: 15,
@@ -33,6 +40,9 @@ impl Default for MarketRules {
             price_max: Price(9_999_990),
             open_lead_ms: 36 * 3_600_000,
             gate_ms: 5 * 60_000,
+            cross_area_gate_ms: 30 * 60_000,
+            auction_at_open: false,
+            call_ms: 30 * 60_000,
         }
     }
 }
@@ -52,6 +62,12 @@ pub enum RulesError {
     /// The gate closes before the contract opens.
     #[error("a contract must open before its gate closes")]
     Lead,
+    /// Trading across edges would last longer than trading inside an area.
+    #[error("trading across edges cannot end later than trading inside an area")]
+    CrossAreaGate,
+    /// The call phase of the opening auction would not end before trading does.
+    #[error("the call phase must be over before trading ends")]
+    Call,
 }
 
 impl MarketRules {
@@ -77,6 +93,12 @@ impl MarketRules {
         if self.open_lead_ms <= self.gate_ms {
             return Err(RulesError::Lead);
         }
+        if self.cross_area_gate_ms < self.gate_ms {
+            return Err(RulesError::CrossAreaGate);
+        }
+        if self.auction_at_open && self.call_ms >= self.open_lead_ms - self.gate_ms {
+            return Err(RulesError::Call);
+        }
         Ok(())
     }
 
@@ -91,6 +113,24 @@ impl MarketRules {
             return LedgerTime(u64::MAX);
         }
         LedgerTime(contract.period.starts_at(self.mtu_minutes).0.saturating_sub(self.gate_ms))
+    }
+
+    /// When trading of a period across edges ends; the end of time where no gate acts by time.
+    pub fn cross_area_gate_closes_at(&self, period: DeliveryPeriod) -> LedgerTime {
+        if self.open_lead_ms == Self::NO_GATES_MS {
+            return LedgerTime(u64::MAX);
+        }
+        LedgerTime(period.starts_at(self.mtu_minutes).0.saturating_sub(self.cross_area_gate_ms))
+    }
+
+    /// When the call phase of a period ends and its opening auction is due; the end of time where no gate acts by time, so that
+    /// only a command clears.
+    pub fn call_ends_at(&self, period: DeliveryPeriod) -> LedgerTime {
+        if self.open_lead_ms == Self::NO_GATES_MS {
+            return LedgerTime(u64::MAX);
+        }
+        let opens_at = self.opens_at(Contract { period, ..Contract::default() });
+        LedgerTime(opens_at.0.saturating_add(self.call_ms))
     }
 
     /// The period being delivered at `time`.

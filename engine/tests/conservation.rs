@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{Engine, Event, OrderTag, RestingOrder, Side, TimeInForce, Trade};
+use gridbook_engine::{Engine, Event, Network, OrderTag, RestingOrder, Side, TimeInForce, Trade};
 use proptest::prelude::*;
 use support::accounts::Accounts;
 use support::stream::{AREAS, Command, Stream, rules};
@@ -33,7 +33,7 @@ struct Market {
 
 impl Market {
     fn new(seed: u64) -> Self {
-        let engine = Engine::new(rules(), AREAS).unwrap();
+        let engine = Engine::new(rules(), Network::islands(AREAS)).unwrap();
         Self { stream: Stream::new(seed), engine, accounts: Accounts::new(500), handles: Vec::new() }
     }
 
@@ -112,7 +112,7 @@ fn check_priority(mut book: Vec<RestingOrder>, events: &[Event]) {
             Side::Sell => -i64::from(order.terms.price.0),
         };
         let could_meet = |order: &&mut RestingOrder| {
-            order.terms.contract == trade.contract
+            order.terms.contract == trade.maker_contract()
                 && order.terms.side == side
                 && order.terms.account != trade.taker.account
                 && !order.remaining.is_zero()

@@ -3,7 +3,9 @@
 
 mod support;
 
-use gridbook_engine::{AreaId, Contract, DeliveryPeriod, LedgerTime, NewOrder, Price, Reject, Side, TimeInForce, Top};
+use gridbook_engine::{
+    AreaId, Contract, DeliveryPeriod, LedgerTime, Network, NewOrder, Price, Reject, Side, TimeInForce, Top,
+};
 use support::drawn::{CONTRACT, Drawn, order};
 
 const NOTHING: [&str; 0] = [];
@@ -369,7 +371,7 @@ fn the_form_is_tested_before_the_gate_and_the_gate_before_the_money() {
 #[test]
 fn energies_that_only_together_are_too_large_to_count_do_no_harm() {
     use gridbook_engine::{Energy, Engine, MarketRules, Unlimited};
-    let mut engine = Engine::new(MarketRules::without_gates(), 1).unwrap();
+    let mut engine = Engine::new(MarketRules::without_gates(), Network::single()).unwrap();
     let contract = Contract { area: AreaId(0), period: DeliveryPeriod(0) };
     let huge = |name| NewOrder { contract, energy: Energy(u64::MAX), ..order(name, Side::Sell, 0, 10) };
     engine.place(huge("a1"), &mut Unlimited, &mut Vec::new()).unwrap();
@@ -383,7 +385,7 @@ fn energies_that_only_together_are_too_large_to_count_do_no_harm() {
 #[test]
 fn without_gates_a_contract_closes_by_command_only() {
     use gridbook_engine::{Engine, MarketRules, Unlimited};
-    let mut engine = Engine::new(MarketRules::without_gates(), 1).unwrap();
+    let mut engine = Engine::new(MarketRules::without_gates(), Network::single()).unwrap();
     let contract = Contract { area: AreaId(0), period: DeliveryPeriod(0) };
     let buy = NewOrder { contract, ..order("a1", Side::Buy, 10, 10) };
     engine.advance(LedgerTime(u64::MAX));

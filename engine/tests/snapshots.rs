@@ -5,8 +5,8 @@ mod support;
 
 use gridbook_engine::image::{BookImage, OrderImage, PeriodImage};
 use gridbook_engine::{
-    AreaId, Contract, Energy, Engine, EngineImage, Event, ImageError, LedgerTime, MarketRules, NewOrder, OrderTag,
-    Price, RulesError, Side, TimeInForce, Unlimited,
+    AreaId, Contract, Energy, Engine, EngineImage, Event, ImageError, LedgerTime, MarketRules, Network, NewOrder,
+    OrderTag, Price, RulesError, Side, TimeInForce, Unlimited,
 };
 use support::drawn::{CONTRACT, Drawn, order};
 
@@ -39,7 +39,7 @@ fn rules() -> MarketRules {
 fn read(change: impl FnOnce(&mut EngineImage)) -> Result<EngineImage, ImageError> {
     let mut image = good();
     change(&mut image);
-    Engine::from_image(rules(), 2, image).map(|engine| engine.image())
+    Engine::from_image(rules(), Network::islands(2), image).map(|engine| engine.image())
 }
 
 fn read_period(change: impl FnOnce(&mut PeriodImage)) -> Result<EngineImage, ImageError> {
@@ -58,7 +58,7 @@ fn a_good_image_comes_back_as_it_was() {
 #[test]
 fn rules_that_make_no_sense_are_refused() {
     let wrong = MarketRules { tick: 0, ..rules() };
-    let refused = Engine::from_image(wrong, 2, good()).map(|_| ());
+    let refused = Engine::from_image(wrong, Network::islands(2), good()).map(|_| ());
     assert_eq!(refused, Err(ImageError::Rules(RulesError::Step)));
 }
 
@@ -141,7 +141,7 @@ fn the_restored_market_goes_on_with_the_next_priority_number_and_the_same_gates(
     let elsewhere = Contract { area: AreaId(1), ..CONTRACT };
     market.engine.close(elsewhere);
 
-    let mut copy = Engine::from_image(*market.engine.rules(), 2, market.engine.image()).unwrap();
+    let mut copy = Engine::from_image(*market.engine.rules(), Network::islands(2), market.engine.image()).unwrap();
     assert_eq!(copy.digest(), market.engine.digest());
     assert_eq!(copy.next_due(), market.engine.next_due());
 
@@ -193,7 +193,7 @@ fn a_rollback_across_a_forgotten_period_brings_its_counter_and_its_gates_back() 
 #[test]
 fn the_hash_is_what_it_was_yesterday() {
     // Golden bytes: whoever changes the layout of the state must know that old snapshots and headers no longer match.
-    let engine = Engine::from_image(rules(), 2, good()).unwrap();
+    let engine = Engine::from_image(rules(), Network::islands(2), good()).unwrap();
     let hex: String = engine.digest().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, "e0a4cf84f5ccd51c8d9a7dffd3cf4fcd7ce23143598b035bb5aa11cb8c0f6a57");
     let names: Vec<(OrderTag, Price)> = engine.resting().map(|order| (order.terms.tag, order.terms.price)).collect();

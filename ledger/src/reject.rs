@@ -78,6 +78,18 @@ codes! {
     FormUnsupported = 117, "The command asks for something this ledger does not offer yet: leave that field at zero.";
     /// Time that does not move forward.
     FormTime = 118, "Ledger time only moves forward: give a time later than the present one, and before the end of time.";
+    /// A shown part that makes no sense.
+    FormDisplay = 119, "The shown part of an order is a multiple of the lot, less than the order, and at least a thousandth of it.";
+    /// The own account as the only partner.
+    FormPartner = 120, "The order names its own account as its partner, and orders of one account never meet: name another.";
+    /// A basket that is none.
+    FormBasket = 121, "A basket holds 1 to 100 orders, each fill-or-kill: correct their number or their time in force.";
+    /// A block that is none.
+    FormBlock = 122, "A block order names 1 to 100 delivery periods in ascending order, each once and with energy: correct them.";
+    /// No such edge.
+    FormEdge = 123, "There is no edge above that area: name the area below the edge whose capacity you mean.";
+    /// Too much capacity.
+    FormCapacity = 124, "A capacity is at most 2^60 Wh: lower it.";
 
     /// The signature is not the signer's over this content.
     AuthSignature = 201, "The signature does not fit the bundle and its key: sign the exact bytes again with the device's own key.";
@@ -111,6 +123,12 @@ codes! {
     GateClosed = 402, "Trading of this delivery period has ended: choose a later one.";
     /// Over on arrival.
     GateExpired = 403, "The order's good-till time has passed already: choose a later one.";
+    /// Must rest, and cannot.
+    GateCallPhase = 404, "The period is in its call phase: send an order that can wait for the auction, or wait until it is held.";
+    /// Blocks come too late, or too early.
+    GateNoCall = 405, "Block orders are taken in the call phase of all their delivery periods: choose periods that are in it.";
+    /// Other areas are out of reach by now.
+    GateCrossArea = 406, "Trading of this delivery period with other areas has ended: trade inside the area, or choose a later period.";
 
     /// Not enough money.
     CreditMoney = 501, "The account has not enough free money to cover this: deposit some, or cancel or shrink other orders.";
@@ -129,6 +147,14 @@ codes! {
     MatchNothingToReduce = 604, "The reduction is by nothing: say by how many watt-hours the order should shrink.";
     /// A client id that is in use.
     MatchDuplicate = 605, "This meter has used that client id for another order already: give every order a new one.";
+    /// Crosses an own order in a call phase.
+    MatchSelfCross = 606, "The order crosses another one of its account, and both would meet in the auction: cancel that one first.";
+    /// A trade with oneself.
+    MatchSelfTrade = 607, "A pre-arranged trade needs two different accounts: correct the buyer or the seller.";
+    /// Not enough capacity.
+    MatchCapacity = 608, "The edges between buyer and seller have not enough capacity left: lower the energy.";
+    /// Nothing more fits.
+    MatchBookFull = 609, "The book of this delivery period cannot count any more orders or energy: choose another period.";
 }
 
 impl Code {
@@ -150,6 +176,20 @@ impl core::error::Error for Code {}
 impl From<Reject> for Code {
     fn from(reject: Reject) -> Self {
         match reject {
+            Reject::FormDisplay => Self::FormDisplay,
+            Reject::FormPartner => Self::FormPartner,
+            Reject::FormBasket => Self::FormBasket,
+            Reject::FormBlock => Self::FormBlock,
+            Reject::FormEdge => Self::FormEdge,
+            Reject::FormCapacity => Self::FormCapacity,
+            Reject::GateCallPhase => Self::GateCallPhase,
+            Reject::GateNoCall => Self::GateNoCall,
+            Reject::GateCrossArea => Self::GateCrossArea,
+            Reject::MatchSelfCross => Self::MatchSelfCross,
+            Reject::MatchSelfTrade => Self::MatchSelfTrade,
+            Reject::MatchCapacity => Self::MatchCapacity,
+            Reject::MatchBookFull => Self::MatchBookFull,
+            Reject::MatchDuplicate => Self::MatchDuplicate,
             Reject::FormTick => Self::FormTick,
             Reject::FormPriceLimit => Self::FormPriceLimit,
             Reject::FormLot => Self::FormLot,
@@ -240,6 +280,20 @@ mod tests {
     #[test]
     fn the_engines_reasons_keep_their_names() {
         for reject in [
+            Reject::FormDisplay,
+            Reject::FormPartner,
+            Reject::FormBasket,
+            Reject::FormBlock,
+            Reject::FormEdge,
+            Reject::FormCapacity,
+            Reject::GateCallPhase,
+            Reject::GateNoCall,
+            Reject::GateCrossArea,
+            Reject::MatchSelfCross,
+            Reject::MatchSelfTrade,
+            Reject::MatchCapacity,
+            Reject::MatchBookFull,
+            Reject::MatchDuplicate,
             Reject::FormTick,
             Reject::FormPriceLimit,
             Reject::FormLot,

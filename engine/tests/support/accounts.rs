@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, Energy, Limits, OrderTag, OrderTerms, Price, Reject, Side};
+use gridbook_engine::{
+    AccountId, AreaId, DeliveryPeriod, Energy, Limits, Money, OrderTag, OrderTerms, Price, Reject, Side,
+};
 
 /// What became of the energy that was reserved for the orders of one tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +80,10 @@ impl Limits for Accounts {
             Side::Sell => assert!(price >= terms.price, "nobody receives below his limit"),
         }
         self.note(Entry::Fill, terms, energy);
+    }
+
+    fn collect(&mut self, _: AreaId, _: DeliveryPeriod, fee: Money, rent: Money) {
+        assert!(fee >= Money::ZERO && rent >= Money::ZERO, "an operator never pays for its edge");
     }
 
     fn mark(&self) -> usize {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, Engine, Event, Expiry, LedgerTime, MarketRules, MeterId,
-    NewOrder, OrderId, OrderRef, OrderTag, Price, Reject, Side, TimeInForce,
+    Network, NewOrder, OrderId, OrderRef, OrderTag, Price, Reject, Side,
 };
 
 use super::accounts::Accounts;
@@ -23,17 +23,7 @@ pub(crate) struct Drawn {
 /// An order as the tests write it.
 pub(crate) fn order(name: &str, side: Side, energy: u64, price: i32) -> NewOrder {
     let account = u32::from(name.as_bytes()[0]);
-    NewOrder {
-        tag: tag_of(name),
-        account: AccountId(account),
-        meter: MeterId(account),
-        contract: CONTRACT,
-        side,
-        price: Price(price),
-        energy: Energy(energy),
-        time_in_force: TimeInForce::GoodTillGate,
-        post_only: false,
-    }
+    NewOrder::limit(tag_of(name), AccountId(account), MeterId(account), CONTRACT, side, Price(price), Energy(energy))
 }
 
 fn tag_of(name: &str) -> OrderTag {
@@ -50,7 +40,7 @@ impl Drawn {
     /// each account may hold 100 Wh. It is 1:20, so contract 8 (2:00) is open.
     pub(crate) fn new() -> Self {
         let rules = MarketRules { tick: 1, open_lead_ms: 3_600_000, ..MarketRules::default() };
-        let mut engine = Engine::new(rules, 2).unwrap();
+        let mut engine = Engine::new(rules, Network::islands(2)).unwrap();
         engine.advance(LedgerTime(80 * 60_000));
         Self { engine, accounts: Accounts::new(100), contract: CONTRACT, handles: BTreeMap::new() }
     }
@@ -160,5 +150,6 @@ fn told(event: &Event) -> String {
         Event::Expired { order, remaining, cause: Expiry::Gate } => {
             format!("{} over by gate {}", name(order), remaining.0)
         }
+        other => format!("{other:?}"),
     }
 }

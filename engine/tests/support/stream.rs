@@ -104,17 +104,13 @@ impl Stream {
     fn order(&mut self) -> NewOrder {
         self.tag += 1;
         let account = self.dice.below(4) as u32;
-        NewOrder {
-            tag: OrderTag(self.tag),
-            account: AccountId(account),
-            meter: MeterId(account * 2 + self.dice.below(2) as u32),
-            contract: self.contract(),
-            side: if self.dice.one_in(2) { Side::Buy } else { Side::Sell },
-            price: self.price(),
-            energy: self.energy(),
-            time_in_force: self.time_in_force(),
-            post_only: self.dice.one_in(8),
-        }
+        let meter = MeterId(account * 2 + self.dice.below(2) as u32);
+        let contract = self.contract();
+        let side = if self.dice.one_in(2) { Side::Buy } else { Side::Sell };
+        let (price, energy) = (self.price(), self.energy());
+        let (time_in_force, post_only) = (self.time_in_force(), self.dice.one_in(8));
+        let order = NewOrder::limit(OrderTag(self.tag), AccountId(account), meter, contract, side, price, energy);
+        NewOrder { time_in_force, post_only, ..order }
     }
 
     fn time_in_force(&mut self) -> TimeInForce {

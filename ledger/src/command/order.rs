@@ -38,15 +38,9 @@ impl Place {
     /// The order as the engine takes it, once it is known whose it is.
     pub fn order(&self, tag: OrderTag, account: AccountId, meter: MeterId) -> NewOrder {
         NewOrder {
-            tag,
-            account,
-            meter,
-            contract: self.contract(),
-            side: self.side,
-            price: self.price,
-            energy: self.energy,
             time_in_force: self.time_in_force,
             post_only: self.post_only,
+            ..NewOrder::limit(tag, account, meter, self.contract(), self.side, self.price, self.energy)
         }
     }
 

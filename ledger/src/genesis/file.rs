@@ -142,13 +142,15 @@ impl From<RulesFile> for MarketRules {
     fn from(file: RulesFile) -> Self {
         let RulesFile { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms } = file;
         let (price_min, price_max) = (Price(price_min), Price(price_max));
-        Self { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms }
+        let default = Self::default();
+        let cross_area_gate_ms = default.cross_area_gate_ms.max(gate_ms);
+        Self { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms, cross_area_gate_ms, ..default }
     }
 }
 
 impl From<MarketRules> for RulesFile {
     fn from(rules: MarketRules) -> Self {
-        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms } = rules;
+        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms, .. } = rules;
         Self { mtu_minutes, tick, lot, price_min: price_min.0, price_max: price_max.0, open_lead_ms, gate_ms }
     }
 }

@@ -100,7 +100,7 @@ impl Genesis {
         write_text(&mut w, &self.name);
         w.u64(self.ledger_start.0).u64(self.wall_start_ms).u32(self.time_scale);
         // Taken apart whole, so that a new rule cannot be left out of the chain id.
-        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms } = self.rules;
+        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms, .. } = self.rules;
         w.u32(mtu_minutes).i32(tick).u64(lot).i32(price_min.0).i32(price_max.0).u64(open_lead_ms).u64(gate_ms);
         w.u32(length(self.areas.len()));
         for area in &self.areas {

@@ -38,7 +38,7 @@ pub use view::{AccountView, MeterView, OpenOrder, PositionView, SystemAccount, T
 pub use work::WORK_ITEMS_MAX;
 
 use gridbook_engine::{
-    AccountId, DeliveryPeriod, Engine, Event, LedgerTime, Mark, MarketRules, MeterId, Money, TopOfBookWriter,
+    AccountId, DeliveryPeriod, Engine, Event, LedgerTime, Mark, MarketRules, MeterId, Money, Network, TopOfBookWriter,
 };
 
 use self::history::Party;
@@ -81,7 +81,7 @@ impl State {
     /// If the genesis' market rules contradict themselves, or it has more than 65,535 areas; reading a genesis refuses both.
     pub fn genesis(genesis: &Genesis) -> Self {
         let areas = u16::try_from(genesis.areas.len()).expect("a genesis has at most 65,535 areas");
-        let mut engine = Engine::new(genesis.rules, areas).expect("a genesis has valid market rules");
+        let mut engine = Engine::new(genesis.rules, Network::islands(areas)).expect("a genesis has valid market rules");
         engine.advance(genesis.ledger_start);
         engine.forget(engine.mark());
         Self::from_parts(genesis, engine, Tables::new(genesis.ledger_start))

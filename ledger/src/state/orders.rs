@@ -98,6 +98,13 @@ impl State {
                 }
                 Event::Rested { order, .. } => (order, Some(order.id)),
                 Event::Reduced { order, remaining } => (order, (!remaining.is_zero()).then_some(order.id)),
+                Event::Filled { .. }
+                | Event::Cleared { .. }
+                | Event::Flow { .. }
+                | Event::Block { .. }
+                | Event::Overload { .. } => {
+                    unreachable!("nothing commands an auction or a capacity yet")
+                }
                 Event::Dropped { order, .. } | Event::Cancelled { order, .. } | Event::Expired { order, .. } => {
                     (order, None)
                 }
@@ -113,7 +120,7 @@ fn record_event(event: &Event) -> RecordEvent {
         Event::Trade(trade) => RecordEvent::Trade {
             maker: party(&trade.maker),
             taker: party(&trade.taker),
-            contract: trade.contract,
+            contract: trade.maker_contract(),
             taker_side: trade.taker_side,
             price: trade.price,
             energy: trade.energy,
@@ -122,6 +129,13 @@ fn record_event(event: &Event) -> RecordEvent {
         Event::Dropped { order, remaining } => RecordEvent::Dropped { order: party(&order), remaining },
         Event::Cancelled { order, remaining } => RecordEvent::Cancelled { order: party(&order), remaining },
         Event::Reduced { order, remaining } => RecordEvent::Reduced { order: party(&order), remaining },
+        Event::Filled { .. }
+        | Event::Cleared { .. }
+        | Event::Flow { .. }
+        | Event::Block { .. }
+        | Event::Overload { .. } => {
+            unreachable!("nothing commands an auction or a capacity yet")
+        }
         Event::Expired { order, remaining, cause } => RecordEvent::Expired { order: party(&order), remaining, cause },
     }
 }

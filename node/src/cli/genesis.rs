@@ -65,6 +65,7 @@ impl LedgerArgs {
         let rules = MarketRules {
             mtu_minutes: self.mtu_minutes,
             gate_ms: self.gate_minutes.saturating_mul(60_000),
+            cross_area_gate_ms: MarketRules::default().cross_area_gate_ms.max(self.gate_minutes.saturating_mul(60_000)),
             ..MarketRules::default()
         };
         rules.validate().map_err(|error| Usage::error(error.to_string()))?;
