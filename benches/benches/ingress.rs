@@ -28,7 +28,7 @@ fn main() {
         taken.extend(core::iter::from_fn(|| bare.pop()).take(BURST));
         taken.len()
     });
-    let (sender, mut receiver) = ingress::<Item>(CAPACITY);
+    let (mut sender, mut receiver) = ingress::<Item>(CAPACITY);
     let ring_one = bench(&mut group, "ingress ring, one by one", || {
         taken.clear();
         sender.offer([1; 4]).expect("there is room");
@@ -63,7 +63,7 @@ fn two_threads() -> f64 {
 }
 
 fn round(items: usize) -> f64 {
-    let (sender, mut receiver) = ingress::<Item>(CAPACITY);
+    let (mut sender, mut receiver) = ingress::<Item>(CAPACITY);
     let began = std::time::Instant::now();
     let producer = std::thread::spawn(move || {
         for number in 0..items as u64 {

@@ -7,7 +7,7 @@
 //!
 //! A command comes through the [`ingress`] ring to the one thread that owns the [`Engine`]. The engine checks its form and gate,
 //! asks the [`Limits`] to set money and headroom aside, matches it, and appends [`Event`]s. It publishes the new best
-//! prices in [`top_of_book`]. What a command is and who may send it is decided before, in the ledger; what it costs, behind the limits.
+//! prices in [`top_of_book`], and at the end of a block the price levels in [`depth`]. What a command is and who may send it is decided before, in the ledger; what it costs, behind the limits.
 //!
 //! | module | holds |
 //! |---|---|
@@ -18,7 +18,8 @@
 //! | `journal`, `rollback` | every change's inverse |
 //! | `calendar`, `book`, `slab`, `deadline` | where things lie |
 //! | `digest`, [`image`] | the state as a hash, and as plain data |
-//! | [`ingress`], [`top_of_book`] | the lock-free edges |
+//! | [`ingress`], [`top_of_book`], [`depth`] | the lock-free edges |
+//! | `seqlock`, `contract_table`, `sync` | what the two behind the engine are made of |
 //! | [`mod@reference`] | the slow and obvious twin that the engine is tested against |
 //!
 //! # Invariants
@@ -45,7 +46,8 @@
 //! **Architecture invariant:** memory is bounded by what rests, what is open, and what the journal may still undo. A period whose gate has
 //! come is forgotten when its last order leaves.
 //!
-//! **Architecture invariant:** no `unsafe`, not in the lock-free parts either.
+//! **Architecture invariant:** `unsafe` is in one file, `ingress/ring.rs`, where items change hands between threads. A model checker goes
+//! through the interleavings of all lock-free parts in every run of the tests.
 
 #![deny(clippy::float_arithmetic)]
 
@@ -73,7 +75,9 @@ pub use units::{Energy, LedgerTime, Money, Price};
 
 mod book;
 mod calendar;
+mod contract_table;
 mod deadline;
+pub mod depth;
 mod digest;
 pub mod engine;
 pub mod image;
@@ -82,10 +86,13 @@ mod journal;
 mod matching;
 pub mod reference;
 mod rollback;
+mod seqlock;
 mod slab;
 mod sweep;
+mod sync;
 pub mod top_of_book;
 
+pub use depth::{Depth, DepthTable, DepthWriter};
 pub use engine::Engine;
 pub use image::{EngineImage, ImageError, RestingOrder};
 pub use journal::Mark;

@@ -1,22 +1,12 @@
 //! The best prices of every contract, published by the one writer and read by any number of threads without a lock.
-//!
-//! Each row is a *seqlock*: the writer makes a sequence number odd, writes the words, makes it even again; a reader that sees an odd
-//! number, or a different one after reading than before, tries again. The words are atomics, so a reader that loses the race
-//! reads a mixture it throws away, never undefined memory, and no `unsafe` is needed.
-//!
-//! Orderings, after Boehm, "Can seqlocks get along with programming language memory models?" (MSPC 2012):
-//! - The writer's release fence after the odd number keeps the words from becoming visible before it. The even number is
-//!   stored with release, so whoever sees it sees all words.
-//! - The reader's acquire load of the first number keeps its reads of the words behind it. Its acquire fence keeps them before the second
-//!   load; together with the writer's fence: a reader that saw any word of a later publication sees its odd number too.
-
-use core::sync::atomic::{AtomicU64, Ordering, fence};
-use std::sync::Arc;
 
 use crate::book::price_of;
-use crate::contract::{Contract, DeliveryPeriod};
+use crate::contract::Contract;
+use crate::contract_table::ContractTable;
 use crate::engine::Engine;
 use crate::order::Side;
+use crate::seqlock::Glimpse;
+use crate::sync::Arc;
 use crate::units::{Energy, Price};
 
 /// The best prices of a contract and the energy that rests there.
@@ -31,28 +21,16 @@ pub struct Top {
 /// The published tops of all contracts: a fixed table of areas x a window of periods. A contract uses the row of its period modulo the window,
 /// so choose a window no shorter than the periods that are open at one time.
 #[derive(Debug)]
-pub struct TopOfBook {
-    areas: u16,
-    window: u32,
-    rows: Box<[Row]>,
-}
+pub struct TopOfBook(ContractTable<ROW_WORDS>);
 
 /// The only one who may publish to a [`TopOfBook`]. Hand it to [`Engine::publish_to`].
 #[derive(Debug)]
 pub struct TopOfBookWriter(Arc<TopOfBook>);
 
-/// A row in a cache line of its own, so that readers of one contract do not disturb the writing of the next.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-struct Row {
-    /// Odd while the words are being written.
-    sequence: AtomicU64,
-    words: [AtomicU64; 4],
-}
-
-const PUBLISHED: u64 = 1 << 32;
-const HAS_BID: u64 = 1 << 33;
-const HAS_ASK: u64 = 1 << 34;
+/// The table's own word, the prices, and the energies.
+const ROW_WORDS: usize = 4;
+const HAS_BID: u32 = 1;
+const HAS_ASK: u32 = 2;
 
 impl TopOfBook {
     /// A table for `areas` areas and `window` periods at a time, in which nothing is published yet; the writer's end, and one to read from.
@@ -60,26 +38,15 @@ impl TopOfBook {
     /// # Panics
     /// If `window` is zero.
     pub fn new(areas: u16, window: u32) -> (TopOfBookWriter, Arc<Self>) {
-        assert!(window > 0, "a table of no periods holds nothing");
-        let rows = (0..usize::from(areas) * window as usize).map(|_| Row::default()).collect();
-        let table = Arc::new(Self { areas, window, rows });
+        let table = Arc::new(Self(ContractTable::new(areas, window)));
         (TopOfBookWriter(Arc::clone(&table)), table)
     }
 
-    /// What was last published for a contract; nothing if nothing was, or if a later period has taken its row.
+    /// What was last published for a contract; nothing if nothing was, or if another period has taken its row.
     ///
     /// Never blocks the writer. It spins only while this very row is being written.
     pub fn read(&self, contract: Contract) -> Option<Top> {
-        let words = self.row(contract)?.read();
-        (holds(&words, contract.period)).then(|| decode(&words))
-    }
-
-    fn row(&self, contract: Contract) -> Option<&Row> {
-        if contract.area.0 >= self.areas {
-            return None;
-        }
-        let column = (contract.period.0 % self.window) as usize;
-        self.rows.get(usize::from(contract.area.0) * self.window as usize + column)
+        self.0.read(contract, |tag, words| decode(tag, &words))
     }
 }
 
@@ -87,59 +54,19 @@ impl TopOfBookWriter {
     /// Publishes the top of a contract. A contract outside the table's areas is left out, and so is an empty top whose row
     /// another period has taken.
     pub fn publish(&mut self, contract: Contract, top: Top) {
-        let Some(row) = self.0.row(contract) else { return };
-        // There is one writer, so what it reads here is what it wrote.
-        let present = row.words[0].load(Ordering::Relaxed);
-        let taken = present & PUBLISHED != 0 && !holds(&[present, 0, 0, 0], contract.period);
-        if !(taken && top == Top::default()) {
-            row.write(&encode(contract.period, top));
-        }
+        let (bid, bid_energy) = top.best_bid.unwrap_or_default();
+        let (ask, ask_energy) = top.best_ask.unwrap_or_default();
+        let tag = if top.best_bid.is_some() { HAS_BID } else { 0 } | if top.best_ask.is_some() { HAS_ASK } else { 0 };
+        let prices = u64::from(bid.0.cast_unsigned()) | u64::from(ask.0.cast_unsigned()) << 32;
+        self.0.0.publish(contract, tag, [prices, bid_energy.0, ask_energy.0].into_iter(), tag == 0);
     }
 }
 
-impl Row {
-    fn write(&self, words: &[u64; 4]) {
-        let even = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(even.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        for (place, &word) in self.words.iter().zip(words) {
-            place.store(word, Ordering::Relaxed);
-        }
-        self.sequence.store(even.wrapping_add(2), Ordering::Release);
-    }
-
-    fn read(&self) -> [u64; 4] {
-        loop {
-            let before = self.sequence.load(Ordering::Acquire);
-            if before.is_multiple_of(2) {
-                let words = self.words.each_ref().map(|word| word.load(Ordering::Relaxed));
-                fence(Ordering::Acquire);
-                if self.sequence.load(Ordering::Relaxed) == before {
-                    return words;
-                }
-            }
-            core::hint::spin_loop();
-        }
-    }
-}
-
-fn holds(words: &[u64; 4], period: DeliveryPeriod) -> bool {
-    words[0] & PUBLISHED != 0 && words[0] as u32 == period.0
-}
-
-fn encode(period: DeliveryPeriod, top: Top) -> [u64; 4] {
-    let (bid, bid_energy) = top.best_bid.unwrap_or_default();
-    let (ask, ask_energy) = top.best_ask.unwrap_or_default();
-    let flags = if top.best_bid.is_some() { HAS_BID } else { 0 } | if top.best_ask.is_some() { HAS_ASK } else { 0 };
-    let prices = u64::from(bid.0.cast_unsigned()) | u64::from(ask.0.cast_unsigned()) << 32;
-    [u64::from(period.0) | PUBLISHED | flags, prices, bid_energy.0, ask_energy.0]
-}
-
-fn decode(words: &[u64; 4]) -> Top {
-    let [head, prices, bid_energy, ask_energy] = *words;
-    let bid = (Price((prices as u32).cast_signed()), Energy(bid_energy));
-    let ask = (Price(((prices >> 32) as u32).cast_signed()), Energy(ask_energy));
-    Top { best_bid: (head & HAS_BID != 0).then_some(bid), best_ask: (head & HAS_ASK != 0).then_some(ask) }
+fn decode(tag: u32, words: &Glimpse<'_>) -> Top {
+    let prices = words.word(1);
+    let bid = (Price((prices as u32).cast_signed()), Energy(words.word(2)));
+    let ask = (Price(((prices >> 32) as u32).cast_signed()), Energy(words.word(3)));
+    Top { best_bid: (tag & HAS_BID != 0).then_some(bid), best_ask: (tag & HAS_ASK != 0).then_some(ask) }
 }
 
 impl Engine {
@@ -204,7 +131,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::AreaId;
+    use crate::contract::{AreaId, DeliveryPeriod};
 
     fn contract(area: u16, period: u32) -> Contract {
         Contract { area: AreaId(area), period: DeliveryPeriod(period) }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use gridbook_engine::ingress::{Refused, ingress};
+use gridbook_engine::ingress::{BURST, Refused, ingress};
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, Price, Top, TopOfBook};
 use support::drawn::{CONTRACT, Drawn};
 
@@ -61,7 +61,7 @@ fn every_item_arrives_once_and_each_producers_in_its_order() {
     let (sender, mut receiver) = ingress(64);
     let producers: Vec<_> = (0..PRODUCERS)
         .map(|producer| {
-            let sender = sender.clone();
+            let mut sender = sender.clone();
             thread::spawn(move || {
                 for item in 0..ITEMS {
                     let mut waiting = (producer, item);
@@ -88,6 +88,117 @@ fn every_item_arrives_once_and_each_producers_in_its_order() {
     }
     assert_eq!(next, [ITEMS; PRODUCERS]);
     producers.into_iter().for_each(|producer| producer.join().unwrap());
+}
+
+#[test]
+fn a_full_ring_gives_the_item_back_and_takes_it_once_there_is_room() {
+    let (mut sender, mut receiver) = ingress(2);
+    sender.offer("first").unwrap();
+    sender.offer("second").unwrap();
+    let refused = sender.offer("third").unwrap_err();
+    assert_eq!(refused, Refused::Full("third"));
+
+    let mut batch = Vec::new();
+    assert_eq!(receiver.drain(1, &mut batch), 1);
+    sender.offer(refused.into_item()).unwrap();
+    receiver.drain(usize::MAX, &mut batch);
+    assert_eq!(batch, ["first", "second", "third"]);
+}
+
+#[test]
+fn the_writer_sees_nothing_of_a_batch_before_it_is_closed_or_the_ring_is_full() {
+    let (mut sender, mut receiver) = ingress(4);
+    let mut seen = Vec::new();
+    let mut batch = sender.batch();
+    batch.offer(1).unwrap();
+    batch.offer(2).unwrap();
+    assert_eq!((receiver.drain(9, &mut seen), receiver.is_empty()), (0, true));
+    drop(batch);
+    assert_eq!(receiver.len(), 2);
+    assert_eq!(receiver.drain(9, &mut seen), 2);
+
+    let mut batch = sender.batch();
+    (3..7).for_each(|item| batch.offer(item).unwrap());
+    assert_eq!(receiver.drain(9, &mut seen), 0);
+    assert_eq!(batch.offer(7), Err(Refused::Full(7)), "and so the batch is shown, or this would never end");
+    assert_eq!(receiver.drain(9, &mut seen), 4);
+    batch.offer(7).unwrap();
+    drop(batch);
+    receiver.drain(9, &mut seen);
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn what_a_producer_sent_before_it_left_is_still_drained() {
+    let (mut sender, mut receiver) = ingress(4);
+    sender.offer(1).unwrap();
+    let mut late = sender.clone();
+    drop(sender);
+    assert!(!receiver.is_finished());
+    receiver.drain(9, &mut Vec::new());
+    assert!(!receiver.is_finished(), "the other is still there");
+    late.offer(2).unwrap();
+    drop(late.clone());
+    drop(late);
+    assert!(!receiver.is_finished());
+    receiver.drain(9, &mut Vec::new());
+    assert!(receiver.is_finished());
+}
+
+#[test]
+fn every_producer_learns_that_the_writer_is_gone() {
+    let (mut sender, mut receiver) = ingress(4);
+    let mut known = sender.clone();
+    receiver.drain(9, &mut Vec::new());
+    let mut unknown = sender.clone();
+    drop(receiver);
+    let mut late = sender.clone();
+    for sender in [&mut sender, &mut known, &mut unknown, &mut late] {
+        assert_eq!(sender.offer(7), Err(Refused::Gone(7)));
+    }
+}
+
+#[test]
+fn what_nobody_drained_is_dropped_with_the_ring() {
+    let item = Arc::new(());
+    let (mut sender, mut receiver) = ingress(4);
+    for turn in 0..3 {
+        (0..4).for_each(|_| sender.offer(Arc::clone(&item)).unwrap());
+        receiver.drain(if turn < 2 { 4 } else { 1 }, &mut Vec::new());
+    }
+    assert_eq!(Arc::strong_count(&item), 4);
+    drop(receiver);
+    assert_eq!(Arc::strong_count(&item), 4, "the producer may still look");
+    drop(sender);
+    assert_eq!(Arc::strong_count(&item), 1);
+}
+
+/// One producer always has a full ring, others send now and then: they wait for a burst of the noisy one, not for all it has.
+#[test]
+fn a_noisy_producer_does_not_starve_the_others() {
+    let (mut noisy, mut receiver) = ingress(1024);
+    let mut quiet = [noisy.clone(), noisy.clone()];
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        while noisy.offer(0).is_ok() {}
+        quiet.iter_mut().for_each(|quiet| quiet.offer(1).unwrap());
+        receiver.drain(3 * BURST, &mut seen);
+        assert_eq!(seen.iter().sum::<usize>(), 2, "both came through in one turn");
+        assert_eq!(seen.drain(..).count(), 3 * BURST);
+    }
+}
+
+#[test]
+fn short_drains_take_from_each_in_turn() {
+    let (mut first, mut receiver) = ingress(8);
+    let mut second = first.clone();
+    for _ in 0..4 {
+        first.offer("first").unwrap();
+        second.offer("second").unwrap();
+    }
+    let mut seen = Vec::new();
+    (0..4).for_each(|_| assert_eq!(receiver.drain(1, &mut seen), 1));
+    assert_eq!(seen, ["first", "second", "first", "second"]);
 }
 
 #[test]

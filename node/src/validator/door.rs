@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
-use gridbook_engine::ingress::IngressSender;
+use gridbook_engine::ingress::{Batch, IngressSender};
 use gridbook_ledger::admission::{Admitted, DeviceKind, Door, Refusal};
 use gridbook_ledger::reject::Code;
 use gridbook_net::ConnectionId;
@@ -26,7 +26,6 @@ pub(super) enum DoorJob {
 pub(super) struct DoorKeeper {
     shared: Arc<Shared>,
     queues: Queues,
-    ingress: IngressSender<Admitted>,
     meters: Meters,
 }
 
@@ -34,18 +33,18 @@ pub(super) struct DoorKeeper {
 const BATCH_FRAMES: usize = 256;
 
 impl DoorKeeper {
-    pub(super) fn new(shared: Arc<Shared>, queues: Queues, ingress: IngressSender<Admitted>, meters: Meters) -> Self {
-        Self { shared, queues, ingress, meters }
+    pub(super) fn new(shared: Arc<Shared>, queues: Queues, meters: Meters) -> Self {
+        Self { shared, queues, meters }
     }
 
-    pub(super) fn run(self, jobs: &Receiver<DoorJob>) {
+    pub(super) fn run(self, mut ingress: IngressSender<Admitted>, jobs: &Receiver<DoorJob>) {
         let mut batch = Vec::with_capacity(BATCH_FRAMES);
         loop {
             match jobs.recv_timeout(LOOK_UP) {
                 Ok(job) => {
                     batch.push(job);
                     batch.extend(jobs.try_iter().take(BATCH_FRAMES - 1));
-                    self.read(&mut batch);
+                    self.read(&mut ingress, &mut batch);
                 }
                 Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => {}
                 Err(_) => return,
@@ -53,7 +52,7 @@ impl DoorKeeper {
         }
     }
 
-    fn read(&self, batch: &mut Vec<DoorJob>) {
+    fn read(&self, ingress: &mut IngressSender<Admitted>, batch: &mut Vec<DoorJob>) {
         let mut submitted = Vec::new();
         for job in batch.drain(..) {
             match job {
@@ -70,10 +69,10 @@ impl DoorKeeper {
                 DoorJob::OverQuota { connection } => self.refuse(connection, 0, Code::QuotaRate),
             }
         }
-        self.admit(submitted);
+        self.admit(ingress, submitted);
     }
 
-    fn admit(&self, submitted: Vec<(ConnectionId, RequestId, Vec<u8>)>) {
+    fn admit(&self, ingress: &mut IngressSender<Admitted>, submitted: Vec<(ConnectionId, RequestId, Vec<u8>)>) {
         if submitted.is_empty() {
             return;
         }
@@ -83,10 +82,11 @@ impl DoorKeeper {
         let (clients, bundles): (Vec<_>, Vec<_>) =
             submitted.into_iter().map(|(connection, request_id, bundle)| ((connection, request_id), bundle)).unzip();
         let answers = door.admit_batch(&bundles);
+        let mut ingress = ingress.batch();
         let mut let_in = false;
         for ((connection, request_id), answer) in clients.into_iter().zip(answers) {
             match answer {
-                Ok(admitted) => let_in |= self.let_in(connection, request_id, admitted),
+                Ok(admitted) => let_in |= self.let_in(&mut ingress, connection, request_id, admitted),
                 Err(Refusal { code: Code::AuthReplay, bundle: Some(bundle) }) => {
                     // Perhaps the very bundle that was taken a moment ago: then its client is owed the answer, not a reproach.
                     let question = Question::Replayed { bundle: bundle.0 };
@@ -95,13 +95,20 @@ impl DoorKeeper {
                 Err(Refusal { code, .. }) => self.refuse(connection, request_id, code),
             }
         }
+        drop(ingress); // now the core can see them
         if let_in {
             // Wakes the core; if its queue is full it is awake.
             let _ = self.queues.core.try_send(CoreJob::Wake);
         }
     }
 
-    fn let_in(&self, connection: ConnectionId, request_id: RequestId, admitted: Admitted) -> bool {
+    fn let_in(
+        &self,
+        ingress: &mut Batch<'_, Admitted>,
+        connection: ConnectionId,
+        request_id: RequestId,
+        admitted: Admitted,
+    ) -> bool {
         let bundle = admitted.id().0;
         if self.shared.metrics.bundles_waiting.value() >= self.shared.bundles_waiting_max {
             self.refuse(connection, request_id, Code::QuotaBusy);
@@ -109,7 +116,7 @@ impl DoorKeeper {
         }
         let known = self.shared.pending.is_awaited(&bundle);
         self.shared.pending.wait(bundle, connection, request_id);
-        if !known && self.ingress.offer(admitted).is_err() {
+        if !known && ingress.offer(admitted).is_err() {
             self.shared.pending.take(&bundle);
             self.refuse(connection, request_id, Code::QuotaBusy);
             return false;

@@ -183,8 +183,8 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
     let history = history::History::new(opened.history, reader, index.clone());
     let desk = desk::Desk::new(index, history, meters_endpoint.clone(), peers_endpoint.clone(), shared.clone());
     threads.start("desk", move || desk.run(&desk_out))?;
-    let door = door::DoorKeeper::new(shared.clone(), queues.clone(), ingress_in, meters_endpoint.clone());
-    threads.start("door", move || door.run(&door_out))?;
+    let door = door::DoorKeeper::new(shared.clone(), queues.clone(), meters_endpoint.clone());
+    threads.start("door", move || door.run(ingress_in, &door_out))?;
     for (name, frames) in [("peers", peers_out), ("sync", sync_out)] {
         let verifier = peers::PeerVerifier::new(shared.clone(), queues.core.clone());
         threads.start(name, move || verifier.run(&frames))?;
