@@ -2,7 +2,8 @@
 
 use crate::contract::{AccountId, AreaId, DeliveryPeriod, MeterId};
 use crate::engine::Engine;
-use crate::order::{OrderTag, Side};
+use crate::market::EdgeState;
+use crate::order::{NewBlock, OrderTag, Preferences, Side};
 use crate::units::{Energy, LedgerTime, Price};
 
 /// What the hash says of one resting order: all that its future depends on, and its name.
@@ -12,41 +13,76 @@ pub(crate) struct HashedOrder {
     pub(crate) tag: OrderTag,
     pub(crate) priority: u64,
     pub(crate) energy: Energy,
+    /// What shows of it, hidden reserve left out.
+    pub(crate) shown: Energy,
+    /// Zero where nothing is ever hidden.
+    pub(crate) display: Energy,
     pub(crate) until: LedgerTime,
     pub(crate) account: AccountId,
     pub(crate) meter: MeterId,
     pub(crate) price: Price,
     pub(crate) post_only: bool,
+    pub(crate) preferences: Preferences,
 }
 
-/// The canonical layout of the state: records of fixed width, each led by its kind, in the order time, then by period its counter, then by
-/// area its book, bids before asks, each in price-time priority. Handles and slots, which are one process's own, are left out.
+/// What was said by command about a contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ContractFlags(pub(crate) u8);
+
+impl ContractFlags {
+    pub(crate) const CLOSED: u8 = 1;
+    pub(crate) const CROSS_CLOSED: u8 = 2;
+    pub(crate) const OPENED: u8 = 4;
+
+    pub(crate) fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
+    pub(crate) fn any(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// The canonical layout of the state: records of fixed width, each led by its kind, in the order time, then by period its counter, its
+/// edges that are not as the network has them, then by area its book, bids before asks, each in price-time priority; blocks last.
+/// Handles and slots, which are one process's own, are left out.
 pub(crate) struct StateHasher(blake3::Hasher);
 
 impl StateHasher {
     pub(crate) fn new(areas: u16, now: LedgerTime) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"gridbook engine state 1\0");
+        hasher.update(b"gridbook engine state 2\0");
         hasher.update(&areas.to_le_bytes());
         hasher.update(&now.0.to_le_bytes());
         Self(hasher)
     }
 
-    pub(crate) fn period(&mut self, period: DeliveryPeriod, priorities: u64) {
-        let mut record = [0; 13];
+    pub(crate) fn period(&mut self, period: DeliveryPeriod, priorities: u64, auctioned: bool) {
+        let mut record = [0; 14];
         record[0] = b'P';
         record[1..5].copy_from_slice(&period.0.to_le_bytes());
-        record[5..].copy_from_slice(&priorities.to_le_bytes());
+        record[5..13].copy_from_slice(&priorities.to_le_bytes());
+        record[13] = u8::from(auctioned);
         self.0.update(&record);
     }
 
-    pub(crate) fn book(&mut self, area: AreaId, closed: bool) {
+    pub(crate) fn edge(&mut self, child: AreaId, edge: &EdgeState) {
+        let mut record = [0; 27];
+        record[0] = b'E';
+        record[1..3].copy_from_slice(&child.0.to_le_bytes());
+        record[3..11].copy_from_slice(&edge.up.0.to_le_bytes());
+        record[11..19].copy_from_slice(&edge.down.0.to_le_bytes());
+        record[19..27].copy_from_slice(&edge.flow.to_le_bytes());
+        self.0.update(&record);
+    }
+
+    pub(crate) fn book(&mut self, area: AreaId, flags: ContractFlags) {
         let [low, high] = area.0.to_le_bytes();
-        self.0.update(&[b'B', low, high, u8::from(closed)]);
+        self.0.update(&[b'B', low, high, flags.0]);
     }
 
     pub(crate) fn order(&mut self, order: &HashedOrder) {
-        let mut record = [0; 47];
+        let mut record = [0; 71];
         record[0] = b'O';
         record[1] = u8::from(order.side == Side::Sell);
         record[2] = u8::from(order.post_only);
@@ -57,7 +93,31 @@ impl StateHasher {
         record[35..39].copy_from_slice(&order.account.0.to_le_bytes());
         record[39..43].copy_from_slice(&order.meter.0.to_le_bytes());
         record[43..47].copy_from_slice(&order.price.0.to_le_bytes());
+        record[47..55].copy_from_slice(&order.shown.0.to_le_bytes());
+        record[55..63].copy_from_slice(&order.display.0.to_le_bytes());
+        record[63] = order.preferences.sources.bits();
+        record[64..66].copy_from_slice(&order.preferences.max_edges.to_le_bytes());
+        record[66] = u8::from(order.preferences.partner.is_some());
+        record[67..71].copy_from_slice(&order.preferences.partner.unwrap_or_default().0.to_le_bytes());
         self.0.update(&record);
+    }
+
+    pub(crate) fn block(&mut self, block: &NewBlock) {
+        let mut record = [0; 28];
+        record[0] = b'K';
+        record[1] = u8::from(block.side == Side::Sell);
+        record[2..10].copy_from_slice(&block.tag.0.to_le_bytes());
+        record[10..14].copy_from_slice(&block.account.0.to_le_bytes());
+        record[14..18].copy_from_slice(&block.meter.0.to_le_bytes());
+        record[18..20].copy_from_slice(&block.area.0.to_le_bytes());
+        record[20..24].copy_from_slice(&block.price.0.to_le_bytes());
+        let periods = u32::try_from(block.energies.len()).expect("a block has few periods");
+        record[24..28].copy_from_slice(&periods.to_le_bytes());
+        self.0.update(&record);
+        for (period, energy) in &block.energies {
+            self.0.update(&period.0.to_le_bytes());
+            self.0.update(&energy.0.to_le_bytes());
+        }
     }
 
     pub(crate) fn finish(&self) -> [u8; 32] {
@@ -71,9 +131,9 @@ impl Engine {
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = StateHasher::new(self.areas(), self.now);
         for period in self.calendar.periods() {
-            hasher.period(period.period, period.priorities);
+            hasher.period(period.period, period.priorities, true);
             for book in self.calendar.telling_books(period) {
-                hasher.book(book.contract.area, book.closed);
+                hasher.book(book.contract.area, ContractFlags(u8::from(book.closed)));
                 let slots = book.slots(&self.slab, Side::Buy).chain(book.slots(&self.slab, Side::Sell));
                 slots.for_each(|slot| hasher.order(&self.hashed(slot)));
             }
@@ -88,11 +148,14 @@ impl Engine {
             tag: node.tag,
             priority: node.priority,
             energy: node.energy,
+            shown: node.energy,
+            display: Energy::ZERO,
             until: node.until,
             account: node.account,
             meter: node.meter,
             price: node.price,
             post_only: node.post_only,
+            preferences: Preferences::none(node.side),
         }
     }
 }

@@ -182,7 +182,7 @@ pub trait Market {
     fn auction<L: Limits>(&mut self, periods: &[DeliveryPeriod], limits: &mut L, events: &mut Vec<Event>);
 
     /// Holds a pay-as-bid round in one contract now: what rests in it is crossed by price-time priority, each trade at the bid's price
-    /// (MARKET section 6); then its call phase ends as far as this contract goes.
+    /// (MARKET section 6). It is for contracts in their call phase, and does not end it; elsewhere no book is crossed.
     ///
     /// # Errors
     /// `FormArea`, `GateNotOpen`, `GateClosed`.

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::digest::{HashedOrder, StateHasher};
+use crate::digest::{ContractFlags, HashedOrder, StateHasher};
 use crate::engine::areas_of;
 use crate::{
     AreaId, Contract, DeliveryPeriod, Energy, Event, Expiry, LedgerTime, Limits, Mark, MarketRules, MeterId, Network,
-    NewOrder, OrderId, OrderRef, OrderTerms, Price, Reject, RulesError, Side, TimeInForce, Trade, TradeKind,
+    NewOrder, OrderId, OrderRef, OrderTerms, Preferences, Price, Reject, RulesError, Side, TimeInForce, Trade,
+    TradeKind,
 };
 
 /// A market that obeys the same rules as [`crate::Engine`], command for command. Its handles are its own.
@@ -209,13 +210,13 @@ impl Reference {
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = StateHasher::new(self.areas, self.state.now);
         for (&period, &priorities) in &self.state.priorities {
-            hasher.period(period, priorities);
+            hasher.period(period, priorities, true);
             for area in (0..self.areas).map(AreaId) {
                 let contract = Contract { area, period };
                 let orders = [self.queue(contract, Side::Buy), self.queue(contract, Side::Sell)].concat();
                 let closed = self.state.closed.contains(&contract);
                 if closed || !orders.is_empty() {
-                    hasher.book(area, closed);
+                    hasher.book(area, ContractFlags(u8::from(closed)));
                     orders.iter().for_each(|order| hasher.order(&order.hashed()));
                 }
             }
@@ -421,11 +422,14 @@ impl Resting {
             tag: self.terms.tag,
             priority: self.priority,
             energy: self.remaining,
+            shown: self.remaining,
+            display: Energy::ZERO,
             until: self.until.unwrap_or(LedgerTime(u64::MAX)),
             account: self.terms.account,
             meter: self.terms.meter,
             price: self.terms.price,
             post_only: self.post_only,
+            preferences: Preferences::none(self.terms.side),
         }
     }
 }

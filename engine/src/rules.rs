@@ -26,6 +26,8 @@ pub struct MarketRules {
     pub auction_at_open: bool,
     /// How long the call phase lasts, in ledger milliseconds.
     pub call_ms: u64,
+    /// How many delivery periods open together, so that one auction holds them all: 1 for each by itself, 96 quarter-hours for a day.
+    pub periods_per_opening: u32,
 }
 
 impl Default for MarketRules {
@@ -43,6 +45,7 @@ impl Default for MarketRules {
             cross_area_gate_ms: 30 * 60_000,
             auction_at_open: false,
             call_ms: 30 * 60_000,
+            periods_per_opening: 1,
         }
     }
 }
@@ -65,6 +68,9 @@ pub enum RulesError {
     /// Trading across edges would last longer than trading inside an area.
     #[error("trading across edges cannot end later than trading inside an area")]
     CrossAreaGate,
+    /// Not between 1 and 200.
+    #[error("between 1 and 200 delivery periods open together")]
+    Opening,
     /// The call phase of the opening auction would not end before trading does.
     #[error("the call phase must be over before trading ends")]
     Call,
@@ -96,15 +102,19 @@ impl MarketRules {
         if self.cross_area_gate_ms < self.gate_ms {
             return Err(RulesError::CrossAreaGate);
         }
+        if !(1..=200).contains(&self.periods_per_opening) {
+            return Err(RulesError::Opening);
+        }
         if self.auction_at_open && self.call_ms >= self.open_lead_ms - self.gate_ms {
             return Err(RulesError::Call);
         }
         Ok(())
     }
 
-    /// When trading of a contract opens.
+    /// When trading of a contract opens: `open_lead_ms` before the first delivery of all that open together.
     pub fn opens_at(&self, contract: Contract) -> LedgerTime {
-        LedgerTime(contract.period.starts_at(self.mtu_minutes).0.saturating_sub(self.open_lead_ms))
+        let first = contract.period.0 - contract.period.0 % self.periods_per_opening;
+        LedgerTime(DeliveryPeriod(first).starts_at(self.mtu_minutes).0.saturating_sub(self.open_lead_ms))
     }
 
     /// When trading of a contract ends; the end of time where no gate acts by time.
