@@ -51,6 +51,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod auction;
 pub mod contract;
 pub mod event;
 pub mod limits;
