@@ -1,4 +1,4 @@
-//! The two places where other threads touch the engine: the ring in front of it and the prices behind it.
+//! The places where other threads touch the engine: the rings in front of it, the prices and depths behind it.
 #![allow(clippy::disallowed_methods, reason = "these tests are about threads")]
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use gridbook_engine::depth::{DEPTH_LEVELS_MAX, DepthTable};
 use gridbook_engine::ingress::{BURST, Refused, ingress};
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, Price, Top, TopOfBook};
 use support::drawn::{CONTRACT, Drawn};
@@ -146,6 +147,18 @@ fn what_a_producer_sent_before_it_left_is_still_drained() {
 }
 
 #[test]
+fn a_batch_that_nobody_closed_is_seen_at_the_latest_when_its_producer_leaves() {
+    let (mut sender, mut receiver) = ingress(4);
+    let mut batch = sender.batch();
+    batch.offer(1).unwrap();
+    std::mem::forget(batch);
+    drop(sender);
+    let mut seen = Vec::new();
+    receiver.drain(9, &mut seen);
+    assert_eq!(seen, [1]);
+}
+
+#[test]
 fn every_producer_learns_that_the_writer_is_gone() {
     let (mut sender, mut receiver) = ingress(4);
     let mut known = sender.clone();
@@ -171,6 +184,61 @@ fn what_nobody_drained_is_dropped_with_the_ring() {
     assert_eq!(Arc::strong_count(&item), 4, "the producer may still look");
     drop(sender);
     assert_eq!(Arc::strong_count(&item), 1);
+}
+
+fn levels(n: u64, count: usize) -> Vec<(Price, Energy)> {
+    (0..count as i32).map(|place| (Price(-place), Energy(n))).collect()
+}
+
+#[test]
+fn a_depth_keeps_the_best_levels_and_the_epoch_it_is_of() {
+    let (mut writer, table) = DepthTable::new(2, 4);
+    let contract = |area, period| Contract { area: AreaId(area), period: DeliveryPeriod(period) };
+    assert_eq!((table.epoch(), table.read(contract(1, 6))), (0, None));
+    writer.publish(contract(1, 6), 41, &levels(u64::MAX, 20), &[(Price(i32::MIN), Energy(1))]);
+    writer.complete(41);
+    let depth = table.read(contract(1, 6)).unwrap();
+    assert_eq!((table.epoch(), depth.epoch), (41, 41));
+    assert_eq!(depth.bids[..], levels(u64::MAX, DEPTH_LEVELS_MAX));
+    assert_eq!(depth.asks[..], [(Price(i32::MIN), Energy(1))]);
+    assert_eq!(table.read(contract(1, 2)), None, "the same row, another period");
+    writer.publish(contract(2, 6), 42, &[], &[]); // there is no such area
+
+    writer.publish(contract(1, 2), 42, &[], &[]);
+    assert_eq!(table.read(contract(1, 6)), Some(depth), "an old period that is cleared does not wipe out a new one");
+    writer.publish(contract(1, 6), 43, &[], &levels(7, 1));
+    let depth = table.read(contract(1, 6)).unwrap();
+    assert_eq!((depth.epoch, depth.bids.len(), &depth.asks[..]), (43, 0, &levels(7, 1)[..]));
+}
+
+#[test]
+fn a_reader_of_depths_sees_one_epoch_whole_and_none_older_than_what_is_complete() {
+    const EPOCHS: u64 = 30_000;
+    let (mut writer, table) = DepthTable::new(1, 1);
+    let contract = Contract { area: AreaId(0), period: DeliveryPeriod(5) };
+    let (bids, asks) = (|n: u64| levels(n, (n % 17) as usize), |n: u64| levels(n << 32, (n % 13) as usize));
+    let reader = thread::spawn({
+        let table = Arc::clone(&table);
+        move || {
+            let mut reads = 0_u64;
+            while table.epoch() < EPOCHS {
+                let complete = table.epoch();
+                let Some(seen) = table.read(contract) else { continue };
+                assert!(seen.epoch >= complete, "behind");
+                assert_eq!((&seen.bids[..], &seen.asks[..]), (&bids(seen.epoch)[..], &asks(seen.epoch)[..]), "torn");
+                reads += 1;
+            }
+            reads
+        }
+    });
+    for n in 1..=EPOCHS {
+        writer.publish(contract, n, &bids(n), &asks(n));
+        writer.complete(n);
+        if n % 256 == 0 {
+            thread::yield_now();
+        }
+    }
+    assert!(reader.join().unwrap() > 0, "somebody read");
 }
 
 /// One producer always has a full ring, others send now and then: they wait for a burst of the noisy one, not for all it has.

@@ -80,6 +80,7 @@ pub struct IngressReceiver<T> {
 #[derive(Debug)]
 struct Entrance<T> {
     capacity: usize,
+    /// Saves the writer the lock. It is changed under the lock, which orders what it stands for.
     has_newcomers: AtomicBool,
     newcomers: Mutex<Newcomers<T>>,
 }
@@ -155,7 +156,7 @@ impl<T> Entrance<T> {
             // Behind a writer who has gone the consumer's end ends here, and so the producer learns of it.
             if !newcomers.writer_is_gone {
                 newcomers.rings.push(consumer);
-                self.has_newcomers.store(true, Ordering::Release);
+                self.has_newcomers.store(true, Ordering::Relaxed);
             }
         });
         producer
@@ -208,7 +209,7 @@ impl<T> IngressReceiver<T> {
     }
 
     fn has_newcomers(&self) -> bool {
-        self.entrance.has_newcomers.load(Ordering::Acquire)
+        self.entrance.has_newcomers.load(Ordering::Relaxed)
     }
 
     fn newcomers_all(&self, holds: impl Fn(&Consumer<T>) -> bool) -> bool {

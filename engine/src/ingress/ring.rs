@@ -168,18 +168,18 @@ impl<T> Consumer<T> {
 
     /// How many items wait. The producer may be adding to them.
     pub(super) fn len(&self) -> usize {
-        self.ring.put.load(Ordering::Acquire).wrapping_sub(self.taken)
+        self.ring.put.load(Ordering::Relaxed).wrapping_sub(self.taken)
     }
 
     /// Whether the producer is gone and all that it put in was taken out.
     pub(super) fn is_finished(&self) -> bool {
-        // The producer first: once it is gone, an empty ring stays empty.
+        // The producer first: whoever sees it gone sees all that it put in.
         self.ring.producer_is_gone.load(Ordering::Acquire) && self.len() == 0
     }
 }
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.ring.consumer_is_gone.store(true, Ordering::Release);
+        self.ring.consumer_is_gone.store(true, Ordering::Relaxed);
     }
 }
