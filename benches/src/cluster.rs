@@ -121,7 +121,7 @@ fn plan() -> anyhow::Result<NetworkPlan> {
     Ok(NetworkPlan {
         name: "bench".to_owned(),
         listen: loopback_free(VALIDATORS)?,
-        areas: (0..AREAS).map(|area| format!("area {area}")).collect(),
+        areas: (0..AREAS).map(|area| format!("area {area}").into()).collect(),
         rules: MarketRules::default(),
         ledger_start: gridbook_engine::LedgerTime(now_ms),
         wall_start_ms: now_ms,

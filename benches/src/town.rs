@@ -39,7 +39,7 @@ pub fn genesis() -> Genesis {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules::default(),
-        areas: (0..AREAS).map(|area| format!("area {area}")).collect(),
+        areas: (0..AREAS).map(|area| format!("area {area}").into()).collect(),
         operator: key(0).public(),
         validators: ValidatorSet::new(keys).expect("four good keys"),
     }

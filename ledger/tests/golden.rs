@@ -6,7 +6,7 @@ use gridbook_engine::{Money, Price, Side, TimeInForce};
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
@@ -384,8 +384,19 @@ fn chain_id() {
         validators: ValidatorSet::new(keys).unwrap(),
     };
     assert_eq!(genesis.chain_id().to_hex(), CHAIN_ID);
+    let edge = AreaEdge {
+        parent: AreaId(1),
+        up: Energy(5_000),
+        down: Energy(7_000),
+        fee_up: Price(10),
+        fee_down: Price(20),
+    };
+    let north = Area { name: "north".into(), edge: Some(edge) };
+    let tree = Genesis { areas: vec![north, "south".into()], ..genesis.clone() };
+    assert_eq!(tree.chain_id().to_hex(), CHAIN_ID_OF_TREE);
     assert_eq!(genesis.initial_log_digest().to_hex(), FIRST_DIGEST);
 }
 
-const CHAIN_ID: &str = "d6bf46ffb7e028520fb80446d0648546da623e5fd82faede60bca8ea282a5758";
-const FIRST_DIGEST: &str = "b0b28f1276353ec678da4aa7662c28c975bbac91df17ed5ee5ec6a5056479842";
+const CHAIN_ID: &str = "50479fd6a58612d327b5f675072e79d0e9d67cad6fdc8cb29c17318d080b75d5";
+const CHAIN_ID_OF_TREE: &str = "65916a77271beebf2e79e152f68cc7a8773cd3d59a99f9d974259141bc2a6131";
+const FIRST_DIGEST: &str = "6ae318189ac8b7254d6795ecf82b2d0322d62c5eedb2da85b90e76b1a984ac60";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::crypto::{PublicKey, SecretKey};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Area, Genesis};
 use gridbook_ledger::validators::ValidatorSet;
 
 use crate::config::{IndexOptions, Listen, LogOptions, NetworkConfig, Peer, Quotas, ValidatorConfig};
@@ -23,7 +23,7 @@ pub struct NetworkPlan {
     /// Where each validator listens; so many validators there are.
     pub listen: Vec<Listen>,
     /// The delivery areas, named.
-    pub areas: Vec<String>,
+    pub areas: Vec<Area>,
     /// The market's constants.
     pub rules: MarketRules,
     /// Ledger time at the start.

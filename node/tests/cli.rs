@@ -108,7 +108,7 @@ fn what_init_makes_can_be_read_back_and_fits_together() {
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let genesis = Genesis::from_json(&std::fs::read_to_string(net.join("genesis.json")).unwrap()).unwrap();
     assert_eq!(made["chain"], genesis.chain_id().to_hex());
-    assert_eq!(genesis.areas, ["north", "south"]);
+    assert_eq!(genesis.areas, ["north".into(), "south".into()]);
     assert_eq!(read_key(&net.join("operator.key")).unwrap().public(), genesis.operator);
     let clients = NetworkConfig::load(&net.join("network.toml")).unwrap();
     for index in 0..4_u16 {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use gridbook_engine::{LedgerTime, MarketRules, Price, RulesError};
+use gridbook_engine::{LedgerTime, MarketRules, NetworkError, Price, RulesError};
 use serde::{Deserialize, Serialize};
 
+use super::area::{AreaFile, areas_from_file, areas_to_file};
 use super::{Genesis, TIME_SCALE_MAX};
 use crate::crypto::PublicKey;
 use crate::validators::{ValidatorSet, ValidatorSetError};
@@ -36,6 +37,17 @@ pub enum GenesisError {
     /// Two areas of one name.
     #[error("two delivery areas are named {0:?}")]
     DuplicateArea(String),
+    /// An area below one that is not there.
+    #[error("area {area:?} lies below {parent:?}, which is not among the areas")]
+    Parent {
+        /// The area.
+        area: String,
+        /// What it is said to lie below.
+        parent: String,
+    },
+    /// Areas and edges that are not one tree, or an edge out of bounds.
+    #[error("the areas, numbered from 0, do not make a network: {0}")]
+    Network(#[from] NetworkError),
     /// Out of bounds.
     #[error("a time scale of {0}: it must be 1 to 86,400")]
     TimeScale(u32),
@@ -55,7 +67,7 @@ struct GenesisFile {
     wall_start_ms: u64,
     time_scale: u32,
     rules: RulesFile,
-    areas: Vec<String>,
+    areas: Vec<AreaFile>,
     operator: String,
     validators: Vec<String>,
 }
@@ -70,6 +82,23 @@ struct RulesFile {
     price_max: i32,
     open_lead_ms: u64,
     gate_ms: u64,
+    /// Without it, the default, or `gate_ms` if that is longer.
+    #[serde(default)]
+    cross_area_gate_ms: Option<u64>,
+    #[serde(default)]
+    auction_at_open: bool,
+    #[serde(default = "default_call_ms")]
+    call_ms: u64,
+    #[serde(default = "default_periods_per_opening")]
+    periods_per_opening: u32,
+}
+
+fn default_call_ms() -> u64 {
+    MarketRules::default().call_ms
+}
+
+fn default_periods_per_opening() -> u32 {
+    MarketRules::default().periods_per_opening
 }
 
 impl Genesis {
@@ -83,7 +112,7 @@ impl Genesis {
             wall_start_ms: file.wall_start_ms,
             time_scale: file.time_scale,
             rules: file.rules.into(),
-            areas: file.areas,
+            areas: areas_from_file(&file.areas)?,
             operator: read_key("operator", &file.operator)?,
             validators: ValidatorSet::new(validators.collect::<Result<_, _>>()?)?,
         };
@@ -100,7 +129,7 @@ impl Genesis {
             wall_start_ms: self.wall_start_ms,
             time_scale: self.time_scale,
             rules: self.rules.into(),
-            areas: self.areas.clone(),
+            areas: areas_to_file(&self.areas),
             operator: self.operator.to_hex(),
             validators: keys.map(|key| key.to_hex()).collect(),
         };
@@ -111,7 +140,7 @@ impl Genesis {
 
     /// Checks what the types do not say: names, areas, scale, rules and the operator's key.
     pub fn validate(&self) -> Result<(), GenesisError> {
-        for name in core::iter::once(&self.name).chain(&self.areas) {
+        for name in core::iter::once(&self.name).chain(self.areas.iter().map(|area| &area.name)) {
             if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
                 return Err(GenesisError::Name(name.clone()));
             }
@@ -120,14 +149,16 @@ impl Genesis {
             return Err(GenesisError::Areas(self.areas.len()));
         }
         let mut names = BTreeSet::new();
-        if let Some(twice) = self.areas.iter().find(|name| !names.insert(name.as_str())) {
-            return Err(GenesisError::DuplicateArea(twice.clone()));
+        if let Some(twice) = self.areas.iter().find(|area| !names.insert(area.name.as_str())) {
+            return Err(GenesisError::DuplicateArea(twice.name.clone()));
         }
         if !(1..=TIME_SCALE_MAX).contains(&self.time_scale) {
             return Err(GenesisError::TimeScale(self.time_scale));
         }
         self.operator.check().map_err(|_| GenesisError::Key { field: "operator".into() })?;
-        Ok(self.rules.validate()?)
+        self.rules.validate()?;
+        self.network()?;
+        Ok(())
     }
 }
 
@@ -140,17 +171,39 @@ fn read_key(field: &str, text: &str) -> Result<PublicKey, GenesisError> {
 
 impl From<RulesFile> for MarketRules {
     fn from(file: RulesFile) -> Self {
-        let RulesFile { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms } = file;
-        let (price_min, price_max) = (Price(price_min), Price(price_max));
-        let default = Self::default();
-        let cross_area_gate_ms = default.cross_area_gate_ms.max(gate_ms);
-        Self { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms, cross_area_gate_ms, ..default }
+        let RulesFile { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms, .. } = file;
+        let RulesFile { cross_area_gate_ms, auction_at_open, call_ms, periods_per_opening, .. } = file;
+        let default_gate_ms = Self::default().cross_area_gate_ms.max(gate_ms);
+        Self {
+            mtu_minutes,
+            tick,
+            lot,
+            price_min: Price(price_min),
+            price_max: Price(price_max),
+            open_lead_ms,
+            gate_ms,
+            cross_area_gate_ms: cross_area_gate_ms.unwrap_or(default_gate_ms),
+            auction_at_open,
+            call_ms,
+            periods_per_opening,
+        }
     }
 }
 
 impl From<MarketRules> for RulesFile {
     fn from(rules: MarketRules) -> Self {
-        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms, .. } = rules;
-        Self { mtu_minutes, tick, lot, price_min: price_min.0, price_max: price_max.0, open_lead_ms, gate_ms }
+        Self {
+            mtu_minutes: rules.mtu_minutes,
+            tick: rules.tick,
+            lot: rules.lot,
+            price_min: rules.price_min.0,
+            price_max: rules.price_max.0,
+            open_lead_ms: rules.open_lead_ms,
+            gate_ms: rules.gate_ms,
+            cross_area_gate_ms: Some(rules.cross_area_gate_ms),
+            auction_at_open: rules.auction_at_open,
+            call_ms: rules.call_ms,
+            periods_per_opening: rules.periods_per_opening,
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! What a ledger starts from. Its hash is the chain id, which every signature covers.
 
+mod area;
 mod file;
 #[cfg(test)]
 mod tests;
 
+pub use area::{Area, AreaEdge};
 pub use file::GenesisError;
 
-use gridbook_engine::{LedgerTime, MarketRules};
+use gridbook_engine::{LedgerTime, MarketRules, Network, NetworkError};
 
 use crate::bytes::Writer;
 use crate::crypto::{Hash, PublicKey};
@@ -34,8 +36,8 @@ pub struct Genesis {
     pub time_scale: u32,
     /// The market's constants.
     pub rules: MarketRules,
-    /// The delivery areas, named; an [`gridbook_engine::AreaId`] is the place in this list.
-    pub areas: Vec<String>,
+    /// The delivery areas, with the edges between them; an [`gridbook_engine::AreaId`] is the place in this list.
+    pub areas: Vec<Area>,
     /// The key that runs registry and cash.
     pub operator: PublicKey,
     /// Who runs the ledger.
@@ -45,7 +47,15 @@ pub struct Genesis {
 impl Genesis {
     /// The ledger's name in every signature: a hash over all of the genesis.
     pub fn chain_id(&self) -> Hash {
-        Hash::of("gridbook/genesis/1", &self.encode())
+        Hash::of("gridbook/genesis/2", &self.encode())
+    }
+
+    /// The network that the areas make: one tree if there are edges, else islands that never meet.
+    ///
+    /// # Errors
+    /// If areas and edges do not make one tree, or a capacity or fee is not allowed.
+    pub fn network(&self) -> Result<Network, NetworkError> {
+        area::network(&self.areas, self.rules.tick)
     }
 
     /// The ledger time at a wall time, given in microseconds since the Unix epoch: exact, rounded down, and standing still before
@@ -99,12 +109,10 @@ impl Genesis {
         let mut w = Writer::new();
         write_text(&mut w, &self.name);
         w.u64(self.ledger_start.0).u64(self.wall_start_ms).u32(self.time_scale);
-        // Taken apart whole, so that a new rule cannot be left out of the chain id.
-        let MarketRules { mtu_minutes, tick, lot, price_min, price_max, open_lead_ms, gate_ms, .. } = self.rules;
-        w.u32(mtu_minutes).i32(tick).u64(lot).i32(price_min.0).i32(price_max.0).u64(open_lead_ms).u64(gate_ms);
+        write_rules(&mut w, &self.rules);
         w.u32(length(self.areas.len()));
         for area in &self.areas {
-            write_text(&mut w, area);
+            write_area(&mut w, area);
         }
         w.bytes(&self.operator.0).u32(length(self.validators.count()));
         for key in self.validators.indices().filter_map(|index| self.validators.key(index)) {
@@ -112,6 +120,36 @@ impl Genesis {
         }
         w.finish()
     }
+}
+
+// Taken apart whole, so that nothing new can be left out of the chain id.
+
+fn write_rules(w: &mut Writer, rules: &MarketRules) {
+    let MarketRules {
+        mtu_minutes,
+        tick,
+        lot,
+        price_min,
+        price_max,
+        open_lead_ms,
+        gate_ms,
+        cross_area_gate_ms,
+        auction_at_open,
+        call_ms,
+        periods_per_opening,
+    } = *rules;
+    w.u32(mtu_minutes).i32(tick).u64(lot).i32(price_min.0).i32(price_max.0).u64(open_lead_ms).u64(gate_ms);
+    w.u64(cross_area_gate_ms).u8(u8::from(auction_at_open)).u64(call_ms).u32(periods_per_opening);
+}
+
+fn write_area(w: &mut Writer, Area { name, edge }: &Area) {
+    write_text(w, name);
+    match *edge {
+        None => w.u8(0),
+        Some(AreaEdge { parent, up, down, fee_up, fee_down }) => {
+            w.u8(1).u16(parent.0).u64(up.0).u64(down.0).i32(fee_up.0).i32(fee_down.0)
+        }
+    };
 }
 
 fn write_text(w: &mut Writer, text: &str) {

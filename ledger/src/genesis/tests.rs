@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use gridbook_engine::{AreaId, Energy, Price};
+
 use super::*;
 use crate::crypto::SecretKey;
 use crate::entry::{Entry, log_digest};
@@ -23,6 +25,15 @@ fn genesis() -> Genesis {
     }
 }
 
+/// A substation with two feeders below it.
+fn with_feeders() -> Genesis {
+    let edge =
+        AreaEdge { parent: AreaId(0), up: Energy(5_000), down: Energy(7_000), fee_up: Price(10), fee_down: Price(20) };
+    let feeder = |name: &str, edge| Area { name: name.into(), edge: Some(edge) };
+    let east = AreaEdge { parent: AreaId(1), ..edge };
+    Genesis { areas: vec!["substation".into(), feeder("north", edge), feeder("east", east)], ..genesis() }
+}
+
 /// The JSON form with one part replaced.
 fn read_with(from: &str, to: &str) -> Result<Genesis, GenesisError> {
     let text = genesis().to_json();
@@ -36,6 +47,12 @@ fn the_json_form_reads_back() {
     let read = Genesis::from_json(&genesis().to_json()).unwrap();
     assert_eq!(read, genesis());
     assert_eq!(read.chain_id(), genesis().chain_id());
+}
+
+fn with_edge(change: impl FnOnce(&mut AreaEdge)) -> Genesis {
+    let mut genesis = with_feeders();
+    change(genesis.areas[1].edge.as_mut().unwrap());
+    genesis
 }
 
 /// Two operators start from files that differ in anything: their ledgers must not take each other's signatures.
@@ -63,6 +80,16 @@ fn everything_in_it_changes_the_chain_id() {
         Genesis { rules: MarketRules { price_max: gridbook_engine::Price(0), ..rules() }, ..g() },
         Genesis { rules: MarketRules { open_lead_ms: 1, ..rules() }, ..g() },
         Genesis { rules: MarketRules { gate_ms: 1, ..rules() }, ..g() },
+        Genesis { rules: MarketRules { cross_area_gate_ms: 1, ..rules() }, ..g() },
+        Genesis { rules: MarketRules { auction_at_open: true, ..rules() }, ..g() },
+        Genesis { rules: MarketRules { call_ms: 1, ..rules() }, ..g() },
+        Genesis { rules: MarketRules { periods_per_opening: 96, ..rules() }, ..g() },
+        with_edge(|_| {}),
+        with_edge(|edge| edge.parent = AreaId(2)),
+        with_edge(|edge| edge.up = Energy(1)),
+        with_edge(|edge| edge.down = Energy(1)),
+        with_edge(|edge| edge.fee_up = Price(30)),
+        with_edge(|edge| edge.fee_down = Price(30)),
     ];
     let ids: BTreeSet<Hash> = others.iter().map(Genesis::chain_id).collect();
     assert_eq!(ids.len(), others.len());
@@ -161,4 +188,57 @@ fn values_out_of_bounds_are_refused() {
     assert!(matches!(no_areas.validate(), Err(GenesisError::Areas(0))));
     let three = genesis().to_json().replace(&format!("\"{}\",", key(2).to_hex()), "");
     assert!(matches!(Genesis::from_json(&three), Err(GenesisError::Validators(_))));
+}
+
+/// The network that a validator trades on is the one that the operator wrote down.
+#[test]
+fn areas_with_edges_make_a_tree_and_read_back() {
+    let read = Genesis::from_json(&with_feeders().to_json()).unwrap();
+    assert_eq!(read, with_feeders());
+    let network = read.network().unwrap();
+    let (north, east) = (network.edge(AreaId(1)).unwrap(), network.edge(AreaId(2)).unwrap());
+    assert_eq!((network.root(), north.parent, east.parent), (AreaId(0), AreaId(0), AreaId(1)));
+    assert_eq!(
+        (north.up, north.down, north.fee_up, north.fee_down),
+        (Energy(5_000), Energy(7_000), Price(10), Price(20))
+    );
+    assert!(!genesis().network().unwrap().has_edges(), "without edges, areas are islands");
+}
+
+/// A slip of the pen in an edge is found before anybody signs, and the sentence says which area is meant.
+#[test]
+fn areas_that_make_no_network_are_refused_with_a_sentence() {
+    let read_with = |from: &str, to: &str| {
+        let text = with_feeders().to_json();
+        assert!(text.contains(from), "{from} is not in {text}");
+        Genesis::from_json(&text.replacen(from, to, 1)).unwrap_err().to_string()
+    };
+    let unknown = read_with("\"parent\": \"substation\"", "\"parent\": \"substitution\"");
+    assert_eq!(unknown, "area \"north\" lies below \"substitution\", which is not among the areas");
+    let circle = read_with("\"parent\": \"substation\"", "\"parent\": \"east\"");
+    assert!(circle.contains("area 1 lies on a circle"), "{circle}");
+    let roots = read_with("\"substation\",", "\"substation\", \"island\",");
+    assert!(roots.contains("areas 0 and 1 both have nothing above them"), "{roots}");
+    assert!(read_with("\"fee_up\": 10", "\"fee_up\": 15").contains("off the tick"));
+    assert!(read_with("\"fee_up\": 10", "\"fee_up\": -10").contains("negative"));
+    assert!(read_with("\"up_wh\": 5000", "\"up_wh\": 1152921504606846977").contains("more than 2^60 Wh"));
+    assert!(read_with("\"up_wh\"", "\"upp_wh\"").contains("upp_wh"));
+    assert!(read_with("\"up_wh\": 5000,", "").contains("up_wh"));
+    assert!(read_with("\"substation\",", "7,").contains("an area: its name, or a table"));
+}
+
+/// Files from before these rules go on as they were: no auction, gates for other areas not later than inside an area.
+#[test]
+fn rules_that_a_file_leaves_out_have_their_defaults() {
+    let text = genesis().to_json();
+    let start = text.find(",\n    \"cross_area_gate_ms\"").unwrap();
+    let end = start + text[start..].find("\n  }").unwrap();
+    let short = format!("{}{}", &text[..start], &text[end..]);
+    assert_eq!(Genesis::from_json(&short).unwrap(), genesis());
+    let late = short.replace("\"gate_ms\": 300000", "\"gate_ms\": 3600000");
+    assert_eq!(Genesis::from_json(&late).unwrap().rules.cross_area_gate_ms, 3_600_000);
+    assert!(matches!(
+        read_with("\"periods_per_opening\": 1", "\"periods_per_opening\": 0"),
+        Err(GenesisError::Rules(_))
+    ));
 }

@@ -38,7 +38,7 @@ pub use view::{AccountView, MeterView, OpenOrder, PositionView, SystemAccount, T
 pub use work::WORK_ITEMS_MAX;
 
 use gridbook_engine::{
-    AccountId, DeliveryPeriod, Engine, Event, LedgerTime, Mark, MarketRules, MeterId, Money, Network, TopOfBookWriter,
+    AccountId, DeliveryPeriod, Engine, Event, LedgerTime, Mark, MarketRules, MeterId, Money, TopOfBookWriter,
 };
 
 use self::history::Party;
@@ -78,10 +78,10 @@ impl State {
     /// The state before the first entry.
     ///
     /// # Panics
-    /// If the genesis' market rules contradict themselves, or it has more than 65,535 areas; reading a genesis refuses both.
+    /// If the genesis' market rules contradict themselves, or its areas make no network; reading a genesis refuses both.
     pub fn genesis(genesis: &Genesis) -> Self {
-        let areas = u16::try_from(genesis.areas.len()).expect("a genesis has at most 65,535 areas");
-        let mut engine = Engine::new(genesis.rules, Network::islands(areas)).expect("a genesis has valid market rules");
+        let network = genesis.network().expect("a genesis has areas that make a network");
+        let mut engine = Engine::new(genesis.rules, network).expect("a genesis has valid market rules");
         engine.advance(genesis.ledger_start);
         engine.forget(engine.mark());
         Self::from_parts(genesis, engine, Tables::new(genesis.ledger_start))

@@ -1,6 +1,6 @@
 //! Everything that execution reads, as plain data, and the way back from it.
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money, Network};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
@@ -66,8 +66,8 @@ impl State {
             return Err(RestoreError::Row("an absurd amount of money"));
         }
         let tables = restore_tables(genesis, &image)?;
-        let areas = u16::try_from(genesis.areas.len()).map_err(|_| RestoreError::Row("areas"))?;
-        let engine = Engine::from_image(genesis.rules, Network::islands(areas), image.engine)?;
+        let network = genesis.network().map_err(|_| RestoreError::Row("areas"))?;
+        let engine = Engine::from_image(genesis.rules, network, image.engine)?;
         let mut state = Self::from_parts(genesis, engine, tables);
         state.name_resting_orders()?;
         state.audit()?;

@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use clap::Args;
 use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::crypto::PublicKey;
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Area, Genesis};
 use gridbook_ledger::validators::ValidatorSet;
 use serde_json::json;
 
+use super::area::{AreaArg, hang};
 use super::{Global, Usage};
 use crate::client::wall_us;
 use crate::moment::{format_moment, parse_moment};
@@ -22,7 +23,12 @@ Every operator makes his own key (`gridbook keys generate`) and hands out the pu
 every validator: its hash is the ledger's name. `gridbook init` does all of this for a network on one machine.
 
   gridbook genesis --validator-key 3f.. --validator-key 9a.. --validator-key 07.. --validator-key c1.. \\
-                   --operator-key 5e.. --areas north,south --out genesis.json")]
+                   --operator-key 5e.. --areas north,south --out genesis.json
+
+Areas of --areas are islands: nobody trades across. A network is said by --area, once for each area, with the most energy that the edge to
+the area above it carries up and down in one delivery period, and the fee per kWh each way:
+
+  gridbook genesis .. --area substation --area north:substation:40kWh:60kWh:0.5 --area south:substation:40kWh:60kWh:0.5:0.8")]
 pub(crate) struct GenesisArgs {
     /// Public key of a validator; 4 to 49 of them, 3f + 1, in the order of their numbers.
     #[arg(long = "validator-key", value_name = "HEX", required = true, value_parser = parse_key)]
@@ -43,9 +49,13 @@ pub(crate) struct LedgerArgs {
     /// What people call the ledger.
     #[arg(long, default_value = "gridbook")]
     pub(crate) name: String,
-    /// The delivery areas, by name.
-    #[arg(long, value_delimiter = ',', default_value = "town", value_name = "NAME,...")]
+    /// The delivery areas, by name, without edges between them.
+    #[arg(long, value_delimiter = ',', default_value = "town", value_name = "NAME,...", conflicts_with = "area")]
     pub(crate) areas: Vec<String>,
+    /// A delivery area and its edge to the one above it: the energy that fits through per delivery period, and the fee per kWh
+    /// (0 without it; one fee is for both ways). One area, the root, has no parent.
+    #[arg(long, value_name = "NAME[:PARENT:UP:DOWN[:FEE[:FEE_DOWN]]]")]
+    pub(crate) area: Vec<AreaArg>,
     /// How many ledger seconds pass in one second of the wall clock.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) time_scale: u32,
@@ -58,18 +68,41 @@ pub(crate) struct LedgerArgs {
     /// How many minutes before delivery trading ends.
     #[arg(long, default_value_t = 5, value_name = "MINUTES")]
     pub(crate) gate_minutes: u64,
+    /// How many minutes before delivery trading across edges ends; 30, or --gate-minutes if that is more.
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) cross_area_gate_minutes: Option<u64>,
+    /// Trading of a delivery period opens with a call phase of so many minutes, in which orders are collected, and one auction.
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) call_minutes: Option<u64>,
+    /// How many delivery periods open together, so that one auction holds them all.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) periods_per_opening: u32,
 }
 
 impl LedgerArgs {
     pub(crate) fn rules(&self) -> anyhow::Result<MarketRules> {
+        let default = MarketRules::default();
+        let ms = |minutes: u64| minutes.saturating_mul(60_000);
+        let gate_ms = ms(self.gate_minutes);
         let rules = MarketRules {
             mtu_minutes: self.mtu_minutes,
-            gate_ms: self.gate_minutes.saturating_mul(60_000),
-            cross_area_gate_ms: MarketRules::default().cross_area_gate_ms.max(self.gate_minutes.saturating_mul(60_000)),
-            ..MarketRules::default()
+            gate_ms,
+            cross_area_gate_ms: self.cross_area_gate_minutes.map_or(default.cross_area_gate_ms.max(gate_ms), ms),
+            auction_at_open: self.call_minutes.is_some(),
+            call_ms: self.call_minutes.map_or(default.call_ms, ms),
+            periods_per_opening: self.periods_per_opening,
+            ..default
         };
         rules.validate().map_err(|error| Usage::error(error.to_string()))?;
         Ok(rules)
+    }
+
+    /// The areas of --area, or those of --areas.
+    pub(crate) fn areas(&self) -> anyhow::Result<Vec<Area>> {
+        if self.area.is_empty() {
+            return Ok(self.areas.iter().map(Area::alone).collect());
+        }
+        hang(&self.area).map_err(Usage::error)
     }
 
     /// Ledger time and wall time (ms since the Unix epoch) at the start.
@@ -85,11 +118,11 @@ impl GenesisArgs {
         let validators = ValidatorSet::new(self.validator_keys).map_err(|error| Usage::error(error.to_string()))?;
         let genesis = Genesis {
             rules: self.ledger.rules()?,
+            areas: self.ledger.areas()?,
             name: self.ledger.name,
             ledger_start,
             wall_start_ms,
             time_scale: self.ledger.time_scale,
-            areas: self.ledger.areas,
             operator: self.operator_key,
             validators,
         };

@@ -32,11 +32,12 @@ pub(crate) struct InitArgs {
 impl InitArgs {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let (ledger_start, wall_start_ms) = self.ledger.start();
+        let areas = self.ledger.areas()?;
         let plan = NetworkPlan {
             listen: loopback_from(self.validators, self.base_port).map_err(|error| Usage::error(error.to_string()))?,
             rules: self.ledger.rules()?,
             name: self.ledger.name,
-            areas: self.ledger.areas,
+            areas,
             ledger_start,
             wall_start_ms,
             time_scale: self.ledger.time_scale,

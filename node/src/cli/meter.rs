@@ -372,7 +372,7 @@ async fn show_account(args: MeterArgs, global: &Global) -> anyhow::Result<()> {
     let key = read_key(&args.key)?;
     let session = Session::open(&args.connect).await?;
     let state = session.client.account(session.query(&key, QueryKind::Account)).await?;
-    let area = session.genesis.areas.get(usize::from(state.area.0)).map_or("?", String::as_str);
+    let area = session.genesis.areas.get(usize::from(state.area.0)).map_or("?", |area| area.name.as_str());
     let value = json!({
         "account": state.account.0, "balance_nano": state.balance.0.to_string(), "reserved_nano": state.reserved.0.to_string(),
         "meter": state.meter.0, "area": area, "nonce": state.nonce, "suspended": state.suspended,
@@ -421,14 +421,12 @@ fn rejection(outcome: Outcome) -> Option<Code> {
 }
 
 fn area_by_name(genesis: &Genesis, name: Option<&str>) -> anyhow::Result<gridbook_engine::AreaId> {
-    let place = name.map_or(Some(0), |name| genesis.areas.iter().position(|area| area == name));
+    let place = name.map_or(Some(0), |name| genesis.areas.iter().position(|area| area.name == name));
     let place = place.and_then(|place| u16::try_from(place).ok());
     place.map(gridbook_engine::AreaId).ok_or_else(|| {
-        Usage::error(format!(
-            "no delivery area is called {:?}; there are: {}",
-            name.unwrap_or(""),
-            genesis.areas.join(", ")
-        ))
+        let names: Vec<&str> = genesis.areas.iter().map(|area| area.name.as_str()).collect();
+        let names = names.join(", ");
+        Usage::error(format!("no delivery area is called {:?}; there are: {names}", name.unwrap_or("")))
     })
 }
 

@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0 good, 1 it failed, 2 usage. Results go to standard output, everything else to standard error.
 
+mod area;
 mod demo;
 mod genesis;
 mod init;

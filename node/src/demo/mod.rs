@@ -200,7 +200,7 @@ fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Res
     let plan = NetworkPlan {
         name: "demo".to_owned(),
         listen: loopback_free(options.validators)?,
-        areas: vec!["town".to_owned()],
+        areas: vec!["town".into()],
         rules: town.config().rules,
         // So early that validators are up and meters registered when the first quarter-hour comes.
         ledger_start: LedgerTime(first_batch_at(town).0.saturating_sub(lead_s * 1000 * u64::from(time_scale))),

@@ -51,7 +51,7 @@ fn start() -> Fixture {
     let plan = NetworkPlan {
         name: "test".to_owned(),
         listen: loopback_free(4).unwrap(),
-        areas: vec!["town".to_owned()],
+        areas: vec!["town".into()],
         rules: MarketRules { lot: LOT, ..MarketRules::default() },
         ledger_start: LedgerTime(wall_ms),
         wall_start_ms: wall_ms,

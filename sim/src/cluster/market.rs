@@ -47,7 +47,7 @@ impl Market {
             wall_start_ms: WALL_START_US / 1_000 - 1_000,
             time_scale: TIME_SCALE,
             rules: MarketRules::default(),
-            areas: (0..AREAS).map(|area| format!("area {area}")).collect(),
+            areas: (0..AREAS).map(|area| format!("area {area}").into()).collect(),
             operator: operator.public(),
             validators: set.map_err(|error| error.to_string())?,
         };
