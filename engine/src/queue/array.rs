@@ -24,6 +24,13 @@ impl Array {
         Self { entries: Vec::new() }
     }
 
+    /// An array of orders that come best first.
+    pub(super) fn of(orders: impl Iterator<Item = (u64, u32)>) -> Self {
+        let mut entries: Vec<Entry> = orders.map(|(key, slot)| Entry { key, slot }).collect();
+        entries.reverse();
+        Self { entries }
+    }
+
     /// How many orders are worse: the place of an order with this key.
     fn place(&self, key: u64) -> usize {
         let mut at = self.entries.len();
