@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use gridbook_engine::reference::Reference;
 use gridbook_engine::{
-    AccountId, AreaId, Contract, DeliveryPeriod, Energy, Engine, Event, LedgerTime, Limits, MarketRules, MeterId,
-    Money, Network, NewOrder, OrderId, OrderTag, OrderTerms, Price, Reject, Side, Unlimited,
+    AccountId, AreaId, Contract, DeliveryPeriod, Energy, Engine, Event, LedgerTime, Limits, Market as _, MarketRules,
+    MeterId, Money, Network, NewOrder, OrderId, OrderTag, OrderTerms, Price, Reject, Side, Unlimited,
 };
 
 use crate::workload::{OWNERS, Operation, Order, PERIODS, Workload};

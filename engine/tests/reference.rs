@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use gridbook_engine::reference::Reference;
 use gridbook_engine::{
-    Engine, EngineImage, Event, Limits, Mark, MeterId, Network, OrderId, OrderRef, OrderTag, Reject,
+    Engine, EngineImage, Event, Limits, Mark, Market as _, MeterId, Network, OrderId, OrderRef, OrderTag, Reject,
 };
 use support::accounts::Accounts;
 use support::stream::{AREAS, Command, Stream, rules};

@@ -1,0 +1,156 @@
+//! One period's call auction: who gets how much, what flows, and the price of each area (MARKET section 5).
+
+use super::curve::{Curve, Entry, Key, Kind, Limit, Node, children, curves, least_export};
+use super::sharing::share;
+use crate::ClearingCase;
+
+/// What an auction of one period comes to. Energies are whole lots.
+#[derive(Clone, Debug)]
+pub(super) struct Cleared {
+    /// By entry.
+    pub(super) filled: Vec<i128>,
+    /// By node: what it and all below it export.
+    pub(super) exports: Vec<i128>,
+    /// By node.
+    pub(super) prices: Vec<NodePrice>,
+}
+
+/// What an auction says about the price of an area.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NodePrice {
+    /// Zero where nothing says anything.
+    pub(super) price: i64,
+    /// Whether it is reported.
+    pub(super) is_told: bool,
+    pub(super) case: ClearingCase,
+}
+
+/// Where a net export lies on a curve: the last step taken at least in part, and the first not taken whole.
+struct Place {
+    last: Option<Key>,
+    first: Option<Key>,
+}
+
+/// Prices from `lo` to `hi`; nothing where there is no bound.
+#[derive(Clone, Copy, Debug, Default)]
+struct Interval {
+    lo: Option<i64>,
+    hi: Option<i64>,
+}
+
+/// Clears one period.
+pub(super) fn clear(nodes: &[Node], entries: &[Entry], tick: i64) -> Cleared {
+    let mut cleared = nothing(nodes, entries);
+    let curves = curves(nodes, entries);
+    for root in (0..nodes.len()).filter(|&node| nodes[node].parent.is_none()) {
+        cleared.go_down(nodes, entries, &curves, root, tick);
+    }
+    cleared
+}
+
+/// Nobody trades.
+pub(super) fn nothing(nodes: &[Node], entries: &[Entry]) -> Cleared {
+    let empty = NodePrice { price: 0, is_told: false, case: ClearingCase::Empty };
+    Cleared { filled: vec![0; entries.len()], exports: vec![0; nodes.len()], prices: vec![empty; nodes.len()] }
+}
+
+impl Cleared {
+    /// *Root to leaf*: the root's net export is zero; what an area's steps take of its children is theirs.
+    fn go_down(&mut self, nodes: &[Node], entries: &[Entry], curves: &[Curve], node: usize, tick: i64) {
+        let export = self.exports[node];
+        for child in children(nodes, node) {
+            self.exports[child] = least_export(&nodes[child], &curves[child]);
+        }
+        self.take_steps(entries, curves, node, export);
+        self.set_price(nodes, entries, &curves[node], node, tick);
+        for child in children(nodes, node) {
+            self.go_down(nodes, entries, curves, child, tick);
+        }
+    }
+
+    /// *Energy*: every step below the net export whole, none above; the one that holds it is shared.
+    fn take_steps(&mut self, entries: &[Entry], curves: &[Curve], node: usize, export: i128) {
+        for step in &curves[node].steps {
+            // Of a buy step, what is filled is what it does not give back.
+            let taken = export.clamp(step.from, step.to) - step.from;
+            let size = step.to - step.from;
+            let filled = if step.key.kind == Kind::Sell { taken } else { size - taken };
+            let (own, of_pieces) = share(curves, entries, step, filled);
+            for (&number, lots) in step.own.iter().zip(own) {
+                self.filled[number] = lots;
+            }
+            for (piece, lots) in step.pieces.iter().zip(of_pieces) {
+                let passed = piece.to - piece.from;
+                let taken = if step.key.kind == Kind::Sell { lots } else { passed - lots };
+                self.exports[piece.child] += taken;
+            }
+        }
+    }
+
+    /// *Price*: the limits of the last step taken and the first not taken, cut by what the parent's price says.
+    fn set_price(&mut self, nodes: &[Node], entries: &[Entry], curve: &Curve, node: usize, tick: i64) {
+        let export = self.exports[node];
+        let place = Place::of(curve, export);
+        let above = nodes[node].parent.map(|parent| self.prices[parent]);
+        let by_parent = above.map_or(Interval::default(), |above| said_by_parent(&nodes[node], export, above.price));
+        let interval = place.interval().cut(by_parent);
+        let price = interval.price(tick);
+        let flows = export != 0 || children(nodes, node).any(|child| self.exports[child] != 0);
+        let trades = entries.iter().zip(&self.filled).any(|(entry, filled)| entry.node == node && *filled > 0);
+        let is_joined = flows || trades;
+        let pinned = by_parent.lo.is_some() && by_parent.lo == by_parent.hi;
+        let case = match (place.marginal(), above) {
+            _ if !is_joined => ClearingCase::Empty,
+            (Some(Kind::Sell), _) => ClearingCase::MarginalSeller,
+            (Some(Kind::Buy), _) => ClearingCase::MarginalBuyer,
+            // What set the parent's price set this one.
+            (None, Some(above)) if pinned => above.case,
+            (None, _) => ClearingCase::Exact,
+        };
+        self.prices[node] = NodePrice { price: price.unwrap_or(0), is_told: is_joined || price.is_some(), case };
+    }
+}
+
+impl Place {
+    fn of(curve: &Curve, export: i128) -> Self {
+        let last = curve.steps.iter().rfind(|step| step.from < export).map(|step| step.key);
+        let first = curve.steps.iter().find(|step| step.to > export).map(|step| step.key);
+        Self { last, first }
+    }
+
+    /// What the step that holds the net export is made of, if there is one.
+    fn marginal(&self) -> Option<Kind> {
+        self.last.filter(|_| self.last == self.first).map(|key| key.kind)
+    }
+
+    fn interval(&self) -> Interval {
+        let price = |key: Option<Key>| key.map(|key| key.limit).and_then(Limit::price);
+        Interval { lo: price(self.last), hi: price(self.first) }
+    }
+}
+
+/// What the parent's price `P` says about an area with a net export.
+fn said_by_parent(node: &Node, export: i128, parent: i64) -> Interval {
+    let (exporting, importing) = (parent - node.fee_up, parent + node.fee_down);
+    match export {
+        1.. => Interval { lo: (export < node.up).then_some(exporting), hi: Some(exporting) },
+        0 => Interval { lo: (node.up > 0).then_some(exporting), hi: (node.down > 0).then_some(importing) },
+        _ => Interval { lo: Some(importing), hi: (-export < node.down).then_some(importing) },
+    }
+}
+
+impl Interval {
+    fn cut(self, other: Self) -> Self {
+        let lo = [self.lo, other.lo].into_iter().flatten().max();
+        let hi = [self.hi, other.hi].into_iter().flatten().min();
+        Self { lo, hi }
+    }
+
+    /// The midpoint rounded down to the tick; the finite end if only one is finite.
+    fn price(self, tick: i64) -> Option<i64> {
+        match (self.lo, self.hi) {
+            (Some(lo), Some(hi)) => Some((lo + hi).div_euclid(2 * tick) * tick),
+            (lo, hi) => lo.or(hi),
+        }
+    }
+}
