@@ -3,15 +3,23 @@
 //!
 //! Every workload is drawn from a seed before the clock starts. Every table names its conditions.
 
+pub mod allocations;
 pub mod cluster;
 pub mod conditions;
+pub mod contenders;
 pub mod dice;
+mod drawer;
+pub mod driven;
 pub mod engines;
+pub mod grid;
+pub mod lengths;
 pub mod load;
 pub mod measure;
 #[cfg(feature = "peers")]
-pub mod peer;
+pub mod peers;
 pub mod proof;
+pub mod purses;
 pub mod town;
 pub mod trading;
+pub mod week;
 pub mod workload;

@@ -96,16 +96,26 @@ impl<S, F: FnMut() -> S> Cycle<S, F> {
 
     /// Has criterion measure the steps; nanoseconds per step in the median of its samples.
     pub fn bench(
+        self,
+        group: &mut BenchmarkGroup<'_, WallTime>,
+        name: &str,
+        step: impl FnMut(&mut S, usize),
+    ) -> Option<f64> {
+        self.figures(group, name, step).map(|figures| figures.median)
+    }
+
+    /// As [`Cycle::bench`], with more than the median.
+    pub fn figures(
         mut self,
         group: &mut BenchmarkGroup<'_, WallTime>,
         name: &str,
         mut step: impl FnMut(&mut S, usize),
-    ) -> Option<f64> {
+    ) -> Option<Figures> {
         // Made before criterion's warm-up, which would take the making for a part of the first step.
         self.state.get_or_insert_with(&mut self.fresh);
         group.sampling_mode(SamplingMode::Flat);
         group.bench_function(name, |bencher| bencher.iter_custom(|count| self.time(count, &mut step)));
-        median(self.samples_ns)
+        figures(self.samples_ns)
     }
 }
 
@@ -125,11 +135,20 @@ pub fn bench_by<R>(
     cycle.bench(group, name, |(), _| _ = std::hint::black_box(call()))
 }
 
-/// The median of criterion's samples. Its warm-up is among them and is left out: all but the last ten.
-fn median(mut samples: Vec<f64>) -> Option<f64> {
+/// What the samples of one figure say, in nanoseconds per step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// Of ten samples.
+    pub median: f64,
+    /// The least disturbed sample.
+    pub min: f64,
+}
+
+/// Of criterion's samples. Its warm-up is among them and is left out: all but the last ten.
+fn figures(mut samples: Vec<f64>) -> Option<Figures> {
     let mut last = samples.split_off(samples.len().saturating_sub(10));
     last.sort_by(f64::total_cmp);
-    last.get(last.len() / 2).copied()
+    Some(Figures { median: *last.get(last.len() / 2)?, min: *last.first()? })
 }
 
 fn nanoseconds(taken: Duration) -> f64 {

@@ -1,15 +1,15 @@
-//! Order books of others, driven by the same operations. Behind the feature `peers`.
+//! orderbook-rs 0.15.3: concurrent maps and queues, many producers by design.
 
 use gridbook_engine::Side;
 use orderbook_rs::{OrderBook, TradeResult};
 use pricelevel::{Hash32, Id, TimeInForce};
 
-use crate::engines::{Driven, Fill};
-use crate::workload::{Operation, Order, Workload};
+use crate::driven::Driven;
+use crate::workload::{Fill, Operation, Order, Workload};
 
-/// orderbook-rs 0.15.3: one `OrderBook` for each contract in a plain list, which costs it less than its own map of books would.
+/// orderbook-rs: a plain list of books costs it less than its own map of books would.
 ///
-/// Its self-trade prevention stays off, as it is by default; no trade of a workload depends on it. Orders carry their owners.
+/// Its self-trade prevention stays off, as it is by default. Orders carry their owners.
 pub struct OrderbookRs {
     books: Vec<OrderBook<()>>,
     last: Option<TradeResult>,
