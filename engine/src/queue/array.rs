@@ -1,87 +1,95 @@
-//! The shape of a short queue: one sorted array, the best order last, where a `Vec` grows and shrinks for free.
+//! The shape of a short queue: its orders in one piece of memory, in no order at all.
+//!
+//! Most orders are cancelled. Where they are so few, going through all of them without a branch that depends on what is
+//! found costs less than keeping them sorted: one mispredicted branch is worth twenty orders. The best one is known to the
+//! header; it is looked for when the best one leaves.
 
 use super::Orders;
+use core::hint::select_unpredictable;
 
-/// An order and the key that it is found by. They lie side by side: a book that has not been used for long costs one
-/// cache miss, not two.
+/// An order and the key that it is found by. They lie side by side: a book that has not been used for long costs few
+/// cache misses.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     key: u64,
     slot: u32,
 }
 
-/// Orders by falling key: the best one last.
+/// Orders in any order.
 #[derive(Debug)]
 pub(super) struct Array {
     entries: Vec<Entry>,
 }
 
 impl Array {
-    /// Up to so many entries from the best end a look at each is faster than halving.
-    const NEAR: usize = 16;
-
     pub(super) const fn new() -> Self {
         Self { entries: Vec::new() }
     }
 
-    /// An array of orders that come best first.
+    /// An array of orders, given as keys and slots.
     pub(super) fn of(orders: impl Iterator<Item = (u64, u32)>) -> Self {
-        let mut entries: Vec<Entry> = orders.map(|(key, slot)| Entry { key, slot }).collect();
-        entries.reverse();
-        Self { entries }
-    }
-
-    /// How many orders are worse: the place of an order with this key.
-    fn place(&self, key: u64) -> usize {
-        let mut at = self.entries.len();
-        let far = at.saturating_sub(Self::NEAR);
-        while at > far && self.entries[at - 1].key < key {
-            at -= 1;
-        }
-        if at > far || far == 0 { at } else { self.entries[..far].partition_point(|entry| entry.key >= key) }
+        Self { entries: orders.map(|(key, slot)| Entry { key, slot }).collect() }
     }
 
     pub(super) fn insert(&mut self, key: u64, slot: u32) {
-        let at = self.place(key);
-        self.entries.insert(at, Entry { key, slot });
+        self.entries.push(Entry { key, slot });
     }
 
+    /// Takes out the order with this key, which rests here.
     pub(super) fn remove(&mut self, key: u64) {
-        let at = self.found(key);
-        self.entries.remove(at);
-    }
-
-    /// The index of the order with this key, which rests here.
-    fn found(&self, key: u64) -> usize {
-        let above = self.place(key);
-        let at = above.checked_sub(1).expect("the order rests here");
-        debug_assert_eq!(self.entries[at].key, key, "the order rests here");
-        at
+        let mut at = usize::MAX;
+        for (index, entry) in self.entries.iter().enumerate() {
+            at = select_unpredictable(entry.key == key, index, at);
+        }
+        self.entries.swap_remove(at);
     }
 
     /// Key and slot of the best order.
     pub(super) fn best(&self) -> Option<(u64, u32)> {
-        self.entries.last().map(|entry| (entry.key, entry.slot))
+        self.least(|_| true)
     }
 
-    pub(super) fn after(&self, key: u64) -> Option<u32> {
-        let at = self.found(key).checked_sub(1)?;
-        Some(self.entries[at].slot)
+    /// Key and slot of the best order behind the one with this key.
+    pub(super) fn after(&self, key: u64) -> Option<(u64, u32)> {
+        self.least(|entry| entry.key > key)
     }
 
+    /// Key and slot of the best of the wanted orders.
+    fn least(&self, wanted: impl Fn(&Entry) -> bool) -> Option<(u64, u32)> {
+        const NONE: Entry = Entry { key: u64::MAX, slot: super::NIL };
+        let less = |one: Entry, other: Entry| select_unpredictable(other.key < one.key, other, one);
+        let want = |entry: Entry| select_unpredictable(wanted(&entry), entry, NONE);
+        // Two at a time: each comparison waits for the last one of its own half only.
+        let (pairs, rest) = self.entries.as_chunks::<2>();
+        let (mut one, mut two) = (NONE, NONE);
+        for &[even, odd] in pairs {
+            one = less(one, want(even));
+            two = less(two, want(odd));
+        }
+        let least = rest.iter().fold(less(one, two), |least, &entry| less(least, want(entry)));
+        (least.key != u64::MAX).then_some((least.key, least.slot))
+    }
+
+    /// Best first.
     pub(super) fn slots(&self) -> impl Iterator<Item = u32> + '_ {
-        self.entries.iter().rev().map(|entry| entry.slot)
+        core::iter::successors(self.best(), |&(key, _)| self.after(key)).map(|(_, slot)| slot)
     }
 
+    /// The turned price of each level and what shows there, best first.
     pub(super) fn levels<'a, O: Orders>(&'a self, orders: &'a O) -> impl Iterator<Item = (u32, u128)> + 'a {
-        self.entries.chunk_by(|one, other| one.key >> 32 == other.key >> 32).rev().map(|level| {
-            let shown = level.iter().map(|entry| u128::from(orders.shown(entry.slot).0)).sum();
-            ((level[0].key >> 32) as u32, shown)
+        let last_of = |key: u64| key | u64::from(u32::MAX);
+        core::iter::successors(self.best(), move |&(key, _)| self.after(last_of(key))).map(move |(key, _)| {
+            let level = self.entries.iter().filter(|entry| last_of(entry.key) == last_of(key));
+            ((key >> 32) as u32, level.map(|entry| u128::from(orders.shown(entry.slot).0)).sum())
         })
     }
 
-    /// Reads the line that holds the best orders.
+    /// Reads the first line of the array and the one that grows.
     pub(super) fn touch(&self) -> u64 {
-        self.entries.last().map_or(0, |entry| entry.key)
+        match &self.entries[..] {
+            [] => 0,
+            [only] => only.key,
+            [first, .., last] => first.key ^ last.key,
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The resting orders of one side of one contract with the same preferences, best first.
 //!
-//! A queue has one of two shapes, by its length. A short one is a sorted [`array`] in one piece of memory, which nothing
-//! beats while it is short. A long one is a [`ladder`] of price levels, where the work for an order does not grow with
-//! their number. Between the two lengths it stays as it is, so that changing shape costs little per order. No result
-//! depends on the shape.
+//! A queue has one of two shapes, by its length. A short one is an [`array`] in one piece of memory, which nothing beats
+//! while it is short. A long one is a [`ladder`] of price levels, where the work for an order does not grow with their
+//! number. Between the two lengths it stays as it is, so that changing shape costs little per order. No result depends on
+//! the shape.
 //!
 //! The orders themselves lie elsewhere; a queue reaches them by their slot, through [`Orders`].
 
@@ -37,8 +37,8 @@ pub(crate) trait Orders {
     fn set_prev(&mut self, slot: u32, prev: u32);
 }
 
-/// A queue that becomes a ladder with more than 96 orders, and an array again with less than 32.
-pub(crate) type Queue = QueueOf<96, 32>;
+/// A queue that becomes a ladder with more than 64 orders, and an array again with less than 24.
+pub(crate) type Queue = QueueOf<64, 24>;
 
 /// The resting orders of one side of one contract with the same preferences, best first. One cache line, and no other
 /// memory before the first order. More than `LONG` of them are a ladder, less than `SHORT` an array.
@@ -105,6 +105,7 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
 
     fn put<O: Orders>(&mut self, orders: &mut O, slot: u32, tick: u32, how: impl Fn(&mut Level, &mut O, u32, u64)) {
         let key = orders.key(slot);
+        debug_assert!(key != Self::NOTHING, "an order has a key");
         match &mut self.shape {
             Shape::Short(array) => array.insert(key, slot),
             Shape::Long(ladder) => ladder.insert(orders, slot, how),
@@ -178,7 +179,7 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
     /// The next in priority after one that rests here.
     pub(crate) fn after<O: Orders>(&self, orders: &O, slot: u32) -> Option<u32> {
         match &self.shape {
-            Shape::Short(array) => array.after(orders.key(slot)),
+            Shape::Short(array) => array.after(orders.key(slot)).map(|(_, slot)| slot),
             Shape::Long(ladder) => ladder.after(orders, slot),
         }
     }
