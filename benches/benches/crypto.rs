@@ -4,10 +4,10 @@ use gridbook_benches::conditions;
 use gridbook_benches::measure::{self, bench, grouped, per_second};
 use gridbook_benches::town::{bundle, entries, genesis, key};
 use gridbook_benches::trading::Trading;
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Price, Side};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, MeterId, Price, Side, TradeKind};
 use gridbook_ledger::command::SignedBundle;
 use gridbook_ledger::crypto::{Batch, Hash, PairHasher};
-use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
+use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent, Trade};
 
 fn main() {
     let conditions = conditions::line();
@@ -58,9 +58,18 @@ fn signed_bundle(meter: u32) -> SignedBundle {
 
 fn record() -> Record {
     let party = |number| PartyRef { account: AccountId(number), meter: MeterId(number), client_id: 7 };
-    let contract = Contract { area: AreaId(0), period: DeliveryPeriod(1) };
-    let (price, energy) = (Price(250), Energy(100));
-    let trade = RecordEvent::Trade { maker: party(1), taker: party(2), contract, taker_side: Side::Buy, price, energy };
+    let trade = RecordEvent::Trade(Trade {
+        maker: party(1),
+        taker: party(2),
+        period: DeliveryPeriod(1),
+        maker_area: AreaId(0),
+        taker_area: AreaId(0),
+        taker_side: Side::Buy,
+        kind: TradeKind::Continuous,
+        price: Price(250),
+        fee: Price(0),
+        energy: Energy(100),
+    });
     let (entry, meter) = (Hash([7; 32]), Some(MeterId(2)));
     Record { seq: 9, entry, index: 0, meter, client_id: 7, outcome: Outcome::Done, events: vec![trade] }
 }

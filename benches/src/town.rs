@@ -1,8 +1,6 @@
 //! A ledger with meters, and bundles of orders for it.
 
-use gridbook_engine::{
-    AccountId, AreaId, DeliveryPeriod, Energy, MarketRules, MeterId, Money, Price, Side, TimeInForce,
-};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MarketRules, MeterId, Money, Price, Side};
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::Entry;
@@ -133,6 +131,6 @@ pub fn entries(meters: u32, orders: usize, count: usize, seed: u64) -> Vec<Entry
 
 /// An order of a meter.
 pub fn order(client_id: u64, meter: u32, period: DeliveryPeriod, side: Side, price: Price, energy: Energy) -> Command {
-    let (area, time_in_force) = (area_of(meter), TimeInForce::GoodTillGate);
-    Command::Place(Place { client_id, area, period, side, price, energy, time_in_force, post_only: false })
+    let contract = Contract { area: area_of(meter), period };
+    Command::Place(Place::limit(client_id, contract, side, price, energy))
 }

@@ -89,7 +89,7 @@ codes! {
     /// No such edge.
     FormEdge = 123, "There is no edge above that area: name the area below the edge whose capacity you mean.";
     /// Too much capacity.
-    FormCapacity = 124, "A capacity is at most 2^60 Wh: lower it.";
+    FormCapacity = 124, "The capacity of an edge is at most 2^60 Wh in one delivery period: lower it.";
 
     /// The signature is not the signer's over this content.
     AuthSignature = 201, "The signature does not fit the bundle and its key: sign the exact bytes again with the device's own key.";
@@ -116,6 +116,9 @@ codes! {
     QuotaBusy = 301, "The market has too much waiting at the moment: send the same bundle again in a little while.";
     /// Too fast.
     QuotaRate = 302, "This device or address sends faster than it may: slow down, or put more commands into one bundle.";
+
+    /// Too many offers.
+    QuotaOffers = 303, "This meter has too many offers of pre-arranged trades waiting: cancel some, or wait for their answers.";
 
     /// Not open yet.
     GateNotOpen = 401, "Trading of this delivery period has not opened yet: wait until it does.";
@@ -155,6 +158,10 @@ codes! {
     MatchCapacity = 608, "The edges between buyer and seller have not enough capacity left: lower the energy.";
     /// Nothing more fits.
     MatchBookFull = 609, "The book of this delivery period cannot count any more orders or energy: choose another period.";
+    /// Nothing wrong with it, but with another order of its basket.
+    MatchBasket = 610, "Another order of this basket was refused, and a basket is carried out whole or not at all: see that order.";
+    /// No such offer.
+    MatchOffer = 611, "No offer of that name and these exact terms waits for this meter: ask the other party for a new one.";
 }
 
 impl Code {

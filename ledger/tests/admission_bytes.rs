@@ -1,11 +1,9 @@
 //! Bundles as bytes from people one does not trust: every content has one encoding, and everything else gets its code.
 
-use gridbook_engine::{
-    AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
-};
-use gridbook_ledger::command::{
-    AMOUNT_MAX, BUNDLE_BYTES_MAX, Bundle, COMMAND_BYTES, COMMANDS_MAX, Command, NEVER, Place, SignedBundle,
-};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId};
+use gridbook_engine::{Money, Price, Side, TimeInForce};
+use gridbook_ledger::command::{AMOUNT_MAX, BUNDLE_BYTES_MAX, COMMAND_BYTES, COMMANDS_MAX, NEVER};
+use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Bundle, Command, Offer, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::reject::Code;
 use proptest::prelude::*;
@@ -28,7 +26,29 @@ fn place() -> Place {
         energy: Energy(400),
         time_in_force: TimeInForce::GoodTillTime(LedgerTime(1_743_456_000_000)),
         post_only: true,
+        display: Energy(40),
+        sources: Some(EnergySources::SOLAR.with(EnergySources::STORAGE)),
+        max_edges: Some(2),
+        partner: Some(AccountId(6)),
     }
+}
+
+fn fill_or_kill(client_id: u64) -> Command {
+    Command::Place(Place {
+        client_id,
+        time_in_force: TimeInForce::FillOrKill,
+        post_only: false,
+        display: Energy(0),
+        ..place()
+    })
+}
+
+fn part(first: u32) -> BlockPart {
+    BlockPart { first: DeliveryPeriod(first), energies: [1, 2, 3, 0, 5, 6, 7].map(Energy) }
+}
+
+fn terms() -> AgreedTerms {
+    AgreedTerms { period: DeliveryPeriod(8), side: Side::Buy, price: Price(-9), energy: Energy(10) }
 }
 
 fn commands() -> Vec<Command> {
@@ -52,6 +72,16 @@ fn commands() -> Vec<Command> {
         Command::ResumeMeter { meter: MeterId(5) },
         Command::Deposit { account: AccountId(4), amount: Money(1_000_000_000) },
         Command::Withdraw { account: AccountId(4), amount: AMOUNT_MAX },
+        Command::SetCapacity { area: AreaId(3), period: DeliveryPeriod(8), up: Energy(1), down: Energy(2) },
+        Command::PayAsBid { contract: Contract { area: AreaId(3), period: DeliveryPeriod(8) } },
+        Command::Basket { count: 2 },
+        fill_or_kill(12),
+        fill_or_kill(13),
+        Command::Block(Block { client_id: 14, area: AreaId(3), side: Side::Sell, price: Price(-1), parts: 2 }),
+        Command::BlockPart(part(8)),
+        Command::BlockPart(part(15)),
+        Command::Offer(Offer { client_id: 15, partner: MeterId(5), terms: terms() }),
+        Command::Accept(Accept { client_id: 16, partner: MeterId(6), offer: 15, terms: terms() }),
     ]
 }
 
@@ -132,8 +162,8 @@ fn a_wrong_domain_or_version_is_refused() {
 /// The count does not fit the bytes: more or fewer commands than it says, none, or more than allowed.
 #[test]
 fn a_count_that_lies_is_refused() {
-    assert_eq!(refused(|bytes| bytes[COUNT_AT] = 11), Some(Code::FormTrailing));
-    assert_eq!(refused(|bytes| bytes[COUNT_AT] = 13), Some(Code::FormTruncated));
+    assert_eq!(refused(|bytes| bytes[COUNT_AT] = 21), Some(Code::FormTrailing));
+    assert_eq!(refused(|bytes| bytes[COUNT_AT] = 23), Some(Code::FormTruncated));
     assert_eq!(refused(|bytes| bytes[COUNT_AT] = 0), Some(Code::FormEmpty));
     assert_eq!(refused(|bytes| bytes[COUNT_AT + 1] = 0xff), Some(Code::FormCount));
     assert_eq!(refused(|bytes| bytes[COUNT_AT + 2] = 1), Some(Code::FormPadding));
@@ -157,7 +187,7 @@ fn a_bundle_has_one_to_1024_commands() {
 /// Tags between and beyond the known ones.
 #[test]
 fn an_unknown_command_is_refused() {
-    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=6 | 16..=21)) {
+    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=11 | 16..=23)) {
         let mut bytes = [0; COMMAND_BYTES];
         bytes[0] = tag;
         assert_eq!(Command::decode(&bytes), Err(Code::FormTag), "tag {tag}");
@@ -175,16 +205,82 @@ fn a_flag_that_is_neither_no_nor_yes_is_refused() {
     assert_eq!(command_refused(&order, 3, 255), Some(Code::FormTag));
 }
 
-/// A client already fills in what the market will offer later: it must be told, not be given something else.
+/// All-or-none is for blocks; a source that nobody knows, and bytes that nobody uses, must not pass for something else.
 #[test]
-fn order_fields_of_later_are_refused_until_then() {
+fn order_fields_without_a_meaning_are_refused() {
     let order = Command::Place(place());
     assert_eq!(command_refused(&order, 4, 1), Some(Code::FormAllOrNone));
-    assert_eq!(command_refused(&order, 5, 1), Some(Code::FormPadding), "most edges");
-    assert_eq!(command_refused(&order, 32, 1), Some(Code::FormPadding), "shown clip");
-    assert_eq!(command_refused(&order, 48, 1), Some(Code::FormPadding), "partner");
-    assert_eq!(command_refused(&order, 52, 1), Some(Code::FormPadding), "sources");
+    assert_eq!(command_refused(&order, 52, 0x40), Some(Code::FormTag), "an unknown source");
+    assert_eq!(command_refused(&order, 53, 1), Some(Code::FormTag), "an unknown source");
+    assert_eq!(command_refused(&order, 54, 1), Some(Code::FormPadding), "behind the sources");
     assert_eq!(command_refused(&order, 63, 1), Some(Code::FormPadding), "the last byte");
+}
+
+/// "No limit" and "0 edges", "anybody" and "account 0" are different wishes, and the bytes keep them apart.
+#[test]
+fn a_preference_for_nothing_is_not_a_preference_for_zero() {
+    let with = |max_edges, partner| Place { max_edges, partner, ..place() };
+    let orders = [with(None, None), with(Some(0), None), with(None, Some(AccountId(0))), with(Some(254), None)];
+    for order in orders {
+        assert_eq!(Command::decode(&Command::Place(order).encode()), Ok(Command::Place(order)));
+    }
+    let longest = Command::Place(with(Some(255), None));
+    assert_eq!(Command::decode(&longest.encode()), Ok(Command::Place(orders[3])), "no way is that long");
+    let last = Command::Place(with(None, Some(AccountId(u32::MAX - 1))));
+    assert_eq!(Command::decode(&last.encode()), Ok(last));
+}
+
+/// A head announces what follows: an order missing, one too many announced, one that could rest, a stray part. No guessing.
+#[test]
+fn a_basket_or_block_that_is_not_whole_is_refused() {
+    let decoded = |commands: Vec<Command>| SignedBundle::decode(bundle(commands).sign(&key()).bytes()).err();
+    let (basket, order) = (|count| Command::Basket { count }, fill_or_kill(12));
+    let block =
+        |parts| Command::Block(Block { client_id: 14, area: AreaId(3), side: Side::Sell, price: Price(-1), parts });
+    let part = Command::BlockPart(part(8));
+    for good in [
+        vec![basket(1), order],
+        vec![basket(1), order, order],
+        vec![basket(1), order, basket(2), order, order],
+        vec![Command::CancelAll, block(2), part, part, basket(1), order],
+        [&[basket(100)], &[order; 100][..]].concat(),
+        [&[block(100)], &[part; 100][..]].concat(),
+    ] {
+        assert_eq!(decoded(good), None);
+    }
+    for bad in [
+        vec![basket(0), order],
+        vec![basket(2), order],
+        vec![basket(1)],
+        vec![basket(2), order, Command::Place(place())],
+        vec![basket(2), order, Command::CancelAll],
+        vec![basket(2), basket(1), order],
+        [&[basket(101)], &[order; 101][..]].concat(),
+    ] {
+        assert_eq!(decoded(bad), Some(Code::FormBasket));
+    }
+    for bad in [
+        vec![block(0), part],
+        vec![block(1)],
+        vec![block(2), part],
+        vec![block(1), order],
+        vec![part],
+        vec![block(1), part, part],
+        [&[block(101)], &[part; 101][..]].concat(),
+    ] {
+        assert_eq!(decoded(bad), Some(Code::FormBlock));
+    }
+}
+
+/// A part gives energy to the periods that have some; one without any, or behind the end of time, names none.
+#[test]
+fn a_part_of_a_block_names_its_periods() {
+    let named: Vec<_> = part(8).periods().unwrap().iter().map(|(period, energy)| (period.0, energy.0)).collect();
+    assert_eq!(named, [(8, 1), (9, 2), (10, 3), (12, 5), (13, 6), (14, 7)]);
+    assert_eq!(BlockPart { energies: [Energy(0); 7], ..part(8) }.periods(), Err(Code::FormBlock));
+    assert_eq!(part(u32::MAX - 5).periods(), Err(Code::FormBlock));
+    let last = BlockPart { energies: [1, 0, 0, 0, 0, 0, 0].map(Energy), ..part(u32::MAX) };
+    assert_eq!(last.periods(), Ok(vec![(DeliveryPeriod(u32::MAX), Energy(1))]));
 }
 
 /// A good-till time on an order that has none would be a second encoding of the same order.
@@ -230,7 +326,7 @@ fn amounts_must_be_positive_and_bounded() {
 #[test]
 fn an_orders_fields_stand_where_the_format_says() {
     let bytes = Command::Place(place()).encode();
-    assert_eq!(bytes[..6], [1, 1, 1, 1, 0, 0]);
+    assert_eq!(bytes[..6], [1, 1, 1, 1, 0, 3]);
     assert_eq!(bytes[6..8], 3_u16.to_le_bytes());
     assert_eq!(bytes[8..16], 11_u64.to_le_bytes());
     assert_eq!(bytes[16..24], 400_u64.to_le_bytes());
@@ -257,18 +353,38 @@ fn any_command() -> impl Strategy<Value = Command> {
     ];
     let place = (any::<(u64, u16, u32, bool, i32, u64, bool)>(), time).prop_map(
         |((client_id, area, period, buys, price, energy, post_only), time_in_force)| {
-            Command::Place(Place {
-                client_id,
-                area: AreaId(area),
-                period: DeliveryPeriod(period),
-                side: if buys { Side::Buy } else { Side::Sell },
-                price: Price(price),
-                energy: Energy(energy),
-                time_in_force,
-                post_only,
-            })
+            let contract = Contract { area: AreaId(area), period: DeliveryPeriod(period) };
+            let side = if buys { Side::Buy } else { Side::Sell };
+            let limit = Place::limit(client_id, contract, side, Price(price), Energy(energy));
+            Place { time_in_force, post_only, ..limit }
         },
     );
+    let wishes = (any::<u64>(), prop::option::of(1_u8..64), prop::option::of(0_u8..255), prop::option::of(0..u32::MAX));
+    let place = (place, wishes).prop_map(|(place, (display, sources, max_edges, partner))| {
+        let sources = sources.and_then(EnergySources::from_bits);
+        Command::Place(Place { display: Energy(display), sources, max_edges, partner: partner.map(AccountId), ..place })
+    });
+    let terms = any::<(u32, bool, i32, u64)>().prop_map(|(period, buys, price, energy)| AgreedTerms {
+        period: DeliveryPeriod(period),
+        side: if buys { Side::Buy } else { Side::Sell },
+        price: Price(price),
+        energy: Energy(energy),
+    });
+    let agreement = (any::<(u64, u32, u64, bool)>(), terms).prop_map(|((client_id, partner, offer, offers), terms)| {
+        let partner = MeterId(partner);
+        if offers {
+            Command::Offer(Offer { client_id, partner, terms })
+        } else {
+            Command::Accept(Accept { client_id, partner, offer, terms })
+        }
+    });
+    let block = any::<(u64, u16, bool, i32, u16)>().prop_map(|(client_id, area, buys, price, parts)| {
+        let (area, price) = (AreaId(area), Price(price));
+        Command::Block(Block { client_id, area, side: if buys { Side::Buy } else { Side::Sell }, price, parts })
+    });
+    let part = any::<(u32, [u64; 7])>().prop_map(|(first, energies)| {
+        Command::BlockPart(BlockPart { first: DeliveryPeriod(first), energies: energies.map(Energy) })
+    });
     let register =
         any::<(u32, u32, [u8; 32], u16, u64, u64)>().prop_map(|(meter, account, key, area, import, export)| {
             Command::RegisterMeter {
@@ -282,6 +398,16 @@ fn any_command() -> impl Strategy<Value = Command> {
         });
     prop_oneof![
         place,
+        agreement,
+        block,
+        part,
+        any::<u16>().prop_map(|count| Command::Basket { count }),
+        any::<(u16, u32, u64, u64)>().prop_map(|(area, period, up, down)| Command::SetCapacity {
+            area: AreaId(area),
+            period: DeliveryPeriod(period),
+            up: Energy(up),
+            down: Energy(down)
+        }),
         register,
         any::<u64>().prop_map(|client_id| Command::Cancel { client_id }),
         any::<(u64, u64)>().prop_map(|(client_id, by)| Command::Reduce { client_id, by: Energy(by) }),

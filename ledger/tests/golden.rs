@@ -1,16 +1,20 @@
 //! Signed and hashed bytes, field by field. If one of these changes, every signature and receipt ever made is void: then the
 //! domain tag's version must change with it, and a new golden stand beside the old.
 
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Expiry, LedgerTime, MarketRules, MeterId};
-use gridbook_engine::{Money, Price, Side, TimeInForce};
-use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
+use gridbook_engine::{AccountId, AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Direction, Energy};
+use gridbook_engine::{
+    EnergySources, Expiry, LedgerTime, MarketRules, MeterId, Money, Price, Side, TimeInForce, TradeKind,
+};
+use gridbook_ledger::command::{
+    Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NEVER, Offer, Place, SignedBundle,
+};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
 use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
-use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent};
+use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
@@ -60,6 +64,10 @@ fn place() -> Place {
         energy: Energy(400),
         time_in_force: TimeInForce::GoodTillTime(LedgerTime(1_743_456_000_000)),
         post_only: true,
+        display: Energy(40),
+        sources: Some(EnergySources::SOLAR.with(EnergySources::STORAGE)),
+        max_edges: Some(2),
+        partner: Some(AccountId(6)),
     }
 }
 
@@ -73,16 +81,30 @@ fn place_bytes() {
             ("time in force: good till time", "01"),
             ("post-only", "01"),
             ("all-or-none", "00"),
-            ("most edges", "00"),
+            ("most edges: 2", "03"),
             ("area", "0201"),
             ("client id", "8877665544332211"),
             ("energy", "9001000000000000"),
             ("good till", "00 58 13 ee 95 01 00 00"),
-            ("shown clip", "0000000000000000"),
+            ("shown clip", "2800000000000000"),
             ("price", "10ffffff"),
             ("period", "188f1d00"),
-            ("partner", "00000000"),
-            ("sources", "0000"),
+            ("partner: account 6", "07000000"),
+            ("sources: solar and storage", "1100"),
+        ],
+    );
+    let contract = Contract { area: AreaId(0x0102), period: DeliveryPeriod(1_937_176) };
+    let plain = Place::limit(0x1122_3344_5566_7788, contract, Side::Sell, Price(-240), Energy(400));
+    assert_command(
+        Command::Place(plain),
+        &[
+            ("tag, sell, till gate", "01010000 0000"),
+            ("area", "0201"),
+            ("client id", "8877665544332211"),
+            ("energy", "9001000000000000"),
+            ("good till, shown clip", "0000000000000000 0000000000000000"),
+            ("price", "10ffffff"),
+            ("period", "188f1d00"),
         ],
     );
     let plain = Place { side: Side::Buy, time_in_force: TimeInForce::FillOrKill, post_only: false, ..place() };
@@ -104,6 +126,45 @@ fn order_command_bytes() {
     assert_command(replace, &[("tag", "04"), gap, name, ("energy", "e803000000000000"), ("price", "ffffffff")]);
     assert_command(Command::CancelAll, &[("tag", "05")]);
     assert_command(Command::CancelAllOfAccount, &[("tag", "06")]);
+}
+
+#[test]
+fn basket_and_block_bytes() {
+    assert_command(Command::Basket { count: 100 }, &[("tag and gap", "0700"), ("count", "6400")]);
+    let block = Block { client_id: 3, area: AreaId(0x0102), side: Side::Sell, price: Price(-1), parts: 2 };
+    assert_command(
+        Command::Block(block),
+        &[
+            ("tag and side", "0801"),
+            ("area", "0201"),
+            ("parts", "0200"),
+            ("gap", "0000"),
+            ("client id", "0300000000000000"),
+            ("price", "ffffffff"),
+        ],
+    );
+    let part = BlockPart { first: DeliveryPeriod(8), energies: [1, 2, 3, 0, 5, 6, 7].map(Energy) };
+    assert_command(
+        Command::BlockPart(part),
+        &[
+            ("tag and gap", "09000000"),
+            ("first period", "08000000"),
+            ("energies", "0100000000000000 0200000000000000 0300000000000000 0000000000000000"),
+            ("energies", "0500000000000000 0600000000000000 0700000000000000"),
+        ],
+    );
+}
+
+#[test]
+fn agreement_bytes() {
+    let terms = AgreedTerms { period: DeliveryPeriod(8), side: Side::Sell, price: Price(-9), energy: Energy(10) };
+    let offer = Command::Offer(Offer { client_id: 3, partner: MeterId(5), terms });
+    let accept = Command::Accept(Accept { client_id: 4, partner: MeterId(2), offer: 3, terms: terms.mirrored() });
+    let agreed = [("energy", "0a00000000000000"), ("price", "f7ffffff"), ("period", "08000000")];
+    let offered = [("tag, side, gap", "0a010000"), ("partner", "05000000"), ("client id", "0300000000000000")];
+    assert_command(offer, &[&offered[..], &agreed].concat());
+    let accepted = [("tag, side, gap", "0b000000"), ("partner", "02000000"), ("client id", "0400000000000000")];
+    assert_command(accept, &[&accepted[..], &agreed, &[("offer", "0300000000000000")]].concat());
 }
 
 #[test]
@@ -139,6 +200,12 @@ fn operator_command_bytes() {
     let rest = [("account", "04000000"), ("gap", "0000000000000000"), ("amount", "00ca9a3b 000000000000000000000000")];
     assert_command(Command::Deposit { account, amount }, &[&[("tag and gap", "14000000")], &rest[..]].concat());
     assert_command(Command::Withdraw { account, amount }, &[&[("tag and gap", "15000000")], &rest[..]].concat());
+    let contract = Contract { area: AreaId(3), period: DeliveryPeriod(8) };
+    let capacity = Command::SetCapacity { area: AreaId(3), period: DeliveryPeriod(8), up: Energy(1), down: Energy(2) };
+    let edge = [("area", "0300"), ("period", "08000000")];
+    let limits = [("up", "0100000000000000"), ("down", "0200000000000000")];
+    assert_command(capacity, &[&[("tag and gap", "1600")], &edge[..], &limits].concat());
+    assert_command(Command::PayAsBid { contract }, &[&[("tag and gap", "1700")], &edge[..]].concat());
 }
 
 #[test]
@@ -254,6 +321,9 @@ fn record_bytes() {
     let taker = PartyRef { account: AccountId(4), meter: MeterId(5), client_id: 6 };
     let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };
     let remaining = Energy(11);
+    let (area, period) = (contract.area, contract.period);
+    let (to_account, to, price, energy) = (AccountId(4), MeterId(5), Price(9), Energy(10));
+    let offered = RecordEvent::Offered { offer: order, to_account, to, period, side: Side::Sell, price, energy };
     let posted = RecordEvent::Posted { from: Purse::Account(AccountId(1)), to: Purse::Imbalance, amount: Money(-1) };
     let record = Record {
         seq: 1,
@@ -263,14 +333,18 @@ fn record_bytes() {
         client_id: 5,
         outcome: Outcome::Done,
         events: vec![
-            RecordEvent::Trade {
+            RecordEvent::Trade(Trade {
                 maker: order,
                 taker,
-                contract,
+                period,
+                maker_area: area,
+                taker_area: AreaId(6),
                 taker_side: Side::Sell,
+                kind: TradeKind::PayAsBid,
                 price: Price(9),
+                fee: Price(13),
                 energy: Energy(10),
-            },
+            }),
             RecordEvent::Rested { order, remaining },
             RecordEvent::Dropped { order, remaining },
             RecordEvent::Cancelled { order, remaining },
@@ -282,6 +356,13 @@ fn record_bytes() {
             RecordEvent::MeterRegistered { meter: MeterId(2), account: AccountId(1) },
             RecordEvent::MeterSuspended { meter: MeterId(2) },
             RecordEvent::MeterResumed { meter: MeterId(2) },
+            RecordEvent::Filled { order, contract, energy: Energy(10), price: Price(9), remaining },
+            RecordEvent::Cleared { contract, price: Some(Price(9)), case: ClearingCase::Border },
+            RecordEvent::Flow { area, period, up: -2, fee: Money(12), rent: Money(12) },
+            RecordEvent::Block { order, state: BlockState::ParadoxicallyRejected },
+            RecordEvent::CapacitySet { area, period, up: Energy(10), down: remaining },
+            RecordEvent::Overload { area, period, direction: Direction::Down, by: Energy(10) },
+            offered,
         ],
     };
     let (entry, one) = ("02".repeat(32), "01000000 02000000 0300000000000000");
@@ -296,12 +377,13 @@ fn record_bytes() {
             ("meter", "04000000"),
             ("client id", "0500000000000000"),
             ("outcome: done", "0000"),
-            ("events", "0c000000"),
+            ("events", "13000000"),
             ("trade", "01"),
             ("maker", one),
             ("taker", "04000000 05000000 0600000000000000"),
-            ("contract, taker sells", "0700 08000000 01"),
-            ("price and energy", "09000000 0a00000000000000"),
+            ("period and areas", "08000000 0700 0600"),
+            ("taker sells, pay-as-bid", "01 01"),
+            ("price, fee, energy", "09000000 0d000000 0a00000000000000"),
             ("rested", "02"),
             ("order and energy", &open),
             ("dropped", "03"),
@@ -322,6 +404,32 @@ fn record_bytes() {
             ("account registered", "09 01000000"),
             ("meter registered", "0a 02000000 01000000"),
             ("suspended and resumed", "0b 02000000 0c 02000000"),
+            ("filled", "0d"),
+            ("order and what is left", &open),
+            ("contract", "0700 08000000"),
+            ("energy and price", "0a00000000000000 09000000"),
+            ("cleared", "0e"),
+            ("contract", "0700 08000000"),
+            ("border, a price, 9", "02 01 09000000"),
+            ("flow", "0f"),
+            ("edge and period", "0700 08000000"),
+            ("down", "feffffffffffffff"),
+            ("fee", &twelve),
+            ("rent", &twelve),
+            ("block", "10"),
+            ("order", one),
+            ("paradoxically rejected", "02"),
+            ("capacity set", "11"),
+            ("edge and period", "0700 08000000"),
+            ("up and down", "0a00000000000000 0b00000000000000"),
+            ("overload", "12"),
+            ("edge and period", "0700 08000000"),
+            ("down, by", "01 0a00000000000000"),
+            ("offered", "13"),
+            ("offer", one),
+            ("to", "04000000 05000000"),
+            ("period, sells", "08000000 01"),
+            ("price and energy", "09000000 0a00000000000000"),
         ],
     );
     assert_eq!(record.leaf_hash().to_hex(), RECORD_LEAF);
@@ -332,7 +440,7 @@ fn record_bytes() {
     );
 }
 
-const RECORD_LEAF: &str = "50ab80c4c7c99fba85741877b78fc98c674045c509200a0f63856bdc469ea235";
+const RECORD_LEAF: &str = "a11864611b4604f9c0955462106c644972d16e1965abed6492a9b22144b8b693";
 
 #[test]
 fn log_entry_bytes_and_digest() {
@@ -384,13 +492,8 @@ fn chain_id() {
         validators: ValidatorSet::new(keys).unwrap(),
     };
     assert_eq!(genesis.chain_id().to_hex(), CHAIN_ID);
-    let edge = AreaEdge {
-        parent: AreaId(1),
-        up: Energy(5_000),
-        down: Energy(7_000),
-        fee_up: Price(10),
-        fee_down: Price(20),
-    };
+    let edge =
+        AreaEdge { parent: AreaId(1), up: Energy(5_000), down: Energy(7_000), fee_up: Price(10), fee_down: Price(20) };
     let north = Area { name: "north".into(), edge: Some(edge) };
     let tree = Genesis { areas: vec![north, "south".into()], ..genesis.clone() };
     assert_eq!(tree.chain_id().to_hex(), CHAIN_ID_OF_TREE);

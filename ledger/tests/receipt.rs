@@ -1,7 +1,7 @@
 //! A receipt is checked by somebody who holds the genesis and trusts nobody: whatever was altered must be refused.
 
 use gridbook_engine::{
-    AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Price, Side,
+    AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Price, Side, TradeKind,
 };
 use gridbook_ledger::bytes::BytesError;
 use gridbook_ledger::crypto::{Hash, SecretKey, Signature};
@@ -10,7 +10,7 @@ use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::{CertError, QuorumCert, Vote};
 use gridbook_ledger::merkle::{self, Path};
 use gridbook_ledger::receipt::{Receipt, ReceiptError};
-use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
+use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent, Trade};
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
 fn key(number: u8) -> SecretKey {
@@ -38,14 +38,18 @@ fn genesis() -> Genesis {
 
 fn record(seq: u64) -> Record {
     let party = |number| PartyRef { account: AccountId(number), meter: MeterId(number), client_id: seq };
-    let trade = RecordEvent::Trade {
+    let trade = RecordEvent::Trade(Trade {
         maker: party(1),
         taker: party(2),
-        contract: Contract { area: AreaId(0), period: DeliveryPeriod(1_937_176) },
+        period: DeliveryPeriod(1_937_176),
+        maker_area: AreaId(0),
+        taker_area: AreaId(1),
         taker_side: Side::Buy,
+        kind: TradeKind::Continuous,
         price: Price(240),
+        fee: Price(10),
         energy: Energy(400),
-    };
+    });
     Record {
         seq,
         entry: Hash([7; 32]),

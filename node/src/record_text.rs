@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use gridbook_engine::{Expiry, Side};
-use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent};
+use gridbook_engine::{BlockState, ClearingCase, DeliveryPeriod, Direction, Energy, Expiry, Side, TradeKind};
+use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
 use serde_json::{Value, json};
 
 use crate::amounts::format_price;
@@ -24,16 +24,7 @@ impl<'a> RecordText<'a> {
 
     fn event_text(&self, event: &RecordEvent) -> String {
         match *event {
-            RecordEvent::Trade { maker, taker, contract, taker_side, price, energy } => {
-                let (buyer, seller) = parties(maker, taker, taker_side);
-                let begins = format_moment(contract.period.starts_at(self.mtu_minutes));
-                let price = format_price(price);
-                format!(
-                    "trade: {} buys {energy} from {} at {price} ct/kWh, delivery {begins}",
-                    name(buyer),
-                    name(seller)
-                )
-            }
+            RecordEvent::Trade(trade) => self.trade_text(&trade),
             RecordEvent::Rested { order, remaining } => format!("{} rests in the book with {remaining}", name(order)),
             RecordEvent::Dropped { order, remaining } => {
                 format!("{}: {remaining} not filled at once and dropped", name(order))
@@ -44,7 +35,7 @@ impl<'a> RecordText<'a> {
                 format!("{} expired with {remaining} open: {}", name(order), cause_text(cause))
             }
             RecordEvent::Settled { contract, account, amount } => {
-                let begins = format_moment(contract.period.starts_at(self.mtu_minutes));
+                let begins = self.begins(contract.period);
                 format!("delivery {begins} settled: account {} gets {amount}", account.0)
             }
             RecordEvent::Posted { from, to, amount } => format!("{amount} from {} to {}", purse(from), purse(to)),
@@ -54,19 +45,82 @@ impl<'a> RecordText<'a> {
             }
             RecordEvent::MeterSuspended { meter } => format!("meter {} suspended", meter.0),
             RecordEvent::MeterResumed { meter } => format!("meter {} let in again", meter.0),
+            _ => self.market_text(event),
         }
     }
 
-    fn event_json(&self, event: &RecordEvent) -> Value {
-        let order_json =
-            |order: PartyRef| json!({"account": order.account.0, "meter": order.meter.0, "client_id": order.client_id});
+    fn trade_text(&self, trade: &Trade) -> String {
+        let how = match trade.kind {
+            TradeKind::Continuous => "trade",
+            TradeKind::PayAsBid => "pay-as-bid trade",
+            TradeKind::Prearranged => "pre-arranged trade",
+        };
+        let (buyer, seller, energy) = (name(trade.buyer()), name(trade.seller()), trade.energy);
+        let (paid, got) = (format_price(trade.buyer_pays()), format_price(trade.seller_gets()));
+        let begins = self.begins(trade.period);
+        if trade.maker_area == trade.taker_area {
+            return format!("{how}: {buyer} buys {energy} from {seller} at {paid} ct/kWh, delivery {begins}");
+        }
+        let (from, to) = areas(trade);
+        format!(
+            "{how}: {buyer} in area {to} buys {energy} from {seller} in area {from} for {paid} ct/kWh, of which the seller gets {got} \
+             and the grid {}, delivery {begins}",
+            format_price(trade.fee)
+        )
+    }
+
+    /// What auctions, edges and offers do.
+    fn market_text(&self, event: &RecordEvent) -> String {
         match *event {
-            RecordEvent::Trade { maker, taker, contract, taker_side, price, energy } => {
-                let (buyer, seller) = parties(maker, taker, taker_side);
-                json!({"trade": {
-                    "buyer": order_json(buyer), "seller": order_json(seller), "area": contract.area.0, "period": contract.period.0,
-                    "price": price.0, "energy": energy.0, "taker_side": side_text(taker_side)}})
+            RecordEvent::Filled { order, contract, energy, price, remaining } => format!(
+                "{} filled in the auction with {energy} at {} ct/kWh, {remaining} left, delivery {}",
+                name(order),
+                format_price(price),
+                self.begins(contract.period)
+            ),
+            RecordEvent::Cleared { contract, price, case } => {
+                let price = price.map_or("no price".to_owned(), |price| format!("{} ct/kWh", format_price(price)));
+                let begins = self.begins(contract.period);
+                format!("auction: {price} in area {}, set by {}, delivery {begins}", contract.area.0, case_text(case))
             }
+            RecordEvent::Flow { area, period, up, fee, rent } => {
+                let (from, to) = if up >= 0 { ("area", "the one above it") } else { ("the area above", "area") };
+                let way =
+                    if up >= 0 { format!("{from} {} to {to}", area.0) } else { format!("{from} to {to} {}", area.0) };
+                format!(
+                    "auction: {} flow from {way} for {fee} in fees and {rent} in rent, delivery {}",
+                    Energy(up.unsigned_abs()),
+                    self.begins(period)
+                )
+            }
+            RecordEvent::Block { order, state } => format!("block, {}: {}", name(order), state_text(state)),
+            RecordEvent::CapacitySet { area, period, up, down } => {
+                let begins = self.begins(period);
+                format!("the edge above area {} carries {up} up and {down} down, delivery {begins}", area.0)
+            }
+            RecordEvent::Overload { area, period, direction, by } => {
+                let (way, begins) = (direction_text(direction), self.begins(period));
+                format!("the edge above area {} is overloaded {way} by {by}, delivery {begins}", area.0)
+            }
+            RecordEvent::Offered { offer, to, period, side, price, energy, .. } => format!(
+                "{} offers meter {} to {} {energy} at {} ct/kWh, delivery {}",
+                name(offer),
+                to.0,
+                side_text(side),
+                format_price(price),
+                self.begins(period)
+            ),
+            _ => unreachable!("all other events have their text above"),
+        }
+    }
+
+    fn begins(&self, period: DeliveryPeriod) -> String {
+        format_moment(period.starts_at(self.mtu_minutes))
+    }
+
+    fn event_json(&self, event: &RecordEvent) -> Value {
+        match *event {
+            RecordEvent::Trade(trade) => trade_json(&trade),
             RecordEvent::Rested { order, remaining } => {
                 json!({"rested": {"order": order_json(order), "remaining": remaining.0}})
             }
@@ -93,8 +147,51 @@ impl<'a> RecordText<'a> {
             }
             RecordEvent::MeterSuspended { meter } => json!({"meter_suspended": {"meter": meter.0}}),
             RecordEvent::MeterResumed { meter } => json!({"meter_resumed": {"meter": meter.0}}),
+            _ => market_json(event),
         }
     }
+}
+
+fn trade_json(trade: &Trade) -> Value {
+    let (from, to) = areas(trade);
+    let kind = match trade.kind {
+        TradeKind::Continuous => "continuous",
+        TradeKind::PayAsBid => "pay_as_bid",
+        TradeKind::Prearranged => "prearranged",
+    };
+    json!({"trade": {
+        "buyer": order_json(trade.buyer()), "seller": order_json(trade.seller()), "buyer_area": to, "seller_area": from,
+        "period": trade.period.0, "price": trade.price.0, "fee": trade.fee.0, "buyer_pays": trade.buyer_pays().0,
+        "seller_gets": trade.seller_gets().0, "energy": trade.energy.0, "taker_side": side_text(trade.taker_side), "kind": kind}})
+}
+
+/// What auctions, edges and offers do.
+fn market_json(event: &RecordEvent) -> Value {
+    match *event {
+        RecordEvent::Filled { order, contract, energy, price, remaining } => json!({"filled": {
+            "order": order_json(order), "area": contract.area.0, "period": contract.period.0, "energy": energy.0, "price": price.0,
+            "remaining": remaining.0}}),
+        RecordEvent::Cleared { contract, price, case } => json!({"cleared": {
+            "area": contract.area.0, "period": contract.period.0, "price": price.map(|price| price.0), "case": case_name(case)}}),
+        RecordEvent::Flow { area, period, up, fee, rent } => json!({"flow": {
+            "edge": area.0, "period": period.0, "up_wh": up, "fee_nano": fee.0.to_string(), "rent_nano": rent.0.to_string()}}),
+        RecordEvent::Block { order, state } => {
+            json!({"block": {"order": order_json(order), "state": state_name(state)}})
+        }
+        RecordEvent::CapacitySet { area, period, up, down } => {
+            json!({"capacity_set": {"edge": area.0, "period": period.0, "up": up.0, "down": down.0}})
+        }
+        RecordEvent::Overload { area, period, direction, by } => json!({"overload": {
+            "edge": area.0, "period": period.0, "direction": direction_text(direction), "by": by.0}}),
+        RecordEvent::Offered { offer, to_account, to, period, side, price, energy } => json!({"offered": {
+            "offer": order_json(offer), "to_account": to_account.0, "to_meter": to.0, "period": period.0, "side": side_text(side),
+            "price": price.0, "energy": energy.0}}),
+        _ => unreachable!("all other events have their JSON above"),
+    }
+}
+
+fn order_json(order: PartyRef) -> Value {
+    json!({"account": order.account.0, "meter": order.meter.0, "client_id": order.client_id})
 }
 
 impl fmt::Display for RecordText<'_> {
@@ -130,10 +227,11 @@ impl serde::Serialize for RecordText<'_> {
     }
 }
 
-fn parties(maker: PartyRef, taker: PartyRef, taker_side: Side) -> (PartyRef, PartyRef) {
-    match taker_side {
-        Side::Buy => (taker, maker),
-        Side::Sell => (maker, taker),
+/// Where the energy comes from, and where it goes.
+fn areas(trade: &Trade) -> (u16, u16) {
+    match trade.taker_side {
+        Side::Buy => (trade.maker_area.0, trade.taker_area.0),
+        Side::Sell => (trade.taker_area.0, trade.maker_area.0),
     }
 }
 
@@ -145,6 +243,49 @@ fn side_text(side: Side) -> &'static str {
     match side {
         Side::Buy => "buy",
         Side::Sell => "sell",
+    }
+}
+
+fn direction_text(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+    }
+}
+
+fn case_name(case: ClearingCase) -> &'static str {
+    match case {
+        ClearingCase::MarginalSeller => "marginal_seller",
+        ClearingCase::MarginalBuyer => "marginal_buyer",
+        ClearingCase::Border => "border",
+        ClearingCase::Exact => "exact",
+        ClearingCase::Empty => "empty",
+    }
+}
+
+fn case_text(case: ClearingCase) -> &'static str {
+    match case {
+        ClearingCase::MarginalSeller => "a seller who is filled in part",
+        ClearingCase::MarginalBuyer => "a buyer who is filled in part",
+        ClearingCase::Border => "an edge with room left",
+        ClearingCase::Exact => "the last orders filled and the first ones not",
+        ClearingCase::Empty => "no orders that meet",
+    }
+}
+
+fn state_name(state: BlockState) -> &'static str {
+    match state {
+        BlockState::Accepted => "accepted",
+        BlockState::Rejected => "rejected",
+        BlockState::ParadoxicallyRejected => "paradoxically_rejected",
+    }
+}
+
+fn state_text(state: BlockState) -> &'static str {
+    match state {
+        BlockState::Accepted => "accepted in all its delivery periods",
+        BlockState::Rejected => "not accepted",
+        BlockState::ParadoxicallyRejected => "not accepted, although its limit was met on average",
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gridbook_engine::LedgerTime;
 
+use super::group::check_groups;
 use super::{COMMAND_BYTES, Command};
 use crate::bytes::{Reader, Writer};
 use crate::crypto::{Hash, PublicKey, SecretKey, Signature};
@@ -32,7 +33,7 @@ const _: () = assert!(COMMANDS_MAX <= u16::MAX as usize, "the count has two byte
 pub struct BundleId(pub Hash);
 
 /// Commands of one device, in the order in which they are to be carried out. Each has its own result: a bundle is not
-/// all or nothing.
+/// all or nothing, only baskets and blocks in it are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     /// The ledger it is for.
@@ -97,7 +98,11 @@ fn read_commands(r: &mut Reader<'_>, count: usize) -> Result<Vec<Command>, Code>
     match r.remaining().cmp(&(count * COMMAND_BYTES + SIGNATURE_BYTES)) {
         core::cmp::Ordering::Less => Err(Code::FormTruncated),
         core::cmp::Ordering::Greater => Err(Code::FormTrailing),
-        core::cmp::Ordering::Equal => (0..count).map(|_| Command::decode(&r.array()?)).collect(),
+        core::cmp::Ordering::Equal => {
+            let commands = (0..count).map(|_| Command::decode(&r.array()?)).collect::<Result<Vec<_>, _>>()?;
+            check_groups(&commands)?;
+            Ok(commands)
+        }
     }
 }
 

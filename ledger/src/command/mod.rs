@@ -1,17 +1,26 @@
 //! What meters and operators tell the market: commands, and signed bundles of them (MARKET section 3).
 //!
+//! Each command has 64 bytes. What needs more is a head followed by further commands of the same bundle: a basket by its orders, a block
+//! by its parts. Apart from these, every command of a bundle stands for itself.
+//!
 //! The bytes are laid by hand so that a small meter can produce them, and every content has exactly one encoding.
 
+mod agreement;
+mod block;
 mod bundle;
+mod group;
 mod order;
 mod record;
 
+pub use agreement::{Accept, AgreedTerms, Offer};
+pub use block::{Block, BlockPart};
 pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleId, COMMANDS_MAX, NEVER, SignedBundle};
+pub use group::BASKET_ORDERS_MAX;
 pub use order::Place;
 pub(crate) use order::{side_from_number, side_number};
 pub use record::{AMOUNT_MAX, COMMAND_BYTES};
 
-use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Money, Price};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price};
 
 use crate::crypto::PublicKey;
 
@@ -45,6 +54,19 @@ pub enum Command {
     CancelAll,
     /// Takes out all orders of the signing meter's account: the kill switch.
     CancelAllOfAccount,
+    /// The next `count` commands of the bundle are orders that are carried out all or none: each a fill-or-kill [`Place`].
+    Basket {
+        /// 1 to [`BASKET_ORDERS_MAX`].
+        count: u16,
+    },
+    /// Puts in a block order of the signing meter; its parts follow.
+    Block(Block),
+    /// Energy of the block order before it.
+    BlockPart(BlockPart),
+    /// Offers a pre-arranged trade to another meter.
+    Offer(Offer),
+    /// Accepts another meter's offer.
+    Accept(Accept),
     /// Operator: opens an account.
     RegisterAccount {
         /// Must be the next free number.
@@ -81,6 +103,22 @@ pub enum Command {
         account: AccountId,
         /// How much: positive, at most [`AMOUNT_MAX`].
         amount: Money,
+    },
+    /// Operator: an edge carries more or less in one delivery period, and what rests there is matched again.
+    SetCapacity {
+        /// The area below the edge.
+        area: AreaId,
+        /// When.
+        period: DeliveryPeriod,
+        /// The most that may flow up.
+        up: Energy,
+        /// The most that may flow down.
+        down: Energy,
+    },
+    /// Operator: holds a pay-as-bid round in a contract that is in its call phase (MARKET section 6).
+    PayAsBid {
+        /// The contract.
+        contract: Contract,
     },
     /// Operator: money goes out.
     Withdraw {

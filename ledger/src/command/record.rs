@@ -1,8 +1,8 @@
 //! One command as 64 bytes: a tag, its fields, zeros.
 
-use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Money, Price};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price};
 
-use super::{Command, Place};
+use super::{Accept, Block, BlockPart, Command, Offer, Place};
 use crate::bytes::{Reader, Writer};
 use crate::crypto::PublicKey;
 use crate::reject::Code;
@@ -20,12 +20,19 @@ const REDUCE: u8 = 3;
 const REPLACE: u8 = 4;
 const CANCEL_ALL: u8 = 5;
 const CANCEL_ALL_OF_ACCOUNT: u8 = 6;
+const BASKET: u8 = 7;
+const BLOCK: u8 = 8;
+const BLOCK_PART: u8 = 9;
+const OFFER: u8 = 10;
+const ACCEPT: u8 = 11;
 const REGISTER_ACCOUNT: u8 = 16;
 const REGISTER_METER: u8 = 17;
 const SUSPEND_METER: u8 = 18;
 const RESUME_METER: u8 = 19;
 const DEPOSIT: u8 = 20;
 const WITHDRAW: u8 = 21;
+const SET_CAPACITY: u8 = 22;
+const PAY_AS_BID: u8 = 23;
 
 impl Command {
     /// Canonical bytes.
@@ -64,6 +71,13 @@ impl Command {
             Self::CancelAllOfAccount => {
                 w.u8(CANCEL_ALL_OF_ACCOUNT);
             }
+            Self::Basket { count } => {
+                w.u8(BASKET).u8(0).u16(*count);
+            }
+            Self::Block(block) => block.write(w.u8(BLOCK)),
+            Self::BlockPart(part) => part.write(w.u8(BLOCK_PART)),
+            Self::Offer(offer) => offer.write(w.u8(OFFER)),
+            Self::Accept(accept) => accept.write(w.u8(ACCEPT)),
             Self::RegisterAccount { account } => write_number(w, REGISTER_ACCOUNT, account.0),
             Self::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh } => {
                 w.u8(REGISTER_METER).u8(0).u16(area.0).u32(meter.0).u32(account.0).u32(0);
@@ -73,6 +87,12 @@ impl Command {
             Self::ResumeMeter { meter } => write_number(w, RESUME_METER, meter.0),
             Self::Deposit { account, amount } => write_amount(w, DEPOSIT, *account, *amount),
             Self::Withdraw { account, amount } => write_amount(w, WITHDRAW, *account, *amount),
+            Self::SetCapacity { area, period, up, down } => {
+                w.u8(SET_CAPACITY).u8(0).u16(area.0).u32(period.0).u64(up.0).u64(down.0);
+            }
+            Self::PayAsBid { contract } => {
+                w.u8(PAY_AS_BID).u8(0).u16(contract.area.0).u32(contract.period.0);
+            }
         }
     }
 
@@ -87,6 +107,14 @@ impl Command {
             }
             CANCEL_ALL => Self::CancelAll,
             CANCEL_ALL_OF_ACCOUNT => Self::CancelAllOfAccount,
+            BASKET => {
+                r.padding(1)?;
+                Self::Basket { count: r.u16()? }
+            }
+            BLOCK => Self::Block(Block::read(r)?),
+            BLOCK_PART => Self::BlockPart(BlockPart::read(r)?),
+            OFFER => Self::Offer(Offer::read(r)?),
+            ACCEPT => Self::Accept(Accept::read(r)?),
             REGISTER_ACCOUNT => Self::RegisterAccount { account: AccountId(read_number(r)?) },
             REGISTER_METER => read_register_meter(r)?,
             SUSPEND_METER => Self::SuspendMeter { meter: MeterId(read_number(r)?) },
@@ -99,6 +127,11 @@ impl Command {
                 let (account, amount) = read_amount(r)?;
                 Self::Withdraw { account, amount }
             }
+            SET_CAPACITY => {
+                let Contract { area, period } = read_contract(r)?;
+                Self::SetCapacity { area, period, up: Energy(r.u64()?), down: Energy(r.u64()?) }
+            }
+            PAY_AS_BID => Self::PayAsBid { contract: read_contract(r)? },
             _ => return Err(Code::FormTag),
         })
     }
@@ -120,6 +153,11 @@ fn read_client_id(r: &mut Reader<'_>) -> Result<u64, Code> {
 fn read_number(r: &mut Reader<'_>) -> Result<u32, Code> {
     r.padding(3)?;
     Ok(r.u32()?)
+}
+
+fn read_contract(r: &mut Reader<'_>) -> Result<Contract, Code> {
+    r.padding(1)?;
+    Ok(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) })
 }
 
 fn read_amount(r: &mut Reader<'_>) -> Result<(AccountId, Money), Code> {

@@ -1,7 +1,13 @@
 //! What a command set off, as bytes.
 
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Expiry, MeterId, Money, Price, Side};
+use gridbook_engine::{
+    AccountId, AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Direction, Energy, Expiry,
+};
+use gridbook_engine::{MeterId, Money, Price, Side};
 
+use super::Trade;
+use super::numbers::{block_from_number, block_number, case_from_number, case_number};
+use super::numbers::{direction_from_number, direction_number, expiry_from_number, expiry_number};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::command::{side_from_number, side_number};
 
@@ -38,22 +44,9 @@ pub enum Purse {
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordEvent {
-    /// Two orders met.
-    Trade {
-        /// The order that rested.
-        maker: PartyRef,
-        /// The order that came in.
-        taker: PartyRef,
-        /// What was traded.
-        contract: Contract,
-        /// The side of the order that came in.
-        taker_side: Side,
-        /// Price per kWh: the maker's limit.
-        price: Price,
-        /// How much.
-        energy: Energy,
-    },
-    /// What is left of an incoming order now rests in the book.
+    /// Two orders met, or two parties agreed.
+    Trade(Trade),
+    /// What is left of an incoming order now rests in the book; of a block, that it waits for its auction.
     Rested {
         /// The order.
         order: PartyRef,
@@ -89,6 +82,87 @@ pub enum RecordEvent {
         remaining: Energy,
         /// Why.
         cause: Expiry,
+    },
+    /// An order, or a block in one of its periods, traded in a call auction.
+    Filled {
+        /// The order.
+        order: PartyRef,
+        /// Where and when.
+        contract: Contract,
+        /// How much of it.
+        energy: Energy,
+        /// The area's price per kWh.
+        price: Price,
+        /// What is left of it.
+        remaining: Energy,
+    },
+    /// A call auction has set the price of a contract.
+    Cleared {
+        /// The contract.
+        contract: Contract,
+        /// The price per kWh; nothing if nothing was there to set one.
+        price: Option<Price>,
+        /// What set it.
+        case: ClearingCase,
+    },
+    /// What a call auction sends over an edge.
+    Flow {
+        /// The area below the edge.
+        area: AreaId,
+        /// When.
+        period: DeliveryPeriod,
+        /// In watt-hours; more than zero up, less than zero down.
+        up: i64,
+        /// What the edge's operator takes as its fee.
+        fee: Money,
+        /// What the edge's operator takes because the edge was full.
+        rent: Money,
+    },
+    /// What a call auction did with a block order.
+    Block {
+        /// The block.
+        order: PartyRef,
+        /// What became of it.
+        state: BlockState,
+    },
+    /// What an edge may carry in a period was set.
+    CapacitySet {
+        /// The area below the edge.
+        area: AreaId,
+        /// When.
+        period: DeliveryPeriod,
+        /// The most up.
+        up: Energy,
+        /// The most down.
+        down: Energy,
+    },
+    /// An edge may carry less than already flows. No trade is undone.
+    Overload {
+        /// The area below the edge.
+        area: AreaId,
+        /// When.
+        period: DeliveryPeriod,
+        /// Which way.
+        direction: Direction,
+        /// By how much.
+        by: Energy,
+    },
+    /// A pre-arranged trade is offered, and waits for the other party's signature.
+    Offered {
+        /// The offer.
+        offer: PartyRef,
+        /// Whose account it is for.
+        to_account: AccountId,
+        /// Which meter's.
+        to: MeterId,
+        /// When the energy is delivered.
+        period: DeliveryPeriod,
+        /// What the offering party does.
+        side: Side,
+        /// What the seller gets per kWh.
+        price: Price,
+        /// How much.
+        energy: Energy,
     },
     /// An account's money for a contract moved when the contract was settled.
     Settled {
@@ -144,27 +218,55 @@ const ACCOUNT_REGISTERED: u8 = 9;
 const METER_REGISTERED: u8 = 10;
 const METER_SUSPENDED: u8 = 11;
 const METER_RESUMED: u8 = 12;
+const FILLED: u8 = 13;
+const CLEARED: u8 = 14;
+const FLOW: u8 = 15;
+const BLOCK: u8 = 16;
+const CAPACITY_SET: u8 = 17;
+const OVERLOAD: u8 = 18;
+const OFFERED: u8 = 19;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
     pub(super) fn write(&self, w: &mut Writer) {
         match *self {
-            Self::Trade { maker, taker, contract, taker_side, price, energy } => {
-                maker.write(w.u8(TRADE));
-                taker.write(w);
-                write_contract(w, contract);
-                w.u8(side_number(taker_side)).i32(price.0).u64(energy.0);
-            }
+            Self::Trade(trade) => trade.write(w.u8(TRADE)),
             Self::Rested { order, remaining } => write_order(w, RESTED, order, remaining),
             Self::Dropped { order, remaining } => write_order(w, DROPPED, order, remaining),
             Self::Cancelled { order, remaining } => write_order(w, CANCELLED, order, remaining),
             Self::Reduced { order, remaining } => write_order(w, REDUCED, order, remaining),
             Self::Expired { order, remaining, cause } => {
                 write_order(w, EXPIRED, order, remaining);
-                w.u8(match cause {
-                    Expiry::Until => 0,
-                    Expiry::Gate => 1,
-                });
+                w.u8(expiry_number(cause));
+            }
+            Self::Filled { order, contract, energy, price, remaining } => {
+                write_order(w, FILLED, order, remaining);
+                write_contract(w, contract);
+                w.u64(energy.0).i32(price.0);
+            }
+            Self::Cleared { contract, price, case } => {
+                write_contract(w.u8(CLEARED), contract);
+                w.u8(case_number(case)).u8(u8::from(price.is_some())).i32(price.unwrap_or_default().0);
+            }
+            Self::Flow { area, period, up, fee, rent } => {
+                write_contract(w.u8(FLOW), Contract { area, period });
+                w.u64(up.cast_unsigned()).i128(fee.0).i128(rent.0);
+            }
+            Self::Block { order, state } => {
+                order.write(w.u8(BLOCK));
+                w.u8(block_number(state));
+            }
+            Self::CapacitySet { area, period, up, down } => {
+                write_contract(w.u8(CAPACITY_SET), Contract { area, period });
+                w.u64(up.0).u64(down.0);
+            }
+            Self::Overload { area, period, direction, by } => {
+                write_contract(w.u8(OVERLOAD), Contract { area, period });
+                w.u8(direction_number(direction)).u64(by.0);
+            }
+            Self::Offered { offer, to_account, to, period, side, price, energy } => {
+                offer.write(w.u8(OFFERED));
+                w.u32(to_account.0).u32(to.0).u32(period.0).u8(side_number(side)).i32(price.0).u64(energy.0);
             }
             Self::Settled { contract, account, amount } => {
                 write_contract(w.u8(SETTLED), contract);
@@ -193,22 +295,49 @@ impl RecordEvent {
     /// Reads what [`RecordEvent::write`] wrote.
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         Ok(match r.u8()? {
-            TRADE => Self::Trade {
-                maker: PartyRef::read(r)?,
-                taker: PartyRef::read(r)?,
-                contract: read_contract(r)?,
-                taker_side: side_from_number(r.u8()?).ok_or(BytesError::Unknown)?,
-                price: Price(r.i32()?),
-                energy: Energy(r.u64()?),
-            },
+            TRADE => Self::Trade(Trade::read(r)?),
             RESTED => Self::Rested { order: PartyRef::read(r)?, remaining: Energy(r.u64()?) },
             DROPPED => Self::Dropped { order: PartyRef::read(r)?, remaining: Energy(r.u64()?) },
             CANCELLED => Self::Cancelled { order: PartyRef::read(r)?, remaining: Energy(r.u64()?) },
             REDUCED => Self::Reduced { order: PartyRef::read(r)?, remaining: Energy(r.u64()?) },
             EXPIRED => {
                 let (order, remaining) = (PartyRef::read(r)?, Energy(r.u64()?));
-                Self::Expired { order, remaining, cause: read_expiry(r)? }
+                let cause = expiry_from_number(r.u8()?).ok_or(BytesError::Unknown)?;
+                Self::Expired { order, remaining, cause }
             }
+            FILLED => {
+                let (order, remaining, contract) = (PartyRef::read(r)?, Energy(r.u64()?), read_contract(r)?);
+                Self::Filled { order, contract, energy: Energy(r.u64()?), price: Price(r.i32()?), remaining }
+            }
+            CLEARED => {
+                let (contract, case) = (read_contract(r)?, case_from_number(r.u8()?).ok_or(BytesError::Unknown)?);
+                Self::Cleared { contract, price: read_price(r)?, case }
+            }
+            FLOW => {
+                let (Contract { area, period }, up) = (read_contract(r)?, r.u64()?.cast_signed());
+                Self::Flow { area, period, up, fee: Money(r.i128()?), rent: Money(r.i128()?) }
+            }
+            BLOCK => {
+                Self::Block { order: PartyRef::read(r)?, state: block_from_number(r.u8()?).ok_or(BytesError::Unknown)? }
+            }
+            CAPACITY_SET => {
+                let Contract { area, period } = read_contract(r)?;
+                Self::CapacitySet { area, period, up: Energy(r.u64()?), down: Energy(r.u64()?) }
+            }
+            OVERLOAD => {
+                let Contract { area, period } = read_contract(r)?;
+                let direction = direction_from_number(r.u8()?).ok_or(BytesError::Unknown)?;
+                Self::Overload { area, period, direction, by: Energy(r.u64()?) }
+            }
+            OFFERED => Self::Offered {
+                offer: PartyRef::read(r)?,
+                to_account: AccountId(r.u32()?),
+                to: MeterId(r.u32()?),
+                period: DeliveryPeriod(r.u32()?),
+                side: side_from_number(r.u8()?).ok_or(BytesError::Unknown)?,
+                price: Price(r.i32()?),
+                energy: Energy(r.u64()?),
+            },
             SETTLED => {
                 let (contract, account) = (read_contract(r)?, AccountId(r.u32()?));
                 Self::Settled { contract, account, amount: Money(r.i128()?) }
@@ -224,11 +353,11 @@ impl RecordEvent {
 }
 
 impl PartyRef {
-    fn write(self, w: &mut Writer) {
+    pub(super) fn write(self, w: &mut Writer) {
         w.u32(self.account.0).u32(self.meter.0).u64(self.client_id);
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         Ok(Self { account: AccountId(r.u32()?), meter: MeterId(r.u32()?), client_id: r.u64()? })
     }
 }
@@ -277,10 +406,12 @@ fn read_contract(r: &mut Reader<'_>) -> Result<Contract, BytesError> {
     Ok(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) })
 }
 
-fn read_expiry(r: &mut Reader<'_>) -> Result<Expiry, BytesError> {
-    match r.u8()? {
-        0 => Ok(Expiry::Until),
-        1 => Ok(Expiry::Gate),
+/// Whether there is a price, then the price; zero if there is none.
+fn read_price(r: &mut Reader<'_>) -> Result<Option<Price>, BytesError> {
+    match (r.u8()?, r.i32()?) {
+        (0, 0) => Ok(None),
+        (0, _) => Err(BytesError::Padding),
+        (1, price) => Ok(Some(Price(price))),
         _ => Err(BytesError::Unknown),
     }
 }

@@ -1,10 +1,13 @@
 //! What became of each command: the leaves under a header's `results_root`.
 
 mod event;
+mod numbers;
 #[cfg(test)]
 mod tests;
+mod trade;
 
 pub use event::{PartyRef, Purse, RecordEvent};
+pub use trade::Trade;
 
 use gridbook_engine::MeterId;
 
@@ -88,5 +91,5 @@ impl Record {
 
 /// The leaf of a record's canonical bytes.
 pub fn leaf_hash(record: &[u8]) -> Hash {
-    Hash::of("gridbook/record/1", record)
+    Hash::of("gridbook/record/2", record)
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Expiry, Money, Price, Side};
+use gridbook_engine::{
+    AccountId, AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Direction, Energy, Expiry,
+};
+use gridbook_engine::{Money, Price, Side, TradeKind};
 
 use super::*;
 use crate::bytes::BytesError;
@@ -12,9 +15,28 @@ fn events() -> Vec<RecordEvent> {
     let taker = PartyRef { account: AccountId(4), meter: MeterId(5), client_id: 6 };
     let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };
     let (price, energy, remaining, amount) = (Price(-9), Energy(10), Energy(11), Money(-12));
+    let (area, period, fee) = (AreaId(7), DeliveryPeriod(8), Price(13));
+    let (maker_area, taker_area, kind) = (area, AreaId(9), TradeKind::Continuous);
+    let trade =
+        Trade { maker: order, taker, period, maker_area, taker_area, taker_side: Side::Sell, kind, price, fee, energy };
+    let flow = RecordEvent::Flow { area, period, up: 5, fee: Money(6), rent: Money(7) };
+    let (to_account, to) = (AccountId(4), MeterId(5));
     let mut events = vec![
-        RecordEvent::Trade { maker: order, taker, contract, taker_side: Side::Sell, price, energy },
-        RecordEvent::Trade { maker: taker, taker: order, contract, taker_side: Side::Buy, price, energy },
+        RecordEvent::Trade(trade),
+        RecordEvent::Trade(Trade { maker: taker, taker: order, taker_side: Side::Buy, ..trade }),
+        RecordEvent::Trade(Trade { kind: TradeKind::PayAsBid, ..trade }),
+        RecordEvent::Trade(Trade { kind: TradeKind::Prearranged, ..trade }),
+        RecordEvent::Trade(Trade { maker_area: taker_area, taker_area: maker_area, ..trade }),
+        RecordEvent::Trade(Trade { fee: Price(0), ..trade }),
+        RecordEvent::Filled { order, contract, energy, price, remaining },
+        flow,
+        RecordEvent::Flow { area, period, up: -5, fee: Money(6), rent: Money(7) },
+        RecordEvent::Flow { area, period, up: i64::MIN, fee: Money(0), rent: Money(0) },
+        RecordEvent::CapacitySet { area, period, up: energy, down: remaining },
+        RecordEvent::Overload { area, period, direction: Direction::Up, by: energy },
+        RecordEvent::Overload { area, period, direction: Direction::Down, by: energy },
+        RecordEvent::Offered { offer: order, to_account, to, period, side: Side::Sell, price, energy },
+        RecordEvent::Offered { offer: order, to_account, to, period, side: Side::Buy, price, energy },
         RecordEvent::Rested { order, remaining },
         RecordEvent::Dropped { order, remaining },
         RecordEvent::Cancelled { order, remaining },
@@ -27,6 +49,17 @@ fn events() -> Vec<RecordEvent> {
         RecordEvent::MeterSuspended { meter: MeterId(2) },
         RecordEvent::MeterResumed { meter: MeterId(2) },
     ];
+    let states = [BlockState::Accepted, BlockState::Rejected, BlockState::ParadoxicallyRejected];
+    events.extend(states.map(|state| RecordEvent::Block { order, state }));
+    let cases = [
+        ClearingCase::MarginalSeller,
+        ClearingCase::MarginalBuyer,
+        ClearingCase::Border,
+        ClearingCase::Exact,
+        ClearingCase::Empty,
+    ];
+    events.extend(cases.map(|case| RecordEvent::Cleared { contract, price: Some(price), case }));
+    events.extend([None, Some(Price(0))].map(|price| RecordEvent::Cleared { contract, price, case: cases[4] }));
     let purses = [
         Purse::Account(AccountId(0)),
         Purse::Account(AccountId(1)),
@@ -119,7 +152,7 @@ fn values_without_a_meaning_are_refused() {
     let event_at = posted.len() - 27;
     for (at, value, error) in [
         (0, 0, BytesError::Unknown),
-        (0, 13, BytesError::Unknown),
+        (0, 20, BytesError::Unknown),
         (1, 7, BytesError::Unknown),
         (2, 1, BytesError::Padding),
     ] {
@@ -127,4 +160,34 @@ fn values_without_a_meaning_are_refused() {
         altered[event_at + at] = value;
         assert_eq!(Record::decode(&altered), Err(error), "byte {at}");
     }
+}
+
+/// A contract without a price has zeros where the price would be: nothing can hide there.
+#[test]
+fn a_price_that_is_none_has_no_number() {
+    let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };
+    let cleared = RecordEvent::Cleared { contract, price: None, case: ClearingCase::Empty };
+    let bytes = Record { events: vec![cleared], ..record() }.encode();
+    let price_at = bytes.len() - 4;
+    for (at, value, error) in [
+        (price_at, 1, BytesError::Padding),
+        (price_at - 1, 2, BytesError::Unknown),
+        (price_at - 2, 5, BytesError::Unknown),
+    ] {
+        let mut altered = bytes.clone();
+        altered[at] = value;
+        assert_eq!(Record::decode(&altered), Err(error));
+    }
+}
+
+/// Whoever came to the other pays the way; the one who waited pays or gets the price as it stands.
+#[test]
+fn the_taker_of_a_trade_bears_the_fee() {
+    let RecordEvent::Trade(trade) = events()[0] else { panic!("the first is a trade") };
+    let buys = Trade { taker_side: Side::Buy, price: Price(100), fee: Price(30), ..trade };
+    let sells = Trade { taker_side: Side::Sell, ..buys };
+    assert_eq!((buys.buyer(), buys.seller()), (trade.taker, trade.maker));
+    assert_eq!((buys.buyer_pays(), buys.seller_gets()), (Price(130), Price(100)));
+    assert_eq!((sells.buyer(), sells.seller()), (trade.maker, trade.taker));
+    assert_eq!((sells.buyer_pays(), sells.seller_gets()), (Price(100), Price(70)));
 }

@@ -75,7 +75,13 @@ impl State {
             Command::ResumeMeter { meter } => self.resume(meter),
             Command::Deposit { account, amount } => self.deposit(account, amount),
             Command::Withdraw { account, amount } => self.withdraw(account, amount),
-            Command::Place(_)
+            Command::SetCapacity { .. } | Command::PayAsBid { .. } => Err(Code::FormUnsupported),
+            Command::Basket { .. }
+            | Command::Block(_)
+            | Command::BlockPart(_)
+            | Command::Offer(_)
+            | Command::Accept(_)
+            | Command::Place(_)
             | Command::Cancel { .. }
             | Command::Reduce { .. }
             | Command::Replace { .. }
@@ -102,12 +108,19 @@ impl State {
                 Ok(())
             }
             Command::CancelAllOfAccount => self.cancel_all_of_account(meter, events),
+            Command::Basket { .. }
+            | Command::Block(_)
+            | Command::BlockPart(_)
+            | Command::Offer(_)
+            | Command::Accept(_) => Err(Code::FormUnsupported),
             Command::RegisterAccount { .. }
             | Command::RegisterMeter { .. }
             | Command::SuspendMeter { .. }
             | Command::ResumeMeter { .. }
             | Command::Deposit { .. }
-            | Command::Withdraw { .. } => Err(Code::AuthRole),
+            | Command::Withdraw { .. }
+            | Command::SetCapacity { .. }
+            | Command::PayAsBid { .. } => Err(Code::AuthRole),
         }
     }
 }

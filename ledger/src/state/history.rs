@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, MeterId};
 
 use super::State;
 use super::tables::Holder;
-use crate::record::{Outcome, PartyRef, Purse, Record, RecordEvent};
+use crate::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
 
 /// Somebody whom a record names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,12 +49,21 @@ impl State {
 fn name_parties(event: &RecordEvent, parties: &mut Vec<Party>) {
     let order = |order: &PartyRef| [Party::Meter(order.meter), Party::Account(order.account)];
     match event {
-        RecordEvent::Trade { maker, taker, .. } => parties.extend(order(maker).into_iter().chain(order(taker))),
+        RecordEvent::Trade(Trade { maker, taker, .. }) => parties.extend(order(maker).into_iter().chain(order(taker))),
+        RecordEvent::Offered { offer, to_account, to, .. } => {
+            parties.extend(order(offer).into_iter().chain([Party::Meter(*to), Party::Account(*to_account)]));
+        }
+        RecordEvent::Cleared { .. }
+        | RecordEvent::Flow { .. }
+        | RecordEvent::CapacitySet { .. }
+        | RecordEvent::Overload { .. } => {}
         RecordEvent::Rested { order: party, .. }
         | RecordEvent::Dropped { order: party, .. }
         | RecordEvent::Cancelled { order: party, .. }
         | RecordEvent::Reduced { order: party, .. }
-        | RecordEvent::Expired { order: party, .. } => parties.extend(order(party)),
+        | RecordEvent::Expired { order: party, .. }
+        | RecordEvent::Filled { order: party, .. }
+        | RecordEvent::Block { order: party, .. } => parties.extend(order(party)),
         RecordEvent::Settled { account, .. } | RecordEvent::AccountRegistered { account } => {
             parties.push(Party::Account(*account));
         }

@@ -5,7 +5,7 @@ use gridbook_engine::{Energy, Event, MeterId, OrderId, OrderRef, OrderTag, Price
 use super::State;
 use super::tables::{MeterFacts, Name};
 use crate::command::Place;
-use crate::record::{PartyRef, RecordEvent};
+use crate::record::{PartyRef, RecordEvent, Trade};
 use crate::reject::Code;
 
 impl State {
@@ -15,6 +15,9 @@ impl State {
         let MeterFacts { account, area, .. } = sender.facts;
         if place.area != area {
             return Err(Code::FormArea);
+        }
+        if !place.display.is_zero() || !place.preferences().are_none(place.side) {
+            return Err(Code::FormUnsupported);
         }
         if sender.names.contains_key(&place.client_id) {
             return Err(Code::MatchDuplicate);
@@ -117,14 +120,18 @@ impl State {
 
 fn record_event(event: &Event) -> RecordEvent {
     match *event {
-        Event::Trade(trade) => RecordEvent::Trade {
+        Event::Trade(trade) => RecordEvent::Trade(Trade {
             maker: party(&trade.maker),
             taker: party(&trade.taker),
-            contract: trade.maker_contract(),
+            period: trade.period,
+            maker_area: trade.maker_area,
+            taker_area: trade.taker_area,
             taker_side: trade.taker_side,
+            kind: trade.kind,
             price: trade.price,
+            fee: trade.fee,
             energy: trade.energy,
-        },
+        }),
         Event::Rested { order, remaining } => RecordEvent::Rested { order: party(&order), remaining },
         Event::Dropped { order, remaining } => RecordEvent::Dropped { order: party(&order), remaining },
         Event::Cancelled { order, remaining } => RecordEvent::Cancelled { order: party(&order), remaining },

@@ -149,9 +149,9 @@ impl Totals {
         self.rejected += u64::from(record.outcome != Outcome::Done);
         for event in &record.events {
             match event {
-                RecordEvent::Trade { energy, .. } => {
+                RecordEvent::Trade(trade) => {
                     self.trades += 1;
-                    self.energy_wh = self.energy_wh.saturating_add(energy.0);
+                    self.energy_wh = self.energy_wh.saturating_add(trade.energy.0);
                 }
                 RecordEvent::Settled { .. } => self.settlements += 1,
                 RecordEvent::Expired { .. } => self.expired += 1,

@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Price, Side, TimeInForce};
 use gridbook_ledger::command::{Command, Place};
-use gridbook_ledger::record::{Outcome, RecordEvent};
+use gridbook_ledger::record::{Outcome, RecordEvent, Trade};
 use gridbook_ledger::reject::Code;
 
 use crate::town::{PERIOD, Town, before, buy, order, register, sell};
@@ -53,7 +53,7 @@ fn an_order_skips_those_of_its_own_account() {
     town.done(0, sell(1, 100, 10));
     town.done(1, sell(1, 110, 10));
     let record = town.done(2, buy(1, 120, 10));
-    let RecordEvent::Trade { maker, price, .. } = record.events[0] else { panic!("{record:?}") };
+    let RecordEvent::Trade(Trade { maker, price, .. }) = record.events[0] else { panic!("{record:?}") };
     assert_eq!((maker.meter, price), (MeterId(1), Price(110)));
     assert_eq!((open(&town, 0), open(&town, 1), open(&town, 2)), (vec![(1, 10)], vec![], vec![]));
 }

@@ -2,7 +2,7 @@
 //! reservations, headroom and clearing from the books.
 
 use gridbook_engine::{
-    AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
+    AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
 };
 use gridbook_ledger::command::{Command, Place};
 use gridbook_ledger::entry::Entry;
@@ -25,16 +25,12 @@ fn random_place(dice: &mut Dice, meter: u32) -> Place {
         2 => TimeInForce::GoodTillTime(LedgerTime(DeliveryPeriod(START).starts_at(15).0 + dice.below(240) * 60_000)),
         _ => TimeInForce::GoodTillGate,
     };
-    Place {
-        client_id: dice.below(400),
-        area: AreaId(u16::from(meter >= 6)),
-        period: DeliveryPeriod(START + dice.small(16)),
-        side: if dice.below(2) == 0 { Side::Buy } else { Side::Sell },
-        price: Price(i32::try_from(dice.below(40)).unwrap() * 50 - 500),
-        energy: Energy(dice.below(300)),
-        time_in_force,
-        post_only: dice.below(10) == 0,
-    }
+    let contract = Contract { area: AreaId(u16::from(meter >= 6)), period: DeliveryPeriod(START + dice.small(16)) };
+    let client_id = dice.below(400);
+    let side = if dice.below(2) == 0 { Side::Buy } else { Side::Sell };
+    let price = Price(i32::try_from(dice.below(40)).unwrap() * 50 - 500);
+    let limit = Place::limit(client_id, contract, side, price, Energy(dice.below(300)));
+    Place { time_in_force, post_only: dice.below(10) == 0, ..limit }
 }
 
 fn random_command(town: &Town, dice: &mut Dice, meter: u32) -> Command {

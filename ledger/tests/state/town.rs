@@ -2,7 +2,6 @@
 
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
-    TimeInForce,
 };
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place};
 use gridbook_ledger::crypto::{PublicKey, SecretKey};
@@ -159,16 +158,7 @@ pub(crate) fn register(meter: u32, account: AccountId, area: AreaId) -> Command 
 }
 
 pub(crate) fn order(client_id: u64, side: Side, price: i32, energy: u64) -> Place {
-    Place {
-        client_id,
-        area: AreaId(0),
-        period: PERIOD,
-        side,
-        price: Price(price),
-        energy: Energy(energy),
-        time_in_force: TimeInForce::GoodTillGate,
-        post_only: false,
-    }
+    Place::limit(client_id, CONTRACT, side, Price(price), Energy(energy))
 }
 
 pub(crate) fn buy(client_id: u64, price: i32, energy: u64) -> Command {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use gridbook_engine::{AccountId, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce};
+use gridbook_engine::{
+    AccountId, Contract, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
+};
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::genesis::Genesis;
@@ -140,6 +142,19 @@ pub(crate) struct OrderArgs {
     /// Refuse it rather than let it trade on entry.
     #[arg(long)]
     post_only: bool,
+    /// How much of it others see while it rests; without it, all. The rest comes up piece by piece, each at the end of the queue.
+    #[arg(long, value_name = "ENERGY", value_parser = parse_energy)]
+    display: Option<Energy>,
+    /// What a buy accepts or a sell delivers, as solar+wind: of solar, wind, hydro, biomass, storage, grid_mix. Without it, a buy
+    /// accepts all of them and a sell delivers grid_mix.
+    #[arg(long, value_name = "SOURCE+..", value_parser = parse_sources)]
+    sources: Option<EnergySources>,
+    /// The most edges between buyer and seller: 0 for the own area only. Without it, anywhere.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(0..=128))]
+    max_edges: Option<u8>,
+    /// Trade with this account only.
+    #[arg(long, value_name = "ACCOUNT", value_parser = clap::value_parser!(u32).range(0..=4_294_967_294))]
+    partner: Option<u32>,
     /// The order's name, unique for the meter; without it, one is made from the time.
     #[arg(long, value_name = "NUMBER")]
     client_id: Option<u64>,
@@ -297,16 +312,13 @@ impl OrderArgs {
         let session = Session::open(&self.meter.connect).await?;
         let period = parse_period(&self.period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
         let account = session.client.account(session.query(&key, QueryKind::Account)).await?;
+        let side = match self.side {
+            SideArg::Buy => Side::Buy,
+            SideArg::Sell => Side::Sell,
+        };
+        let client_id = self.client_id.unwrap_or_else(next_nonce);
+        let contract = Contract { area: account.area, period };
         let place = Place {
-            client_id: self.client_id.unwrap_or_else(next_nonce),
-            area: account.area,
-            period,
-            side: match self.side {
-                SideArg::Buy => Side::Buy,
-                SideArg::Sell => Side::Sell,
-            },
-            price: self.price,
-            energy: self.energy,
             time_in_force: match (self.ioc, self.fok, self.until) {
                 (true, ..) => TimeInForce::ImmediateOrCancel,
                 (_, true, _) => TimeInForce::FillOrKill,
@@ -314,6 +326,11 @@ impl OrderArgs {
                 _ => TimeInForce::GoodTillGate,
             },
             post_only: self.post_only,
+            display: self.display.unwrap_or(Energy::ZERO),
+            sources: self.sources,
+            max_edges: self.max_edges,
+            partner: self.partner.map(AccountId),
+            ..Place::limit(client_id, contract, side, self.price, self.energy)
         };
         let done = session.submit(&key, vec![Command::Place(place)]).await?;
         session.report(global, &done)
@@ -427,6 +444,16 @@ fn area_by_name(genesis: &Genesis, name: Option<&str>) -> anyhow::Result<gridboo
         let names: Vec<&str> = genesis.areas.iter().map(|area| area.name.as_str()).collect();
         let names = names.join(", ");
         Usage::error(format!("no delivery area is called {:?}; there are: {names}", name.unwrap_or("")))
+    })
+}
+
+fn parse_sources(text: &str) -> Result<EnergySources, String> {
+    let source = |name: &str| EnergySources::NAMES.iter().find(|(_, known)| *known == name).map(|(source, _)| *source);
+    let bits = text.split('+').map(|name| source(name.trim()).ok_or(name));
+    let bits = bits.map(|source| source.map(EnergySources::bits)).try_fold(0, |all, bits| Ok(all | bits?));
+    bits.and_then(|bits| EnergySources::from_bits(bits).ok_or(text)).map_err(|name: &str| {
+        let known: Vec<&str> = EnergySources::NAMES.iter().map(|(_, name)| *name).collect();
+        format!("{name:?} is not an energy source: there are {}, joined by + as in solar+wind", known.join(", "))
     })
 }
 

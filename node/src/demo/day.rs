@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use gridbook_engine::{LedgerTime, MeterId, TimeInForce};
+use gridbook_engine::{Contract, LedgerTime, MeterId, TimeInForce};
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
@@ -298,7 +298,8 @@ fn command(intent: &Intent, area: gridbook_engine::AreaId) -> Command {
                 (false, Some(until)) => TimeInForce::GoodTillTime(until),
                 (false, None) => TimeInForce::GoodTillGate,
             };
-            Command::Place(Place { client_id, area, period, side, price, energy, time_in_force, post_only: false })
+            let limit = Place::limit(client_id, Contract { area, period }, side, price, energy);
+            Command::Place(Place { time_in_force, ..limit })
         }
         Intent::Cancel { client_id } => Command::Cancel { client_id },
         Intent::Reduce { client_id, by } => Command::Reduce { client_id, by },
@@ -311,13 +312,20 @@ fn orders(intents: &[Intent]) -> u64 {
     intents.iter().filter(|intent| matches!(intent, Intent::Place { .. } | Intent::Replace { .. })).count() as u64
 }
 
-/// Tells an prosumer what a record says about its orders. Being told twice, by the answer and by the watch, changes nothing.
+/// Tells a prosumer what a record says about its orders. Being told twice, by the answer and by the watch, changes nothing.
 fn tell(prosumer: &mut Prosumer, meter: MeterId, record: &Record) {
+    let mut met: Vec<(PartyRef, PartyRef)> = Vec::new();
     for event in &record.events {
         match *event {
-            RecordEvent::Trade { maker, taker, price, energy, .. } => {
-                for party in [maker, taker].into_iter().filter(|party| party.meter == meter) {
-                    prosumer.on_trade(trade_number(record.seq, maker), party.client_id, energy, price);
+            RecordEvent::Trade(trade) => {
+                let pair = (trade.maker, trade.taker);
+                let before = met.iter().filter(|earlier| **earlier == pair).count();
+                met.push(pair);
+                let number = trade_number(record.seq, pair, before);
+                for (party, price) in [(trade.buyer(), trade.buyer_pays()), (trade.seller(), trade.seller_gets())] {
+                    if party.meter == meter {
+                        prosumer.on_trade(number, party.client_id, trade.energy, price);
+                    }
                 }
             }
             RecordEvent::Dropped { order, remaining }
@@ -335,9 +343,13 @@ fn tell(prosumer: &mut Prosumer, meter: MeterId, record: &Record) {
     }
 }
 
-/// A number for a trade that is the same in every notice of it: one command meets a resting order at most once.
-fn trade_number(seq: u64, maker: PartyRef) -> u64 {
-    let name = [seq.to_le_bytes(), u64::from(maker.meter.0).to_le_bytes(), maker.client_id.to_le_bytes()].concat();
+/// A number for a trade that is the same in every notice of it: two orders may meet again, when hidden reserve comes up, but every
+/// notice has all their trades of one command in the same order.
+fn trade_number(seq: u64, (maker, taker): (PartyRef, PartyRef), before: usize) -> u64 {
+    let party = |party: PartyRef| [u64::from(party.meter.0), party.client_id];
+    let [maker, taker] = [party(maker), party(taker)];
+    let parts = [seq, maker[0], maker[1], taker[0], taker[1], before as u64];
+    let name = parts.map(u64::to_le_bytes).concat();
     let hash = Hash::of("gridbook/demo-trade/1", &name);
     u64::from_le_bytes(*hash.0.first_chunk().expect("a hash is longer than 8 bytes"))
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gridbook_engine::{Energy, MeterId, Side};
+use gridbook_engine::{Energy, MeterId};
 use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::record::{PartyRef, Record, RecordEvent};
+use gridbook_ledger::record::{Record, RecordEvent};
 use gridbook_sim::{LocalSummary, LocalSupply, Town};
 use hdrhistogram::Histogram;
 
@@ -76,7 +76,7 @@ impl Tally {
         }
     }
 
-    /// A meter's bundle is final. Every trade is in the record of exactly one command: that of the order that came in.
+    /// A meter's bundle is final. Every trade is in the record of exactly one command: that which set it off.
     pub(super) fn on_final(&mut self, done: &FinalBundle, orders: u64, took: Duration) {
         self.orders_final += orders;
         self.finality_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -133,11 +133,8 @@ struct Trade {
 
 impl Trade {
     fn of(event: &RecordEvent) -> Option<Self> {
-        let RecordEvent::Trade { maker, taker, contract, taker_side, energy, .. } = *event else { return None };
-        let (PartyRef { meter: buyer, .. }, PartyRef { meter: seller, .. }) = match taker_side {
-            Side::Buy => (taker, maker),
-            Side::Sell => (maker, taker),
-        };
-        Some(Self { buyer, seller, period: contract.period, energy })
+        let RecordEvent::Trade(trade) = *event else { return None };
+        let (buyer, seller) = (trade.buyer().meter, trade.seller().meter);
+        Some(Self { buyer, seller, period: trade.period, energy: trade.energy })
     }
 }

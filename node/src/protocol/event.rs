@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gridbook_engine::MeterId;
-use gridbook_ledger::record::{Record, RecordEvent};
+use gridbook_ledger::record::{Record, RecordEvent, Trade};
 
 /// The meters that a record names: whose command it was, and whose orders it touched.
 pub fn meters_in(record: &Record) -> BTreeSet<MeterId> {
@@ -18,18 +18,25 @@ pub fn cut_to(record: &Record, meter: MeterId) -> Record {
 
 fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
     let (first, second) = match *event {
-        RecordEvent::Trade { maker, taker, .. } => (Some(maker.meter), Some(taker.meter)),
+        RecordEvent::Trade(Trade { maker, taker, .. }) => (Some(maker.meter), Some(taker.meter)),
+        RecordEvent::Offered { offer, to, .. } => (Some(offer.meter), Some(to)),
         RecordEvent::Rested { order, .. }
         | RecordEvent::Dropped { order, .. }
         | RecordEvent::Cancelled { order, .. }
         | RecordEvent::Reduced { order, .. }
-        | RecordEvent::Expired { order, .. } => (Some(order.meter), None),
+        | RecordEvent::Expired { order, .. }
+        | RecordEvent::Filled { order, .. }
+        | RecordEvent::Block { order, .. } => (Some(order.meter), None),
         RecordEvent::MeterRegistered { meter, .. }
         | RecordEvent::MeterSuspended { meter }
         | RecordEvent::MeterResumed { meter } => (Some(meter), None),
-        RecordEvent::Settled { .. } | RecordEvent::Posted { .. } | RecordEvent::AccountRegistered { .. } => {
-            (None, None)
-        }
+        RecordEvent::Settled { .. }
+        | RecordEvent::Posted { .. }
+        | RecordEvent::AccountRegistered { .. }
+        | RecordEvent::Cleared { .. }
+        | RecordEvent::Flow { .. }
+        | RecordEvent::CapacitySet { .. }
+        | RecordEvent::Overload { .. } => (None, None),
     };
     first.into_iter().chain(second)
 }

@@ -188,9 +188,9 @@ impl Desk {
             metrics.commands_rejected.increment();
         }
         for event in &record.events {
-            if let RecordEvent::Trade { energy, .. } = event {
+            if let RecordEvent::Trade(trade) = event {
                 metrics.trades_final.increment();
-                metrics.energy_final_wh.add(energy.0);
+                metrics.energy_final_wh.add(trade.energy.0);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use gridbook_engine::{
-    AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side, TimeInForce,
+    AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
 };
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
@@ -171,16 +171,8 @@ pub(crate) fn open_period() -> DeliveryPeriod {
 
 /// An order that nothing is wrong with, and that nobody trades with: 1 ct/kWh is too little for any seller here.
 pub(crate) fn good_order() -> Place {
-    Place {
-        client_id: next_nonce(),
-        area: AreaId(0),
-        period: open_period(),
-        side: Side::Buy,
-        price: Price(10_000),
-        energy: Energy(100),
-        time_in_force: TimeInForce::GoodTillGate,
-        post_only: false,
-    }
+    let contract = Contract { area: AreaId(0), period: open_period() };
+    Place::limit(next_nonce(), contract, Side::Buy, Price(10_000), Energy(100))
 }
 
 /// Sends a bundle with one command and gives the code with which it was refused, at the door or in execution.

@@ -7,7 +7,7 @@ use gridbook_engine::{Energy, LedgerTime, Price, Side};
 use gridbook_ledger::command::{Command, Place};
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::receipt::Receipt;
-use gridbook_ledger::record::{Outcome, RecordEvent};
+use gridbook_ledger::record::{Outcome, RecordEvent, Trade};
 use gridbook_ledger::reject::Code;
 use gridbook_node::client::{Client, ClientError, Patience};
 use gridbook_node::keyfile::write_key;
@@ -37,7 +37,7 @@ fn a_seller_who_watches_learns_of_the_trade_and_both_get_receipts_that_verify() 
         seller_line.submit(&sign(&seller.key, vec![Command::Place(ask)])).finality().await.unwrap();
         let done = buyer_line.submit(&sign(&buyer.key, vec![Command::Place(bid)])).finality().await.unwrap();
         let trade = done.records[0].events.iter().find(|event| matches!(event, RecordEvent::Trade { .. })).copied();
-        let Some(RecordEvent::Trade { maker, taker, price, energy, .. }) = trade else { panic!("{done:?}") };
+        let Some(RecordEvent::Trade(Trade { maker, taker, price, energy, .. })) = trade else { panic!("{done:?}") };
         assert_eq!((maker.meter, taker.meter, price, energy), (seller.id, buyer.id, Price(200_000), Energy(200)));
 
         let told = loop {

@@ -1,6 +1,8 @@
 //! Who trades: an operator that sets the market up, and meters with one bundle under way at a time.
 
-use gridbook_engine::{AccountId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce};
+use gridbook_engine::{
+    AccountId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
+};
 use gridbook_ledger::command::{Bundle, BundleId, Command, NEVER, Place};
 use gridbook_ledger::crypto::SecretKey;
 
@@ -113,8 +115,8 @@ impl Client {
         };
         let post_only = time_in_force == TimeInForce::GoodTillGate && self.dice.per_mille(100);
         let (price, energy) = (self.price(), self.energy());
-        let (client_id, area) = (self.orders, Market::area(meter));
-        Place { client_id, area, period, side, price, energy, time_in_force, post_only }
+        let contract = Contract { area: Market::area(meter), period };
+        Place { time_in_force, post_only, ..Place::limit(self.orders, contract, side, price, energy) }
     }
 
     fn price(&mut self) -> Price {
