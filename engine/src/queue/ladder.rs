@@ -2,14 +2,14 @@
 //! an ordered map.
 
 use super::level::Level;
-use super::window::{STEPS, Window};
+use super::window::{STEPS_MAX, Window, steps_for};
 use super::{NIL, Orders};
 use crate::units::Energy;
 use std::collections::BTreeMap;
 
 /// So many orders come or go outside the window before it may move. Each pays for its share of the move, which takes at most
-/// `STEPS` levels out and as many in: whatever comes, the work per order stays bounded. (Tests want to see it move.)
-const PATIENCE: u32 = if cfg!(test) { 8 } else { STEPS / 4 };
+/// `STEPS_MAX` levels out and as many in: whatever comes, the work per order stays bounded. (Tests want to see it move.)
+const PATIENCE: u32 = if cfg!(test) { 8 } else { STEPS_MAX / 4 };
 
 /// Orders by level. A step is the turned price divided by the tick. Should prices of one step differ (they do not, where
 /// all are multiples of the tick), they share a level and are still in order.
@@ -18,16 +18,23 @@ pub(super) struct Ladder {
     tick: u32,
     /// Orders that came or went outside the window since it last moved.
     missed: u32,
+    len: u32,
     /// Levels outside the window, better and worse ones, by step.
     far: BTreeMap<u32, Level>,
     window: Window,
 }
 
 impl Ladder {
-    /// A ladder of the orders of a queue, which come best first; `best` is the key of the first.
-    pub(super) fn of<O: Orders>(orders: &mut O, best: u64, tick: u32, slots: impl Iterator<Item = u32>) -> Box<Self> {
-        let window = Window::around(turned(best) / tick);
-        let mut ladder = Box::new(Self { tick, missed: 0, far: BTreeMap::new(), window });
+    /// A ladder of the `len` orders of a queue, which come best first; `best` is the key of the first.
+    pub(super) fn of<O: Orders>(
+        orders: &mut O,
+        best: u64,
+        tick: u32,
+        len: u32,
+        slots: impl Iterator<Item = u32>,
+    ) -> Box<Self> {
+        let window = Window::around(turned(best) / tick, steps_for(len));
+        let mut ladder = Box::new(Self { tick, missed: 0, len: 0, far: BTreeMap::new(), window });
         for slot in slots {
             ladder.insert(orders, slot, Level::insert);
         }
@@ -42,6 +49,7 @@ impl Ladder {
     pub(super) fn insert<O: Orders>(&mut self, orders: &mut O, slot: u32, how: impl Fn(&mut Level, &mut O, u32, u64)) {
         let key = orders.key(slot);
         let step = self.step(key);
+        self.len += 1;
         if self.window.holds(step) {
             how(self.window.level_mut(step), orders, slot, key);
             self.window.mark(step);
@@ -53,6 +61,7 @@ impl Ladder {
 
     pub(super) fn remove<O: Orders>(&mut self, orders: &mut O, slot: u32) {
         let step = self.step(orders.key(slot));
+        self.len -= 1;
         let level = self.level_mut(step);
         level.remove(orders, slot);
         let emptied = level.is_empty();
@@ -68,6 +77,11 @@ impl Ladder {
                 self.far.remove(&step);
             }
             self.miss();
+        }
+        if self.len < self.window.steps() / 16
+            && let Some(best) = self.first_from(0)
+        {
+            self.settle(best, steps_for(self.len));
         }
     }
 
@@ -135,30 +149,46 @@ impl Ladder {
         self.window.holds(step)
     }
 
+    /// How many steps the window spans.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> u32 {
+        self.window.steps()
+    }
+
     /// Counts an order outside the window.
     fn miss(&mut self) {
         self.missed = self.missed.saturating_add(1);
         self.follow();
     }
 
-    /// The window moves, if there was enough patience with it, unless the best order lies well in it.
+    /// If there was enough patience with the window, it moves, unless the best order lies well in it; then it widens, unless
+    /// it is as wide as so many orders are worth.
     fn follow(&mut self) {
-        if self.missed >= PATIENCE {
-            match self.first_from(0) {
-                Some(best) if !self.window.suits(best) => self.settle(best),
-                _ => {}
+        if self.missed >= PATIENCE
+            && let Some(best) = self.first_from(0)
+        {
+            if !self.window.suits(best) {
+                self.settle(best, self.window.steps());
+            } else if self.window.steps() < steps_for(self.len) {
+                self.settle(best, self.window.steps() * 2);
             }
         }
     }
 
-    /// Moves the window to the best price.
+    /// Moves a window of so many steps to the best price.
     #[cold]
-    fn settle(&mut self, best: u32) {
+    fn settle(&mut self, best: u32, steps: u32) {
         self.missed = 0;
         let Self { far, window, .. } = self;
-        window.move_around(best, |step, level| {
+        let out = |step, level| {
             far.insert(step, level);
-        });
+        };
+        if steps == window.steps() {
+            window.move_around(best, out);
+        } else {
+            window.drain(out);
+            *window = Window::around(best, steps);
+        }
         while let Some((&step, _)) = far.range(window.base()..=window.last()).next() {
             *window.level_mut(step) = far.remove(&step).expect("it has just been seen");
             window.mark(step);

@@ -150,7 +150,7 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
     #[cold]
     fn lengthen<O: Orders>(&mut self, orders: &mut O, tick: u32) {
         if let Shape::Short(array) = &self.shape {
-            self.shape = Shape::Long(Ladder::of(orders, self.best_key, tick, array.slots()));
+            self.shape = Shape::Long(Ladder::of(orders, self.best_key, tick, self.len, array.slots()));
         }
     }
 

@@ -305,3 +305,31 @@ fn an_order_does_not_come_back_between_neighbours_of_long_ago() {
     twins.restore(order);
     twins.compare();
 }
+
+#[test]
+fn the_window_is_as_wide_as_so_many_orders_are_worth() {
+    // A thousand orders over nine hundred prices come, and go again in no order. A ladder of few orders is small.
+    let mut twins = Twins::new(3);
+    let mut widest = 0;
+    for n in 0..1_000 {
+        twins.add(3 * (7_000 + n * 389 % 900), 1);
+        twins.compare_best();
+        if let Shape::Long(ladder) = &twins.queue.shape {
+            assert!(ladder.steps() <= 64 || ladder.steps() <= 4 * twins.queue.len());
+            widest = widest.max(ladder.steps());
+        }
+    }
+    assert_eq!(widest, 1_024);
+    twins.compare();
+    let mut dice = Dice(1);
+    while let Some(slot) = twins.any(dice.roll(1 << 20)) {
+        twins.remove(slot);
+        twins.compare_best();
+        if let Shape::Long(ladder) = &twins.queue.shape {
+            assert!(ladder.steps() <= 64 || ladder.steps() <= 16 * twins.queue.len());
+        }
+        if twins.queue.len() < 100 {
+            twins.compare();
+        }
+    }
+}
