@@ -12,6 +12,7 @@ pub mod logging;
 pub mod metrics;
 pub mod moment;
 pub mod network;
+pub mod order_file;
 pub mod protocol;
 pub mod record_text;
 pub mod validator;

@@ -1,0 +1,19 @@
+//! What the runner needs of a market besides its commands.
+
+use gridbook_engine::image::RestingOrder;
+use gridbook_engine::{Market, MarketRules, Network, RulesError};
+
+/// A market that an order file can be run on.
+pub trait FileMarket: Market + Send + Sized {
+    /// An empty market.
+    ///
+    /// # Errors
+    /// If the rules make no sense together.
+    fn for_file(rules: MarketRules, network: Network) -> Result<Self, RulesError>;
+
+    /// Gives up going back, so that what could be undone does not fill the memory.
+    fn forget_way_back(&mut self);
+
+    /// All that rests in the books, in any order.
+    fn all_resting(&self) -> Vec<RestingOrder>;
+}
