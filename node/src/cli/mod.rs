@@ -5,6 +5,7 @@ mod demo;
 mod genesis;
 mod init;
 mod keys;
+mod match_file;
 mod meter;
 mod sim;
 mod validator;
@@ -73,6 +74,8 @@ enum Command {
     Verify(verify::Verify),
     /// Four validators and a town of meters trade a day in a minute, on this machine.
     Demo(demo::DemoArgs),
+    /// Run an order file through the market, offline.
+    Match(match_file::MatchArgs),
     /// Simulate whole clusters on virtual time, with faults drawn from a seed.
     #[command(subcommand)]
     Sim(sim::Sim),
@@ -103,6 +106,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Meter(meter) => asynchronous(meter.run(&global)),
         Command::Verify(verify) => verify.run(&global),
         Command::Demo(args) => asynchronous(args.run(&global)),
+        Command::Match(args) => args.run(&global),
         Command::Sim(sim) => sim.run(&global),
     }
 }
