@@ -1,178 +1,152 @@
-//! Which contract has which book: delivery periods in order, in each a book per area that has been used.
+//! Which delivery period has which record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::book::Book;
-use crate::contract::{AreaId, Contract, DeliveryPeriod};
-use crate::slab::NIL;
+use crate::contract::{Contract, DeliveryPeriod};
+use crate::period::Period;
+use crate::slab::{NIL, Standing};
 
-/// One delivery period and its books.
-#[derive(Debug)]
-pub(crate) struct Period {
-    pub(crate) period: DeliveryPeriod,
-    /// How many priority numbers have been given out; the next order gets this one.
-    pub(crate) priorities: u64,
-    /// How many orders rest in all areas together.
-    pub(crate) orders: u32,
-    /// By area: where its book lies, or [`NIL`].
-    books: Vec<u32>,
-}
-
-/// All that is needed to bring a forgotten period back.
-#[derive(Debug)]
-pub(crate) struct GonePeriod {
-    index: u32,
-    period: DeliveryPeriod,
-    priorities: u64,
-    books: Vec<(u32, AreaId, bool)>,
-}
-
-/// All periods and books. Both are given out and taken back like a stack, so that undoing in reverse order restores every index.
-#[derive(Debug)]
+/// All periods with a record. Places are given out and taken back like a stack, so that undoing in reverse order restores every index.
+#[derive(Debug, Default)]
 pub(crate) struct Calendar {
-    areas: u16,
     by_period: BTreeMap<DeliveryPeriod, u32>,
+    /// The indices of the periods from `window_start` on, so that the usual ones are found without a search.
+    window: Vec<u32>,
+    window_start: u32,
     periods: Vec<Period>,
-    free_periods: Vec<u32>,
-    books: Vec<Book>,
-    free_books: Vec<u32>,
+    free: Vec<u32>,
     /// Contracts closed by command in which orders still rest.
     pub(crate) closing: BTreeSet<Contract>,
+    /// Periods with a record whose opening auction is still to be held.
+    pub(crate) calling: BTreeSet<DeliveryPeriod>,
 }
 
+/// The longest window: two years of quarter-hours.
+const WINDOW_MAX: u32 = 1 << 16;
+
 impl Calendar {
-    pub(crate) fn new(areas: u16) -> Self {
-        Self {
-            areas,
-            by_period: BTreeMap::new(),
-            periods: Vec::new(),
-            free_periods: Vec::new(),
-            books: Vec::new(),
-            free_books: Vec::new(),
-            closing: BTreeSet::new(),
+    pub(crate) fn find(&self, period: DeliveryPeriod) -> Option<u32> {
+        let offset = period.0.wrapping_sub(self.window_start);
+        match self.window.get(offset as usize) {
+            Some(&index) => (index != NIL).then_some(index),
+            None => self.by_period.get(&period).copied(),
         }
     }
 
-    pub(crate) fn areas(&self) -> u16 {
-        self.areas
+    pub(crate) fn at(&self, index: u32) -> &Period {
+        &self.periods[index as usize]
     }
 
-    pub(crate) fn book(&self, book: u32) -> &Book {
-        &self.books[book as usize]
-    }
-
-    pub(crate) fn book_mut(&mut self, book: u32) -> &mut Book {
-        &mut self.books[book as usize]
-    }
-
-    pub(crate) fn period_mut(&mut self, index: u32) -> &mut Period {
+    pub(crate) fn at_mut(&mut self, index: u32) -> &mut Period {
         &mut self.periods[index as usize]
     }
 
-    /// Where the book of a contract lies, if it has one.
-    pub(crate) fn find_book(&self, contract: Contract) -> Option<u32> {
-        let index = *self.by_period.get(&contract.period)?;
-        let book = *self.periods[index as usize].books.get(usize::from(contract.area.0))?;
-        (book != NIL).then_some(book)
+    /// The record of a period, if it has one.
+    pub(crate) fn get(&self, period: DeliveryPeriod) -> Option<&Period> {
+        self.find(period).map(|index| self.at(index))
     }
 
-    pub(crate) fn find_period(&self, period: DeliveryPeriod) -> Option<u32> {
-        self.by_period.get(&period).copied()
-    }
-
-    /// All periods in order.
+    /// All periods with a record, ascending.
     pub(crate) fn periods(&self) -> impl Iterator<Item = &Period> {
         self.by_period.values().map(|&index| &self.periods[index as usize])
     }
 
-    /// The books of a period that hold orders or are closed by command, by area: the others say nothing.
-    pub(crate) fn telling_books<'a>(&'a self, period: &'a Period) -> impl Iterator<Item = &'a Book> + 'a {
-        self.books_from(period, AreaId(0)).filter(|book| book.orders > 0 || book.closed)
+    /// Whether no more records fit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.free.is_empty() && self.periods.len() >= Standing::PERIODS_MAX
     }
 
-    /// The books of a period from an area on, by area.
-    pub(crate) fn books_from<'a>(&'a self, period: &'a Period, area: AreaId) -> impl Iterator<Item = &'a Book> + 'a {
-        period.books[usize::from(area.0)..].iter().filter(|&&book| book != NIL).map(|&book| &self.books[book as usize])
-    }
-
-    /// Opens a period that has none of its books yet.
-    pub(crate) fn open_period(&mut self, period: DeliveryPeriod) -> u32 {
-        let index = self.free_periods.pop().unwrap_or_else(|| {
-            self.periods.push(Period { period, priorities: 0, orders: 0, books: Vec::new() });
-            next_index(self.periods.len())
+    /// Gives a period its record.
+    pub(crate) fn open(&mut self, record: Period) -> u32 {
+        let period = record.period;
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.periods.push(Period::vacant());
+            u32::try_from(self.periods.len() - 1).expect("records are bounded")
         });
-        self.restore_period(index, period, 0);
+        if !record.auctioned {
+            self.calling.insert(period);
+        }
+        self.periods[index as usize] = record;
+        self.by_period.insert(period, index);
+        self.enter_in_window(period, index);
         index
     }
 
-    fn restore_period(&mut self, index: u32, period: DeliveryPeriod, priorities: u64) {
-        let entry = &mut self.periods[index as usize];
-        entry.period = period;
-        entry.priorities = priorities;
-        entry.orders = 0;
-        entry.books.clear();
-        entry.books.resize(usize::from(self.areas), NIL);
-        self.by_period.insert(period, index);
+    /// Forgets a period: also the inverse of [`Calendar::open`].
+    pub(crate) fn forget(&mut self, index: u32) -> Period {
+        let record = core::mem::replace(&mut self.periods[index as usize], Period::vacant());
+        debug_assert_eq!(record.orders, 0, "only empty periods are forgotten");
+        self.by_period.remove(&record.period);
+        self.calling.remove(&record.period);
+        let offset = record.period.0.wrapping_sub(self.window_start);
+        if let Some(entry) = self.window.get_mut(offset as usize) {
+            *entry = NIL;
+        }
+        self.free.push(index);
+        record
     }
 
-    /// The inverse of [`Calendar::open_period`].
-    pub(crate) fn undo_open_period(&mut self, index: u32) {
-        self.by_period.remove(&self.periods[index as usize].period);
-        self.free_periods.push(index);
+    /// The inverse of [`Calendar::forget`].
+    pub(crate) fn undo_forget(&mut self, index: u32, record: Period) {
+        let again = self.open(record);
+        assert_eq!(again, index, "periods are undone in reverse order");
     }
 
-    /// Opens a book in an open period.
-    pub(crate) fn open_book(&mut self, period_index: u32, area: AreaId) -> u32 {
-        let book = self.free_books.pop().unwrap_or_else(|| {
-            self.books.push(Book::new());
-            next_index(self.books.len())
-        });
-        self.restore_book(book, period_index, area, false);
-        book
-    }
-
-    fn restore_book(&mut self, book: u32, period_index: u32, area: AreaId, closed: bool) {
-        let entry = &mut self.periods[period_index as usize];
-        entry.books[usize::from(area.0)] = book;
-        let contract = Contract { area, period: entry.period };
-        self.books[book as usize].assign(contract, period_index, closed);
-    }
-
-    /// The inverse of [`Calendar::open_book`].
-    pub(crate) fn undo_open_book(&mut self, book: u32) {
-        let Book { contract, period_index, .. } = self.books[book as usize];
-        self.periods[period_index as usize].books[usize::from(contract.area.0)] = NIL;
-        self.free_books.push(book);
-    }
-
-    /// Frees a period without orders and its books.
-    pub(crate) fn drop_period(&mut self, index: u32) -> GonePeriod {
-        let entry = &self.periods[index as usize];
-        debug_assert_eq!(entry.orders, 0, "only empty periods are forgotten");
-        let books: Vec<_> = entry
-            .books
-            .iter()
-            .filter(|&&book| book != NIL)
-            .map(|&book| (book, self.books[book as usize].contract.area, self.books[book as usize].closed))
-            .collect();
-        let gone = GonePeriod { index, period: entry.period, priorities: entry.priorities, books };
-        self.free_books.extend(gone.books.iter().map(|&(book, ..)| book));
-        self.by_period.remove(&gone.period);
-        self.free_periods.push(index);
-        gone
-    }
-
-    /// The inverse of [`Calendar::drop_period`].
-    pub(crate) fn undo_drop_period(&mut self, gone: &GonePeriod) {
-        assert_eq!(self.free_periods.pop(), Some(gone.index), "periods are undone in reverse order");
-        self.restore_period(gone.index, gone.period, gone.priorities);
-        for &(book, area, closed) in gone.books.iter().rev() {
-            assert_eq!(self.free_books.pop(), Some(book), "books are undone in reverse order");
-            self.restore_book(book, gone.index, area, closed);
+    fn enter_in_window(&mut self, period: DeliveryPeriod, index: u32) {
+        let offset = period.0.wrapping_sub(self.window_start);
+        if (offset as usize) < self.window.len() {
+            self.window[offset as usize] = index;
+            return;
+        }
+        let first = self.by_period.keys().next().map_or(period.0, |first| first.0);
+        let last = self.by_period.keys().next_back().map_or(period.0, |last| last.0);
+        self.window.clear();
+        self.window_start = first;
+        if last - first < WINDOW_MAX {
+            // With as much room again, so that it is not laid anew for each period that opens.
+            let length = ((last - first + 1) * 2).min(WINDOW_MAX);
+            self.window.resize(length as usize, NIL);
+            for (period, &index) in &self.by_period {
+                self.window[(period.0 - first) as usize] = index;
+            }
         }
     }
 }
 
-fn next_index(len: usize) -> u32 {
-    u32::try_from(len - 1).expect("2^32 books do not fit in memory")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(calendar: &mut Calendar, period: u32) -> u32 {
+        calendar.open(Period::new(DeliveryPeriod(period), 1, None, None))
+    }
+
+    /// Quarter-hours come and go for years, and some lie far off; each is found as long as it has a record, and no other is.
+    #[test]
+    fn periods_are_found_wherever_they_lie() {
+        let mut calendar = Calendar::default();
+        let far = open(&mut calendar, u32::MAX);
+        for period in (0..300_000).step_by(1_000) {
+            let index = open(&mut calendar, period);
+            assert_eq!(calendar.find(DeliveryPeriod(period)), Some(index));
+            assert_eq!(calendar.find(DeliveryPeriod(period + 1)), None);
+            assert_eq!(calendar.find(DeliveryPeriod(u32::MAX)), Some(far));
+            if let Some(old) = period.checked_sub(5_000).and_then(|old| calendar.find(DeliveryPeriod(old))) {
+                calendar.forget(old);
+                assert_eq!(calendar.find(DeliveryPeriod(period - 5_000)), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_near_the_end_of_numbers_does_not_wrap() {
+        let mut calendar = Calendar::default();
+        let last = open(&mut calendar, u32::MAX);
+        assert_eq!((calendar.find(DeliveryPeriod(u32::MAX)), calendar.find(DeliveryPeriod(0))), (Some(last), None));
+        let first = open(&mut calendar, 0);
+        assert_eq!(
+            (calendar.find(DeliveryPeriod(u32::MAX)), calendar.find(DeliveryPeriod(0))),
+            (Some(last), Some(first))
+        );
+    }
 }

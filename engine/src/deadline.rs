@@ -57,7 +57,7 @@ impl Sweeping {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Due {
     pub(crate) contract: Contract,
-    pub(crate) priority: u64,
+    pub(crate) priority: u32,
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }

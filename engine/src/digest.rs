@@ -4,6 +4,7 @@ use crate::contract::{AccountId, AreaId, DeliveryPeriod, MeterId};
 use crate::engine::Engine;
 use crate::market::EdgeState;
 use crate::order::{NewBlock, OrderTag, Preferences, Side};
+use crate::queue::Orders as _;
 use crate::units::{Energy, LedgerTime, Price};
 
 /// What the hash says of one resting order: all that its future depends on, and its name.
@@ -126,36 +127,42 @@ impl StateHasher {
 }
 
 impl Engine {
-    /// A BLAKE3 hash over time, priority counters, gates closed by command, and all books in priority order: equal on every replica
-    /// in the same state. It takes time in proportion to what rests.
+    /// A BLAKE3 hash over time, priority counters, what was said by command, edges, all books in priority order and all waiting blocks: equal
+    /// on every replica in the same state. It takes time in proportion to what rests.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = StateHasher::new(self.areas(), self.now);
         for period in self.calendar.periods() {
-            hasher.period(period.period, period.priorities, true);
-            for book in self.calendar.telling_books(period) {
-                hasher.book(book.contract.area, ContractFlags(u8::from(book.closed)));
-                let slots = book.slots(&self.slab, Side::Buy).chain(book.slots(&self.slab, Side::Sell));
-                slots.for_each(|slot| hasher.order(&self.hashed(slot)));
+            hasher.period(period.period, u64::from(period.priorities), period.auctioned);
+            let grid = period.grid.iter();
+            grid.flat_map(|grid| grid.touched(&self.network)).for_each(|(child, edge)| hasher.edge(child, edge));
+            for area in period.telling() {
+                hasher.book(area, period.flags(area));
+                for side in [Side::Buy, Side::Sell] {
+                    for slot in period.slots(&self.slab, area, side) {
+                        hasher.order(&self.hashed(slot));
+                    }
+                }
             }
         }
+        self.blocks.iter().for_each(|(_, block)| hasher.block(block));
         hasher.finish()
     }
 
     fn hashed(&self, slot: u32) -> HashedOrder {
         let node = self.slab.node(slot);
         HashedOrder {
-            side: node.side,
+            side: node.standing.side(),
             tag: node.tag,
-            priority: node.priority,
+            priority: u64::from(node.priority),
             energy: node.energy,
-            shown: node.energy,
-            display: Energy::ZERO,
+            shown: self.slab.shown(slot),
+            display: self.slab.hidden(slot).map_or(Energy::ZERO, |hidden| hidden.display),
             until: node.until,
             account: node.account,
             meter: node.meter,
             price: node.price,
-            post_only: node.post_only,
-            preferences: Preferences::none(node.side),
+            post_only: node.standing.post_only(),
+            preferences: self.calendar.at(node.standing.period()).preferences(node.standing),
         }
     }
 }

@@ -1,16 +1,26 @@
 //! The engine: every book of a market behind one writer.
 
-use crate::book::Book;
+use crate::blocks::Blocks;
 use crate::calendar::Calendar;
+use crate::change::AtRest;
+use crate::contract::{AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::deadline::{Deadlines, SweepQueue};
-use crate::journal::{Journal, Undo};
-use crate::matching::{Taker, WayBack};
-use crate::slab::{FOREVER, NIL, Node, OrderSlab};
+use crate::depth::DepthWriter;
+use crate::digest::ContractFlags;
+use crate::event::Event;
+use crate::journal::{Journal, Mark};
+use crate::limits::Limits;
+use crate::market::{BasketRefused, EdgeState};
+use crate::matching::{Taker, UsedEdges, WayBack};
+use crate::network::{Direction, Network};
+use crate::order::{NewOrder, OrderId, TimeInForce};
+use crate::queue::Orders as _;
+use crate::reject::Reject;
+use crate::rules::{MarketRules, RulesError};
+use crate::slab::{FOREVER, OrderSlab, turned};
 use crate::top_of_book::TopOfBookWriter;
-use crate::{
-    Contract, DeliveryPeriod, Energy, Event, LedgerTime, Limits, Mark, MarketRules, MeterId, Network, NewOrder,
-    OrderId, OrderTerms, Price, Reject, RulesError, TimeInForce,
-};
+use crate::tree::AreaTree;
+use crate::units::{Energy, LedgerTime, Price};
 
 /// Every book of a market behind one writer.
 ///
@@ -38,18 +48,26 @@ use crate::{
 pub struct Engine {
     pub(crate) rules: MarketRules,
     pub(crate) network: Network,
+    pub(crate) tree: AreaTree,
     pub(crate) now: LedgerTime,
     pub(crate) slab: OrderSlab,
     pub(crate) calendar: Calendar,
     pub(crate) deadlines: Deadlines,
     pub(crate) queue: SweepQueue,
+    pub(crate) blocks: Blocks,
     pub(crate) journal: Journal,
     pub(crate) tops: Option<TopOfBookWriter>,
+    pub(crate) depths: Option<DepthWriter>,
     /// The contracts whose top may have changed since the last publication; empty without a publisher.
     pub(crate) changed: Vec<Contract>,
+    /// The edges of a trade's way, while it is booked.
+    pub(crate) way: Vec<(AreaId, Direction)>,
 }
 
 impl Engine {
+    /// The most orders of a basket (MARKET section 3).
+    pub const BASKET_MAX: usize = 100;
+
     /// An empty market over a network, at ledger time 0.
     ///
     /// # Errors
@@ -58,16 +76,26 @@ impl Engine {
         rules.validate()?;
         Ok(Self {
             rules,
+            tree: AreaTree::new(&network),
+            network,
             now: LedgerTime(0),
             slab: OrderSlab::new(),
-            calendar: Calendar::new(areas_of(&network)),
-            network,
+            calendar: Calendar::default(),
             deadlines: Deadlines::default(),
             queue: SweepQueue::default(),
+            blocks: Blocks::default(),
             journal: Journal::default(),
             tops: None,
+            depths: None,
             changed: Vec::new(),
+            way: Vec::new(),
         })
+    }
+
+    /// From now on nothing is remembered that [`Engine::rollback`] could undo, which saves its cost to those who never speculate:
+    /// marks taken before and after are worth nothing. Commands still happen whole or not at all.
+    pub fn without_undo(&mut self) {
+        self.journal.remember_only_while_held();
     }
 
     /// The market's constants.
@@ -82,10 +110,10 @@ impl Engine {
 
     /// How many areas there are: `0..areas`.
     pub fn areas(&self) -> u16 {
-        self.calendar.areas()
+        areas_of(&self.network)
     }
 
-    /// How many orders rest in all books.
+    /// How many orders rest in all books; blocks that wait are not counted.
     pub fn orders_open(&self) -> u64 {
         self.calendar.periods().map(|period| u64::from(period.orders)).sum()
     }
@@ -104,36 +132,64 @@ impl Engine {
         if now <= self.now {
             return;
         }
-        self.journal.push(Undo::Advanced(self.now));
         self.hold_sweep_in_order();
-        self.now = now;
-        self.forget_empty_periods();
+        self.set_now(now);
+        self.forget_spent_periods();
     }
 
     /// Takes an order in: its form, its gate, its limits, then post-only and fill-or-kill are tested in this order; then it trades,
-    /// and what is left rests or is dropped, as its time in force says. Returns its handle if some of it rests.
+    /// and what is left rests or is dropped, as its time in force says. Returns its handle if some of it rests. In a call phase it
+    /// rests without trading.
     ///
     /// # Errors
-    /// `Form*`, `Gate*`, what [`Limits::reserve`] answers, `MatchPostOnly`, `MatchFillOrKill`.
+    /// `Form*`, `Gate*`, what [`Limits::reserve`] answers, `Match*`.
     pub fn place<L: Limits>(
         &mut self,
         order: NewOrder,
         limits: &mut L,
         events: &mut Vec<Event>,
     ) -> Result<Option<OrderId>, Reject> {
-        let until = until_of(order.time_in_force);
-        self.check_form(&order)?;
-        self.check_gate(order.contract, until)?;
-        let taker = Taker::new(&order, self.slab.announce(), until);
-        // Only these two can be refused once their limits are reserved.
-        let refusable = order.post_only || order.time_in_force == TimeInForce::FillOrKill;
-        let way_back = refusable.then(|| WayBack::mark(self, limits, events));
-        limits.reserve(&taker.terms, order.energy)?;
-        let entered = self.enter(taker, limits, events);
-        if let (Err(_), Some(way_back)) = (&entered, way_back) {
-            way_back.take(self, limits, events);
+        let (rests, used) = self.place_one(&order, limits, events)?;
+        if used.0 {
+            self.rematch(order.contract.period, limits, events);
         }
-        entered
+        Ok(rests)
+    }
+
+    /// As [`Engine::place`], before what it may have made possible for others.
+    fn place_one<L: Limits>(
+        &mut self,
+        order: &NewOrder,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(Option<OrderId>, UsedEdges), Reject> {
+        let until = until_of(order.time_in_force);
+        self.check_form(order)?;
+        self.check_gate(order.contract, until)?;
+        self.check_call(order)?;
+        let order_at_rest = AtRest {
+            terms: order.terms(),
+            energy: order.energy,
+            until,
+            post_only: order.post_only,
+            display: order.display,
+            preferences: order.preferences,
+        };
+        self.check_room(&order_at_rest)?;
+        let taker = Taker { id: self.slab.announce(), order: order_at_rest, time_in_force: order.time_in_force };
+        // Only these two can be refused once their limits are reserved.
+        if order.post_only || order.time_in_force == TimeInForce::FillOrKill {
+            let way_back = WayBack::mark(self, limits, events);
+            let entered =
+                limits.reserve(&taker.order.terms, order.energy).and_then(|()| self.enter(taker, limits, events));
+            match &entered {
+                Ok(_) => way_back.leave(self),
+                Err(_) => way_back.take(self, limits, events),
+            }
+            return entered;
+        }
+        limits.reserve(&taker.order.terms, order.energy)?;
+        self.enter(taker, limits, events)
     }
 
     /// Takes a resting order out, also one that is over and waits for [`Engine::sweep`].
@@ -154,7 +210,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes a resting order smaller by `by`; it keeps its place, and leaves at zero.
+    /// Makes a resting order smaller by `by`, hidden reserve first; it keeps its place, and leaves at zero.
     ///
     /// # Errors
     /// `MatchUnknownOrder` as for [`Engine::cancel`], `MatchNothingToReduce` for zero, `FormLot` off the lot.
@@ -180,8 +236,8 @@ impl Engine {
     /// Gives a resting order a new price and a new open energy. Returns its handle from now on, if some of it rests.
     ///
     /// The same price and no more energy is a [`Engine::reduce`]. Otherwise the old order leaves without an event of its own, its
-    /// reservation is freed, and the new one, with the old one's tag, time in force and post-only flag, enters as incoming.
-    /// If it is refused, the old one stays exactly as it was, place included (MARKET section 4, Replace).
+    /// reservation is freed, and the new one, with all else that the old one had, enters as incoming. If it is refused, the old one
+    /// stays exactly as it was, place included (MARKET section 4, Replace).
     ///
     /// # Errors
     /// `MatchUnknownOrder` as for [`Engine::cancel`], and all errors of [`Engine::place`].
@@ -202,33 +258,154 @@ impl Engine {
             self.shrink(slot, old.energy - energy, limits, events);
             return Ok(Some(id));
         }
-        self.check_gate(self.calendar.book(old.book).contract, old.until)?;
+        let period = self.calendar.at(old.standing.period());
+        let contract = period.contract(old.standing.area());
+        let display = self.slab.hidden(slot).map_or(Energy::ZERO, |hidden| hidden.display);
+        let new = NewOrder {
+            tag: old.tag,
+            account: old.account,
+            meter: old.meter,
+            contract,
+            side: old.standing.side(),
+            price,
+            energy,
+            time_in_force: TimeInForce::GoodTillTime(old.until),
+            post_only: old.standing.post_only(),
+            display: if display < energy { display } else { Energy::ZERO },
+            preferences: period.preferences(old.standing),
+        };
+        self.check_form(&new)?;
         let way_back = WayBack::mark(self, limits, events);
         let (terms, _) = self.remove(slot);
         limits.release(&terms, old.energy);
-        let taker = Taker::replacing(&old, terms, price, energy, self.slab.announce());
-        let entered = limits.reserve(&taker.terms, energy).and_then(|()| self.enter(taker, limits, events));
-        if entered.is_err() {
-            way_back.take(self, limits, events);
+        match self.place_one(&new, limits, events) {
+            Ok((rests, used)) => {
+                way_back.leave(self);
+                if used.0 {
+                    self.rematch(contract.period, limits, events);
+                }
+                Ok(rests)
+            }
+            Err(reject) => {
+                way_back.take(self, limits, events);
+                Err(reject)
+            }
         }
-        entered
+    }
+
+    /// Runs fill-or-kill orders over any contracts in their written order; all commit or none (MARKET section 4, Basket).
+    ///
+    /// # Errors
+    /// `FormBasket`, or what the first order was refused for that was.
+    pub fn basket<L: Limits>(
+        &mut self,
+        orders: &[NewOrder],
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), BasketRefused> {
+        if orders.is_empty() || orders.len() > Self::BASKET_MAX {
+            return Err(BasketRefused { at: 0, why: Reject::FormBasket });
+        }
+        if let Some(at) = orders.iter().position(|order| order.time_in_force != TimeInForce::FillOrKill) {
+            return Err(BasketRefused { at, why: Reject::FormBasket });
+        }
+        let way_back = WayBack::mark(self, limits, events);
+        let mut used = Vec::new();
+        for (at, order) in orders.iter().enumerate() {
+            match self.place_one(order, limits, events) {
+                Ok((_, edges)) => used.extend(edges.0.then_some(order.contract.period)),
+                Err(why) => {
+                    way_back.take(self, limits, events);
+                    return Err(BasketRefused { at, why });
+                }
+            }
+        }
+        way_back.leave(self);
+        used.sort_unstable();
+        used.dedup();
+        used.into_iter().for_each(|period| self.rematch(period, limits, events));
+        Ok(())
+    }
+
+    /// Sets what the edge above `child` may carry in a period, and re-matches what rests there. Trades that were made stay, also if
+    /// they are more than it may carry now.
+    ///
+    /// # Errors
+    /// `FormArea`, `FormEdge`, `FormCapacity`, `GateClosed`.
+    pub fn set_capacity<L: Limits>(
+        &mut self,
+        child: AreaId,
+        period: DeliveryPeriod,
+        up: Energy,
+        down: Energy,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        if child.0 >= self.areas() {
+            return Err(Reject::FormArea);
+        }
+        if self.network.edge(child).is_none() {
+            return Err(Reject::FormEdge);
+        }
+        if up.max(down) > Network::CAPACITY_MAX {
+            return Err(Reject::FormCapacity);
+        }
+        if self.period_gate(period) <= self.now {
+            return Err(Reject::GateClosed);
+        }
+        if self.calendar.find(period).is_none() && self.calendar.is_full() {
+            return Err(Reject::MatchBookFull);
+        }
+        let index = self.find_or_open(period);
+        let Some(grid) = &self.calendar.at(index).grid else { return Err(Reject::FormEdge) };
+        let edge = EdgeState { up, down, flow: grid.edge(child).flow };
+        self.change_edge(index, child, edge);
+        for direction in [Direction::Up, Direction::Down] {
+            let residual = edge.residual(direction);
+            if residual < 0 {
+                events.push(Event::Overload { child, period, direction, by: Energy(residual.unsigned_abs()) });
+            }
+        }
+        self.rematch(period, limits, events);
+        Ok(())
+    }
+
+    /// Opens a contract by command, whatever the time. One in no area, closed, or open already is left alone.
+    pub fn open(&mut self, contract: Contract) {
+        let is_open = self.rules.opens_at(contract) <= self.now || self.flags(contract).has(ContractFlags::OPENED);
+        if !is_open && !self.gate_is_closed(contract) {
+            self.flag_if_possible(contract, ContractFlags::OPENED);
+        }
+    }
+
+    /// Ends a contract's trading with other areas by command. One in no area, or that trades with no other area any more, is left alone.
+    pub fn close_cross_area(&mut self, contract: Contract) {
+        let is_over = self.rules.cross_area_gate_closes_at(contract.period) <= self.now
+            || self.flags(contract).has(ContractFlags::CROSS_CLOSED);
+        if !is_over {
+            self.flag_if_possible(contract, ContractFlags::CROSS_CLOSED);
+        }
     }
 
     /// Closes a contract's gate by command, whatever the time. A contract in no area, or closed already, is left alone.
     pub fn close(&mut self, contract: Contract) {
-        if contract.area.0 >= self.areas() || self.gate_is_closed(contract) {
-            return;
+        if !self.gate_is_closed(contract) {
+            self.flag_if_possible(contract, ContractFlags::CLOSED);
         }
-        let book = self.find_or_open_book(contract);
-        let entry = self.calendar.book_mut(book);
-        entry.closed = true;
-        let waiting = entry.orders > 0;
-        if waiting {
-            self.calendar.closing.insert(contract);
+    }
+
+    fn flag_if_possible(&mut self, contract: Contract, flag: u8) {
+        let has_record = self.calendar.find(contract.period).is_some();
+        if contract.area.0 < self.areas() && (has_record || !self.calendar.is_full()) {
+            self.flag(contract, flag);
         }
-        self.queue.clear();
-        self.journal.push(Undo::Closed(book));
-        self.note_change(book);
+    }
+
+    /// The edge above an area in a period; nothing where there is none.
+    pub fn edge(&self, child: AreaId, period: DeliveryPeriod) -> Option<EdgeState> {
+        self.network.edge(child)?;
+        let grid = self.calendar.get(period).and_then(|record| record.grid.as_ref());
+        Some(grid.map_or_else(|| crate::grid::Grid::untouched(&self.network, child), |grid| *grid.edge(child)))
     }
 
     /// Names the present state.
@@ -244,27 +421,39 @@ impl Engine {
         self.journal.forget(mark);
     }
 
-    fn check_form(&self, order: &NewOrder) -> Result<(), Reject> {
+    pub(crate) fn check_form(&self, order: &NewOrder) -> Result<(), Reject> {
         if order.contract.area.0 >= self.areas() {
             return Err(Reject::FormArea);
         }
         self.check_energy(order.energy)?;
         self.check_price(order.price)?;
         let never_rests = matches!(order.time_in_force, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill);
-        if order.post_only && never_rests { Err(Reject::FormFlags) } else { Ok(()) }
+        if order.post_only && never_rests {
+            return Err(Reject::FormFlags);
+        }
+        if !order.display.is_zero() {
+            let fits = !never_rests
+                && order.display < order.energy
+                && order.display.0.is_multiple_of(self.rules.lot)
+                && order.energy.0.div_ceil(order.display.0) <= NewOrder::CLIPS_MAX;
+            if !fits {
+                return Err(Reject::FormDisplay);
+            }
+        }
+        if order.preferences.partner == Some(order.account) { Err(Reject::FormPartner) } else { Ok(()) }
     }
 
-    fn check_energy(&self, energy: Energy) -> Result<(), Reject> {
+    pub(crate) fn check_energy(&self, energy: Energy) -> Result<(), Reject> {
         if energy.is_zero() {
             Err(Reject::FormZeroEnergy)
-        } else if !energy.0.is_multiple_of(self.rules.lot) {
+        } else if self.rules.lot != 1 && !energy.0.is_multiple_of(self.rules.lot) {
             Err(Reject::FormLot)
         } else {
             Ok(())
         }
     }
 
-    fn check_price(&self, price: Price) -> Result<(), Reject> {
+    pub(crate) fn check_price(&self, price: Price) -> Result<(), Reject> {
         if !(self.rules.price_min..=self.rules.price_max).contains(&price) {
             Err(Reject::FormPriceLimit)
         } else if price.0 % self.rules.tick != 0 {
@@ -274,10 +463,14 @@ impl Engine {
         }
     }
 
-    fn check_gate(&self, contract: Contract, until: LedgerTime) -> Result<(), Reject> {
-        if self.now < self.rules.opens_at(contract) {
+    pub(crate) fn check_gate(&self, contract: Contract, until: LedgerTime) -> Result<(), Reject> {
+        let (opens_at, gate, flags) = match self.calendar.get(contract.period) {
+            Some(period) => (period.opens_at, period.gate_closes_at, period.flags(contract.area)),
+            None => (self.rules.opens_at(contract), self.rules.gate_closes_at(contract), ContractFlags::default()),
+        };
+        if self.now < opens_at && !flags.has(ContractFlags::OPENED) {
             Err(Reject::GateNotOpen)
-        } else if self.gate_is_closed(contract) {
+        } else if gate <= self.now || flags.has(ContractFlags::CLOSED) {
             Err(Reject::GateClosed)
         } else if until <= self.now {
             Err(Reject::GateExpired)
@@ -286,10 +479,50 @@ impl Engine {
         }
     }
 
+    /// What a call phase asks of an order (MARKET section 5): that it can wait, and meets no own one.
+    fn check_call(&self, order: &NewOrder) -> Result<(), Reject> {
+        if !self.rules.auction_at_open || !self.is_calling(order.contract.period) {
+            return Ok(());
+        }
+        if matches!(order.time_in_force, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill) {
+            return Err(Reject::GateCallPhase);
+        }
+        if order.preferences.are_none(order.side) && self.crosses_own(order) {
+            return Err(Reject::MatchSelfCross);
+        }
+        Ok(())
+    }
+
+    fn crosses_own(&self, order: &NewOrder) -> bool {
+        let Some(period) = self.calendar.get(order.contract.period) else { return false };
+        let side = order.side.opposite();
+        let named = |key: u64| (order.account, order.contract.area, side, key);
+        let last = u64::from(turned(side, order.price)) << 32 | u64::from(u32::MAX);
+        let mut crossing = period.own.range(named(0)..=named(last));
+        if self.deadlines.any_due(self.now) {
+            // Some are over and not yet swept: they cross nobody any more.
+            let over: Vec<u64> = self
+                .deadlines
+                .due(self.now)
+                .map(|slot| self.slab.node(slot))
+                .filter(|node| node.account == order.account && node.standing.side() == side)
+                .filter(|node| self.calendar.at(node.standing.period()).period == order.contract.period)
+                .map(|node| node.key())
+                .collect();
+            return crossing.any(|(.., key)| !over.contains(key));
+        }
+        crossing.next().is_some()
+    }
+
+    pub(crate) fn flags(&self, contract: Contract) -> ContractFlags {
+        let area = usize::from(contract.area.0);
+        let book = self.calendar.get(contract.period).and_then(|period| period.areas.get(area));
+        book.map(|book| book.flags).unwrap_or_default()
+    }
+
     /// Whether the gate of a contract has come, by time or by command.
     pub(crate) fn gate_is_closed(&self, contract: Contract) -> bool {
-        self.rules.gate_closes_at(contract) <= self.now
-            || self.calendar.find_book(contract).is_some_and(|book| self.calendar.book(book).closed)
+        self.rules.gate_closes_at(contract) <= self.now || self.flags(contract).has(ContractFlags::CLOSED)
     }
 
     fn find_owned(&self, id: OrderId, meter: MeterId) -> Result<u32, Reject> {
@@ -300,104 +533,18 @@ impl Engine {
     fn shrink<L: Limits>(&mut self, slot: u32, by: Energy, limits: &mut L, events: &mut Vec<Event>) {
         let node = *self.slab.node(slot);
         let by = by.min(node.energy);
-        let terms = node.terms(self.calendar.book(node.book).contract);
-        if by == node.energy {
+        let remaining = node.energy - by;
+        let terms = node.terms(self.calendar.at(node.standing.period()).period);
+        if remaining.is_zero() {
             self.remove(slot);
         } else if !by.is_zero() {
-            self.take(slot, by);
+            let shown = self.slab.shown(slot);
+            self.take(slot, by, shown - shown.min(remaining));
         }
         if !by.is_zero() {
             limits.release(&terms, by);
         }
-        events.push(Event::Reduced { order: node.order_ref(slot), remaining: node.energy - by });
-    }
-
-    // The changes that everything above is made of. Each pushes its inverse; `rollback.rs` has the other half.
-
-    /// Puts the order last announced at the end of its queue, with the next priority number of its period.
-    pub(crate) fn rest(&mut self, contract: Contract, node: Node) -> u32 {
-        let book = self.find_or_open_book(contract);
-        let period = self.calendar.period_mut(self.calendar.book(book).period_index);
-        let priority = period.priorities;
-        period.priorities += 1;
-        period.orders += 1;
-        let slot = self.slab.insert(Node { priority, book, next: NIL, prev: NIL, ..node });
-        self.calendar.book_mut(book).append(&mut self.slab, slot);
-        if node.until != FOREVER {
-            self.deadlines.insert(node.until, slot);
-        }
-        self.journal.push(Undo::Rested(slot));
-        self.note_change(book);
-        slot
-    }
-
-    /// Takes an order out of its book, whatever is left of it.
-    pub(crate) fn remove(&mut self, slot: u32) -> (OrderTerms, Node) {
-        let node = *self.slab.node(slot);
-        let book = self.calendar.book_mut(node.book);
-        book.unlink(&mut self.slab, slot);
-        let Book { contract, period_index, orders, closed, .. } = *book;
-        if closed && orders == 0 {
-            self.calendar.closing.remove(&contract);
-        }
-        let period = self.calendar.period_mut(period_index);
-        period.orders -= 1;
-        let last = period.orders == 0;
-        if node.until != FOREVER {
-            self.deadlines.remove(node.until, slot);
-        }
-        self.slab.remove(slot);
-        self.journal.push(Undo::Removed { slot, node });
-        self.note_change(node.book);
-        if last && self.rules.gate_closes_at(contract) <= self.now {
-            self.forget_period(period_index);
-        }
-        (node.terms(contract), node)
-    }
-
-    /// Takes a part of an order's energy; the order stays.
-    pub(crate) fn take(&mut self, slot: u32, energy: Energy) {
-        let node = self.slab.node_mut(slot);
-        node.energy -= energy;
-        self.calendar.book_mut(node.book).shrink(node, energy);
-        self.journal.push(Undo::Taken { slot, energy });
-        let book = node.book;
-        self.note_change(book);
-    }
-
-    fn find_or_open_book(&mut self, contract: Contract) -> u32 {
-        if let Some(book) = self.calendar.find_book(contract) {
-            return book;
-        }
-        let period_index = self.calendar.find_period(contract.period).unwrap_or_else(|| {
-            let index = self.calendar.open_period(contract.period);
-            self.journal.push(Undo::PeriodOpened(index));
-            index
-        });
-        let book = self.calendar.open_book(period_index, contract.area);
-        self.journal.push(Undo::BookOpened(book));
-        book
-    }
-
-    /// Forgets the periods whose gate has come and in which nothing rests, so that memory does not grow with time.
-    fn forget_empty_periods(&mut self) {
-        while let Some(period) = self.first_spent_period() {
-            let index = self.calendar.find_period(period).expect("it was just found");
-            self.forget_period(index);
-        }
-    }
-
-    fn first_spent_period(&self) -> Option<DeliveryPeriod> {
-        self.calendar
-            .periods()
-            .take_while(|period| self.period_gate(period.period) <= self.now)
-            .find(|period| period.orders == 0)
-            .map(|period| period.period)
-    }
-
-    fn forget_period(&mut self, index: u32) {
-        let gone = self.calendar.drop_period(index);
-        self.journal.push(Undo::PeriodGone(Box::new(gone)));
+        events.push(Event::Reduced { order: node.order_ref(slot), remaining });
     }
 
     /// When the gates of a period close: at one time in all areas.

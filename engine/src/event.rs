@@ -118,6 +118,8 @@ pub enum ClearingCase {
     Exact,
     /// No energy was accepted here or in areas joined by flow.
     Empty,
+    /// The auction could not be held: the energies add up to more than can be cleared. Nothing traded.
+    Failed,
 }
 
 /// What became of a block order.

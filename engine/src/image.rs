@@ -2,14 +2,20 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::change::AtRest;
 use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
+use crate::digest::ContractFlags;
 use crate::engine::Engine;
 use crate::event::OrderRef;
+use crate::grid::Grid;
 use crate::limits::OrderTerms;
+use crate::market::EdgeState;
 use crate::network::Network;
-use crate::order::{OrderTag, Side};
+use crate::order::{EnergySources, NewBlock, OrderTag, Preferences, Side};
+use crate::period::Period;
+use crate::queue::Orders as _;
 use crate::rules::{MarketRules, RulesError};
-use crate::slab::{FOREVER, NIL, Node};
+use crate::slab::FOREVER;
 use crate::units::{Energy, LedgerTime, Price};
 
 /// Everything the engine knows, as plain data in canonical order.
@@ -19,6 +25,8 @@ pub struct EngineImage {
     pub now: u64,
     /// The delivery periods in use, ascending.
     pub periods: Vec<PeriodImage>,
+    /// The blocks that wait, in order of arrival.
+    pub blocks: Vec<BlockImage>,
 }
 
 /// One delivery period.
@@ -27,9 +35,26 @@ pub struct PeriodImage {
     /// Its number.
     pub period: u32,
     /// How many priority numbers have been given out in it.
-    pub priorities: u64,
-    /// The books in which something rests or which are closed by command, ascending by area.
+    pub priorities: u32,
+    /// Whether its opening auction was held, or none is to be.
+    pub auctioned: bool,
+    /// The edges that differ from the network's, ascending by the area below them.
+    pub edges: Vec<EdgeImage>,
+    /// The books in which something rests or about which something was said by command, ascending by area.
     pub books: Vec<BookImage>,
+}
+
+/// One edge in one period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct EdgeImage {
+    /// The area below it.
+    pub child: u16,
+    /// Its capacity up, in Wh.
+    pub up: u64,
+    /// Its capacity down, in Wh.
+    pub down: u64,
+    /// What flows, in Wh; up is positive.
+    pub flow: i64,
 }
 
 /// The book of one contract.
@@ -37,8 +62,8 @@ pub struct PeriodImage {
 pub struct BookImage {
     /// The delivery area.
     pub area: u16,
-    /// Closed by command.
-    pub closed: bool,
+    /// What was said by command: 1 closed, 2 closed to other areas, 4 opened.
+    pub flags: u8,
     /// The buying orders in price-time priority.
     pub bids: Vec<OrderImage>,
     /// The selling orders in price-time priority.
@@ -51,9 +76,13 @@ pub struct OrderImage {
     /// The caller's name.
     pub tag: u64,
     /// Its priority number in its period.
-    pub priority: u64,
+    pub priority: u32,
     /// What is still open, in Wh.
     pub energy: u64,
+    /// What of it shows, in Wh.
+    pub shown: u64,
+    /// How much a fresh clip shows, in Wh; zero where nothing is ever hidden.
+    pub display: u64,
     /// Ledger time at which it is over; [`u64::MAX`] for an order that rests until the gate.
     pub until: u64,
     /// Whose it is.
@@ -64,6 +93,31 @@ pub struct OrderImage {
     pub price: i32,
     /// Whether a replacement must not trade on entry either.
     pub post_only: bool,
+    /// The energy sources it accepts or delivers, as bits.
+    pub sources: u8,
+    /// The most edges to its counterpart.
+    pub max_edges: u16,
+    /// The only account it trades with.
+    pub partner: Option<u32>,
+}
+
+/// One waiting block order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct BlockImage {
+    /// The caller's name.
+    pub tag: u64,
+    /// Whose it is.
+    pub account: u32,
+    /// Which meter's.
+    pub meter: u32,
+    /// The delivery area.
+    pub area: u16,
+    /// Whether it sells.
+    pub sells: bool,
+    /// Its limit.
+    pub price: i32,
+    /// The energy of each period, in Wh.
+    pub energies: Vec<(u32, u64)>,
 }
 
 /// A resting order with all that is known about it.
@@ -81,6 +135,12 @@ pub struct RestingOrder {
     pub priority: u64,
     /// Whether it came in as post-only.
     pub post_only: bool,
+    /// What of it shows.
+    pub shown: Energy,
+    /// How much a fresh clip shows; zero where nothing is ever hidden.
+    pub display: Energy,
+    /// Whom it will trade with.
+    pub preferences: Preferences,
 }
 
 /// What is wrong with an image. Where a period is named, the fault lies in it.
@@ -107,6 +167,12 @@ pub enum ImageError {
     /// A priority number that was given out twice or never.
     #[error("period {0} has an order with a wrong priority number")]
     Priority(u32),
+    /// An edge that the network does not have, or with a capacity or flow that it cannot have.
+    #[error("period {0} has an edge that cannot be")]
+    Edge(u32),
+    /// A waiting block that could not have been taken in.
+    #[error("a block order waits that could not have been taken in")]
+    Block,
     /// A bid and an ask that should have met.
     #[error("period {0} has a bid and an ask that should have traded with each other")]
     Crossed(u32),
@@ -115,21 +181,26 @@ pub enum ImageError {
 impl Engine {
     /// Everything, as plain data.
     pub fn image(&self) -> EngineImage {
+        let side = |period: &Period, area, side| -> Vec<OrderImage> {
+            period.slots(&self.slab, area, side).into_iter().map(|slot| self.order_image(slot)).collect()
+        };
         let periods = self.calendar.periods().map(|period| PeriodImage {
             period: period.period.0,
             priorities: period.priorities,
-            books: self
-                .calendar
-                .telling_books(period)
-                .map(|book| BookImage {
-                    area: book.contract.area.0,
-                    closed: book.closed,
-                    bids: book.slots(&self.slab, Side::Buy).map(|slot| image_of(self.slab.node(slot))).collect(),
-                    asks: book.slots(&self.slab, Side::Sell).map(|slot| image_of(self.slab.node(slot))).collect(),
+            auctioned: period.auctioned,
+            edges: period.grid.iter().flat_map(|grid| grid.touched(&self.network)).map(edge_image).collect(),
+            books: period
+                .telling()
+                .map(|area| BookImage {
+                    area: area.0,
+                    flags: period.flags(area).0,
+                    bids: side(period, area, Side::Buy),
+                    asks: side(period, area, Side::Sell),
                 })
                 .collect(),
         });
-        EngineImage { now: self.now.0, periods: periods.collect() }
+        let blocks = self.blocks.iter().map(|(_, block)| block_image(block)).collect();
+        EngineImage { now: self.now.0, periods: periods.collect(), blocks }
     }
 
     /// An engine that goes on from an image exactly as the one it was taken of. Handles are new: [`Engine::resting`] tells them.
@@ -146,7 +217,15 @@ impl Engine {
             return Err(ImageError::Order(pair[1].period));
         }
         for period in &image.periods {
-            engine.restore_period(period)?;
+            engine.restore_period(period, &image.blocks)?;
+        }
+        image.blocks.iter().try_for_each(|block| engine.restore_block(block))?;
+        for period in &image.periods {
+            let named = DeliveryPeriod(period.period);
+            let index = engine.calendar.find(named).expect("it was just restored");
+            if !engine.is_calling(named) && engine.best_pair(index).is_some() {
+                return Err(ImageError::Crossed(period.period));
+            }
         }
         engine.journal.forget(engine.journal.end());
         Ok(engine)
@@ -155,9 +234,12 @@ impl Engine {
     /// All resting orders in canonical order: by period, area, bids before asks, price-time priority. This is how their keeper learns
     /// their handles after [`Engine::from_image`].
     pub fn resting(&self) -> impl Iterator<Item = RestingOrder> + '_ {
-        let books = self.calendar.periods().flat_map(|period| self.calendar.telling_books(period));
-        let slots = books.flat_map(|book| book.slots(&self.slab, Side::Buy).chain(book.slots(&self.slab, Side::Sell)));
-        slots.map(|slot| self.resting_at(slot))
+        self.calendar.periods().flat_map(move |period| {
+            period.telling().flat_map(move |area| {
+                let sides = [Side::Buy, Side::Sell].into_iter();
+                sides.flat_map(move |side| period.slots(&self.slab, area, side)).map(|slot| self.resting_at(slot))
+            })
+        })
     }
 
     /// The order of a handle, if it still rests.
@@ -165,43 +247,173 @@ impl Engine {
         self.slab.find(id).map(|slot| self.resting_at(slot))
     }
 
+    /// The blocks that wait, in order of arrival.
+    pub fn waiting_blocks(&self) -> impl Iterator<Item = &NewBlock> {
+        self.blocks.iter().map(|(_, block)| block)
+    }
+
     fn resting_at(&self, slot: u32) -> RestingOrder {
         let node = self.slab.node(slot);
+        let period = self.calendar.at(node.standing.period());
         RestingOrder {
             order: node.order_ref(slot),
-            terms: node.terms(self.calendar.book(node.book).contract),
+            terms: node.terms(period.period),
             remaining: node.energy,
             until: (node.until != FOREVER).then_some(node.until),
-            priority: node.priority,
-            post_only: node.post_only,
+            priority: u64::from(node.priority),
+            post_only: node.standing.post_only(),
+            shown: self.slab.shown(slot),
+            display: self.slab.hidden(slot).map_or(Energy::ZERO, |hidden| hidden.display),
+            preferences: period.preferences(node.standing),
         }
     }
 
-    fn restore_period(&mut self, image: &PeriodImage) -> Result<(), ImageError> {
-        check_period(&self.rules, self.areas(), self.now, image)?;
-        let period_index = self.calendar.open_period(DeliveryPeriod(image.period));
-        for book_image in &image.books {
-            let area = AreaId(book_image.area);
-            let book = self.calendar.open_book(period_index, area);
-            self.calendar.book_mut(book).closed = book_image.closed;
-            let contract = Contract { area, period: DeliveryPeriod(image.period) };
-            for (side, orders) in [(Side::Buy, &book_image.bids), (Side::Sell, &book_image.asks)] {
-                for order in orders {
-                    self.slab.announce();
-                    self.calendar.period_mut(period_index).priorities = order.priority;
-                    self.rest(contract, node_of(side, order));
-                }
+    fn order_image(&self, slot: u32) -> OrderImage {
+        let RestingOrder { order, terms, remaining, until, priority, post_only, shown, display, preferences } =
+            self.resting_at(slot);
+        OrderImage {
+            tag: order.tag.0,
+            priority: priority as u32,
+            energy: remaining.0,
+            shown: shown.0,
+            display: display.0,
+            until: until.unwrap_or(FOREVER).0,
+            account: order.account.0,
+            meter: order.meter.0,
+            price: terms.price.0,
+            post_only,
+            sources: preferences.sources.bits(),
+            max_edges: preferences.max_edges,
+            partner: preferences.partner.map(|partner| partner.0),
+        }
+    }
+
+    fn restore_period(&mut self, image: &PeriodImage, blocks: &[BlockImage]) -> Result<(), ImageError> {
+        let named = DeliveryPeriod(image.period);
+        check_period(&self.rules, self.areas(), self.now, image, blocks)?;
+        let index = self.find_or_open(named);
+        if image.auctioned {
+            self.set_auctioned(index);
+        } else if !self.rules.auction_at_open {
+            return Err(ImageError::Empty(image.period));
+        } else if self.calendar.at(index).auctioned {
+            // Its call has ended and its auction is due.
+            self.undo_auctioned(index);
+        }
+        self.restore_edges(index, image)?;
+        for book in &image.books {
+            self.restore_book(index, image.period, book)?;
+        }
+        self.calendar.at_mut(index).priorities = image.priorities;
+        Ok(())
+    }
+
+    fn restore_edges(&mut self, index: u32, image: &PeriodImage) -> Result<(), ImageError> {
+        let wrong = ImageError::Edge(image.period);
+        if image.edges.windows(2).any(|pair| pair[0].child >= pair[1].child) {
+            return Err(wrong);
+        }
+        for edge in &image.edges {
+            let child = AreaId(edge.child);
+            let state = EdgeState { up: Energy(edge.up), down: Energy(edge.down), flow: edge.flow };
+            let most = Network::CAPACITY_MAX;
+            let fits = state.up.max(state.down) <= most && edge.flow.unsigned_abs() <= most.0;
+            if self.network.edge(child).is_none() || !fits || state == Grid::untouched(&self.network, child) {
+                return Err(wrong);
             }
-            if book_image.closed && self.calendar.book(book).orders > 0 {
+            self.change_edge(index, child, state);
+        }
+        Ok(())
+    }
+
+    fn restore_book(&mut self, index: u32, period: u32, image: &BookImage) -> Result<(), ImageError> {
+        let area = AreaId(image.area);
+        let contract = self.calendar.at(index).contract(area);
+        for (side, orders) in [(Side::Buy, &image.bids), (Side::Sell, &image.asks)] {
+            for order in orders {
+                self.restore_order(index, contract, side, order).ok_or(ImageError::Form(period))?;
+            }
+        }
+        let flags = ContractFlags(image.flags);
+        if flags.any() {
+            self.flag(contract, image.flags);
+            if flags.has(ContractFlags::CLOSED) && self.calendar.at(index).areas[usize::from(area.0)].orders > 0 {
                 self.calendar.closing.insert(contract);
             }
         }
-        self.calendar.period_mut(period_index).priorities = image.priorities;
+        Ok(())
+    }
+
+    /// Puts an order back; nothing if it is not one that the market could have taken in.
+    fn restore_order(&mut self, index: u32, contract: Contract, side: Side, image: &OrderImage) -> Option<()> {
+        let preferences = Preferences {
+            sources: EnergySources::from_bits(image.sources)?,
+            max_edges: image.max_edges,
+            partner: image.partner.map(AccountId),
+        };
+        let (energy, shown, display) = (Energy(image.energy), Energy(image.shown), Energy(image.display));
+        let most = if display.is_zero() { energy } else { display.min(energy) };
+        let shows_right = if display.is_zero() { shown == most } else { !shown.is_zero() && shown <= most };
+        let is_own_partner = preferences.partner == Some(AccountId(image.account));
+        if !shows_right || is_own_partner || display.0 % self.rules.lot != 0 || shown.0 % self.rules.lot != 0 {
+            return None;
+        }
+        let terms = OrderTerms {
+            tag: OrderTag(image.tag),
+            account: AccountId(image.account),
+            meter: MeterId(image.meter),
+            contract,
+            side,
+            price: Price(image.price),
+        };
+        let until = LedgerTime(image.until);
+        let order = AtRest { terms, energy, until, post_only: image.post_only, display, preferences };
+        self.slab.announce();
+        self.calendar.at_mut(index).priorities = image.priority;
+        let slot = self.rest(&order);
+        let full = self.slab.shown(slot);
+        if shown != full {
+            self.take(slot, Energy::ZERO, full - shown);
+        }
+        Some(())
+    }
+
+    fn restore_block(&mut self, image: &BlockImage) -> Result<(), ImageError> {
+        let block = NewBlock {
+            tag: OrderTag(image.tag),
+            account: AccountId(image.account),
+            meter: MeterId(image.meter),
+            area: AreaId(image.area),
+            side: if image.sells { Side::Sell } else { Side::Buy },
+            price: Price(image.price),
+            energies: image.energies.iter().map(|&(period, energy)| (DeliveryPeriod(period), Energy(energy))).collect(),
+        };
+        let ascending = block.energies.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let fits = block.area.0 < self.areas()
+            && (1..=NewBlock::PERIODS_MAX).contains(&block.energies.len())
+            && ascending
+            && block.energy().is_some()
+            && block
+                .energies
+                .iter()
+                .all(|&(period, energy)| self.rules.energy_is_valid(energy) && self.calendar.find(period).is_some())
+            && self.rules.price_is_valid(block.price)
+            && self.blocks.find(block.tag).is_none();
+        if !fits {
+            return Err(ImageError::Block);
+        }
+        self.wait(block);
         Ok(())
     }
 }
 
-fn check_period(rules: &MarketRules, areas: u16, now: LedgerTime, image: &PeriodImage) -> Result<(), ImageError> {
+fn check_period(
+    rules: &MarketRules,
+    areas: u16,
+    now: LedgerTime,
+    image: &PeriodImage,
+    blocks: &[BlockImage],
+) -> Result<(), ImageError> {
     let period = image.period;
     if image.books.windows(2).any(|pair| pair[0].area >= pair[1].area) {
         return Err(ImageError::Order(period));
@@ -211,9 +423,12 @@ fn check_period(rules: &MarketRules, areas: u16, now: LedgerTime, image: &Period
     }
     let orders = || image.books.iter().flat_map(|book| book.bids.iter().chain(&book.asks));
     let over = rules.gate_closes_at(Contract { area: AreaId(0), period: DeliveryPeriod(period) }) <= now;
-    let says_nothing = |book: &BookImage| !book.closed && book.bids.is_empty() && book.asks.is_empty();
-    let empty = if over { orders().next().is_none() } else { image.priorities == 0 && image.books.is_empty() };
-    if empty || image.books.iter().any(says_nothing) {
+    let waits = orders().next().is_some()
+        || blocks.iter().any(|block| block.energies.iter().any(|&(named, _)| named == period));
+    let says_nothing = |book: &BookImage| book.flags == 0 && book.bids.is_empty() && book.asks.is_empty();
+    let known = ContractFlags::CLOSED | ContractFlags::CROSS_CLOSED | ContractFlags::OPENED;
+    let unknown_flags = |book: &BookImage| book.flags & !known != 0;
+    if (over && !waits) || image.books.iter().any(|book| says_nothing(book) || unknown_flags(book)) {
         return Err(ImageError::Empty(period));
     }
     let well_formed =
@@ -221,70 +436,31 @@ fn check_period(rules: &MarketRules, areas: u16, now: LedgerTime, image: &Period
     if !orders().all(well_formed) {
         return Err(ImageError::Form(period));
     }
-    let mut priorities: Vec<u64> = orders().map(|order| order.priority).collect();
+    let mut priorities: Vec<u32> = orders().map(|order| order.priority).collect();
     priorities.sort_unstable();
     let twice = priorities.windows(2).any(|pair| pair[0] == pair[1]);
     if twice || priorities.last().is_some_and(|&last| last >= image.priorities) {
         return Err(ImageError::Priority(period));
     }
-    for book in &image.books {
-        check_book(book, now, over, period)?;
-    }
-    Ok(())
+    let sorted = |book: &BookImage| {
+        book.bids.is_sorted_by_key(|order| (core::cmp::Reverse(order.price), order.priority))
+            && book.asks.is_sorted_by_key(|order| (order.price, order.priority))
+    };
+    if image.books.iter().all(sorted) { Ok(()) } else { Err(ImageError::Order(period)) }
 }
 
-fn check_book(book: &BookImage, now: LedgerTime, over: bool, period: u32) -> Result<(), ImageError> {
-    let bids_sorted = book.bids.is_sorted_by_key(|order| (core::cmp::Reverse(order.price), order.priority));
-    let asks_sorted = book.asks.is_sorted_by_key(|order| (order.price, order.priority));
-    if !bids_sorted || !asks_sorted {
-        return Err(ImageError::Order(period));
-    }
-    if !over && !book.closed && is_crossed(book, now) {
-        return Err(ImageError::Crossed(period));
-    }
-    Ok(())
+fn edge_image((child, edge): (AreaId, &EdgeState)) -> EdgeImage {
+    EdgeImage { child: child.0, up: edge.up.0, down: edge.down.0, flow: edge.flow }
 }
 
-/// Whether two orders of different accounts rest that would have traded (MARKET section 4: at rest there is no executable pair).
-fn is_crossed(book: &BookImage, now: LedgerTime) -> bool {
-    let alive = |order: &&OrderImage| order.until > now.0;
-    let mut asks = book.asks.iter().filter(alive);
-    let Some(best) = asks.next() else { return false };
-    // Whoever owns the best ask may only be crossed with itself, so the best ask of anybody else is all that matters besides.
-    let other = asks.find(|ask| ask.account != best.account);
-    book.bids.iter().filter(alive).any(|bid| {
-        let ask = if bid.account == best.account { other } else { Some(best) };
-        ask.is_some_and(|ask| bid.price >= ask.price)
-    })
-}
-
-fn image_of(node: &Node) -> OrderImage {
-    OrderImage {
-        tag: node.tag.0,
-        priority: node.priority,
-        energy: node.energy.0,
-        until: node.until.0,
-        account: node.account.0,
-        meter: node.meter.0,
-        price: node.price.0,
-        post_only: node.post_only,
-    }
-}
-
-fn node_of(side: Side, order: &OrderImage) -> Node {
-    Node {
-        tag: OrderTag(order.tag),
-        energy: Energy(order.energy),
-        until: LedgerTime(order.until),
-        priority: order.priority,
-        account: AccountId(order.account),
-        meter: MeterId(order.meter),
-        price: Price(order.price),
-        next: NIL,
-        prev: NIL,
-        book: NIL,
-        generation: 0,
-        side,
-        post_only: order.post_only,
+fn block_image(block: &NewBlock) -> BlockImage {
+    BlockImage {
+        tag: block.tag.0,
+        account: block.account.0,
+        meter: block.meter.0,
+        area: block.area.0,
+        sells: block.side == Side::Sell,
+        price: block.price.0,
+        energies: block.energies.iter().map(|&(period, energy)| (period.0, energy.0)).collect(),
     }
 }

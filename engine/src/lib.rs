@@ -74,26 +74,34 @@ pub use reject::Reject;
 pub use rules::{MarketRules, RulesError};
 pub use units::{Energy, LedgerTime, Money, Price};
 
-mod book;
+mod auctions;
+mod bilateral;
+mod blocks;
 mod calendar;
+mod change;
 mod contract_table;
 mod deadline;
 pub mod depth;
 mod digest;
 pub mod engine;
+mod grid;
 pub mod image;
 pub mod ingress;
 mod journal;
 mod matching;
-#[allow(dead_code, reason = "the books move in next")]
+mod period;
+mod publish;
 mod queue;
 pub mod reference;
-mod rollback;
+mod rematch;
+mod search;
 mod seqlock;
 mod slab;
 mod sweep;
 mod sync;
 pub mod top_of_book;
+mod tree;
+mod view;
 
 pub use depth::{Depth, DepthTable, DepthWriter};
 pub use engine::Engine;

@@ -1,6 +1,7 @@
 //! All that can be done to a market, as one trait: the engine and its slow twin are two answers to it.
 
 use crate::contract::{AreaId, Contract, DeliveryPeriod, MeterId};
+use crate::engine::Engine;
 use crate::event::Event;
 use crate::journal::Mark;
 use crate::limits::Limits;
@@ -230,4 +231,159 @@ pub trait Market {
     /// # Panics
     /// If `mark` was forgotten or rolled back.
     fn rollback(&mut self, mark: Mark);
+}
+
+/// Each command is the engine's own of the same name.
+impl Market for Engine {
+    fn now(&self) -> LedgerTime {
+        Self::now(self)
+    }
+
+    fn advance(&mut self, now: LedgerTime) {
+        Self::advance(self, now)
+    }
+
+    fn next_due(&self) -> Option<LedgerTime> {
+        Self::next_due(self)
+    }
+
+    fn sweep<L: Limits>(&mut self, max: usize, limits: &mut L, events: &mut Vec<Event>) -> usize {
+        Self::sweep(self, max, limits, events)
+    }
+
+    fn place<L: Limits>(
+        &mut self,
+        order: NewOrder,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<Option<OrderId>, Reject> {
+        Self::place(self, order, limits, events)
+    }
+
+    fn cancel<L: Limits>(
+        &mut self,
+        id: OrderId,
+        meter: MeterId,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        Self::cancel(self, id, meter, limits, events)
+    }
+
+    fn reduce<L: Limits>(
+        &mut self,
+        id: OrderId,
+        meter: MeterId,
+        by: Energy,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        Self::reduce(self, id, meter, by, limits, events)
+    }
+
+    fn replace<L: Limits>(
+        &mut self,
+        id: OrderId,
+        meter: MeterId,
+        price: Price,
+        energy: Energy,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<Option<OrderId>, Reject> {
+        Self::replace(self, id, meter, price, energy, limits, events)
+    }
+
+    fn basket<L: Limits>(
+        &mut self,
+        orders: &[NewOrder],
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), BasketRefused> {
+        Self::basket(self, orders, limits, events)
+    }
+
+    fn place_block<L: Limits>(
+        &mut self,
+        block: NewBlock,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        Self::place_block(self, block, limits, events)
+    }
+
+    fn cancel_block<L: Limits>(
+        &mut self,
+        tag: OrderTag,
+        meter: MeterId,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        Self::cancel_block(self, tag, meter, limits, events)
+    }
+
+    fn set_capacity<L: Limits>(
+        &mut self,
+        child: AreaId,
+        period: DeliveryPeriod,
+        up: Energy,
+        down: Energy,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        Self::set_capacity(self, child, period, up, down, limits, events)
+    }
+
+    fn auction<L: Limits>(&mut self, periods: &[DeliveryPeriod], limits: &mut L, events: &mut Vec<Event>) {
+        Self::auction(self, periods, limits, events)
+    }
+
+    fn pay_as_bid<L: Limits>(
+        &mut self,
+        contract: Contract,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        Self::pay_as_bid(self, contract, limits, events)
+    }
+
+    fn prearranged<L: Limits>(
+        &mut self,
+        trade: Prearranged,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        Self::prearranged(self, trade, limits, events)
+    }
+
+    fn open(&mut self, contract: Contract) {
+        Self::open(self, contract)
+    }
+
+    fn close_cross_area(&mut self, contract: Contract) {
+        Self::close_cross_area(self, contract)
+    }
+
+    fn close(&mut self, contract: Contract) {
+        Self::close(self, contract)
+    }
+
+    fn view(&self, contract: Contract, levels: usize) -> View {
+        Self::view(self, contract, levels)
+    }
+
+    fn edge(&self, child: AreaId, period: DeliveryPeriod) -> Option<EdgeState> {
+        Self::edge(self, child, period)
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        Self::digest(self)
+    }
+
+    fn mark(&mut self) -> Mark {
+        Self::mark(self)
+    }
+
+    fn rollback(&mut self, mark: Mark) {
+        Self::rollback(self, mark)
+    }
 }

@@ -1,68 +1,42 @@
-//! Continuous matching: an incoming order meets the resting ones (MARKET section 4).
+//! Continuous matching: an incoming order meets the resting ones, at home and across edges (MARKET section 4).
 
-use crate::book::rank;
+use crate::change::AtRest;
+use crate::contract::{AreaId, DeliveryPeriod};
 use crate::engine::Engine;
-use crate::slab::{NIL, Node};
-use crate::{
-    Energy, Event, LedgerTime, Limits, Mark, NewOrder, OrderId, OrderRef, OrderTerms, Price, Reject, TimeInForce,
-    Trade, TradeKind,
-};
+use crate::event::{Event, OrderRef, Trade, TradeKind};
+use crate::journal::Mark;
+use crate::limits::{Limits, OrderTerms};
+use crate::network::Direction;
+use crate::order::{NewOrder, OrderId, Side, TimeInForce};
+use crate::queue::Orders as _;
+use crate::reject::Reject;
+use crate::search::{Found, Passed, Seeker};
+use crate::slab::NIL;
+use crate::tree;
+use crate::units::{Energy, Money, Price};
 
 /// An order on its way in: form, gate and limits have let it through.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taker {
     pub(crate) id: OrderId,
-    pub(crate) terms: OrderTerms,
-    pub(crate) remaining: Energy,
-    pub(crate) until: LedgerTime,
+    pub(crate) order: AtRest,
     pub(crate) time_in_force: TimeInForce,
-    pub(crate) post_only: bool,
 }
 
 impl Taker {
-    pub(crate) fn new(order: &NewOrder, id: OrderId, until: LedgerTime) -> Self {
-        let NewOrder { tag, account, meter, contract, side, price, energy, time_in_force, post_only, .. } = *order;
-        let terms = OrderTerms { tag, account, meter, contract, side, price };
-        Self { id, terms, remaining: energy, until, time_in_force, post_only }
+    pub(crate) fn order_ref(&self) -> OrderRef {
+        let OrderTerms { tag, account, meter, .. } = self.order.terms;
+        OrderRef { id: self.id, tag, account, meter }
     }
 
-    /// The order `old`, which has these `terms`, at another price or with another energy.
-    pub(crate) fn replacing(old: &Node, terms: OrderTerms, price: Price, energy: Energy, id: OrderId) -> Self {
-        Self {
-            id,
-            terms: OrderTerms { price, ..terms },
-            remaining: energy,
-            until: old.until,
-            time_in_force: TimeInForce::GoodTillTime(old.until),
-            post_only: old.post_only,
-        }
-    }
-
-    fn order_ref(&self) -> OrderRef {
-        OrderRef { id: self.id, tag: self.terms.tag, account: self.terms.account, meter: self.terms.meter }
-    }
-
-    fn at_rest(&self) -> Node {
-        let OrderTerms { tag, account, meter, side, price, .. } = self.terms;
-        Node {
-            tag,
-            energy: self.remaining,
-            until: self.until,
-            priority: 0,
-            account,
-            meter,
-            price,
-            next: NIL,
-            prev: NIL,
-            book: NIL,
-            generation: 0,
-            side,
-            post_only: self.post_only,
-        }
+    fn seeker(&self) -> Seeker {
+        let AtRest { terms, preferences, .. } = self.order;
+        Seeker { side: terms.side, account: terms.account, area: terms.contract.area, price: terms.price, preferences }
     }
 }
 
-/// Where everything stood before an order that may yet be refused.
+/// Where everything stood before a command that may yet be refused.
+#[derive(Debug)]
 pub(crate) struct WayBack<M> {
     mark: Mark,
     limits: M,
@@ -70,38 +44,40 @@ pub(crate) struct WayBack<M> {
 }
 
 impl<M: Copy> WayBack<M> {
-    pub(crate) fn mark<L: Limits<Mark = M>>(engine: &Engine, limits: &L, events: &[Event]) -> Self {
-        Self { mark: engine.mark(), limits: limits.mark(), events: events.len() }
+    pub(crate) fn mark<L: Limits<Mark = M>>(engine: &mut Engine, limits: &L, events: &[Event]) -> Self {
+        Self { mark: engine.journal.hold(), limits: limits.mark(), events: events.len() }
     }
 
+    /// The command is refused: everything is as it was.
     pub(crate) fn take<L: Limits<Mark = M>>(self, engine: &mut Engine, limits: &mut L, events: &mut Vec<Event>) {
         engine.rollback(self.mark);
         limits.rollback(self.limits);
         events.truncate(self.events);
+        engine.journal.let_go();
+    }
+
+    /// The command was carried out.
+    pub(crate) fn leave(self, engine: &mut Engine) {
+        engine.journal.let_go();
     }
 }
 
-/// How far an incoming order has looked into the other side: what lies before it was used up or passed over.
-#[derive(Clone, Copy, Debug)]
-struct Cursor {
-    /// Levels from the best one.
-    depth: usize,
-    /// The order to look at next in that level; [`NIL`] for its oldest.
-    next: u32,
-}
+/// The edges that a command's trades have used, so far as re-matching has to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UsedEdges(pub(crate) bool);
 
-impl Cursor {
-    const START: Self = Self { depth: 0, next: NIL };
-
-    /// Steps over an order that is about to be removed.
-    fn pass(&mut self, node: &Node) {
-        let last_of_level = node.next == NIL;
-        let level_stays = node.prev != NIL;
-        self.next = node.next;
-        if last_of_level && level_stays {
-            self.depth += 1;
-        }
-    }
+/// Two orders that are about to trade, of which the maker rests.
+pub(crate) struct Meeting {
+    pub(crate) maker: u32,
+    /// The taker's slot if it rests too, or [`NIL`].
+    pub(crate) taker_slot: u32,
+    pub(crate) taker: OrderRef,
+    pub(crate) taker_terms: OrderTerms,
+    pub(crate) energy: Energy,
+    pub(crate) taker_remaining: Energy,
+    pub(crate) kind: TradeKind,
+    /// The price both get instead of the maker's limit: that of the bid in a pay-as-bid round.
+    pub(crate) price: Option<Price>,
 }
 
 impl Engine {
@@ -112,91 +88,236 @@ impl Engine {
         mut taker: Taker,
         limits: &mut L,
         events: &mut Vec<Event>,
-    ) -> Result<Option<OrderId>, Reject> {
-        if taker.post_only && self.would_trade(&taker) {
-            return Err(Reject::MatchPostOnly);
+    ) -> Result<(Option<OrderId>, UsedEdges), Reject> {
+        let contract = taker.order.terms.contract;
+        let mut used = UsedEdges::default();
+        if !self.is_calling(contract.period)
+            && let Some(index) = self.calendar.find(contract.period)
+        {
+            if taker.order.post_only && self.best_counter(index, &taker.seeker(), &mut Passed::default()).is_some() {
+                return Err(Reject::MatchPostOnly);
+            }
+            used = self.trade(index, &mut taker, limits, events);
         }
-        self.trade(&mut taker, limits, events);
-        let (order, remaining) = (taker.order_ref(), taker.remaining);
+        let (order, remaining) = (taker.order_ref(), taker.order.energy);
         if remaining.is_zero() {
-            return Ok(None);
+            return Ok((None, used));
         }
         match taker.time_in_force {
             TimeInForce::FillOrKill => Err(Reject::MatchFillOrKill),
             TimeInForce::ImmediateOrCancel => {
-                limits.release(&taker.terms, remaining);
+                limits.release(&taker.order.terms, remaining);
                 events.push(Event::Dropped { order, remaining });
-                Ok(None)
+                Ok((None, used))
             }
             TimeInForce::GoodTillGate | TimeInForce::GoodTillTime(_) => {
-                self.rest(taker.terms.contract, taker.at_rest());
+                self.rest(&taker.order);
                 events.push(Event::Rested { order, remaining });
-                Ok(Some(taker.id))
+                Ok((Some(taker.id), used))
             }
         }
-    }
-
-    fn would_trade(&self, taker: &Taker) -> bool {
-        let mut cursor = Cursor::START;
-        let book = self.calendar.find_book(taker.terms.contract);
-        book.is_some_and(|book| self.best_counter(book, taker, &mut cursor).is_some())
     }
 
     /// MARKET section 4, steps 3 to 6: the best counter-order at its own limit, until nothing is left or no candidate is.
-    fn trade<L: Limits>(&mut self, taker: &mut Taker, limits: &mut L, events: &mut Vec<Event>) {
-        let Some(book) = self.calendar.find_book(taker.terms.contract) else { return };
-        let mut cursor = Cursor::START;
-        while !taker.remaining.is_zero() {
-            let Some(slot) = self.best_counter(book, taker, &mut cursor) else { return };
-            let maker = *self.slab.node(slot);
-            let energy = maker.energy.min(taker.remaining);
-            if energy == maker.energy {
-                cursor.pass(&maker);
-                self.remove(slot);
-            } else {
-                self.take(slot, energy);
+    fn trade<L: Limits>(
+        &mut self,
+        index: u32,
+        taker: &mut Taker,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> UsedEdges {
+        let seeker = taker.seeker();
+        let mut used = UsedEdges::default();
+        let mut passed = Passed::default();
+        while !taker.order.energy.is_zero() {
+            let Some(Found { slot, key }) = self.best_counter(index, &seeker, &mut passed) else { break };
+            let shown = self.slab.shown(slot);
+            let mut energy = taker.order.energy.min(shown);
+            if tree::edges(key) > 0 {
+                let maker = self.slab.node(slot).standing.area();
+                let (from, to) = if seeker.side == Side::Buy { (maker, seeker.area) } else { (seeker.area, maker) };
+                energy = energy.min(self.reachable(index, from, to));
+                used.0 = true;
             }
-            taker.remaining -= energy;
-            let contract = taker.terms.contract;
-            limits.fill(&maker.terms(contract), energy, maker.price);
-            limits.fill(&taker.terms, energy, maker.price);
-            events.push(Event::Trade(Trade {
-                period: contract.period,
-                maker_area: contract.area,
-                taker_area: contract.area,
-                taker_side: taker.terms.side,
-                kind: TradeKind::Continuous,
-                maker: maker.order_ref(slot),
+            taker.order.energy -= energy;
+            if energy == shown && self.slab.node(slot).standing.hides() {
+                passed.forget();
+            }
+            let meeting = Meeting {
+                maker: slot,
+                taker_slot: NIL,
                 taker: taker.order_ref(),
-                price: maker.price,
-                fee: Price(0),
+                taker_terms: taker.order.terms,
                 energy,
-                maker_remaining: maker.energy - energy,
-                taker_remaining: taker.remaining,
-            }));
+                taker_remaining: taker.order.energy,
+                kind: TradeKind::Continuous,
+                price: None,
+            };
+            self.meet(index, &meeting, limits, events);
+        }
+        used
+    }
+
+    /// Books a trade: what it takes out of the resting orders, what it moves on the edges, what it tells the limits.
+    pub(crate) fn meet<L: Limits>(&mut self, index: u32, meeting: &Meeting, limits: &mut L, events: &mut Vec<Event>) {
+        let Meeting { maker, taker_slot, taker, taker_terms, energy, taker_remaining, kind, .. } = *meeting;
+        let period = self.calendar.at(index).period;
+        let node = *self.slab.node(maker);
+        let maker_terms = node.terms(period);
+        let maker_ref = node.order_ref(maker);
+        let maker_remaining = node.energy - energy;
+        let (seller, buyer) = match taker_terms.side {
+            Side::Buy => (maker_terms.contract.area, taker_terms.contract.area),
+            Side::Sell => (taker_terms.contract.area, maker_terms.contract.area),
+        };
+        let fee = if seller == buyer { Price(0) } else { self.shift_flow(index, seller, buyer, energy) };
+        let price = meeting.price.unwrap_or(maker_terms.price);
+        let trade = Trade {
+            period,
+            maker_area: maker_terms.contract.area,
+            taker_area: taker_terms.contract.area,
+            taker_side: taker_terms.side,
+            kind,
+            maker: maker_ref,
+            taker,
+            price,
+            fee,
+            energy,
+            maker_remaining,
+            taker_remaining,
+        };
+        limits.fill(&maker_terms, energy, price);
+        limits.fill(&taker_terms, energy, trade.price_of(taker_terms.side));
+        if seller != buyer {
+            self.collect_fees(period, seller, buyer, energy, limits);
+        }
+        events.push(Event::Trade(trade));
+        self.use_up(maker, energy, kind);
+        if taker_slot != NIL {
+            self.use_up(taker_slot, energy, kind);
         }
     }
 
-    /// The next counter-order in price-time priority that the taker can really trade with: not one of the same account, not one
-    /// whose time is over. (All orders of a book share its gate, which was tested when the taker came in.)
-    ///
-    /// Everything that decides who meets whom is here and nowhere else.
-    fn best_counter(&self, book: u32, taker: &Taker, cursor: &mut Cursor) -> Option<u32> {
-        let side = taker.terms.side.opposite();
-        let limit = rank(side, taker.terms.price);
-        let levels = self.calendar.book(book).levels(side);
-        while let Some(level) = levels.iter().nth_back(cursor.depth).filter(|level| level.rank >= limit) {
-            let mut slot = if cursor.next == NIL { level.head } else { cursor.next };
-            while slot != NIL {
-                let node = self.slab.node(slot);
-                if node.account != taker.terms.account && node.until > self.now {
-                    cursor.next = slot;
-                    return Some(slot);
-                }
-                slot = node.next;
-            }
-            *cursor = Cursor { depth: cursor.depth + 1, next: NIL };
+    /// Takes traded energy out of a resting order. In the continuous book it comes out of the shown clip, elsewhere out of all of it.
+    fn use_up(&mut self, slot: u32, energy: Energy, kind: TradeKind) {
+        let open = self.slab.node(slot).energy;
+        if energy == open {
+            self.remove(slot);
+            return;
         }
-        None
+        let shown = self.slab.shown(slot);
+        match kind {
+            TradeKind::Continuous => {
+                self.take(slot, energy, energy);
+                if energy == shown {
+                    self.refresh_clip(slot);
+                }
+            }
+            TradeKind::PayAsBid | TradeKind::Prearranged => self.take_keeping_place(slot, energy),
+        }
+    }
+
+    /// Takes energy out of an order that keeps its place: its clip is filled up again out of the reserve.
+    pub(crate) fn take_keeping_place(&mut self, slot: u32, energy: Energy) {
+        let open = self.slab.node(slot).energy;
+        let (shown, display) = match self.slab.hidden(slot) {
+            Some(hidden) => (hidden.shown, hidden.display),
+            None => (open, open),
+        };
+        let left = display.min(open - energy);
+        if left <= shown {
+            self.take(slot, energy, shown - left);
+        } else {
+            self.take(slot, energy, Energy::ZERO);
+            self.show_more(slot, left - shown);
+        }
+    }
+
+    /// What may still flow between two areas (MARKET section 4, step 2).
+    pub(crate) fn reachable(&self, index: u32, from: AreaId, to: AreaId) -> Energy {
+        let Some(grid) = &self.calendar.at(index).grid else { return Energy::ZERO };
+        let mut room = u64::MAX;
+        self.along(from, to, |child, direction| room = room.min(grid.room(child, direction)));
+        Energy(room)
+    }
+
+    /// Moves energy over the edges between two areas, and tells the fee per kWh of all of them together.
+    pub(crate) fn shift_flow(&mut self, index: u32, from: AreaId, to: AreaId, energy: Energy) -> Price {
+        let mut fee = 0;
+        let mut way = core::mem::take(&mut self.way);
+        way.clear();
+        self.along(from, to, |child, direction| way.push((child, direction)));
+        for &(child, direction) in &way {
+            fee += self.network.edge(child).map_or(0, |edge| edge.fee(direction).0);
+            let Some(grid) = &self.calendar.at(index).grid else { continue };
+            let mut edge = *grid.edge(child);
+            // What flows is at most the room, which is below 2^62: NetworkError::Capacity, Reject::FormCapacity.
+            let energy = energy.0.cast_signed();
+            edge.flow += if direction == Direction::Up { energy } else { -energy };
+            self.change_edge(index, child, edge);
+        }
+        self.way = way;
+        Price(fee)
+    }
+
+    /// Tells the limits what the operators of the edges between two areas get.
+    pub(crate) fn collect_fees<L: Limits>(
+        &self,
+        period: DeliveryPeriod,
+        from: AreaId,
+        to: AreaId,
+        energy: Energy,
+        limits: &mut L,
+    ) {
+        self.along(from, to, |child, direction| {
+            let fee = self.network.edge(child).map_or(Price(0), |edge| edge.fee(direction));
+            limits.collect(child, period, fee.times(energy), Money::ZERO);
+        });
+    }
+
+    /// Visits the edges that energy crosses on its way between two areas of one tree, in the order of the way.
+    pub(crate) fn along(&self, from: AreaId, to: AreaId, mut visit: impl FnMut(AreaId, Direction)) {
+        let network = &self.network;
+        let mut top = (from, to);
+        while top.0 != top.1 {
+            let side = if network.depth(top.0) >= network.depth(top.1) { &mut top.0 } else { &mut top.1 };
+            let Some(edge) = network.edge(*side) else { return };
+            *side = edge.parent;
+        }
+        let mut area = from;
+        while area != top.0 {
+            let Some(edge) = network.edge(area) else { return };
+            visit(area, Direction::Up);
+            area = edge.parent;
+        }
+        // Downwards the way is known from its end only: it is short, so each step looks for its edge from there.
+        let mut reached = top.0;
+        while reached != to {
+            let mut child = to;
+            while let Some(edge) = network.edge(child) {
+                if edge.parent == reached {
+                    break;
+                }
+                child = edge.parent;
+            }
+            visit(child, Direction::Down);
+            reached = child;
+        }
+    }
+
+    /// Whether a period is in its call phase: orders are collected and nothing trades.
+    pub(crate) fn is_calling(&self, period: DeliveryPeriod) -> bool {
+        self.rules.auction_at_open
+            && match self.calendar.get(period) {
+                Some(record) => !record.auctioned,
+                None => self.now < self.rules.call_ends_at(period),
+            }
+    }
+}
+
+impl NewOrder {
+    pub(crate) fn terms(&self) -> OrderTerms {
+        let Self { tag, account, meter, contract, side, price, .. } = *self;
+        OrderTerms { tag, account, meter, contract, side, price }
     }
 }

@@ -1,43 +1,105 @@
-//! Where resting orders lie: a slab of equal nodes, linked into their books by index.
+//! Where resting orders lie: a slab of equal nodes, queued by index.
 
-use crate::contract::{AccountId, Contract, MeterId};
+use std::collections::BTreeMap;
+
+use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::event::OrderRef;
 use crate::limits::OrderTerms;
 use crate::order::{OrderId, OrderTag, Side};
+use crate::queue::Orders;
 use crate::units::{Energy, LedgerTime, Price};
 
-/// No node, no book.
+/// No node, no period.
 pub(crate) const NIL: u32 = u32::MAX;
 
 /// The `until` of an order without one. [`crate::Engine::advance`] never reaches it.
 pub(crate) const FOREVER: LedgerTime = LedgerTime(u64::MAX);
 
+/// Which queue an order stands in, packed into one word: where its period lies in the calendar, its class of preferences there, its area
+/// and its side; and two facts about the order that had room besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing(u64);
+
+impl Standing {
+    const PERIOD_BITS: u32 = 24;
+    const CLASS_BITS: u32 = 20;
+    const AREA_AT: u32 = Self::PERIOD_BITS + Self::CLASS_BITS;
+    const SELL: u64 = 1 << 60;
+    const POST_ONLY: u64 = 1 << 61;
+    const HIDDEN: u64 = 1 << 62;
+    /// How many periods can have a record at one time.
+    pub(crate) const PERIODS_MAX: usize = 1 << Self::PERIOD_BITS;
+    /// How many classes of preferences can be in use on one side of one period.
+    pub(crate) const CLASSES_MAX: usize = 1 << Self::CLASS_BITS;
+
+    pub(crate) fn new(period: u32, class: u32, area: AreaId, side: Side) -> Self {
+        let place = u64::from(period) | u64::from(class) << Self::PERIOD_BITS | u64::from(area.0) << Self::AREA_AT;
+        Self(if side == Side::Sell { place | Self::SELL } else { place })
+    }
+
+    pub(crate) fn with_flags(self, post_only: bool, hidden: bool) -> Self {
+        let post_only = if post_only { Self::POST_ONLY } else { 0 };
+        let hidden = if hidden { Self::HIDDEN } else { 0 };
+        Self((self.0 & !(Self::POST_ONLY | Self::HIDDEN)) | post_only | hidden)
+    }
+
+    pub(crate) fn period(self) -> u32 {
+        (self.0 & ((1 << Self::PERIOD_BITS) - 1)) as u32
+    }
+
+    pub(crate) fn class(self) -> u32 {
+        ((self.0 >> Self::PERIOD_BITS) & ((1 << Self::CLASS_BITS) - 1)) as u32
+    }
+
+    pub(crate) fn area(self) -> AreaId {
+        AreaId((self.0 >> Self::AREA_AT) as u16)
+    }
+
+    pub(crate) fn side(self) -> Side {
+        if self.0 & Self::SELL == 0 { Side::Buy } else { Side::Sell }
+    }
+
+    pub(crate) fn post_only(self) -> bool {
+        self.0 & Self::POST_ONLY != 0
+    }
+
+    /// Whether a part of the order may be hidden: [`OrderSlab::hidden`] then says which.
+    pub(crate) fn hides(self) -> bool {
+        self.0 & Self::HIDDEN != 0
+    }
+}
+
 /// One resting order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     pub(crate) tag: OrderTag,
-    /// What is still open.
+    /// What is still open, hidden reserve included.
     pub(crate) energy: Energy,
     /// [`FOREVER`] for an order that rests until the gate.
     pub(crate) until: LedgerTime,
-    /// Counted per delivery period, over all areas (MARKET section 4).
-    pub(crate) priority: u64,
+    pub(crate) standing: Standing,
     pub(crate) account: AccountId,
     pub(crate) meter: MeterId,
     pub(crate) price: Price,
-    /// The order behind this one at the same price.
+    /// Counted per delivery period, over all areas (MARKET section 4).
+    pub(crate) priority: u32,
+    /// The order behind this one at the same price; the queue's own.
     pub(crate) next: u32,
-    /// The order before this one at the same price.
+    /// The order before this one at the same price; the queue's own.
     pub(crate) prev: u32,
-    pub(crate) book: u32,
     /// Tells the orders apart that lie here one after another; zero where none lies.
     pub(crate) generation: u32,
-    pub(crate) side: Side,
-    pub(crate) post_only: bool,
 }
 
 // A node is one cache line: an order costs one miss, not two.
 const _: () = assert!(size_of::<Node>() == 64);
+
+impl Default for Node {
+    /// A slot in which no order lies.
+    fn default() -> Self {
+        VACANT
+    }
+}
 
 impl Node {
     /// How events name the order, given where it lies.
@@ -46,10 +108,48 @@ impl Node {
     }
 
     /// What its reservation depends on.
-    pub(crate) fn terms(&self, contract: Contract) -> OrderTerms {
-        let Self { tag, account, meter, side, price, .. } = *self;
-        OrderTerms { tag, account, meter, contract, side, price }
+    pub(crate) fn terms(&self, period: DeliveryPeriod) -> OrderTerms {
+        let Self { tag, account, meter, price, standing, .. } = *self;
+        let contract = Contract { period, area: standing.area() };
+        OrderTerms { tag, account, meter, contract, side: standing.side(), price }
     }
+
+    /// Its place in its queue.
+    pub(crate) fn key(&self) -> u64 {
+        queue_key(self.standing.side(), self.price, self.priority)
+    }
+}
+
+/// Price and priority in one number: the lower the earlier, on both sides. High half: the price, turned; low half: the priority number.
+pub(crate) fn queue_key(side: Side, price: Price, priority: u32) -> u64 {
+    u64::from(turned(side, price)) << 32 | u64::from(priority)
+}
+
+/// A price as a number of which less is better for the other side. (The complement turns the order round and exists for every price.)
+pub(crate) fn turned(side: Side, price: Price) -> u32 {
+    let biased = price.0.cast_unsigned() ^ (1 << 31);
+    match side {
+        Side::Buy => !biased,
+        Side::Sell => biased,
+    }
+}
+
+/// The price of a turned price.
+pub(crate) fn price_of(side: Side, turned: u32) -> Price {
+    let biased = match side {
+        Side::Buy => !turned,
+        Side::Sell => turned,
+    };
+    Price((biased ^ (1 << 31)).cast_signed())
+}
+
+/// What an order with a hidden reserve shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hidden {
+    /// The size of a fresh clip.
+    pub(crate) display: Energy,
+    /// What is left of the present one.
+    pub(crate) shown: Energy,
 }
 
 /// All resting orders of all books.
@@ -63,27 +163,27 @@ pub(crate) struct OrderSlab {
     free: Vec<u32>,
     spare: u32,
     births: u32,
+    /// Few orders hide something; those that do are kept here by slot.
+    hidden: BTreeMap<u32, Hidden>,
 }
 
 const VACANT: Node = Node {
     tag: OrderTag(0),
     energy: Energy::ZERO,
     until: FOREVER,
-    priority: 0,
+    standing: Standing(0),
     account: AccountId(0),
     meter: MeterId(0),
     price: Price(0),
+    priority: 0,
     next: NIL,
     prev: NIL,
-    book: NIL,
     generation: 0,
-    side: Side::Buy,
-    post_only: false,
 };
 
 impl OrderSlab {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![VACANT], free: Vec::new(), spare: 0, births: 0 }
+        Self { nodes: vec![VACANT], free: Vec::new(), spare: 0, births: 0, hidden: BTreeMap::new() }
     }
 
     /// The handle of the order on its way in. It becomes real with [`OrderSlab::insert`].
@@ -136,6 +236,45 @@ impl OrderSlab {
 
     pub(crate) fn node_mut(&mut self, slot: u32) -> &mut Node {
         &mut self.nodes[slot as usize]
+    }
+
+    /// What an order shows and hides; nothing if it shows everything.
+    pub(crate) fn hidden(&self, slot: u32) -> Option<Hidden> {
+        if self.nodes[slot as usize].standing.hides() { self.hidden.get(&slot).copied() } else { None }
+    }
+
+    /// Sets what an order shows, and tells what was set before.
+    pub(crate) fn set_hidden(&mut self, slot: u32, hidden: Option<Hidden>) -> Option<Hidden> {
+        match hidden {
+            Some(hidden) => self.hidden.insert(slot, hidden),
+            None => self.hidden.remove(&slot),
+        }
+    }
+}
+
+impl Orders for OrderSlab {
+    fn key(&self, slot: u32) -> u64 {
+        self.node(slot).key()
+    }
+
+    fn shown(&self, slot: u32) -> Energy {
+        self.hidden(slot).map_or(self.node(slot).energy, |hidden| hidden.shown)
+    }
+
+    fn next(&self, slot: u32) -> u32 {
+        self.node(slot).next
+    }
+
+    fn prev(&self, slot: u32) -> u32 {
+        self.node(slot).prev
+    }
+
+    fn set_next(&mut self, slot: u32, next: u32) {
+        self.node_mut(slot).next = next;
+    }
+
+    fn set_prev(&mut self, slot: u32, prev: u32) {
+        self.node_mut(slot).prev = prev;
     }
 }
 
@@ -190,5 +329,34 @@ mod tests {
     fn the_handle_of_nothing_is_found_nowhere() {
         assert_eq!(OrderSlab::new().find(OrderId(0)), None);
         assert_eq!(OrderSlab::new().find(OrderId(u64::MAX)), None);
+    }
+
+    #[test]
+    fn a_standing_gives_back_what_it_was_made_of_at_every_extreme() {
+        for (period, class, area, side) in [
+            (0, 0, 0, Side::Buy),
+            ((1 << 24) - 1, (1 << 20) - 1, u16::MAX, Side::Sell),
+            (5, 0, u16::MAX, Side::Buy),
+            (0, 7, 0, Side::Sell),
+        ] {
+            let standing = Standing::new(period, class, AreaId(area), side).with_flags(true, false);
+            assert_eq!((standing.period(), standing.class()), (period, class));
+            assert_eq!((standing.area(), standing.side()), (AreaId(area), side));
+            assert!(standing.post_only() && !standing.hides());
+        }
+    }
+
+    #[test]
+    fn a_better_price_then_an_earlier_order_has_the_lower_key_on_both_sides() {
+        let prices = [i32::MIN, -10, -1, 0, 1, 10, i32::MAX];
+        for pair in prices.windows(2) {
+            let (low, high) = (Price(pair[0]), Price(pair[1]));
+            assert!(queue_key(Side::Sell, low, 9) < queue_key(Side::Sell, high, 0));
+            assert!(queue_key(Side::Buy, high, 9) < queue_key(Side::Buy, low, 0));
+            assert!(queue_key(Side::Buy, low, 1) < queue_key(Side::Buy, low, 2));
+            for side in [Side::Buy, Side::Sell] {
+                assert_eq!(price_of(side, turned(side, low)), low);
+            }
+        }
     }
 }

@@ -1,35 +1,81 @@
-//! Removing what is over, slice by slice (MARKET section 4, Time).
+//! Doing what time has made due, slice by slice (MARKET sections 2 and 4, Time).
 
-use crate::contract::{AreaId, Contract};
+use crate::contract::{AreaId, Contract, DeliveryPeriod};
 use crate::deadline::{Due, Sweeping};
 use crate::engine::Engine;
 use crate::event::{Event, Expiry};
 use crate::limits::Limits;
-use crate::order::Side;
+use crate::order::{NewBlock, Side};
 use crate::units::LedgerTime;
 
 impl Engine {
     /// The next ledger time at which there will be something to [`Engine::sweep`]; at or before `now` if there is something already.
     pub fn next_due(&self) -> Option<LedgerTime> {
-        if !self.calendar.closing.is_empty() {
+        if !self.calendar.closing.is_empty() || self.blocks.iter().any(|(_, block)| self.is_shut_out(block)) {
             return Some(self.now);
         }
-        let first_gate = self.calendar.periods().find(|period| period.orders > 0).map(|p| self.period_gate(p.period));
-        // The end of time is not a gate: it is never reached.
-        let first_gate = first_gate.filter(|gate| gate.0 < u64::MAX);
-        [self.deadlines.first(), first_gate].into_iter().flatten().min()
+        let waits = |period: &&crate::period::Period| period.orders > 0 || period.blocks > 0;
+        let first_gate = self.calendar.periods().find(waits).map(|period| period.gate_closes_at);
+        let auction = self.first_call().map(|period| self.rules.call_ends_at(period));
+        let next = [self.deadlines.first(), first_gate, auction].into_iter().flatten().min();
+        // The end of time is never reached.
+        next.filter(|due| due.0 < u64::MAX)
     }
 
-    /// Removes up to `max` orders that are over, first those whose `until` has come, then those of closed gates, in the order
-    /// period, area, priority; tells how many. Fewer than `max` means that nothing is left to sweep.
+    /// Does up to `max` pieces of what is due, and tells how many: orders whose `until` has come leave, then those of closed gates, in
+    /// the order period, area, priority; then blocks that a closed gate shuts out, in order of arrival; then opening auctions are held, all
+    /// that are due at one time as one piece. Fewer than `max` means that nothing is left to do.
     pub fn sweep<L: Limits>(&mut self, max: usize, limits: &mut L, events: &mut Vec<Event>) -> usize {
-        for swept in 0..max {
-            let Some((slot, cause)) = self.next_over() else { return swept };
+        let mut done = 0;
+        while done < max
+            && let Some((slot, cause)) = self.next_over()
+        {
             let (terms, node) = self.remove(slot);
             limits.release(&terms, node.energy);
             events.push(Event::Expired { order: node.order_ref(slot), remaining: node.energy, cause });
+            done += 1;
         }
-        max
+        if done < max {
+            done += self.sweep_blocks(max - done, limits, events);
+        }
+        while done < max
+            && let Some(periods) = self.next_call()
+        {
+            self.auction(&periods, limits, events);
+            done += 1;
+        }
+        done
+    }
+
+    fn sweep_blocks<L: Limits>(&mut self, max: usize, limits: &mut L, events: &mut Vec<Event>) -> usize {
+        let shut_out = self.blocks.iter().filter(|(_, block)| self.is_shut_out(block)).map(|(arrival, _)| arrival);
+        let shut_out: Vec<u64> = shut_out.take(max).collect();
+        for &arrival in &shut_out {
+            let block = self.withdraw(arrival, limits);
+            let remaining = block.energy().expect("it was counted when it came");
+            events.push(Event::Expired { order: block.order_ref(), remaining, cause: Expiry::Gate });
+        }
+        shut_out.len()
+    }
+
+    /// Whether a contract of a block is closed.
+    fn is_shut_out(&self, block: &NewBlock) -> bool {
+        block.energies.iter().any(|&(period, _)| self.gate_is_closed(Contract { period, area: block.area }))
+    }
+
+    /// The first period that still has its opening auction before it.
+    fn first_call(&self) -> Option<DeliveryPeriod> {
+        self.calendar.calling.iter().copied().find(|&period| self.period_gate(period) > self.now)
+    }
+
+    /// The periods whose opening auction is due next, all at one time.
+    fn next_call(&self) -> Option<Vec<DeliveryPeriod>> {
+        let ends_at = self.rules.call_ends_at(self.first_call()?);
+        if ends_at > self.now {
+            return None;
+        }
+        let open = self.calendar.calling.iter().copied().filter(|&period| self.period_gate(period) > self.now);
+        Some(open.take_while(|&period| self.rules.call_ends_at(period) == ends_at).collect())
     }
 
     /// The next order to remove, and why.
@@ -63,7 +109,7 @@ impl Engine {
         let Self { queue, deadlines, slab, calendar, now, .. } = self;
         let late = deadlines.due(*now).map(|slot| {
             let node = slab.node(slot);
-            let contract = calendar.book(node.book).contract;
+            let contract = calendar.at(node.standing.period()).contract(node.standing.area());
             Due { contract, priority: node.priority, slot, generation: node.generation }
         });
         queue.fill(Sweeping::Until(*now), late);
@@ -72,8 +118,8 @@ impl Engine {
     fn fill_with_closed_book(&mut self) -> Option<()> {
         let contract = self.first_closed_book()?;
         let Self { queue, slab, calendar, .. } = self;
-        let book = calendar.book(calendar.find_book(contract)?);
-        let slots = book.slots(slab, Side::Buy).chain(book.slots(slab, Side::Sell));
+        let period = calendar.get(contract.period)?;
+        let slots = [Side::Buy, Side::Sell].into_iter().flat_map(|side| period.slots(slab, contract.area, side));
         queue.fill(
             Sweeping::Gate(contract),
             slots.map(|slot| {
@@ -88,15 +134,16 @@ impl Engine {
     fn first_closed_book(&self) -> Option<Contract> {
         let by_command = self.calendar.closing.first().copied();
         let by_time = self.calendar.periods().find(|period| period.orders > 0).and_then(|period| {
-            if self.period_gate(period.period) > self.now {
+            if period.gate_closes_at > self.now {
                 return None;
             }
             // Behind a closed gate books only empty: below the area swept last nothing rests any more.
             let from = match self.queue.sweeping {
-                Some(Sweeping::Gate(last)) if last.period == period.period => last.area,
-                _ => AreaId(0),
+                Some(Sweeping::Gate(last)) if last.period == period.period => usize::from(last.area.0),
+                _ => 0,
             };
-            self.calendar.books_from(period, from).find(|book| book.orders > 0).map(|book| book.contract)
+            let filled = period.areas[from..].iter().position(|book| book.orders > 0)?;
+            Some(period.contract(AreaId(u16::try_from(from + filled).expect("areas have 16 bits"))))
         });
         by_command.into_iter().chain(by_time).min()
     }

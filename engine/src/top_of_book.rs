@@ -1,10 +1,7 @@
 //! The best prices of every contract, published by the one writer and read by any number of threads without a lock.
 
-use crate::book::price_of;
 use crate::contract::Contract;
 use crate::contract_table::ContractTable;
-use crate::engine::Engine;
-use crate::order::Side;
 use crate::seqlock::Glimpse;
 use crate::sync::Arc;
 use crate::units::{Energy, Price};
@@ -67,65 +64,6 @@ fn decode(tag: u32, words: &Glimpse<'_>) -> Top {
     let bid = (Price((prices as u32).cast_signed()), Energy(words.word(2)));
     let ask = (Price(((prices >> 32) as u32).cast_signed()), Energy(words.word(3)));
     Top { best_bid: (tag & HAS_BID != 0).then_some(bid), best_ask: (tag & HAS_ASK != 0).then_some(ask) }
-}
-
-impl Engine {
-    /// The best prices of a contract at which an incoming order could trade now: none behind a closed gate, and orders that are over
-    /// do not count. (An energy beyond [`u64::MAX`] is shown as that.)
-    pub fn top(&self, contract: Contract) -> Top {
-        let best = |side| self.depth(contract, side).next();
-        Top { best_bid: best(Side::Buy), best_ask: best(Side::Sell) }
-    }
-
-    /// The price levels of one side of a contract, the best first, as [`Engine::top`] shows the first.
-    pub fn depth(&self, contract: Contract, side: Side) -> impl Iterator<Item = (Price, Energy)> + '_ {
-        let book = self.calendar.find_book(contract).filter(|_| !self.gate_is_closed(contract));
-        let levels = book.map_or(&[][..], |book| self.calendar.book(book).levels(side));
-        let some_are_over = self.deadlines.any_due(self.now);
-        levels.iter().rev().filter_map(move |level| {
-            let energy = if some_are_over {
-                let alive =
-                    level.slots(&self.slab).map(|slot| self.slab.node(slot)).filter(|node| node.until > self.now);
-                alive.map(|node| u128::from(node.energy.0)).sum()
-            } else {
-                level.energy
-            };
-            let shown = Energy(u64::try_from(energy).unwrap_or(u64::MAX));
-            (energy > 0).then_some((price_of(side, level.rank), shown))
-        })
-    }
-
-    /// Publishes tops through `writer` from now on, each time [`Engine::publish`] is called, beginning with all that rest now.
-    pub fn publish_to(&mut self, writer: TopOfBookWriter) {
-        self.tops = Some(writer);
-        let books = self.calendar.periods().flat_map(|period| self.calendar.telling_books(period));
-        self.changed = books.map(|book| book.contract).collect();
-        self.publish();
-    }
-
-    /// Publishes the tops of the contracts that changed since the last call: after each command, or after each batch of them.
-    /// Without a publisher it does nothing.
-    pub fn publish(&mut self) {
-        let Some(mut writer) = self.tops.take() else { return };
-        while let Some(contract) = self.changed.pop() {
-            writer.publish(contract, self.top(contract));
-            if let Some(book) = self.calendar.find_book(contract) {
-                self.calendar.book_mut(book).changed = false;
-            }
-        }
-        self.tops = Some(writer);
-    }
-
-    /// Remembers that the top of a book may have changed.
-    pub(crate) fn note_change(&mut self, book: u32) {
-        if self.tops.is_some() {
-            let book = self.calendar.book_mut(book);
-            if !book.changed {
-                book.changed = true;
-                self.changed.push(book.contract);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

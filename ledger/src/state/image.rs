@@ -150,21 +150,32 @@ impl PeriodImage {
 
 // Taken apart whole, so that nothing the engine adds can be left out of the root.
 
-fn write_engine(w: &mut Writer, EngineImage { now, periods }: &EngineImage) {
+fn write_engine(w: &mut Writer, EngineImage { now, periods, blocks }: &EngineImage) {
     w.u64(*now);
-    list(w, periods, |image::PeriodImage { period, priorities, books }, w| {
-        w.u32(*period).u64(*priorities);
+    list(w, periods, |image::PeriodImage { period, priorities, auctioned, edges, books }, w| {
+        w.u32(*period).u32(*priorities).u8(u8::from(*auctioned));
+        list(w, edges, |&image::EdgeImage { child, up, down, flow }, w| {
+            w.u16(child).u64(up).u64(down).u64(flow.cast_unsigned());
+        });
         list(w, books, write_book);
+    });
+    list(w, blocks, |image::BlockImage { tag, account, meter, area, sells, price, energies }, w| {
+        w.u64(*tag).u32(*account).u32(*meter).u16(*area).u8(u8::from(*sells)).i32(*price);
+        list(w, energies, |&(period, energy), w| {
+            w.u32(period).u64(energy);
+        });
     });
 }
 
-fn write_book(BookImage { area, closed, bids, asks }: &BookImage, w: &mut Writer) {
-    w.u16(*area).u8(u8::from(*closed));
+fn write_book(BookImage { area, flags, bids, asks }: &BookImage, w: &mut Writer) {
+    w.u16(*area).u8(*flags);
     list(w, bids, write_order);
     list(w, asks, write_order);
 }
 
 fn write_order(order: &OrderImage, w: &mut Writer) {
-    let OrderImage { tag, priority, energy, until, account, meter, price, post_only } = *order;
-    w.u64(tag).u64(priority).u64(energy).u64(until).u32(account).u32(meter).i32(price).u8(u8::from(post_only));
+    let OrderImage { tag, priority, energy, shown, display, until, account, meter, price, post_only, .. } = *order;
+    let OrderImage { sources, max_edges, partner, .. } = *order;
+    w.u64(tag).u32(priority).u64(energy).u64(shown).u64(display).u64(until).u32(account).u32(meter).i32(price);
+    w.u8(u8::from(post_only)).u8(sources).u16(max_edges).u8(u8::from(partner.is_some())).u32(partner.unwrap_or(0));
 }

@@ -1,0 +1,258 @@
+//! Who meets whom: the best counter-order over the whole tree (MARKET section 4, steps 1 to 3).
+//!
+//! Each node of the tree knows the best offer in and below it, by class of preferences. A search looks at the own queue, then below, then
+//! climbs to the root, and enters only what can still beat what it has: usually the one path to the best offer. Orders that an
+//! offer's class cannot tell apart (the own ones, those that are over, those of others than a wanted partner) are passed over one by one.
+
+use crate::contract::{AccountId, AreaId};
+use crate::engine::Engine;
+use crate::order::{Preferences, Side};
+use crate::period::{PLAIN, Period};
+use crate::slab::{NIL, Node};
+use crate::tree::{Key, NOTHING, bound_of, cost_of, edges, key_of};
+use crate::units::Price;
+
+/// Somebody who looks for a counter-order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seeker {
+    pub(crate) side: Side,
+    pub(crate) account: AccountId,
+    pub(crate) area: AreaId,
+    pub(crate) price: Price,
+    pub(crate) preferences: Preferences,
+}
+
+/// The best counter-order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) slot: u32,
+    /// What it costs the seeker, over how many edges: see [`crate::tree`].
+    pub(crate) key: Key,
+}
+
+/// The orders at the front of the seeker's own queue that he has passed over already, so that he does not look at each again for
+/// every trade. It holds as long as nothing comes to stand before the last of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Passed(Option<(u32, u32)>);
+
+impl Passed {
+    /// Something may have come to stand before the last order passed over.
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// What can be had beyond the own area: by whom, and how it looks from where he is.
+struct Expedition<'a> {
+    engine: &'a Engine,
+    period: &'a Period,
+    seeker: &'a Seeker,
+    class: u32,
+    max_edges: u16,
+    /// Only what is below this is of interest.
+    bound: Key,
+    found: Option<u32>,
+}
+
+impl Engine {
+    /// The counter-order that comes first for a seeker, if there is one that he can trade with.
+    pub(crate) fn best_counter(&self, index: u32, seeker: &Seeker, passed: &mut Passed) -> Option<Found> {
+        let period = self.calendar.at(index);
+        let side = seeker.side.opposite();
+        let limit = match seeker.side {
+            Side::Buy => i64::from(seeker.price.0),
+            Side::Sell => -i64::from(seeker.price.0),
+        };
+        let mut best = Found { slot: NIL, key: bound_of(limit) };
+        let books = period.side(side);
+        if classes_fit(seeker, &books.class(PLAIN).preferences) {
+            self.look_in_class(period, seeker, PLAIN, Some(passed), &mut best);
+        }
+        if !books.all_are_plain() {
+            for class in books.special_for(seeker.account) {
+                if classes_fit(seeker, &books.class(class).preferences) {
+                    self.look_in_class(period, seeker, class, None, &mut best);
+                }
+            }
+        }
+        (best.slot != NIL).then_some(best)
+    }
+
+    /// Betters `best` by what a class has.
+    fn look_in_class(
+        &self,
+        period: &Period,
+        seeker: &Seeker,
+        class: u32,
+        passed: Option<&mut Passed>,
+        best: &mut Found,
+    ) {
+        let side = seeker.side.opposite();
+        let books = period.side(side).class(class);
+        if let Some(queue) = books.queue(seeker.area.0) {
+            let mut next = match passed.as_deref() {
+                Some(&Passed(Some((passed_class, slot)))) if passed_class == class => queue.after(&self.slab, slot),
+                _ => queue.best(),
+            };
+            let mut last = None;
+            while let Some(slot) = next {
+                let node = self.slab.node(slot);
+                let key = key_of(side, node.key(), seeker.area.0);
+                if key >= best.key {
+                    break;
+                }
+                if self.can_meet(seeker, node) {
+                    *best = Found { slot, key };
+                    break;
+                }
+                last = Some(slot);
+                next = queue.after(&self.slab, slot);
+            }
+            if let (Some(passed), Some(slot)) = (passed, last) {
+                *passed = Passed(Some((class, slot)));
+            }
+        }
+        let max_edges = seeker.preferences.max_edges.min(books.preferences.max_edges);
+        if period.grid.is_some() && max_edges > 0 && self.may_cross(period, seeker.area) {
+            let mut expedition =
+                Expedition { engine: self, period, seeker, class, max_edges, bound: best.key, found: None };
+            expedition.go();
+            if let Some(slot) = expedition.found {
+                *best = Found { slot, key: expedition.bound };
+            }
+        }
+    }
+
+    /// Whether a seeker can trade with an order whose class fits: another account, still alive, and the partner he wants if he wants one.
+    pub(crate) fn can_meet(&self, seeker: &Seeker, order: &Node) -> bool {
+        order.account != seeker.account
+            && order.until > self.now
+            && seeker.preferences.partner.is_none_or(|partner| partner == order.account)
+    }
+
+    /// Whether orders of an area may trade with other areas.
+    pub(crate) fn may_cross(&self, period: &Period, area: AreaId) -> bool {
+        self.now < period.cross_area_gate_closes_at && period.is_reachable(area)
+    }
+
+    /// Whether a seeker could meet anything of a class at his price, his account and partner aside: quick, and never wrongly no.
+    pub(crate) fn might_meet(&self, period: &Period, seeker: &Seeker, class: u32) -> Option<Key> {
+        let side = seeker.side.opposite();
+        let books = period.side(side).class(class);
+        let own = books.queue(seeker.area.0).map_or(crate::queue::Queue::NOTHING, |queue| queue.best_key());
+        let mut best = if own == crate::queue::Queue::NOTHING { NOTHING } else { key_of(side, own, seeker.area.0) };
+        if let Some(grid) = &period.grid {
+            let mut node = u32::from(seeker.area.0);
+            let mut way: Key = 0;
+            loop {
+                let here = books.bests.at(node);
+                if here != NOTHING {
+                    best = best.min(here + way);
+                }
+                let up = self.tree.node(node);
+                if up.parent == NIL || (up.has_edge && !grid.lets_in(node, side)) {
+                    break;
+                }
+                way += up.step_in(side);
+                node = up.parent;
+            }
+        }
+        (best != NOTHING).then_some(best)
+    }
+}
+
+/// Whether all orders of two preferences would trade with each other as far as sources go, and as far as a class names a partner.
+/// (A seeker's classes are picked by partner before.)
+pub(crate) fn classes_fit(seeker: &Seeker, theirs: &Preferences) -> bool {
+    let mine = &seeker.preferences;
+    match seeker.side {
+        Side::Buy => theirs.sources.is_within(mine.sources),
+        Side::Sell => mine.sources.is_within(theirs.sources),
+    }
+}
+
+impl Expedition<'_> {
+    /// Below the own area, then step by step up to the root and what hangs there.
+    fn go(&mut self) {
+        let side = self.seeker.side.opposite();
+        let Some(grid) = &self.period.grid else { return };
+        let tree = &self.engine.tree;
+        let mut came_from = NIL;
+        let mut node = u32::from(self.seeker.area.0);
+        let mut way: Key = 0;
+        loop {
+            self.look_below(node, came_from, way);
+            let up = tree.node(node);
+            if up.parent == NIL || (up.has_edge && !grid.lets_in(node, side)) {
+                return;
+            }
+            way += up.step_in(side);
+            if edges(way) > self.max_edges {
+                return;
+            }
+            came_from = node;
+            node = up.parent;
+            self.look_in(node, way);
+        }
+    }
+
+    /// At the orders of one node itself.
+    fn look_in(&mut self, node: u32, way: Key) {
+        if node as usize >= self.period.areas.len() || !self.period.is_reachable(AreaId(node as u16)) {
+            return;
+        }
+        let side = self.seeker.side.opposite();
+        let Some(queue) = self.period.side(side).class(self.class).queue(node as u16) else { return };
+        let slab = &self.engine.slab;
+        let mut next = queue.best();
+        while let Some(slot) = next {
+            let order = slab.node(slot);
+            let key = key_of(side, order.key(), node as u16) + way;
+            if key >= self.bound {
+                return;
+            }
+            if self.engine.can_meet(self.seeker, order) {
+                (self.bound, self.found) = (key, Some(slot));
+                return;
+            }
+            next = queue.after(slab, slot);
+        }
+    }
+
+    /// At what the children of a node have, the most promising first; not at the one we came from.
+    fn look_below(&mut self, node: u32, came_from: u32, way: Key) {
+        let side = self.seeker.side.opposite();
+        let tree = &self.engine.tree;
+        let children = tree.children(node);
+        let promise = |child: u32| {
+            let offered = self.period.offered(tree, side, self.class, child);
+            if child == came_from || offered == NOTHING { NOTHING } else { offered + way }
+        };
+        let best = children.iter().map(|&child| (promise(child), child)).min();
+        let Some((key, first)) = best.filter(|&(key, _)| key < self.bound) else { return };
+        debug_assert_ne!(key, NOTHING);
+        self.enter(first, way);
+        // Only where the most promising one did not hold what it promised can another one do better.
+        for &child in children {
+            if child != first && child != came_from {
+                let offered = self.period.offered(tree, side, self.class, child);
+                if offered != NOTHING && offered + way < self.bound {
+                    self.enter(child, way);
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, child: u32, way: Key) {
+        let way = way + self.engine.tree.node(child).step_out(self.seeker.side.opposite());
+        if edges(way) <= self.max_edges {
+            self.look_in(child, way);
+            self.look_below(child, NIL, way);
+        }
+    }
+}
+
+/// What an order's own limit is worth to a counter-order: the surplus of a pair is the difference of both.
+pub(crate) fn surplus(bid: Price, key: Key) -> i64 {
+    -cost_of(Side::Buy, bid) - crate::tree::cost(key)
+}
