@@ -59,12 +59,10 @@ fn main() {
     );
     println!("rounds of {ITEMS} items; {}", conditions::line());
     let batches = BATCHES.map(|count| if count == 1 { "one by one".to_owned() } else { format!("batches of {count}") });
-    let tables: [(&str, fn(&Way) -> &[f64]); 2] =
-        [("one thread", |way| &way.one_thread), ("two threads", |way| &way.two_threads)];
-    for (name, row) in tables {
-        println!("\n| {name} | {} |\n|---|---|---|---|", batches.join(" | "));
-        ways.iter().for_each(|way| println!("| {} |{}", way.name, cells(row(way), row(&ways[0]))));
-    }
+    println!("\n| one thread | {} |\n|---|---|---|---|", batches.join(" | "));
+    ways.iter().for_each(|way| println!("| {} |{}", way.name, cells(&way.one_thread, &ways[0].one_thread)));
+    println!("\n| two threads | {} |\n|---|---|---|---|", batches.join(" | "));
+    ways.iter().for_each(|way| println!("| {} |{}", way.name, cells(&way.two_threads, &ways[0].two_threads)));
 }
 
 fn cells(row: &[f64], bare: &[f64]) -> String {
