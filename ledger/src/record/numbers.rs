@@ -25,4 +25,5 @@ numbers!(case_number, case_from_number, ClearingCase {
     Border = 2,
     Exact = 3,
     Empty = 4,
+    Failed = 5,
 });
