@@ -260,6 +260,7 @@ fn case_name(case: ClearingCase) -> &'static str {
         ClearingCase::Border => "border",
         ClearingCase::Exact => "exact",
         ClearingCase::Empty => "empty",
+        ClearingCase::Failed => "failed",
     }
 }
 
