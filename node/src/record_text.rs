@@ -271,6 +271,7 @@ fn case_text(case: ClearingCase) -> &'static str {
         ClearingCase::Border => "an edge with room left",
         ClearingCase::Exact => "the last orders filled and the first ones not",
         ClearingCase::Empty => "no orders that meet",
+        ClearingCase::Failed => "an auction that could not be held",
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use gridbook_engine::Engine;
 use gridbook_engine::reference::Reference;
 use gridbook_node::order_file::{FileMarket, Format, LINE_BYTES_MAX, RunError, Settings, run};
 
@@ -61,17 +62,32 @@ fn answers_as_drawn<M: FileMarket>() {
 
 #[test]
 fn every_file_is_answered_as_it_was_drawn_by_hand() {
+    answers_as_drawn::<Engine>();
     answers_as_drawn::<Reference>();
 }
 
 #[test]
 fn neither_batches_nor_shards_change_a_byte() {
     for path in golden().into_iter().chain([data().join("every_command.jsonl")]) {
-        same_however_spread::<Reference>(&fs::read(&path).unwrap(), &path.display().to_string());
+        same_however_spread::<Engine>(&fs::read(&path).unwrap(), &path.display().to_string());
     }
-    for seed in 0..6 {
-        let file = Stream::new(seed).file(250);
-        same_however_spread::<Reference>(file.as_bytes(), &format!("seed {seed}"));
+    for seed in 0..24 {
+        let file = Stream::new(seed).file(600);
+        same_however_spread::<Engine>(file.as_bytes(), &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn the_engine_answers_as_its_slow_twin_does() {
+    for seed in 0..12 {
+        let file = Stream::new(seed + 100).file(250);
+        let engine = answer::<Engine>(file.as_bytes(), &spread(2, 9));
+        let twin = answer::<Reference>(file.as_bytes(), &Settings::default());
+        for (at, (ours, twins)) in without_digest(&engine).iter().zip(without_digest(&twin)).enumerate() {
+            assert_eq!(*ours, twins, "answer {} of seed {seed}", at + 1);
+        }
+        assert_eq!(engine.lines().count(), twin.lines().count());
+        assert!(engine.matches("\"trade\"").count() > 20, "seed {seed} is too quiet to say anything");
     }
 }
 
@@ -91,13 +107,13 @@ fn same_however_spread<M: FileMarket>(file: &[u8], name: &str) {
 fn the_digest_is_of_the_answers_whatever_is_shown() {
     let file = fs::read(data().join("every_command.jsonl")).unwrap();
     let digest = |format| {
-        run::<Reference>(&*file, std::io::sink(), &Settings { format, ..Settings::default() }, &mut |_| {}).unwrap()
+        run::<Engine>(&*file, std::io::sink(), &Settings { format, ..Settings::default() }, &mut |_| {}).unwrap()
     };
     let (json, text) = (digest(Format::Json), digest(Format::Text));
     assert_eq!(json, text);
-    assert!(answer::<Reference>(&file, &Settings::default()).contains(&json.digest));
+    assert!(answer::<Engine>(&file, &Settings::default()).contains(&json.digest));
     let shorter = file.rsplitn(3, |&byte| byte == b'\n').last().unwrap();
-    let other = run::<Reference>(shorter, std::io::sink(), &Settings::default(), &mut |_| {}).unwrap();
+    let other = run::<Engine>(shorter, std::io::sink(), &Settings::default(), &mut |_| {}).unwrap();
     assert_ne!(other.digest, json.digest);
 }
 
@@ -179,10 +195,10 @@ const BAD: &[(&str, &str)] = &[
 #[test]
 fn a_line_that_cannot_be_read_is_answered_with_its_number_and_changes_nothing() {
     let place = r#"{"place": {"id": 7, "account": "b", "period": 0, "side": "sell", "price": 10, "energy": 3}}"#;
-    let clean = answer::<Reference>(format!("{place}\n").as_bytes(), &Settings::default());
+    let clean = answer::<Engine>(format!("{place}\n").as_bytes(), &Settings::default());
     for (line, part) in BAD {
         let file = format!("{place}\n\n{line}\n");
-        let answers = answer::<Reference>(file.as_bytes(), &Settings::default());
+        let answers = answer::<Engine>(file.as_bytes(), &Settings::default());
         let lines = without_digest(&answers);
         assert_eq!(lines[0], without_digest(&clean)[0]);
         let [_, bad] = lines[..] else { panic!("{line}: {answers}") };
@@ -194,7 +210,7 @@ fn a_line_that_cannot_be_read_is_answered_with_its_number_and_changes_nothing() 
 
         let strict = Settings { strict: true, ..Settings::default() };
         let mut output = Vec::new();
-        let stopped = run::<Reference>(file.as_bytes(), &mut output, &strict, &mut |_| {});
+        let stopped = run::<Engine>(file.as_bytes(), &mut output, &strict, &mut |_| {});
         assert!(matches!(stopped, Err(RunError::Strict { line: 3, .. })), "{line}: {stopped:?}");
         assert_eq!(String::from_utf8(output).unwrap().lines().collect::<Vec<_>>(), lines, "what was answered stays");
     }
@@ -207,7 +223,7 @@ fn names_that_are_no_text_and_lines_that_never_end_are_refused() {
     file.extend_from_slice(b"\n");
     file.extend(vec![b'['; 100_000]);
     file.extend_from_slice(b"\n{\"cancel\": {\"id\": 4}}");
-    let answers = answer::<Reference>(&file, &Settings::default());
+    let answers = answer::<Engine>(&file, &Settings::default());
     let codes: Vec<(Option<u64>, String)> = without_digest(&answers)
         .iter()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["rejected"].clone())
@@ -245,7 +261,7 @@ fn a_setup_that_makes_no_sense_is_refused_and_a_better_one_may_follow() {
         {\"place\": {\"id\": 1, \"account\": \"a\", \"area\": \"A\", \"period\": 100, \"side\": \"buy\", \"price\": 77, \"energy\": 1}}\n\
         {\"place\": {\"id\": 2, \"account\": \"a\", \"area\": \"B\", \"period\": 100, \"side\": \"buy\", \"price\": 63, \"energy\": 1}}\n";
     for (line, part) in BAD_SETUPS {
-        let answers = answer::<Reference>(format!("{line}\n{good}").as_bytes(), &Settings::default());
+        let answers = answer::<Engine>(format!("{line}\n{good}").as_bytes(), &Settings::default());
         let lines = without_digest(&answers);
         assert!(
             lines[0].contains("\"line\": 1, \"code\": \"FormLine\"") && lines[0].contains(part),
@@ -291,7 +307,7 @@ fn what_can_be_read_and_must_not_be_is_refused_with_its_own_code() {
         file += &place(10 + index as u64, more);
     }
     file += "{\"capacity\": {\"child\": \"A\", \"period\": 0, \"up\": 1}}\n{\"open\": {\"area\": \"nowhere\", \"period\": 0}}\n";
-    let answers = answer::<Reference>(file.as_bytes(), &Settings::default());
+    let answers = answer::<Engine>(file.as_bytes(), &Settings::default());
     let codes: Vec<String> = without_digest(&answers)[1..]
         .iter()
         .map(|line| {
@@ -312,7 +328,7 @@ fn files_full_of_faults_are_answered_to_the_end() {
     }
     lines.retain(|line| !line.is_empty());
     let mut random = Random(42);
-    for _ in 0..3_000 {
+    for _ in 0..5_000 {
         let mut file: Vec<u8> = Vec::new();
         for _ in 0..10 {
             let mut line = lines[random.below(lines.len())].clone();
@@ -322,7 +338,7 @@ fn files_full_of_faults_are_answered_to_the_end() {
             file.extend_from_slice(&line);
             file.push(b'\n');
         }
-        let answers = answer::<Reference>(&file, &spread(1 + random.below(3), 1 + random.below(12)));
+        let answers = answer::<Engine>(&file, &spread(1 + random.below(3), 1 + random.below(12)));
         let answered: BTreeSet<u64> = without_digest(&answers)
             .iter()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("each answer is JSON"))
@@ -444,7 +460,7 @@ impl Stream {
                 )
             }
             _ => {
-                let word = ["gate", "close", "open"][self.random.below(3)];
+                let word = ["close", "open", "gate"][self.random.below(if self.auctions { 2 } else { 3 })];
                 // Rarely a period that all else uses.
                 format!("{{\"{word}\": {{\"area\": \"{area}\", \"period\": {}}}}}", self.random.below(30))
             }

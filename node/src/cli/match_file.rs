@@ -9,13 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
-use gridbook_engine::reference::Reference;
+use gridbook_engine::Engine;
 
 use super::Global;
 use crate::order_file::{self, Format, RunError, Settings, Summary};
-
-/// The market that files are run on.
-type FileEngine = Reference;
 
 /// How often progress is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -103,7 +100,7 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
 fn run(input: Box<dyn Read>, bytes: Option<u64>, output: impl Write, settings: &Settings) -> anyhow::Result<Summary> {
     let shown = bytes.filter(|&bytes| bytes >= PROGRESS_BYTES_MIN && io::stderr().is_terminal());
     let Some(bytes) = shown else {
-        return Ok(order_file::run::<FileEngine>(input, output, settings, &mut |_| {})?);
+        return Ok(order_file::run::<Engine>(input, output, settings, &mut |_| {})?);
     };
     let read = std::cell::Cell::new(0);
     let mut last = Instant::now();
@@ -113,7 +110,7 @@ fn run(input: Box<dyn Read>, bytes: Option<u64>, output: impl Write, settings: &
             eprint!("\r{:3} %, {lines} lines", u128::from(read.get()) * 100 / u128::from(bytes));
         }
     };
-    let summary = order_file::run::<FileEngine>(Counted { input, read: &read }, output, settings, &mut show);
+    let summary = order_file::run::<Engine>(Counted { input, read: &read }, output, settings, &mut show);
     eprint!("\r\x1b[K");
     Ok(summary?)
 }

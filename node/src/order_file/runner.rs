@@ -191,7 +191,9 @@ impl<M: FileMarket, W: Write> Run<'_, M, W> {
         }
         let (rules, network) = (self.planner.setup.rules(), self.planner.setup.network());
         let count = if rules.auction_at_open { 1 } else { self.settings.shards.get() };
-        let market = || M::for_file(*rules, network.clone()).expect("the rules were validated when they were read");
+        // One market undoes a refused basket by itself.
+        let market =
+            || M::for_file(*rules, network.clone(), count > 1).expect("the rules were validated when they were read");
         self.shards = (0..count).map(|_| Shard::new(market())).collect();
     }
 

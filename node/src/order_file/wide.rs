@@ -60,6 +60,11 @@ pub(super) fn auction<M: FileMarket>(shards: &mut [Shard<M>], periods: &[Deliver
 /// What the first of its orders, in their written order, was refused for.
 pub(super) fn basket<M: FileMarket>(shards: &mut [Shard<M>], orders: &[NewOrder]) -> Result<Vec<Event>, BasketRefused> {
     check(orders)?;
+    if let [only] = shards {
+        let events = only.basket(orders)?;
+        only.commit(&events);
+        return Ok(events);
+    }
     let count = shards.len();
     let parts: Vec<Part> = (0..count).map(|index| Part::of(index, count, orders)).collect();
     let marks: Vec<_> =
