@@ -157,9 +157,9 @@ impl<M: FileMarket> Shard<M> {
     }
 
     fn cancel(&mut self, id: u64) -> Result<Done, Refusal> {
-        match self.handles.get(&id).ok_or(Reject::MatchUnknownOrder)? {
-            &Handle::Order(handle, meter) => self.market.cancel(handle, meter, &mut Unlimited, &mut self.events)?,
-            &Handle::Block(meter) => {
+        match *self.handles.get(&id).ok_or(Reject::MatchUnknownOrder)? {
+            Handle::Order(handle, meter) => self.market.cancel(handle, meter, &mut Unlimited, &mut self.events)?,
+            Handle::Block(meter) => {
                 self.market.cancel_block(OrderTag(id), meter, &mut Unlimited, &mut self.events)?;
             }
         }
