@@ -307,7 +307,7 @@ fn lots_and_ticks_scale() {
 fn extremes_of_price_and_energy_never_overflow() {
     const PRICES: [i32; 6] = [i32::MIN, i32::MIN + 1, -1, 0, i32::MAX - 1, i32::MAX];
     const ENERGIES: [u64; 6] = [0, 1, 1 << 40, (1 << 58) - 1, 1 << 60, u64::MAX];
-    const FEES: [i32; 3] = [0, 1, i32::MAX];
+    const FEES: [i32; 3] = [0, 1, Network::FEES_MAX.0 / 3];
     let mut failed = 0;
     for seed in 0..4_000 {
         let mut dice = Dice::new(seed);
@@ -321,7 +321,8 @@ fn extremes_of_price_and_energy_never_overflow() {
             order.price = Price(PRICES[usize::try_from(pick(&[0, 1, 2, 3, 4, 5])).unwrap()]);
         }
         for edge in &mut market.edges {
-            (edge.up, edge.down) = (Energy(pick(&ENERGIES)), Energy(pick(&ENERGIES)));
+            let mut capacity = || Energy(pick(&ENERGIES)).min(Network::CAPACITY_MAX);
+            (edge.up, edge.down) = (capacity(), capacity());
             edge.fee_up = Price(FEES[usize::try_from(pick(&[0, 1, 2])).unwrap()]);
             edge.fee_down = Price(FEES[usize::try_from(pick(&[0, 1, 2])).unwrap()]);
         }

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod amounts;
+pub mod auction_file;
 pub mod cli;
 pub mod client;
 pub mod config;

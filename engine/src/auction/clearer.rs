@@ -6,6 +6,7 @@ use crate::units::{Energy, Money, Price};
 use super::book::{AuctionRules, PeriodBook};
 use super::clearing::{AreaClearing, Case, Clearing, EdgeClearing, Failure};
 use super::curve::{Cut, Piece, Step, append_curve};
+use super::merge::Merger;
 use super::pricing::{self, Above, Place, Pricing};
 use super::share::{Sharing, Subtree};
 use super::step::{StepKey, StepKind};
@@ -22,22 +23,24 @@ pub fn clear(rules: AuctionRules, book: &PeriodBook<'_>) -> Clearing {
 /// Clears auctions, and keeps its memory from one to the next: when warm it does not allocate.
 #[derive(Clone, Debug, Default)]
 pub struct Clearer {
-    /// Orders, injections and given prices, by area in preorder, then by step.
+    /// Orders, injections and given prices: by area in preorder; of an area, buys behind all else; each of these by step.
     entries: Vec<Entry>,
-    /// Where each area's entries begin; one more at the end.
+    /// Where each area's entries begin, and where its buys do; one more at the end.
     entry_starts: Vec<usize>,
     /// What edges can carry, in lots.
     cuts: Vec<Cut>,
     /// All demand of each area itself, in lots; and all its supply.
     demand: Vec<i64>,
     supply: Vec<i64>,
+    /// Given prices.
+    given: Vec<Option<i64>>,
     /// The curves, one behind the other, and where each area's lies.
     steps: Vec<Step>,
     curves: Vec<(usize, usize)>,
     /// The net export of each area.
     exports: Vec<i64>,
     pricings: Vec<Pricing>,
-    pieces: Vec<Piece>,
+    merger: Merger,
     sharing: Sharing,
 }
 
@@ -97,8 +100,12 @@ impl Clearer {
         // `put` moved each start to its area's end, which is the next one's start.
         self.entry_starts.rotate_right(1);
         self.entry_starts[0] = 0;
-        for area in self.entry_starts.windows(2) {
-            self.entries[area[0]..area[1]].sort_by_key(|entry| entry.key);
+        for run in self.entry_starts.windows(2) {
+            let run = &mut self.entries[run[0]..run[1]];
+            // Books and files are sorted as a rule.
+            if !run.is_sorted_by_key(|entry| entry.key) {
+                run.sort_unstable_by_key(|entry| (entry.key, entry.index));
+            }
         }
         Ok(())
     }
@@ -120,15 +127,18 @@ impl Clearer {
             list.clear();
             list.resize(areas, 0);
         }
+        self.given.clear();
+        self.given.resize(areas, None);
         self.entry_starts.clear();
-        self.entry_starts.resize(areas + 1, 0);
-        let orders = book.orders.iter().map(|order| order.area);
-        let injections = book.injections.iter().map(|injection| injection.area);
-        let given = book.given.iter().map(|given| given.area);
-        for area in orders.chain(injections).chain(given) {
+        self.entry_starts.resize(2 * areas + 1, 0);
+        let mut count = |area, side| {
             let position = book.tree.position(area).ok_or(Failure::UnknownArea)?;
-            self.entry_starts[position] += 1;
-        }
+            self.entry_starts[run_of(position, side)] += 1;
+            Ok(())
+        };
+        book.orders.iter().try_for_each(|order| count(order.area, order.side))?;
+        book.injections.iter().try_for_each(|injection| count(injection.area, injection.side))?;
+        book.given.iter().try_for_each(|given| count(given.area, Side::Sell))?;
         let mut total = 0;
         for start in &mut self.entry_starts {
             total += core::mem::replace(start, total);
@@ -143,7 +153,7 @@ impl Clearer {
 
     fn put(&mut self, tree: &AuctionTree, area: crate::AreaId, entry: Entry, side: Side) -> Result<(), Failure> {
         let position = tree.position(area).ok_or(Failure::UnknownArea)?;
-        let place = &mut self.entry_starts[position];
+        let place = &mut self.entry_starts[run_of(position, side)];
         self.entries[*place] = entry;
         *place += 1;
         let list = if side == Side::Buy { &mut self.demand } else { &mut self.supply };
@@ -176,9 +186,10 @@ impl Clearer {
             let [taken, given_out] =
                 [taken, given_out].map(|lots| i64::try_from(lots).expect("far below the largest sum"));
             let entry = Entry { key: StepKey::border(given.price), size: taken + given_out, index };
-            let place = &mut self.entry_starts[position];
+            let place = &mut self.entry_starts[run_of(position, Side::Sell)];
             self.entries[*place] = entry;
             *place += 1;
+            self.given[position] = Some(i64::from(given.price.0));
             // What it can take is like demand that gives its energy back at its price.
             self.demand[position] += taken;
         }
@@ -193,19 +204,20 @@ impl Clearer {
         self.curves.resize(nodes.len(), (0, 0));
         for position in (0..nodes.len()).rev() {
             let mut start = -self.demand[position];
-            self.pieces.clear();
-            let own = &self.entries[self.entry_starts[position]..self.entry_starts[position + 1]];
-            self.pieces.extend(own.iter().map(|entry| Piece { key: entry.key, size: entry.size }));
+            self.merger.clear();
+            for side in [Side::Sell, Side::Buy] {
+                let run = run_of(position, side);
+                let own = &self.entries[self.entry_starts[run]..self.entry_starts[run + 1]];
+                self.merger.add(own, |entry| Piece { key: entry.key, size: entry.size });
+            }
             for child in children(nodes, position) {
                 let (from, to) = self.curves[child];
-                start += self.cuts[child].append_pieces(&self.steps[from..to], &mut self.pieces);
-            }
-            if nodes[position].end > position + 1 {
-                // Sorted runs, one per child, behind the own one: the standard sort finds and merges them.
-                self.pieces.sort_by_key(|piece| piece.key);
+                let (cut, curve) = (&self.cuts[child], &self.steps[from..to]);
+                // A step across zero becomes two pieces; the last step is the end.
+                start += self.merger.append(curve.len(), |pieces| cut.append_pieces(curve, pieces));
             }
             let from = self.steps.len();
-            append_curve(&self.pieces, start, &mut self.steps);
+            append_curve(self.merger.finish(), start, &mut self.steps);
             self.curves[position] = (from, self.steps.len());
         }
     }
@@ -224,9 +236,7 @@ impl Clearer {
             let traded = self.fill(rules, book, position, place, clearing);
             let flows = export != 0 || children(nodes, position).any(|child| self.exports[child] != 0);
             let above = (position > 0).then(|| Above { price: self.pricings[node.parent], cut: self.cuts[position] });
-            let own = &self.entries[self.entry_starts[position]..self.entry_starts[position + 1]];
-            let given =
-                own.iter().find(|entry| entry.key.kind() == StepKind::Border).and_then(|entry| entry.key.price());
+            let given = self.given[position];
             let pricing = pricing::price(rules.tick(), place, export, above.as_ref(), given);
             clearing.areas[usize::from(node.area.0)] = area_clearing(&pricing, traded || flows);
             if let Some(above) = above {
@@ -252,32 +262,46 @@ impl Clearer {
             let (from, to) = self.curves[child];
             self.exports[child] = self.cuts[child].export_before(&self.steps[from..to], place.first_left());
         }
-        let own = &self.entries[self.entry_starts[position]..self.entry_starts[position + 1]];
+        let run = |side| {
+            let run = run_of(position, side);
+            &self.entries[self.entry_starts[run]..self.entry_starts[run + 1]]
+        };
+        let (sells, buys) = (run(Side::Sell), run(Side::Buy));
         let mut filled = Filled { rules, book, clearing, any: false };
-        let left = own.partition_point(|entry| entry.key < place.first_left());
-        for sell in own[..left].iter().filter(|entry| entry.key.kind() == StepKind::Sell) {
+        let taken = sells.partition_point(|entry| entry.key < place.first_left());
+        for sell in sells[..taken].iter().filter(|entry| entry.key.kind() == StepKind::Sell) {
             filled.add(sell.index, sell.size);
         }
-        let after = match place {
-            Place::Between { .. } => left,
-            Place::Inside { key, .. } => left + own[left..].partition_point(|entry| entry.key == key),
-        };
-        for buy in own[after..].iter().filter(|entry| entry.key.kind() == StepKind::Buy) {
+        let mut given_back = buys.partition_point(|entry| entry.key < place.first_left());
+        if let Place::Inside { key, .. } = place {
+            given_back += buys[given_back..].partition_point(|entry| entry.key == key);
+        }
+        for buy in &buys[given_back..] {
             filled.add(buy.index, buy.size);
         }
         if let Place::Inside { key, taken, left: remaining } = place {
             let lots = if key.kind() == StepKind::Buy { remaining } else { taken };
-            let subtree =
-                Subtree { nodes, cuts: &self.cuts, steps: &self.steps, curves: &self.curves, entries: &self.entries };
+            let subtree = Subtree {
+                nodes,
+                cuts: &self.cuts,
+                steps: &self.steps,
+                curves: &self.curves,
+                entries: &self.entries,
+                entry_starts: &self.entry_starts,
+            };
             let sequence = |entry: &Entry| sequence(book, entry.index);
-            let shared =
-                self.sharing.share(&subtree, &self.entry_starts, position, key, lots, sequence, &mut self.exports);
-            for (entry, lots) in self.entries[self.entry_starts[position] + left..].iter().zip(shared) {
+            let shared = self.sharing.share(&subtree, position, key, lots, sequence, &mut self.exports);
+            for (entry, lots) in subtree.own_entries(position, key).iter().zip(shared) {
                 filled.add(entry.index, *lots);
             }
         }
         filled.any
     }
+}
+
+/// The run of an area's entries that an entry stands in: buys, or all else.
+pub(super) fn run_of(position: usize, side: Side) -> usize {
+    2 * position + usize::from(side == Side::Buy)
 }
 
 /// Where filled energy goes.

@@ -15,6 +15,7 @@
 //! | `book` | what goes in: [`PeriodBook`] of [`AuctionOrder`]s, [`Injection`]s and [`GivenPrice`]s; [`AuctionRules`] |
 //! | `tree` | [`AuctionTree`]: areas in preorder, capacities and fees |
 //! | `step`, `curve` | where a step stands among the others; curves, and how an edge cuts them |
+//! | `merge` | merging sorted runs |
 //! | `clearer` | [`Clearer`]: leaf to root, root to leaf |
 //! | `share` | how a marginal step is shared, in whole lots |
 //! | `pricing` | the interval of prices of an area, its price and its case |
@@ -31,6 +32,7 @@ mod book;
 mod clearer;
 mod clearing;
 mod curve;
+mod merge;
 mod pricing;
 mod share;
 mod step;

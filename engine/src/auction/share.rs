@@ -8,7 +8,9 @@
 
 use core::cmp::Ordering;
 
-use super::clearer::Entry;
+use crate::order::Side;
+
+use super::clearer::{Entry, run_of};
 use super::curve::{Cut, Step, export_before};
 use super::step::{StepKey, StepKind};
 use super::tree::Node;
@@ -20,6 +22,7 @@ pub(super) struct Subtree<'a> {
     pub(super) steps: &'a [Step],
     pub(super) curves: &'a [(usize, usize)],
     pub(super) entries: &'a [Entry],
+    pub(super) entry_starts: &'a [usize],
 }
 
 /// Memory for sharing.
@@ -54,6 +57,8 @@ struct Sharer {
     cap: i64,
     /// Its net export before (of a buy step: after) any of that passes.
     base: i64,
+    /// Whether its edge holds nothing back at the end either.
+    is_open: bool,
     /// Between these fractions what it gives changes.
     from: Fraction,
     to: Fraction,
@@ -92,15 +97,14 @@ impl Sharing {
     pub(super) fn share(
         &mut self,
         tree: &Subtree<'_>,
-        entry_starts: &[usize],
         position: usize,
         key: StepKey,
         lots: i64,
         sequence: impl Fn(&Entry) -> u64,
         exports: &mut [i64],
     ) -> &[i64] {
-        let own = tree.own_entries(entry_starts, position, key);
-        self.gather(tree, entry_starts, position, key);
+        let own = tree.own_entries(position, key);
+        self.gather(tree, position, key);
         self.own.clear();
         match (own, self.sharers.len()) {
             // Nobody to share with.
@@ -160,7 +164,7 @@ impl Sharing {
     }
 
     /// Finds who takes part.
-    fn gather(&mut self, tree: &Subtree<'_>, entry_starts: &[usize], position: usize, key: StepKey) {
+    fn gather(&mut self, tree: &Subtree<'_>, position: usize, key: StepKey) {
         let end = tree.nodes[position].end;
         self.slots.clear();
         self.slots.resize(end - position, 0);
@@ -171,16 +175,17 @@ impl Sharing {
             parent: 0,
             end: 1,
             offset: 0,
-            volume: tree.volume(entry_starts, position, key),
+            volume: tree.volume(position, key),
             cap: i64::MAX,
             base: 0,
+            is_open: true,
             from: Fraction::ZERO,
             to: Fraction::ONE,
         });
         let mut below = position + 1;
         while below < end {
             let parent = self.slots[tree.nodes[below].parent - position];
-            let sharer = tree.sharer(entry_starts, below, parent, self.sharers[parent].key);
+            let sharer = tree.sharer(below, parent, self.sharers[parent].key);
             self.slots[below - position] = self.sharers.len();
             below = if sharer.cap > 0 { below + 1 } else { tree.nodes[below].end };
             if sharer.cap > 0 {
@@ -198,10 +203,13 @@ impl Sharing {
         self.lines.clear();
         self.lines.resize(self.sharers.len(), Line::default());
         for slot in (1..self.sharers.len()).rev() {
-            let Sharer { offset, cap, .. } = self.sharers[slot];
-            let from = if offset < 0 { self.solve(slot, 0) } else { Fraction::ZERO };
-            let to = self.solve(slot, cap);
-            (self.sharers[slot].from, self.sharers[slot].to) = (from, to);
+            let Sharer { offset, cap, is_open, .. } = self.sharers[slot];
+            if offset < 0 {
+                self.sharers[slot].from = self.solve(slot, 0);
+            }
+            if !is_open {
+                self.sharers[slot].to = self.solve(slot, cap);
+            }
         }
         self.solve(0, lots)
     }
@@ -212,7 +220,10 @@ impl Sharing {
         let below = &self.sharers[slot + 1..self.sharers[slot].end];
         let mut knots = core::mem::take(&mut self.knots);
         knots.clear();
-        knots.extend(below.iter().flat_map(|sharer| [sharer.from, sharer.to]));
+        for sharer in below {
+            knots.extend((sharer.offset < 0).then_some(sharer.from));
+            knots.extend((!sharer.is_open).then_some(sharer.to));
+        }
         knots.sort_unstable_by(Fraction::compare);
         let behind = knots.partition_point(|knot| self.evaluate(slot, *knot).at_most(target, *knot));
         let knot = behind.checked_sub(1).map_or(Fraction::ZERO, |last| knots[last]);
@@ -242,7 +253,7 @@ impl Sharing {
 
 impl Subtree<'_> {
     /// The part of the area at `position` in the step `parent_key` of its parent.
-    fn sharer(&self, entry_starts: &[usize], position: usize, parent: usize, parent_key: StepKey) -> Sharer {
+    fn sharer(&self, position: usize, parent: usize, parent_key: StepKey) -> Sharer {
         let cut = &self.cuts[position];
         let (from, to) = self.curves[position];
         let curve = &self.steps[from..to];
@@ -250,30 +261,36 @@ impl Subtree<'_> {
         let (start, end) = (cut.export_before(curve, parent_key), cut.export_before(curve, parent_key.next()));
         let key = if start < 0 { parent_key.shifted(cut.fee_down) } else { parent_key.shifted(-cut.fee_up) };
         let is_buy = key.kind() == StepKind::Buy;
-        let beyond = if is_buy { export_before(curve, key.next()) - end } else { start - export_before(curve, key) };
+        // The lots of the step that never pass: before anything does, and after.
+        let (before, after) = (start - export_before(curve, key), export_before(curve, key.next()) - end);
+        let (behind, ahead) = if is_buy { (after, before) } else { (before, after) };
         Sharer {
             position,
             key,
             parent,
             end: 0,
-            offset: -beyond,
-            volume: self.volume(entry_starts, position, key),
+            offset: -behind,
+            volume: self.volume(position, key),
             cap: end - start,
             base: if is_buy { end } else { start },
+            is_open: ahead == 0,
             from: Fraction::ZERO,
             to: Fraction::ONE,
         }
     }
 
-    fn own_entries(&self, entry_starts: &[usize], position: usize, key: StepKey) -> &[Entry] {
-        let own = &self.entries[entry_starts[position]..entry_starts[position + 1]];
+    /// The orders of the area itself in a step.
+    pub(super) fn own_entries(&self, position: usize, key: StepKey) -> &[Entry] {
+        let side = if key.kind() == StepKind::Buy { Side::Buy } else { Side::Sell };
+        let run = run_of(position, side);
+        let own = &self.entries[self.entry_starts[run]..self.entry_starts[run + 1]];
         let from = own.partition_point(|entry| entry.key < key);
         let to = from + own[from..].partition_point(|entry| entry.key == key);
         &own[from..to]
     }
 
-    fn volume(&self, entry_starts: &[usize], position: usize, key: StepKey) -> i64 {
-        self.own_entries(entry_starts, position, key).iter().map(|entry| entry.size).sum()
+    fn volume(&self, position: usize, key: StepKey) -> i64 {
+        self.own_entries(position, key).iter().map(|entry| entry.size).sum()
     }
 }
 

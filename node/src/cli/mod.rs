@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 good, 1 it failed, 2 usage. Results go to standard output, everything else to standard error.
 
 mod area;
+mod auction;
 mod demo;
 mod genesis;
 mod init;
@@ -76,6 +77,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run an order file through the market, offline.
     Match(match_file::MatchArgs),
+    /// Clear call auctions from files: a price per zone, and the flows between them.
+    Auction(auction::AuctionArgs),
     /// Simulate whole clusters on virtual time, with faults drawn from a seed.
     #[command(subcommand)]
     Sim(sim::Sim),
@@ -107,6 +110,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Verify(verify) => verify.run(&global),
         Command::Demo(args) => asynchronous(args.run(&global)),
         Command::Match(args) => args.run(&global),
+        Command::Auction(args) => args.run(&global),
         Command::Sim(sim) => sim.run(&global),
     }
 }
