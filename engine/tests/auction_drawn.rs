@@ -265,3 +265,12 @@ fn capacities_can_be_set_for_each_period() {
         assert_eq!(fills(&clearing), [sold, sold]);
     }
 }
+
+/// A border zone that trades nothing is as empty as any other, though its step lies across zero.
+#[test]
+fn a_border_that_trades_nothing_is_empty() {
+    let tree = tree(&[edge(1, 0)]);
+    let given = [GivenPrice { area: AreaId(1), price: Price(10) }];
+    let clearing = clear(AuctionRules::new(1, 1), &PeriodBook { given: &given, ..PeriodBook::plain(&tree, &[]) });
+    assert_eq!([price(&clearing, 0), price(&clearing, 1)], [(Some(10), Case::Empty); 2]);
+}

@@ -316,11 +316,14 @@ impl Filled<'_> {
     fn add(&mut self, index: u32, lots: i64) {
         let energy = Energy(lots.unsigned_abs() * self.rules.lot());
         let (index, orders) = (index as usize, self.book.orders.len());
-        self.any |= lots > 0;
-        if index < orders {
-            self.clearing.accepted[index] = energy;
-        } else if let Some(injected) = self.clearing.injected.get_mut(index - orders) {
-            *injected = energy;
+        let place = match index.checked_sub(orders) {
+            None => self.clearing.accepted.get_mut(index),
+            Some(index) => self.clearing.injected.get_mut(index),
+        };
+        // A given price has no place: what it trades is seen in the flows.
+        if let Some(place) = place {
+            *place = energy;
+            self.any |= lots > 0;
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Clearing {
     pub edges: Vec<EdgeClearing>,
 }
 
-/// What the auction gives an area.
+/// What the auction gives an area. Where energy was accepted there is a price, unless the area failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AreaClearing {
     /// What every buyer and seller of the area pays and gets. Nothing if no order says anything about it, or if the area failed.

@@ -93,7 +93,6 @@ struct Claim {
 impl Sharing {
     /// Shares `lots` of the step `key` of the area at `position`. Sets the net exports of its children; returns the lots of its own
     /// orders in that step, in the order of its entries.
-    #[allow(clippy::too_many_arguments)] // What it reads lies apart from what it writes.
     pub(super) fn share(
         &mut self,
         tree: &Subtree<'_>,
