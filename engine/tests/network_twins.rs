@@ -6,15 +6,17 @@
 
 mod support;
 
+use std::panic::catch_unwind;
+
 use gridbook_engine::reference::Reference;
-use gridbook_engine::{AreaId, Contract, Market as _};
+use gridbook_engine::{AreaId, Contract, Engine, Market as _};
 use support::driven::{Driven, Fresh};
 use support::market_stream::MarketStream;
 use support::stream::Dice;
 use support::world::World;
 
 /// The market that is compared with the reference.
-type Fast = Reference;
+type Fast = Engine;
 
 const STREAMS: u64 = 20;
 const COMMANDS_PER_STREAM: usize = 400;
@@ -22,12 +24,12 @@ const COMMANDS_PER_STREAM: usize = 400;
 #[test]
 fn the_engine_does_what_the_reference_does_over_the_network() {
     let streams = std::env::var("GRIDBOOK_STREAMS").ok().and_then(|count| count.parse().ok()).unwrap_or(STREAMS);
-    for seed in 10_000..10_000 + streams {
+    let run = |seed: u64| {
         let mut twins = Twins::<Fast>::new(seed);
-        for step in 0..COMMANDS_PER_STREAM {
-            twins.step(seed, step);
-        }
-    }
+        (0..COMMANDS_PER_STREAM).for_each(|step| twins.step(seed, step));
+    };
+    let differ: Vec<u64> = (10_000..10_000 + streams).filter(|&seed| catch_unwind(|| run(seed)).is_err()).collect();
+    assert!(differ.is_empty(), "the two differ in the streams of seeds {differ:?}");
 }
 
 struct Twins<M> {
@@ -51,9 +53,12 @@ impl<M: Fresh> Twins<M> {
         let now = self.reference.now();
         let command = self.stream.next(now);
         let case = format!("seed {seed}, step {step}, {command:?}");
+        let told = self.reference.purses.entries.len();
         let expected = self.reference.carry_out(&command);
         assert_eq!(self.one.carry_out(&command), expected, "{case}");
-        assert_eq!(self.one.purses.entries, self.reference.purses.entries, "{case}: what the limits were told");
+        let [entries, expected] = [&self.one.purses.entries, &self.reference.purses.entries];
+        let told = told.min(expected.len());
+        assert_eq!(entries.get(told..), expected.get(told..), "{case}: what the limits were told");
         let (one, reference) = (&self.one.market, &self.reference.market);
         assert_eq!(one.now(), reference.now(), "{case}");
         assert_eq!(one.digest(), reference.digest(), "{case}");

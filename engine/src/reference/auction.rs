@@ -2,10 +2,11 @@
 
 use core::cmp::Reverse;
 
-use super::clearing::{Cleared, clear, nothing};
+use super::blocks::{contracts_of, release};
+use super::clearing::{Cleared, NodePrice, clear, failed};
 use super::curve::{Entry, Limit, Node};
 use super::state::{Order, energy_of, name_of, terms_of};
-use super::{Outside, Reference, blocks::release};
+use super::{Outside, Reference};
 use crate::digest::ContractFlags;
 use crate::{
     AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Direction, Energy, Event, Limits, Money, NewBlock,
@@ -15,15 +16,24 @@ use crate::{
 /// The most energy of one auction, in watt-hours: beyond it nobody trades, so that no engine has to count further.
 const ENERGY_MAX_WH: u128 = 1 << 61;
 
+/// A root with nothing below it.
+const ALONE: Node = Node { parent: None, up: 0, down: 0, fee_up: 0, fee_down: 0 };
+
 /// One period of an auction.
 struct Called {
     period: DeliveryPeriod,
-    /// By area: where its own orders are.
-    homes: Vec<usize>,
+    /// The tree of areas.
+    tree: Group,
+    /// The areas whose trading with others was closed by command: their orders clear alone, and energy passes them by in the tree.
+    cut_off: Vec<(AreaId, Group)>,
+    /// Which blocks are in it, as numbers in the list of blocks. Their entries are the last ones of the tree's.
+    blocks: Vec<usize>,
+}
+
+/// What clears together in one period.
+struct Group {
     /// By area, priority number.
     orders: Vec<Order>,
-    /// Which blocks are in it, as numbers in the list of blocks.
-    blocks: Vec<usize>,
     /// The orders' entries, then the blocks'.
     entries: Vec<Entry>,
     cleared: Cleared,
@@ -36,9 +46,9 @@ impl Reference {
         periods.sort_unstable();
         periods.dedup();
         let takes_part = |block: &NewBlock| {
-            terms_of(block)
-                .iter()
-                .all(|(terms, _)| periods.contains(&terms.contract.period) && !self.is_closed(terms.contract))
+            contracts_of(block).all(|contract| {
+                periods.contains(&contract.period) && !self.is_closed(contract) && !self.is_cut_off(contract)
+            })
         };
         let blocks: Vec<NewBlock> = self.state.blocks.iter().filter(|block| takes_part(block)).cloned().collect();
         let (called, is_in) = self.clear_with_blocks(&periods, &blocks);
@@ -74,59 +84,76 @@ impl Reference {
     }
 
     fn clear_period(&self, period: DeliveryPeriod, blocks: &[NewBlock], is_in: &[bool]) -> Called {
-        let (nodes, homes) = self.nodes(period);
-        let orders = self.orders_called(period);
-        let lots = |energy: Energy| i128::from(energy.0 / self.rules.lot);
-        let mut entries: Vec<Entry> = orders
-            .iter()
-            .map(|order| Entry {
-                node: homes[usize::from(order.area().0)],
-                side: order.terms.side,
-                limit: Limit::At(order.price()),
-                lots: lots(order.remaining),
-                sequence: order.priority,
-            })
-            .collect();
-        let mut blocks_in = Vec::new();
+        let (mut blocks_in, mut entries) = (Vec::new(), Vec::new());
         for (number, block) in blocks.iter().enumerate().filter(|(number, _)| is_in[*number]) {
             for (_, energy) in block.energies.iter().filter(|(of, _)| *of == period) {
                 blocks_in.push(number);
                 entries.push(Entry {
-                    node: homes[usize::from(block.area.0)],
+                    node: usize::from(block.area.0),
                     side: block.side,
                     limit: if block.side == Side::Sell { Limit::BelowAll } else { Limit::AboveAll },
-                    lots: lots(*energy),
+                    lots: self.lots(*energy),
                     sequence: number as u64,
                 });
             }
         }
-        let all: i128 = entries.iter().map(|entry| entry.lots).sum();
-        let too_much = all.unsigned_abs() * u128::from(self.rules.lot) > ENERGY_MAX_WH;
-        let cleared =
-            if too_much { nothing(&nodes, &entries) } else { clear(&nodes, &entries, i64::from(self.rules.tick)) };
-        Called { period, homes, orders, blocks: blocks_in, entries, cleared }
+        let areas = 0..u16::try_from(self.network.areas()).expect("a network has at most 65,535 areas");
+        let (alone, joined): (Vec<AreaId>, Vec<AreaId>) =
+            areas.map(AreaId).partition(|&area| self.is_cut_off(Contract { area, period }));
+        let called_in = |areas: &[AreaId]| -> Vec<Order> {
+            areas.iter().flat_map(|&area| self.orders_called(Contract { area, period })).collect()
+        };
+        let tree = self.clear_group(&self.nodes(period), called_in(&joined), entries, |order| order.area().0.into());
+        let single = |area: AreaId| (area, self.clear_group(&[ALONE], called_in(&[area]), Vec::new(), |_| 0));
+        Called { period, tree, cut_off: alone.into_iter().map(single).collect(), blocks: blocks_in }
     }
 
-    /// Every plain limit order of the period, with all its energy.
-    fn orders_called(&self, period: DeliveryPeriod) -> Vec<Order> {
+    fn clear_group(
+        &self,
+        nodes: &[Node],
+        orders: Vec<Order>,
+        of_blocks: Vec<Entry>,
+        node_of: impl Fn(&Order) -> usize,
+    ) -> Group {
+        let of_orders = orders.iter().map(|order| Entry {
+            node: node_of(order),
+            side: order.terms.side,
+            limit: Limit::At(order.price()),
+            lots: self.lots(order.remaining),
+            sequence: order.priority,
+        });
+        let entries: Vec<Entry> = of_orders.chain(of_blocks).collect();
+        let lots: i128 = entries.iter().map(|entry| entry.lots).sum();
+        let too_much = lots.unsigned_abs() * u128::from(self.rules.lot) > ENERGY_MAX_WH;
+        let cleared =
+            if too_much { failed(nodes, &entries) } else { clear(nodes, &entries, i64::from(self.rules.tick)) };
+        Group { orders, entries, cleared }
+    }
+
+    fn lots(&self, energy: Energy) -> i128 {
+        i128::from(energy.0 / self.rules.lot)
+    }
+
+    fn is_cut_off(&self, contract: Contract) -> bool {
+        self.flag(contract, ContractFlags::CROSS_CLOSED)
+    }
+
+    /// Every plain limit order of a contract, with all its energy, by priority number.
+    fn orders_called(&self, contract: Contract) -> Vec<Order> {
         let takes_part = |order: &&Order| {
-            let contract = order.terms.contract;
-            contract.period == period && order.is_plain() && self.is_alive(order) && !self.is_closed(contract)
+            order.terms.contract == contract && order.is_plain() && self.is_alive(order) && !self.is_closed(contract)
         };
         let mut orders: Vec<Order> = self.state.orders.iter().filter(takes_part).copied().collect();
-        orders.sort_by_key(|order| (order.area(), order.priority));
+        orders.sort_by_key(|order| order.priority);
         orders
     }
 
-    /// The tree of areas with what its edges have left, and where the orders of each area are: in an area whose trading with others was
-    /// closed by command they clear alone, and energy passes it by.
-    fn nodes(&self, period: DeliveryPeriod) -> (Vec<Node>, Vec<usize>) {
-        let areas = 0..u16::try_from(self.network.areas()).expect("a network has at most 65,535 areas");
-        let alone = Node { parent: None, up: 0, down: 0, fee_up: 0, fee_down: 0 };
+    /// The tree of areas with what its edges have left: nothing once the gates between areas have closed.
+    fn nodes(&self, period: DeliveryPeriod) -> Vec<Node> {
         let crossable = self.state.now < self.rules.cross_area_gate_closes_at(period);
         let node = |area| {
-            let Some(edge) = self.network.edge(area) else { return alone };
-            let state = self.edge_state(area, period).expect("it has an edge");
+            let Some(edge) = self.network.edge(AreaId(area)) else { return ALONE };
+            let state = self.edge_state(edge.child, period).expect("it is an edge");
             let left = |direction| {
                 let residual = i128::from(state.residual(direction).max(0));
                 if crossable { residual / i128::from(self.rules.lot) } else { 0 }
@@ -139,21 +166,12 @@ impl Reference {
                 fee_down: i64::from(edge.fee_down.0),
             }
         };
-        let mut nodes: Vec<Node> = areas.clone().map(AreaId).map(node).collect();
-        let mut homes: Vec<usize> = (0..nodes.len()).collect();
-        for area in areas.map(AreaId) {
-            if self.flag(Contract { area, period }, ContractFlags::CROSS_CLOSED) {
-                homes[usize::from(area.0)] = nodes.len();
-                nodes.push(alone);
-            }
-        }
-        (nodes, homes)
+        (0..u16::try_from(self.network.areas()).expect("a network has at most 65,535 areas")).map(node).collect()
     }
 
     /// Fills by area and priority number, flows by child, prices by area.
     fn carry_out<L: Limits>(&mut self, called: &Called, outside: &mut Outside<'_, L>) {
-        let Called { period, orders, cleared, .. } = called;
-        for (order, &lots) in orders.iter().zip(&cleared.filled).filter(|(_, lots)| **lots > 0) {
+        for (order, lots) in called.fills() {
             let (contract, energy) = (order.terms.contract, self.energy(lots));
             let price = called.price(contract.area).expect("what is filled has a price");
             let remaining = self.take_with_reserve(order.name.id, energy).remaining;
@@ -163,8 +181,8 @@ impl Reference {
         for child in self.network.edges().map(|edge| edge.child).collect::<Vec<_>>() {
             self.carry_flow(called, child, outside);
         }
-        for area in (0..called.homes.len()).map(|area| AreaId(u16::try_from(area).expect("areas have 16 bits"))) {
-            let contract = Contract { area, period: *period };
+        for area in (0..self.network.areas()).map(|area| AreaId(u16::try_from(area).expect("areas have 16 bits"))) {
+            let contract = Contract { area, period: called.period };
             let (price, case) = (called.price(area), called.case(area));
             outside.events.push(Event::Cleared { contract, price, case });
         }
@@ -172,7 +190,7 @@ impl Reference {
 
     /// *Money*, per edge: `flow x (P_to - P_from)`, of which `|flow| x fee` is fee. The flow adds to what flows already.
     fn carry_flow<L: Limits>(&mut self, called: &Called, child: AreaId, outside: &mut Outside<'_, L>) {
-        let lots = called.cleared.exports[usize::from(child.0)];
+        let lots = called.tree.cleared.exports[usize::from(child.0)];
         if lots == 0 {
             return;
         }
@@ -181,7 +199,7 @@ impl Reference {
         let direction = if lots > 0 { Direction::Up } else { Direction::Down };
         let energy = self.energy(lots.abs());
         self.send(period, &[(edge, direction)], energy);
-        let price = |area: AreaId| i128::from(called.cleared.prices[usize::from(area.0)].price);
+        let price = |area: AreaId| i128::from(called.tree.cleared.prices[usize::from(area.0)].price);
         let up = i128::from(energy.0) * lots.signum();
         let fee = edge.fee(direction).times(energy);
         let rent = Money(up * (price(edge.parent) - price(child)) - fee.0);
@@ -203,14 +221,14 @@ impl Reference {
         };
         if is_in {
             let mut remaining = energy_of(block);
-            for (terms, energy) in terms_of(block) {
+            for (terms, energy) in terms_of(block, &self.rules) {
                 let price = price_in(called, terms.contract);
                 remaining -= energy;
                 outside.limits.fill(&terms, energy, price);
                 outside.events.push(Event::Filled { order, contract: terms.contract, energy, price, remaining });
             }
         } else {
-            release(block, outside);
+            release(block, &self.rules, outside);
         }
         outside.events.push(Event::Block { order, state });
     }
@@ -221,29 +239,44 @@ impl Reference {
         let (waiting, left): (Vec<NewBlock>, Vec<NewBlock>) = self.state.blocks.iter().cloned().partition(called);
         self.state.blocks = waiting;
         for block in left {
-            release(&block, outside);
+            release(&block, &self.rules, outside);
             outside.events.push(Event::Block { order: name_of(&block), state: BlockState::Rejected });
         }
     }
 }
 
 impl Called {
+    /// Every order that is filled, by area and priority number, and with how many lots.
+    fn fills(&self) -> Vec<(Order, i128)> {
+        let groups = self.cut_off.iter().map(|(_, group)| group).chain([&self.tree]);
+        let fills = groups.flat_map(|group| group.orders.iter().copied().zip(group.cleared.filled.iter().copied()));
+        let mut fills: Vec<(Order, i128)> = fills.filter(|(_, lots)| *lots > 0).collect();
+        fills.sort_by_key(|(order, _)| (order.area(), order.priority));
+        fills
+    }
+
+    fn told(&self, area: AreaId) -> NodePrice {
+        let cut_off = self.cut_off.iter().find(|(of, _)| *of == area);
+        cut_off.map_or(self.tree.cleared.prices[usize::from(area.0)], |(_, group)| group.cleared.prices[0])
+    }
+
     /// What the buyers and sellers of an area pay and get; nothing if nothing says anything about it, or it is no price any more.
     fn price(&self, area: AreaId) -> Option<Price> {
-        let told = self.cleared.prices[self.homes[usize::from(area.0)]];
+        let told = self.told(area);
         i32::try_from(told.price).ok().filter(|_| told.is_told).map(Price)
     }
 
     fn case(&self, area: AreaId) -> ClearingCase {
-        let told = self.cleared.prices[self.homes[usize::from(area.0)]];
-        if i32::try_from(told.price).is_ok() { told.case } else { ClearingCase::Empty }
+        let told = self.told(area);
+        if i32::try_from(told.price).is_ok() { told.case } else { ClearingCase::Failed }
     }
 
     /// Whether all energy is placed that a block has in this period.
     fn places_whole(&self, block: usize) -> bool {
-        let results = self.entries.iter().zip(&self.cleared.filled).skip(self.orders.len());
-        let mine = self.blocks.iter().zip(results).filter(|(of, _)| **of == block);
-        mine.into_iter().all(|(_, (entry, filled))| entry.lots == *filled)
+        let Group { orders, entries, cleared } = &self.tree;
+        let results = entries.iter().zip(&cleared.filled).skip(orders.len());
+        let mut mine = self.blocks.iter().zip(results).filter(|(of, _)| **of == block);
+        mine.all(|(_, (entry, filled))| entry.lots == *filled)
     }
 }
 
@@ -255,9 +288,9 @@ fn price_in(called: &[Called], contract: Contract) -> Price {
 
 /// `sum of energy x (price - limit)` for a sell, mirrored for a buy.
 fn gain(block: &NewBlock, called: &[Called]) -> i128 {
-    let sum: i128 = terms_of(block)
-        .iter()
-        .map(|(terms, energy)| price_in(called, terms.contract).times(*energy).0 - terms.price.times(*energy).0)
+    let energies = contracts_of(block).zip(&block.energies);
+    let sum: i128 = energies
+        .map(|(contract, (_, energy))| price_in(called, contract).times(*energy).0 - block.price.times(*energy).0)
         .sum();
     if block.side == Side::Sell { sum } else { -sum }
 }

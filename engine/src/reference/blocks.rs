@@ -3,7 +3,7 @@
 use super::orders::first_fault;
 use super::state::{energy_of, name_of, terms_of};
 use super::{Outside, Reference};
-use crate::{Contract, Event, Limits, MeterId, NewBlock, OrderTag, Reject};
+use crate::{Contract, Event, Limits, MarketRules, MeterId, NewBlock, OrderTag, Reject};
 
 impl Reference {
     pub(super) fn take_block<L: Limits>(
@@ -12,7 +12,7 @@ impl Reference {
         outside: &mut Outside<'_, L>,
     ) -> Result<(), Reject> {
         self.test_block(&block)?;
-        for (terms, energy) in terms_of(&block) {
+        for (terms, energy) in terms_of(&block, &self.rules) {
             outside.limits.reserve(&terms, energy)?;
             self.record(terms.contract.period);
         }
@@ -54,14 +54,19 @@ impl Reference {
         let wanted = |block: &NewBlock| block.tag == tag && block.meter == meter;
         let at = self.state.blocks.iter().position(wanted).ok_or(Reject::MatchUnknownOrder)?;
         let block = self.state.blocks.remove(at);
-        release(&block, outside);
+        release(&block, &self.rules, outside);
         outside.events.push(Event::Cancelled { order: name_of(&block), remaining: energy_of(&block) });
         self.forget_what_is_over();
         Ok(())
     }
 }
 
+/// Where and when a block trades.
+pub(super) fn contracts_of(block: &NewBlock) -> impl Iterator<Item = Contract> {
+    block.energies.iter().map(|&(period, _)| Contract { area: block.area, period })
+}
+
 /// Frees all that was set aside for a block, period by period.
-pub(super) fn release<L: Limits>(block: &NewBlock, outside: &mut Outside<'_, L>) {
-    terms_of(block).iter().for_each(|(terms, energy)| outside.limits.release(terms, *energy));
+pub(super) fn release<L: Limits>(block: &NewBlock, rules: &MarketRules, outside: &mut Outside<'_, L>) {
+    terms_of(block, rules).iter().for_each(|(terms, energy)| outside.limits.release(terms, *energy));
 }

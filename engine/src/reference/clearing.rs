@@ -40,7 +40,7 @@ struct Interval {
 
 /// Clears one period.
 pub(super) fn clear(nodes: &[Node], entries: &[Entry], tick: i64) -> Cleared {
-    let mut cleared = nothing(nodes, entries);
+    let mut cleared = nothing(nodes, entries, ClearingCase::Empty);
     let curves = curves(nodes, entries);
     for root in (0..nodes.len()).filter(|&node| nodes[node].parent.is_none()) {
         cleared.go_down(nodes, entries, &curves, root, tick);
@@ -48,10 +48,14 @@ pub(super) fn clear(nodes: &[Node], entries: &[Entry], tick: i64) -> Cleared {
     cleared
 }
 
-/// Nobody trades.
-pub(super) fn nothing(nodes: &[Node], entries: &[Entry]) -> Cleared {
-    let empty = NodePrice { price: 0, is_told: false, case: ClearingCase::Empty };
-    Cleared { filled: vec![0; entries.len()], exports: vec![0; nodes.len()], prices: vec![empty; nodes.len()] }
+/// More than can be cleared: nobody trades.
+pub(super) fn failed(nodes: &[Node], entries: &[Entry]) -> Cleared {
+    nothing(nodes, entries, ClearingCase::Failed)
+}
+
+fn nothing(nodes: &[Node], entries: &[Entry], case: ClearingCase) -> Cleared {
+    let price = NodePrice { price: 0, is_told: false, case };
+    Cleared { filled: vec![0; entries.len()], exports: vec![0; nodes.len()], prices: vec![price; nodes.len()] }
 }
 
 impl Cleared {

@@ -6,8 +6,8 @@ use super::Reference;
 use crate::digest::ContractFlags;
 use crate::market::EdgeState;
 use crate::{
-    AreaId, Contract, DeliveryPeriod, Direction, Edge, Energy, LedgerTime, NewBlock, NewOrder, OrderId, OrderRef,
-    OrderTerms, Preferences, Price, Side, TimeInForce,
+    AreaId, Contract, DeliveryPeriod, Direction, Edge, Energy, LedgerTime, MarketRules, NewBlock, NewOrder, OrderId,
+    OrderRef, OrderTerms, Preferences, Price, Side, TimeInForce,
 };
 
 /// Everything that a rollback brings back.
@@ -100,9 +100,11 @@ pub(super) fn energy_of(block: &NewBlock) -> Energy {
     Energy(block.energies.iter().map(|(_, energy)| energy.0).sum())
 }
 
-/// The terms of a block in each of its periods, with the energy there.
-pub(super) fn terms_of(block: &NewBlock) -> Vec<(OrderTerms, Energy)> {
-    let NewBlock { tag, account, meter, area, side, price, .. } = *block;
+/// The terms of a block in each of its periods, with the energy there. In a single period the market's limits are all that bounds its
+/// price: its own holds for the average.
+pub(super) fn terms_of(block: &NewBlock, rules: &MarketRules) -> Vec<(OrderTerms, Energy)> {
+    let NewBlock { tag, account, meter, area, side, .. } = *block;
+    let price = if side == Side::Buy { rules.price_max } else { rules.price_min };
     let terms = |period| OrderTerms { tag, account, meter, contract: Contract { area, period }, side, price };
     block.energies.iter().map(|&(period, energy)| (terms(period), energy)).collect()
 }

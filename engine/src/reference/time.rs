@@ -1,6 +1,6 @@
 //! Gates, call phases, and what is over (MARKET section 2, and section 4, Time).
 
-use super::blocks::release;
+use super::blocks::{contracts_of, release};
 use super::state::{Order, energy_of, name_of};
 use super::{Outside, Reference};
 use crate::digest::ContractFlags;
@@ -104,7 +104,7 @@ impl Reference {
         let closed = |block: &NewBlock| contracts_of(block).any(|contract| self.is_closed(contract));
         if let Some(at) = self.state.blocks.iter().position(closed) {
             let block = self.state.blocks.remove(at);
-            release(&block, outside);
+            release(&block, &self.rules, outside);
             let (order, remaining, cause) = (name_of(&block), energy_of(&block), Expiry::Gate);
             outside.events.push(Event::Expired { order, remaining, cause });
             return true;
@@ -150,8 +150,4 @@ impl Reference {
             self.state.flags.retain(|contract, _| contract.period != period);
         }
     }
-}
-
-fn contracts_of(block: &NewBlock) -> impl Iterator<Item = Contract> {
-    block.energies.iter().map(|&(period, _)| Contract { area: block.area, period })
 }

@@ -2,7 +2,7 @@
 
 use gridbook_engine::reference::Reference;
 use gridbook_engine::{
-    Event, LedgerTime, Limits, Mark, Market, MarketRules, MeterId, Network, OrderId, OrderRef, OrderTag, Reject,
+    Engine, Event, LedgerTime, Limits, Mark, Market, MarketRules, MeterId, Network, OrderId, OrderRef, OrderTag, Reject,
 };
 
 use super::market_stream::MarketCommand;
@@ -15,6 +15,12 @@ pub(crate) trait Fresh: Market {
 }
 
 impl Fresh for Reference {
+    fn fresh(rules: MarketRules, network: Network) -> Self {
+        Self::new(rules, network).unwrap()
+    }
+}
+
+impl Fresh for Engine {
     fn fresh(rules: MarketRules, network: Network) -> Self {
         Self::new(rules, network).unwrap()
     }
