@@ -22,6 +22,8 @@ pub(super) struct NodePrice {
     pub(super) price: i64,
     /// Whether it is reported.
     pub(super) is_told: bool,
+    /// What set it, whether or not any energy was accepted: what areas below inherit.
+    set_by: ClearingCase,
     pub(super) case: ClearingCase,
 }
 
@@ -54,7 +56,7 @@ pub(super) fn failed(nodes: &[Node], entries: &[Entry]) -> Cleared {
 }
 
 fn nothing(nodes: &[Node], entries: &[Entry], case: ClearingCase) -> Cleared {
-    let price = NodePrice { price: 0, is_told: false, case };
+    let price = NodePrice { price: 0, is_told: false, set_by: case, case };
     Cleared { filled: vec![0; entries.len()], exports: vec![0; nodes.len()], prices: vec![price; nodes.len()] }
 }
 
@@ -103,15 +105,16 @@ impl Cleared {
         let trades = entries.iter().zip(&self.filled).any(|(entry, filled)| entry.node == node && *filled > 0);
         let is_joined = flows || trades;
         let pinned = by_parent.lo.is_some() && by_parent.lo == by_parent.hi;
-        let case = match (place.marginal(), above) {
-            _ if !is_joined => ClearingCase::Empty,
+        let set_by = match (place.marginal(), above) {
             (Some(Kind::Sell), _) => ClearingCase::MarginalSeller,
             (Some(Kind::Buy), _) => ClearingCase::MarginalBuyer,
             // What set the parent's price set this one.
-            (None, Some(above)) if pinned => above.case,
+            (None, Some(above)) if pinned => above.set_by,
             (None, _) => ClearingCase::Exact,
         };
-        self.prices[node] = NodePrice { price: price.unwrap_or(0), is_told: is_joined || price.is_some(), case };
+        let case = if is_joined { set_by } else { ClearingCase::Empty };
+        self.prices[node] =
+            NodePrice { price: price.unwrap_or(0), is_told: is_joined || price.is_some(), set_by, case };
     }
 }
 
