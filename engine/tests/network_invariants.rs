@@ -13,7 +13,7 @@ use gridbook_engine::reference::Reference;
 use support::driven::Fresh;
 use support::invariants::{Seen, Watched};
 
-const STREAMS: u64 = 28;
+const STREAMS: u64 = 20;
 const COMMANDS_PER_STREAM: usize = 600;
 
 #[test]

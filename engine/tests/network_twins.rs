@@ -22,7 +22,7 @@ type Fast = Engine;
 /// area that is cut off without orders of its own, and for a period without a record whose cross-area gate has come.
 const COMPARES_EMPTY_AREAS: bool = false;
 
-const STREAMS: u64 = 20;
+const STREAMS: u64 = 30;
 const COMMANDS_PER_STREAM: usize = 400;
 
 #[test]
