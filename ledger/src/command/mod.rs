@@ -16,6 +16,7 @@ pub use agreement::{Accept, AgreedTerms, Offer};
 pub use block::{Block, BlockPart};
 pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleId, COMMANDS_MAX, NEVER, SignedBundle};
 pub use group::BASKET_ORDERS_MAX;
+pub(crate) use group::group_length;
 pub use order::Place;
 pub(crate) use order::{side_from_number, side_number};
 pub use record::{AMOUNT_MAX, COMMAND_BYTES};

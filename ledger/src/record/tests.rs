@@ -57,6 +57,7 @@ fn events() -> Vec<RecordEvent> {
         ClearingCase::Border,
         ClearingCase::Exact,
         ClearingCase::Empty,
+        ClearingCase::Failed,
     ];
     events.extend(cases.map(|case| RecordEvent::Cleared { contract, price: Some(price), case }));
     events.extend([None, Some(Price(0))].map(|price| RecordEvent::Cleared { contract, price, case: cases[4] }));
@@ -172,7 +173,7 @@ fn a_price_that_is_none_has_no_number() {
     for (at, value, error) in [
         (price_at, 1, BytesError::Padding),
         (price_at - 1, 2, BytesError::Unknown),
-        (price_at - 2, 5, BytesError::Unknown),
+        (price_at - 2, 6, BytesError::Unknown),
     ] {
         let mut altered = bytes.clone();
         altered[at] = value;

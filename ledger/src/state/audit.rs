@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, DeliveryPeriod, MeterId, Money, Side};
+use gridbook_engine::{AccountId, DeliveryPeriod, MeterId, Money, Price, Side};
 
-use super::tables::Name;
+use super::tables::{Name, Standing};
 use super::{State, SystemAccount};
 
 /// Two accounts of the same thing that differ.
@@ -21,6 +21,14 @@ pub enum AuditError {
         /// What it owes.
         owes: Money,
     },
+    /// The grid's account holds something else than the edges have brought.
+    #[error("the grid's account holds {holds}, and the edges have brought {brought}")]
+    Grid {
+        /// What it holds.
+        holds: Money,
+        /// What edges have brought.
+        brought: Money,
+    },
     /// An account spent what it did not have.
     #[error("account {} has less than it has reserved", .0.0)]
     Overdrawn(AccountId),
@@ -33,6 +41,9 @@ pub enum AuditError {
     /// An order without its name, or a name without its order.
     #[error("order {} of meter {} has lost its name or the name its order", .1, .0.0)]
     Name(MeterId, u64),
+    /// Blocks that wait without a name, or names of blocks that do not.
+    #[error("other blocks wait in the books than there are names for")]
+    Blocks,
     /// The books stand at another time.
     #[error("the books stand at another time than the accounts")]
     Time,
@@ -51,7 +62,8 @@ impl State {
         self.audit_money()?;
         self.audit_reserved()?;
         self.audit_resting()?;
-        self.audit_names()
+        self.audit_names()?;
+        self.audit_waiting()
     }
 
     fn audit_money(&self) -> Result<(), AuditError> {
@@ -66,7 +78,21 @@ impl State {
             }
         }
         let (holds, owes) = (self.system_account(SystemAccount::Clearing).balance, self.payables_sum());
-        if holds == owes { Ok(()) } else { Err(AuditError::Clearing { holds, owes }) }
+        if holds != owes {
+            return Err(AuditError::Clearing { holds, owes });
+        }
+        let incomes = self.tables.edges().values();
+        let brought = incomes.fold(Money::ZERO, |sum, income| sum + income.fees + income.rent);
+        let holds = self.system_account(SystemAccount::Grid).balance;
+        if holds == brought { Ok(()) } else { Err(AuditError::Grid { holds, brought }) }
+    }
+
+    /// In a single period a block's price is bounded by the market's limits only.
+    fn worst_price(&self, side: Side) -> Price {
+        match side {
+            Side::Buy => self.rules().price_max,
+            Side::Sell => self.rules().price_min,
+        }
     }
 
     fn audit_reserved(&self) -> Result<(), AuditError> {
@@ -74,6 +100,12 @@ impl State {
         for order in self.engine.resting() {
             let amount = self.tables.collateral.reserve(order.terms.side, order.terms.price, order.remaining);
             *reserved.entry(order.terms.account).or_default() += amount;
+        }
+        for block in self.engine.waiting_blocks() {
+            for (_, energy) in &block.energies {
+                let amount = self.tables.collateral.reserve(block.side, self.worst_price(block.side), *energy);
+                *reserved.entry(block.account).or_default() += amount;
+            }
         }
         for ((_, account), payable) in self.tables.periods().values().flat_map(|table| &table.payables) {
             *reserved.entry(*account).or_default() += payable.held;
@@ -92,9 +124,14 @@ impl State {
 
     fn audit_resting(&self) -> Result<(), AuditError> {
         let mut resting: BTreeMap<(DeliveryPeriod, MeterId), (u128, u128)> = BTreeMap::new();
-        for order in self.engine.resting() {
-            let (buys, sells) = resting.entry((order.terms.contract.period, order.terms.meter)).or_default();
-            *(if order.terms.side == Side::Buy { buys } else { sells }) += u128::from(order.remaining.0);
+        let orders = self.engine.resting();
+        let orders =
+            orders.map(|order| (order.terms.contract.period, order.terms.meter, order.terms.side, order.remaining));
+        let blocks = self.engine.waiting_blocks();
+        let blocks = blocks.flat_map(|b| b.energies.iter().map(|(period, energy)| (*period, b.meter, b.side, *energy)));
+        for (period, meter, side, energy) in orders.chain(blocks) {
+            let (buys, sells) = resting.entry((period, meter)).or_default();
+            *(if side == Side::Buy { buys } else { sells }) += u128::from(energy.0);
         }
         for (period, table) in self.tables.periods() {
             for (meter, position) in (0..).map(MeterId).zip(&table.positions) {
@@ -110,7 +147,7 @@ impl State {
     fn audit_names(&self) -> Result<(), AuditError> {
         for order in self.engine.resting() {
             let (meter, client_id) = (order.terms.meter, order.terms.tag.0);
-            let expected = Name { period: order.terms.contract.period, order: Some(order.order.id) };
+            let expected = Name { period: order.terms.contract.period, standing: Standing::Resting(order.order.id) };
             let named = self.tables.meter(meter).and_then(|meter| Some((meter.facts, meter.names.get(&client_id)?)));
             if !named.is_some_and(|(facts, name)| *name == expected && facts.account == order.terms.account) {
                 return Err(AuditError::Name(meter, client_id));
@@ -118,10 +155,40 @@ impl State {
         }
         for (number, meter) in (0..).map(MeterId).zip(self.tables.meters()) {
             for (client_id, name) in &meter.names {
-                if name.order.is_some_and(|order| self.engine.resting_order(order).is_none()) {
+                let is_there = match name.standing {
+                    Standing::Over => true,
+                    Standing::Resting(order) => self.engine.resting_order(order).is_some(),
+                    Standing::Block(tag) => self.tables.blocks().get(&tag) == Some(&(number, *client_id)),
+                    Standing::Offer => self.tables.offers().contains_key(&(number, *client_id)),
+                };
+                if !is_there {
                     return Err(AuditError::Name(number, *client_id));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Blocks wait in the engine, offers here; both have a name that says so, of the period at whose gate they are over.
+    fn audit_waiting(&self) -> Result<(), AuditError> {
+        let named = |meter, client_id, name: Name| {
+            let there = self.tables.meter(meter).and_then(|meter| meter.names.get(&client_id));
+            if there == Some(&name) { Ok(()) } else { Err(AuditError::Name(meter, client_id)) }
+        };
+        for block in self.engine.waiting_blocks() {
+            let (meter, client_id) = *self.tables.blocks().get(&block.tag).ok_or(AuditError::Blocks)?;
+            let (period, _) = *block.energies.last().ok_or(AuditError::Blocks)?;
+            named(meter, client_id, Name { period, standing: Standing::Block(block.tag) })?;
+            let account = self.tables.meter(meter).map(|meter| meter.facts.account);
+            if (meter, account) != (block.meter, Some(block.account)) {
+                return Err(AuditError::Blocks);
+            }
+        }
+        if self.engine.waiting_blocks().count() != self.tables.blocks().len() {
+            return Err(AuditError::Blocks);
+        }
+        for ((meter, client_id), offer) in self.tables.offers() {
+            named(*meter, *client_id, Name { period: offer.terms.period, standing: Standing::Offer })?;
         }
         Ok(())
     }

@@ -2,12 +2,13 @@
 
 use gridbook_engine::MeterId;
 
+use super::State;
+use super::basket::Refused;
 use super::tables::Counters;
-use super::{State, outcome_of};
 use crate::admission::{DeviceKind, is_expired};
-use crate::command::{Bundle, Command};
+use crate::command::{Bundle, Command, group_length};
 use crate::crypto::Hash;
-use crate::record::{Record, RecordEvent};
+use crate::record::{Outcome, Record, RecordEvent};
 use crate::reject::Code;
 
 impl State {
@@ -18,11 +19,25 @@ impl State {
             Some(DeviceKind::Meter { meter, .. }) => Some(meter),
             Some(DeviceKind::Operator) | None => None,
         };
-        for (seq, (index, command)) in (first_seq..).zip((0..).zip(&bundle.commands)) {
+        let mut at = 0;
+        while at < bundle.commands.len() {
+            let commands = &bundle.commands[at..];
+            // Decoding has seen to it that heads have their followers; a bundle that was made here may not have been decoded.
+            let (length, form) = group_length(commands).map_or_else(|code| (1, Err(code)), |length| (length, Ok(())));
+            let seq = first_seq + at as u64;
             let mut events = Vec::new();
-            let result = sender.and_then(|sender| self.execute(sender, command, &mut events));
-            let (outcome, client_id) = (outcome_of(result), client_id_of(command));
-            records.push(Record { seq, entry, index, meter, client_id, outcome, events });
+            let result = sender.and_then(|sender| form.map(|()| sender)).map_err(Refused::from);
+            let result = result.and_then(|sender| self.execute(sender, seq, &commands[..length], &mut events));
+            for (place, command) in commands[..length].iter().enumerate() {
+                let outcome =
+                    result.map_or_else(|refused| Outcome::Rejected(refused.code_of(place)), |()| Outcome::Done);
+                let index = u16::try_from(at + place).expect("a bundle has at most 1,024 commands");
+                let (seq, client_id) = (seq + place as u64, client_id_of(command));
+                // What a group sets off is its head's: a basket's trades carry the basket's number (MARKET section 4).
+                let events = core::mem::take(&mut events);
+                records.push(Record { seq, entry, index, meter, client_id, outcome, events });
+            }
+            at += length;
         }
     }
 
@@ -58,15 +73,31 @@ impl State {
         }
     }
 
-    fn execute(&mut self, sender: DeviceKind, command: &Command, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
+    /// Carries out one command, or a head with its followers.
+    fn execute(
+        &mut self,
+        sender: DeviceKind,
+        seq: u64,
+        group: &[Command],
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Refused> {
+        let Some((command, followers)) = group.split_first() else { return Ok(()) };
         match sender {
-            DeviceKind::Operator => self.execute_for_operator(command, events),
-            DeviceKind::Meter { meter, .. } => self.execute_for_meter(meter, command, events),
+            DeviceKind::Operator => Ok(self.execute_for_operator(command, events)?),
+            DeviceKind::Meter { meter, .. } => match command {
+                Command::Basket { .. } => self.basket(meter, followers, events),
+                Command::Block(block) => Ok(self.place_block(seq, meter, block, followers, events)?),
+                command => Ok(self.execute_for_meter(meter, seq, command, events)?),
+            },
         }
     }
 
     fn execute_for_operator(&mut self, command: &Command, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
         let event = match *command {
+            Command::SetCapacity { area, period, up, down } => {
+                return self.set_capacity(area, period, up, down, events);
+            }
+            Command::PayAsBid { contract } => return self.pay_as_bid(contract, events),
             Command::RegisterAccount { account } => self.register_account(account),
             Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh } => {
                 self.register_meter(meter, account, key, area, (import_max_wh, export_max_wh))
@@ -75,18 +106,17 @@ impl State {
             Command::ResumeMeter { meter } => self.resume(meter),
             Command::Deposit { account, amount } => self.deposit(account, amount),
             Command::Withdraw { account, amount } => self.withdraw(account, amount),
-            Command::SetCapacity { .. } | Command::PayAsBid { .. } => Err(Code::FormUnsupported),
-            Command::Basket { .. }
-            | Command::Block(_)
-            | Command::BlockPart(_)
-            | Command::Offer(_)
-            | Command::Accept(_)
-            | Command::Place(_)
+            Command::Place(_)
             | Command::Cancel { .. }
             | Command::Reduce { .. }
             | Command::Replace { .. }
             | Command::CancelAll
-            | Command::CancelAllOfAccount => Err(Code::AuthRole),
+            | Command::CancelAllOfAccount
+            | Command::Basket { .. }
+            | Command::Block(_)
+            | Command::BlockPart(_)
+            | Command::Offer(_)
+            | Command::Accept(_) => Err(Code::AuthRole),
         }?;
         events.push(event);
         Ok(())
@@ -95,6 +125,7 @@ impl State {
     fn execute_for_meter(
         &mut self,
         meter: MeterId,
+        seq: u64,
         command: &Command,
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), Code> {
@@ -108,11 +139,11 @@ impl State {
                 Ok(())
             }
             Command::CancelAllOfAccount => self.cancel_all_of_account(meter, events),
-            Command::Basket { .. }
-            | Command::Block(_)
-            | Command::BlockPart(_)
-            | Command::Offer(_)
-            | Command::Accept(_) => Err(Code::FormUnsupported),
+            Command::Offer(offer) => self.offer(meter, offer, events),
+            Command::Accept(accept) => self.accept(seq, meter, accept, events),
+            // Heads are taken with their followers; a follower by itself has lost its head.
+            Command::Basket { .. } => Err(Code::FormBasket),
+            Command::Block(_) | Command::BlockPart(_) => Err(Code::FormBlock),
             Command::RegisterAccount { .. }
             | Command::RegisterMeter { .. }
             | Command::SuspendMeter { .. }
@@ -131,6 +162,9 @@ fn client_id_of(command: &Command) -> u64 {
         Command::Cancel { client_id } | Command::Reduce { client_id, .. } | Command::Replace { client_id, .. } => {
             *client_id
         }
+        Command::Block(block) => block.client_id,
+        Command::Offer(offer) => offer.client_id,
+        Command::Accept(accept) => accept.client_id,
         _ => 0,
     }
 }

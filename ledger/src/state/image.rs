@@ -1,6 +1,6 @@
 //! The shapes of a snapshot: plain data for archives, and their canonical bytes for the root.
 
-use gridbook_engine::image::{self, BookImage, EngineImage, OrderImage};
+use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::Totals;
@@ -18,11 +18,14 @@ pub(super) struct StateImage {
     pub(super) accounts: Vec<AccountImage>,
     pub(super) meters: Vec<MeterImage>,
     pub(super) periods: Vec<PeriodImage>,
+    pub(super) blocks: Vec<BlockNameImage>,
+    pub(super) offers: Vec<OfferImage>,
+    pub(super) edges: Vec<EdgeIncomeImage>,
     pub(super) engine: EngineImage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Archive, Serialize, Deserialize)]
-pub(super) struct TotalsImage([u64; 7]);
+pub(super) struct TotalsImage([u64; 8]);
 
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub(super) struct AccountImage {
@@ -75,16 +78,45 @@ pub(super) struct NameImage {
     pub(super) client_id: u64,
 }
 
+/// The name of a block that waits in the engine.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub(super) struct BlockNameImage {
+    pub(super) tag: u64,
+    pub(super) meter: u32,
+    pub(super) client_id: u64,
+}
+
+/// An offer that waits for its answer.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub(super) struct OfferImage {
+    pub(super) meter: u32,
+    pub(super) client_id: u64,
+    pub(super) partner: u32,
+    pub(super) period: u32,
+    pub(super) sells: bool,
+    pub(super) price: i32,
+    pub(super) energy: u64,
+}
+
+/// What an edge has brought its operator.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub(super) struct EdgeIncomeImage {
+    pub(super) area: u16,
+    pub(super) fees: i128,
+    pub(super) rent: i128,
+}
+
 impl From<Totals> for TotalsImage {
     fn from(totals: Totals) -> Self {
-        let Totals { commands, rejected, orders, trades, energy_wh, settlements, expired } = totals;
-        Self([commands, rejected, orders, trades, energy_wh, settlements, expired])
+        let Totals { commands, rejected, orders, trades, energy_wh, settlements, expired, fills } = totals;
+        Self([commands, rejected, orders, trades, energy_wh, settlements, expired, fills])
     }
 }
 
 impl From<TotalsImage> for Totals {
-    fn from(TotalsImage([commands, rejected, orders, trades, energy_wh, settlements, expired]): TotalsImage) -> Self {
-        Self { commands, rejected, orders, trades, energy_wh, settlements, expired }
+    fn from(TotalsImage(totals): TotalsImage) -> Self {
+        let [commands, rejected, orders, trades, energy_wh, settlements, expired, fills] = totals;
+        Self { commands, rejected, orders, trades, energy_wh, settlements, expired, fills }
     }
 }
 
@@ -93,7 +125,8 @@ impl StateImage {
     pub(super) fn money(&self) -> impl Iterator<Item = i128> + '_ {
         let accounts = self.system.iter().chain(&self.accounts).flat_map(|row| [row.balance, row.reserved]);
         let payables = self.periods.iter().flat_map(|period| &period.payables).flat_map(|row| [row.owed, row.held]);
-        accounts.chain(payables).chain(self.periods.iter().map(|period| period.cleared))
+        let edges = self.edges.iter().flat_map(|edge| [edge.fees, edge.rent]);
+        accounts.chain(payables).chain(edges).chain(self.periods.iter().map(|period| period.cleared))
     }
 
     /// The hash of the canonical bytes: every field in its order, lists behind their length.
@@ -107,8 +140,15 @@ impl StateImage {
         list(&mut w, &self.accounts, AccountImage::write);
         list(&mut w, &self.meters, MeterImage::write);
         list(&mut w, &self.periods, PeriodImage::write);
+        list(&mut w, &self.blocks, |BlockNameImage { tag, meter, client_id }, w| {
+            w.u64(*tag).u32(*meter).u64(*client_id);
+        });
+        list(&mut w, &self.offers, OfferImage::write);
+        list(&mut w, &self.edges, |EdgeIncomeImage { area, fees, rent }, w| {
+            w.u16(*area).i128(*fees).i128(*rent);
+        });
         write_engine(&mut w, &self.engine);
-        Hash::of("gridbook/snapshot/1", w.as_slice())
+        Hash::of("gridbook/snapshot/2", w.as_slice())
     }
 }
 
@@ -132,6 +172,13 @@ impl MeterImage {
     }
 }
 
+impl OfferImage {
+    fn write(&self, w: &mut Writer) {
+        let Self { meter, client_id, partner, period, sells, price, energy } = *self;
+        w.u32(meter).u64(client_id).u32(partner).u32(period).u8(u8::from(sells)).i32(price).u64(energy);
+    }
+}
+
 impl PeriodImage {
     fn write(&self, w: &mut Writer) {
         w.u32(self.period).i128(self.cleared);
@@ -152,19 +199,17 @@ impl PeriodImage {
 
 fn write_engine(w: &mut Writer, EngineImage { now, periods, blocks }: &EngineImage) {
     w.u64(*now);
-    list(w, periods, |image::PeriodImage { period, priorities, auctioned, edges, books }, w| {
-        w.u32(*period).u32(*priorities).u8(u8::from(*auctioned));
-        list(w, edges, |&image::EdgeImage { child, up, down, flow }, w| {
-            w.u16(child).u64(up).u64(down).u64(flow.cast_unsigned());
-        });
-        list(w, books, write_book);
+    list(w, periods, write_period);
+    list(w, blocks, write_block);
+}
+
+fn write_period(period: &image::PeriodImage, w: &mut Writer) {
+    let image::PeriodImage { period, priorities, auctioned, edges, books } = period;
+    w.u32(*period).u32(*priorities).u8(u8::from(*auctioned));
+    list(w, edges, |EdgeImage { child, up, down, flow }, w| {
+        w.u16(*child).u64(*up).u64(*down).u64(flow.cast_unsigned());
     });
-    list(w, blocks, |image::BlockImage { tag, account, meter, area, sells, price, energies }, w| {
-        w.u64(*tag).u32(*account).u32(*meter).u16(*area).u8(u8::from(*sells)).i32(*price);
-        list(w, energies, |&(period, energy), w| {
-            w.u32(period).u64(energy);
-        });
-    });
+    list(w, books, write_book);
 }
 
 fn write_book(BookImage { area, flags, bids, asks }: &BookImage, w: &mut Writer) {
@@ -174,8 +219,28 @@ fn write_book(BookImage { area, flags, bids, asks }: &BookImage, w: &mut Writer)
 }
 
 fn write_order(order: &OrderImage, w: &mut Writer) {
-    let OrderImage { tag, priority, energy, shown, display, until, account, meter, price, post_only, .. } = *order;
-    let OrderImage { sources, max_edges, partner, .. } = *order;
+    let OrderImage {
+        tag,
+        priority,
+        energy,
+        shown,
+        display,
+        until,
+        account,
+        meter,
+        price,
+        post_only,
+        sources,
+        max_edges,
+        partner,
+    } = *order;
     w.u64(tag).u32(priority).u64(energy).u64(shown).u64(display).u64(until).u32(account).u32(meter).i32(price);
     w.u8(u8::from(post_only)).u8(sources).u16(max_edges).u8(u8::from(partner.is_some())).u32(partner.unwrap_or(0));
+}
+
+fn write_block(BlockImage { tag, account, meter, area, sells, price, energies }: &BlockImage, w: &mut Writer) {
+    w.u64(*tag).u32(*account).u32(*meter).u16(*area).u8(u8::from(*sells)).i32(*price);
+    list(w, energies, |(period, energy), w| {
+        w.u32(*period).u64(*energy);
+    });
 }

@@ -10,14 +10,21 @@
 //! **Names.** A meter's client id stays taken until the gate of its order's period is swept; after that it may be used again, so that
 //! the names kept are bounded by what can be traded.
 //!
+//! **What waits.** Orders rest in the engine's books, and blocks wait there for their auction, under the sequence number of their
+//! command as the engine's tag. Offers of pre-arranged trades wait here: the engine hears of one only when both parties have signed.
+//!
 //! **Histories.** Each account and meter has a `history_head`: `head' = H(head, leaf)` over the leaves of all records with outcome
 //! `Done` that name it, as the sender, as the sender's account, or in an event, once per record and oldest first. Whoever holds
 //! the records can so prove that none was left out.
 
+mod agreements;
 mod audit;
+mod basket;
+mod blocks;
 mod bundle;
 mod collateral;
 mod dirty;
+mod edges;
 mod history;
 mod image;
 mod journal;
@@ -30,11 +37,12 @@ mod tables;
 mod view;
 mod work;
 
+pub use agreements::OFFERS_MAX;
 pub use audit::AuditError;
 pub use collateral::{CollateralRules, PPM};
 pub use roots::{StateProof, account_leaf, meter_leaf};
 pub use snapshot::RestoreError;
-pub use view::{AccountView, MeterView, OpenOrder, PositionView, SystemAccount, Totals};
+pub use view::{AccountView, EdgeIncomeView, MeterView, OpenOrder, PositionView, SystemAccount, Totals};
 pub use work::WORK_ITEMS_MAX;
 
 use gridbook_engine::{
@@ -43,7 +51,7 @@ use gridbook_engine::{
 
 use self::history::Party;
 use self::roots::Trees;
-use self::tables::{Account, Holder, Meter, Tables, index};
+use self::tables::{Account, Holder, Meter, Standing, Tables, index};
 use crate::admission::{DeviceKind, DeviceStatus};
 use crate::crypto::{Hash, PublicKey};
 use crate::entry::Entry;
@@ -248,7 +256,10 @@ impl State {
     /// The resting orders of a meter, by client id.
     pub fn open_orders(&self, meter: MeterId) -> Vec<OpenOrder> {
         let names = self.tables.meter(meter).into_iter().flat_map(|meter| &meter.names);
-        let resting = names.filter_map(|(client_id, name)| Some((*client_id, self.engine.resting_order(name.order?)?)));
+        let resting = names.filter_map(|(client_id, name)| match name.standing {
+            Standing::Resting(order) => Some((*client_id, self.engine.resting_order(order)?)),
+            _ => None,
+        });
         resting.map(|(client_id, order)| OpenOrder::new(client_id, &order)).collect()
     }
 

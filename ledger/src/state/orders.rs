@@ -1,38 +1,55 @@
 //! Orders: names on this side, books on the engine's.
 
-use gridbook_engine::{Energy, Event, MeterId, OrderId, OrderRef, OrderTag, Price, Reject};
+use gridbook_engine::{
+    AccountId, Energy, Event, MeterId, NewOrder, OrderId, OrderRef, OrderTag, Price, Reject, TradeKind,
+};
 
 use super::State;
-use super::tables::{MeterFacts, Name};
+use super::tables::{Name, Standing, Tables};
 use crate::command::Place;
 use crate::record::{PartyRef, RecordEvent, Trade};
 use crate::reject::Code;
 
 impl State {
-    /// Area and name are tested here; form, gate, collateral and book by the engine, in this order.
+    /// Area, name and partner are tested here; form, gate, collateral and book by the engine, in this order.
     pub(super) fn place(&mut self, meter: MeterId, place: &Place, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
-        let sender = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?;
-        let MeterFacts { account, area, .. } = sender.facts;
-        if place.area != area {
-            return Err(Code::FormArea);
-        }
-        if !place.display.is_zero() || !place.preferences().are_none(place.side) {
-            return Err(Code::FormUnsupported);
-        }
-        if sender.names.contains_key(&place.client_id) {
-            return Err(Code::MatchDuplicate);
-        }
-        // Orders are named by (meter, client id) everywhere, so the client id is all the engine has to carry.
-        let order = place.order(OrderTag(place.client_id), account, meter);
+        let order = self.new_order(meter, place)?;
         let rests = self.engine.place(order, &mut self.tables, &mut self.events)?;
-        self.tables.add_name(meter, place.client_id, Name { period: place.period, order: rests });
+        self.tables.add_name(meter, place.client_id, Name { period: place.period, standing: standing_of(rests) });
         self.report(events);
         Ok(())
     }
 
+    /// The order as the engine takes it. Orders are named by (meter, client id) everywhere, so the client id is all the engine has to carry.
+    pub(super) fn new_order(&self, meter: MeterId, place: &Place) -> Result<NewOrder, Code> {
+        let sender = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?;
+        if place.area != sender.facts.area {
+            return Err(Code::FormArea);
+        }
+        let account = self.check_name(meter, place.client_id)?;
+        if let Some(partner) = place.partner {
+            self.find_account(partner)?;
+        }
+        Ok(place.order(OrderTag(place.client_id), account, meter))
+    }
+
+    /// Whose the meter is, if the name is free.
+    pub(super) fn check_name(&self, meter: MeterId, client_id: u64) -> Result<AccountId, Code> {
+        let sender = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?;
+        if sender.names.contains_key(&client_id) { Err(Code::MatchDuplicate) } else { Ok(sender.facts.account) }
+    }
+
+    /// Takes back whatever is open under the name.
     pub(super) fn cancel(&mut self, meter: MeterId, client_id: u64, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
-        let order = self.find_order(meter, client_id)?;
-        self.engine.cancel(order, meter, &mut self.tables, &mut self.events)?;
+        match self.standing(meter, client_id) {
+            Standing::Resting(order) => self.engine.cancel(order, meter, &mut self.tables, &mut self.events)?,
+            Standing::Block(tag) => self.engine.cancel_block(tag, meter, &mut self.tables, &mut self.events)?,
+            Standing::Offer => {
+                let (order, offer) = self.end_offer(meter, client_id);
+                events.push(RecordEvent::Cancelled { order, remaining: offer.terms.energy });
+            }
+            Standing::Over => return Err(Code::MatchUnknownOrder),
+        }
         self.report(events);
         Ok(())
     }
@@ -60,7 +77,7 @@ impl State {
     ) -> Result<(), Code> {
         let order = self.find_order(meter, client_id)?;
         let rests = self.engine.replace(order, meter, price, energy, &mut self.tables, &mut self.events)?;
-        self.tables.set_order(meter, client_id, rests);
+        self.tables.set_standing(meter, client_id, standing_of(rests));
         self.report(events);
         Ok(())
     }
@@ -73,52 +90,91 @@ impl State {
         Ok(())
     }
 
-    /// Takes out all orders of some meters, by meter, then client id.
+    /// Takes back everything that is open of some meters, by meter, then client id.
     pub(super) fn cancel_all(&mut self, meters: &[MeterId], events: &mut Vec<RecordEvent>) {
         for meter in meters {
-            let names = self.tables.meter(*meter).into_iter().flat_map(|meter| meter.names.values());
-            let orders: Vec<OrderId> = names.filter_map(|name| name.order).collect();
-            for order in orders {
-                let cancelled = self.engine.cancel(order, *meter, &mut self.tables, &mut self.events);
-                cancelled.expect("a name has the handle of its order only while it rests");
+            let names = self.tables.meter(*meter).into_iter().flat_map(|meter| &meter.names);
+            let open = names.filter(|(_, name)| name.standing != Standing::Over);
+            let open: Vec<u64> = open.map(|(client_id, _)| *client_id).collect();
+            for client_id in open {
+                self.cancel(*meter, client_id, events).expect("a name says what is open under it, and only that");
             }
         }
-        self.report(events);
+    }
+
+    fn standing(&self, meter: MeterId, client_id: u64) -> Standing {
+        let name = self.tables.meter(meter).and_then(|meter| meter.names.get(&client_id));
+        name.map_or(Standing::Over, |name| name.standing)
     }
 
     fn find_order(&self, meter: MeterId, client_id: u64) -> Result<OrderId, Reject> {
-        let name = self.tables.meter(meter).and_then(|meter| meter.names.get(&client_id));
-        name.and_then(|name| name.order).ok_or(Reject::MatchUnknownOrder)
+        match self.standing(meter, client_id) {
+            Standing::Resting(order) => Ok(order),
+            _ => Err(Reject::MatchUnknownOrder),
+        }
     }
 
     /// Turns what the engine reports into record events, and keeps the names up to date.
     pub(super) fn report(&mut self, out: &mut Vec<RecordEvent>) {
+        self.report_agreed(&[], out);
+    }
+
+    /// [`State::report`] where one of the trades may be an agreed one, whose parties have these names.
+    pub(super) fn report_agreed(&mut self, agreed: &[(MeterId, u64)], out: &mut Vec<RecordEvent>) {
         for event in self.events.drain(..) {
-            let (order, rests) = match event {
-                Event::Trade(trade) => {
-                    let rests = (!trade.maker_remaining.is_zero()).then_some(trade.maker.id);
-                    (trade.maker, rests)
-                }
-                Event::Rested { order, .. } => (order, Some(order.id)),
-                Event::Reduced { order, remaining } => (order, (!remaining.is_zero()).then_some(order.id)),
-                Event::Filled { .. }
-                | Event::Cleared { .. }
-                | Event::Flow { .. }
-                | Event::Block { .. }
-                | Event::Overload { .. } => {
-                    unreachable!("nothing commands an auction or a capacity yet")
-                }
-                Event::Dropped { order, .. } | Event::Cancelled { order, .. } | Event::Expired { order, .. } => {
-                    (order, None)
-                }
-            };
-            self.tables.set_order(order.meter, order.tag.0, rests);
-            out.push(record_event(&event));
+            out.push(record_event(&self.tables, agreed, &event));
+            follow(&mut self.tables, &event);
         }
     }
 }
 
-fn record_event(event: &Event) -> RecordEvent {
+/// Keeps names and what they stand for in step with the books.
+fn follow(tables: &mut Tables, event: &Event) {
+    let mut left = |order: &OrderRef, remaining: Energy| {
+        let standing = if remaining.is_zero() { Standing::Over } else { Standing::Resting(order.id) };
+        tables.set_standing(order.meter, order.tag.0, standing);
+    };
+    match event {
+        // Nothing of these rests, and their names were given before.
+        Event::Trade(trade) if trade.kind == TradeKind::Prearranged => {}
+        // What is left of an incoming order rests or is dropped: its next event says so.
+        Event::Trade(trade) => {
+            left(&trade.maker, trade.maker_remaining);
+            left(&trade.taker, trade.taker_remaining);
+        }
+        Event::Rested { order, .. }
+        | Event::Dropped { order, .. }
+        | Event::Cancelled { order, .. }
+        | Event::Expired { order, .. }
+        | Event::Filled { order, .. }
+            if is_block(order) =>
+        {
+            if matches!(event, Event::Cancelled { .. } | Event::Expired { .. }) {
+                tables.drop_block(order.tag);
+            }
+        }
+        Event::Block { order, .. } => tables.drop_block(order.tag),
+        Event::Rested { order, remaining }
+        | Event::Reduced { order, remaining }
+        | Event::Filled { order, remaining, .. } => left(order, *remaining),
+        Event::Dropped { order, .. } | Event::Cancelled { order, .. } | Event::Expired { order, .. } => {
+            left(order, Energy::ZERO);
+        }
+        Event::Cleared { .. } | Event::Flow { .. } | Event::Overload { .. } => {}
+    }
+}
+
+/// Blocks have no handle.
+fn is_block(order: &OrderRef) -> bool {
+    order.id == OrderId(0)
+}
+
+fn standing_of(rests: Option<OrderId>) -> Standing {
+    rests.map_or(Standing::Over, Standing::Resting)
+}
+
+fn record_event(tables: &Tables, agreed: &[(MeterId, u64)], event: &Event) -> RecordEvent {
+    let party = |order: &OrderRef| party(tables, agreed, order);
     match *event {
         Event::Trade(trade) => RecordEvent::Trade(Trade {
             maker: party(&trade.maker),
@@ -136,17 +192,24 @@ fn record_event(event: &Event) -> RecordEvent {
         Event::Dropped { order, remaining } => RecordEvent::Dropped { order: party(&order), remaining },
         Event::Cancelled { order, remaining } => RecordEvent::Cancelled { order: party(&order), remaining },
         Event::Reduced { order, remaining } => RecordEvent::Reduced { order: party(&order), remaining },
-        Event::Filled { .. }
-        | Event::Cleared { .. }
-        | Event::Flow { .. }
-        | Event::Block { .. }
-        | Event::Overload { .. } => {
-            unreachable!("nothing commands an auction or a capacity yet")
-        }
         Event::Expired { order, remaining, cause } => RecordEvent::Expired { order: party(&order), remaining, cause },
+        Event::Filled { order, contract, energy, price, remaining } => {
+            RecordEvent::Filled { order: party(&order), contract, energy, price, remaining }
+        }
+        Event::Cleared { contract, price, case } => RecordEvent::Cleared { contract, price, case },
+        Event::Flow { child, period, up, fee, rent } => RecordEvent::Flow { area: child, period, up, fee, rent },
+        Event::Block { order, state } => RecordEvent::Block { order: party(&order), state },
+        Event::Overload { child, period, direction, by } => {
+            RecordEvent::Overload { area: child, period, direction, by }
+        }
     }
 }
 
-fn party(order: &OrderRef) -> PartyRef {
-    PartyRef { account: order.account, meter: order.meter, client_id: order.tag.0 }
+/// The order by its meter's name for it. The engine has another one for blocks and for parties who agreed.
+fn party(tables: &Tables, agreed: &[(MeterId, u64)], order: &OrderRef) -> PartyRef {
+    let OrderRef { tag, account, meter, .. } = *order;
+    let of_block = || tables.blocks().get(&tag).map(|(_, client_id)| *client_id);
+    let of_party = || agreed.iter().find(|(party, _)| *party == meter).map(|(_, client_id)| *client_id);
+    let client_id = if is_block(order) { of_block().or_else(of_party).unwrap_or(tag.0) } else { tag.0 };
+    PartyRef { account, meter, client_id }
 }

@@ -77,7 +77,7 @@ impl State {
         Ok(RecordEvent::Posted { from: Purse::Account(account), to: Purse::Outside, amount })
     }
 
-    fn find_account(&self, account: AccountId) -> Result<(), Code> {
+    pub(super) fn find_account(&self, account: AccountId) -> Result<(), Code> {
         self.tables.account(Holder::User(account)).map(|_| ()).ok_or(Code::CreditAccount)
     }
 }

@@ -133,7 +133,8 @@ fn counters_hash(tables: &Tables) -> Hash {
     }
     let totals = &counters.totals;
     w.u64(totals.orders).u64(totals.trades).u64(totals.energy_wh).u64(totals.settlements).u64(totals.expired);
-    Hash::of("gridbook/counters/1", w.as_slice())
+    w.u64(totals.fills);
+    Hash::of("gridbook/counters/2", w.as_slice())
 }
 
 fn join(accounts: &Hash, meters: &Hash, counters: &Hash) -> Hash {

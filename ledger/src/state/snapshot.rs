@@ -1,15 +1,19 @@
 //! Everything that execution reads, as plain data, and the way back from it.
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
+use gridbook_engine::{OrderTag, Price, Side};
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
-use super::tables::{Account, Counters, Holder, MeterFacts, MeterStatus, Name, Payable, PeriodTable, Position, Tables};
+use super::tables::{Account, Counters, EdgeIncome, Holder, MeterFacts, MeterStatus, Name, Payable, PeriodTable};
+use super::tables::{Position, Standing, Tables};
 use super::{AuditError, State, SystemAccount, Totals, image};
+use crate::command::{AgreedTerms, Offer};
 use crate::crypto::Hash;
 use crate::genesis::Genesis;
 
-use image::{AccountImage, MeterImage, NameImage, PayableImage, PeriodImage, PositionImage, StateImage};
+use image::{AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, NameImage, OfferImage, PayableImage};
+use image::{PeriodImage, PositionImage, StateImage};
 
 /// No snapshot has larger amounts than this, so that adding up a forged one overflows nothing.
 const MONEY_MAX: u128 = 1 << 100;
@@ -87,6 +91,9 @@ impl State {
             accounts: self.tables.accounts().iter().map(AccountImage::from).collect(),
             meters: self.tables.meters().iter().map(|meter| MeterImage::new(&meter.facts, &meter.status)).collect(),
             periods: self.tables.periods().iter().map(|(period, table)| PeriodImage::new(*period, table)).collect(),
+            blocks: self.tables.blocks().iter().map(BlockNameImage::from).collect(),
+            offers: self.tables.offers().iter().map(OfferImage::from).collect(),
+            edges: self.tables.edges().iter().map(EdgeIncomeImage::from).collect(),
             engine: self.engine.image(),
         }
     }
@@ -99,7 +106,7 @@ impl State {
             if !known {
                 return Err(AuditError::Name(meter, client_id).into());
             }
-            self.tables.set_order(meter, client_id, Some(order.order.id));
+            self.tables.set_standing(meter, client_id, Standing::Resting(order.order.id));
         }
         Ok(())
     }
@@ -110,11 +117,10 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     let mut tables = Tables::new(now);
     let totals = Totals::from(image.totals);
     tables.set_counters(Counters { now, operator_nonce: image.operator_nonce, totals });
-    let system = [SystemAccount::Issuer, SystemAccount::Clearing];
-    if image.system.len() != system.len() {
+    if image.system.len() != SystemAccount::COUNT {
         return Err(RestoreError::Row("the system's accounts"));
     }
-    for (account, row) in system.into_iter().zip(&image.system) {
+    for (account, row) in SystemAccount::ALL.into_iter().zip(&image.system) {
         tables.change_account(Holder::System(account), |account| *account = row.into());
     }
     for row in &image.accounts {
@@ -130,6 +136,8 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     for row in &image.periods {
         restore_period(genesis, &mut tables, row)?;
     }
+    restore_waiting(&mut tables, image)?;
+    restore_edges(genesis, &mut tables, &image.edges)?;
     Ok(tables)
 }
 
@@ -174,13 +182,94 @@ fn restore_period(genesis: &Genesis, tables: &mut Tables, row: &PeriodImage) -> 
         tables.add_payable(period, area, account, payable.into());
     }
     for NameImage { meter, client_id } in &row.names {
-        let (meter, name) = (MeterId(*meter), Name { period, order: None });
+        let (meter, name) = (MeterId(*meter), Name { period, standing: Standing::Over });
         if tables.meter(meter).is_none_or(|meter| meter.names.contains_key(client_id)) {
             return Err(RestoreError::Row("a period's names"));
         }
         tables.add_name(meter, *client_id, name);
     }
     Ok(())
+}
+
+/// Blocks and offers, whose names the periods have brought.
+fn restore_waiting(tables: &mut Tables, image: &StateImage) -> Result<(), RestoreError> {
+    let has_free_name = |tables: &Tables, meter: MeterId, client_id: u64| {
+        let name = tables.meter(meter).and_then(|meter| meter.names.get(&client_id));
+        name.is_some_and(|name| name.standing == Standing::Over)
+    };
+    if image.blocks.windows(2).any(|pair| pair[0].tag >= pair[1].tag) {
+        return Err(RestoreError::Row("the order of blocks"));
+    }
+    for BlockNameImage { tag, meter, client_id } in &image.blocks {
+        if !has_free_name(tables, MeterId(*meter), *client_id) {
+            return Err(RestoreError::Row("a block's name"));
+        }
+        tables.add_block(OrderTag(*tag), MeterId(*meter), *client_id);
+    }
+    if image.offers.windows(2).any(|pair| (pair[0].meter, pair[0].client_id) >= (pair[1].meter, pair[1].client_id)) {
+        return Err(RestoreError::Row("the order of offers"));
+    }
+    for row in &image.offers {
+        let partner_exists = tables.meter(MeterId(row.partner)).is_some();
+        if !has_free_name(tables, MeterId(row.meter), row.client_id) || !partner_exists {
+            return Err(RestoreError::Row("an offer"));
+        }
+        tables.add_offer(MeterId(row.meter), row.into());
+    }
+    Ok(())
+}
+
+fn restore_edges(genesis: &Genesis, tables: &mut Tables, edges: &[EdgeIncomeImage]) -> Result<(), RestoreError> {
+    if edges.windows(2).any(|pair| pair[0].area >= pair[1].area) {
+        return Err(RestoreError::Row("the order of edges"));
+    }
+    for EdgeIncomeImage { area, fees, rent } in edges {
+        let has_edge = genesis.areas.get(usize::from(*area)).is_some_and(|area| area.edge.is_some());
+        if !has_edge || *fees < 0 || *rent < 0 {
+            return Err(RestoreError::Row("an edge"));
+        }
+        tables.set_income(AreaId(*area), EdgeIncome { fees: Money(*fees), rent: Money(*rent) });
+    }
+    Ok(())
+}
+
+impl From<(&OrderTag, &(MeterId, u64))> for BlockNameImage {
+    fn from((tag, (meter, client_id)): (&OrderTag, &(MeterId, u64))) -> Self {
+        Self { tag: tag.0, meter: meter.0, client_id: *client_id }
+    }
+}
+
+impl From<(&(MeterId, u64), &Offer)> for OfferImage {
+    fn from(((meter, client_id), offer): (&(MeterId, u64), &Offer)) -> Self {
+        let AgreedTerms { period, side, price, energy } = offer.terms;
+        Self {
+            meter: meter.0,
+            client_id: *client_id,
+            partner: offer.partner.0,
+            period: period.0,
+            sells: side == Side::Sell,
+            price: price.0,
+            energy: energy.0,
+        }
+    }
+}
+
+impl From<&OfferImage> for Offer {
+    fn from(image: &OfferImage) -> Self {
+        let terms = AgreedTerms {
+            period: DeliveryPeriod(image.period),
+            side: if image.sells { Side::Sell } else { Side::Buy },
+            price: Price(image.price),
+            energy: Energy(image.energy),
+        };
+        Self { client_id: image.client_id, partner: MeterId(image.partner), terms }
+    }
+}
+
+impl From<(&AreaId, &EdgeIncome)> for EdgeIncomeImage {
+    fn from((area, income): (&AreaId, &EdgeIncome)) -> Self {
+        Self { area: area.0, fees: income.fees.0, rent: income.rent.0 }
+    }
 }
 
 impl From<&Account> for AccountImage {

@@ -14,11 +14,25 @@ pub enum SystemAccount {
     Issuer = 0,
     /// Holds what buyers paid until the sellers have delivered.
     Clearing = 1,
+    /// The operators of the edges, together: fees and congestion rent. [`super::State::edge_income`] tells them apart.
+    Grid = 2,
 }
 
 impl SystemAccount {
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
+
+    /// All of them, by number.
+    pub const ALL: [Self; Self::COUNT] = [Self::Issuer, Self::Clearing, Self::Grid];
+}
+
+/// What the operator of one edge has taken since genesis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EdgeIncomeView {
+    /// Fees for energy that crossed the edge.
+    pub fees: Money,
+    /// The difference of two areas' auction prices beyond the fee, where the edge was full.
+    pub rent: Money,
 }
 
 /// An account as it stands.
@@ -125,20 +139,22 @@ pub struct Totals {
     pub orders: u64,
     /// Trades.
     pub trades: u64,
-    /// Energy traded in Wh. Stays at the largest number rather than start again.
+    /// Energy traded in Wh, in auctions too. Stays at the largest number rather than start again.
     pub energy_wh: u64,
     /// Payments from clearing for delivered contracts.
     pub settlements: u64,
     /// Orders that left the book because their time was over.
     pub expired: u64,
+    /// Orders, and blocks in one period each, that traded in call auctions.
+    pub fills: u64,
 }
 
 impl Totals {
-    /// Counts the orders of a bundle that were taken in.
+    /// Counts the orders and blocks of a bundle that were taken in.
     pub(super) fn count_orders(&mut self, commands: &[Command], records: &[Record]) {
         let results = commands.iter().zip(records);
         let taken = |(command, record): &(&Command, &Record)| {
-            matches!(command, Command::Place(_)) && record.outcome == Outcome::Done
+            matches!(command, Command::Place(_) | Command::Block(_)) && record.outcome == Outcome::Done
         };
         self.orders += results.filter(taken).count() as u64;
     }
@@ -147,16 +163,23 @@ impl Totals {
     pub(super) fn count(&mut self, record: &Record) {
         self.commands += 1;
         self.rejected += u64::from(record.outcome != Outcome::Done);
+        let mut filled_wh = 0_u64;
         for event in &record.events {
             match event {
                 RecordEvent::Trade(trade) => {
                     self.trades += 1;
                     self.energy_wh = self.energy_wh.saturating_add(trade.energy.0);
                 }
+                RecordEvent::Filled { energy, .. } => {
+                    self.fills += 1;
+                    filled_wh = filled_wh.saturating_add(energy.0);
+                }
                 RecordEvent::Settled { .. } => self.settlements += 1,
                 RecordEvent::Expired { .. } => self.expired += 1,
                 _ => {}
             }
         }
+        // An auction is one piece of work, and in each all that is bought is sold.
+        self.energy_wh = self.energy_wh.saturating_add(filled_wh / 2);
     }
 }

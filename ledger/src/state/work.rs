@@ -1,9 +1,9 @@
-//! What falls due by time, done in slices (DESIGN section 3.4): orders that are over, names, settlement.
+//! What falls due by time, done in slices (DESIGN section 3.4): orders that are over, opening auctions, names, settlement.
 
-use gridbook_engine::{Contract, DeliveryPeriod, LedgerTime, Money};
+use gridbook_engine::{Contract, DeliveryPeriod, Expiry, LedgerTime, Money};
 
 use super::State;
-use super::tables::{Holder, PeriodTable};
+use super::tables::{Holder, PeriodTable, Standing};
 use crate::record::RecordEvent;
 
 /// The most pieces of work that one entry does, whatever its limit says, so that no leader can stall the others.
@@ -24,27 +24,32 @@ impl State {
         self.next_due().is_some_and(|due| due <= self.time())
     }
 
-    /// Does up to `limit` pieces of what is due, in this order: removes orders whose time is over; forgets names of closed
-    /// contracts; pays what clearing owes for delivered contracts, by period, area, account; forgets delivered periods.
+    /// Does up to `limit` pieces of what is due, in this order: removes orders whose time is over; holds opening auctions; forgets names
+    /// of closed contracts, and offers with them; pays what clearing owes for delivered contracts, by period, area, account; forgets delivered periods.
     pub(super) fn apply_work(&mut self, limit: u32) -> Vec<RecordEvent> {
         let mut events = Vec::new();
         let mut left = super::index(limit.min(WORK_ITEMS_MAX));
         left -= self.engine.sweep(left, &mut self.tables, &mut self.events);
         self.report(&mut events);
         if left > 0 {
-            left -= self.forget_names(left);
+            left -= self.forget_names(left, &mut events);
             self.settle(left, &mut events);
         }
         events
     }
 
-    fn forget_names(&mut self, max: usize) -> usize {
+    /// An offer that nobody has accepted is over when its name is forgotten.
+    fn forget_names(&mut self, max: usize, events: &mut Vec<RecordEvent>) -> usize {
         for forgotten in 0..max {
             let mut periods = self.tables.periods().iter();
             let Some((period, _)) = periods.find(|(_, table)| !table.names.is_empty()) else { return forgotten };
             let period = *period;
             if self.gate_of(period) > self.time() {
                 return forgotten;
+            }
+            if let Some((meter, client_id, Standing::Offer)) = self.tables.newest_name(period) {
+                let (order, offer) = self.end_offer(meter, client_id);
+                events.push(RecordEvent::Expired { order, remaining: offer.terms.energy, cause: Expiry::Gate });
             }
             self.tables.forget_name(period);
         }
@@ -80,7 +85,7 @@ impl State {
     }
 
     /// Gates close at one time in all areas.
-    fn gate_of(&self, period: DeliveryPeriod) -> LedgerTime {
+    pub(super) fn gate_of(&self, period: DeliveryPeriod) -> LedgerTime {
         self.engine.rules().gate_closes_at(Contract { period, ..Contract::default() })
     }
 

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod agreements;
+mod auctions;
+mod baskets;
 mod money;
+mod network;
 mod orders;
 mod random;
 mod refusals;

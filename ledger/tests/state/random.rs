@@ -2,17 +2,21 @@
 //! reservations, headroom and clearing from the books.
 
 use gridbook_engine::{
-    AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
+    AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side,
+    TimeInForce,
 };
-use gridbook_ledger::command::{Command, Place};
+use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Command, Offer, Place};
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::record::Record;
+use gridbook_ledger::record::{Outcome, Record, RecordEvent};
+use gridbook_ledger::state::Totals;
 
-use crate::town::{Dice, START, Town, entry, key, register};
+use crate::town::{Dice, START, Town, entry, grid, key, register, with_calls};
 
-/// Five accounts; the first has three meters, two of them in the north.
-pub(crate) fn village() -> Town {
-    let mut town = Town::of(5);
+/// Five accounts; the first has three meters, two of them in the substation, where all others have theirs; three more meters
+/// are in the north. Every other village opens its periods by auctions.
+pub(crate) fn village(seed: u64) -> Town {
+    let genesis = if seed.is_multiple_of(2) { grid() } else { with_calls(grid()) };
+    let mut town = Town::in_areas(genesis, &[0; 5]);
     town.operator(vec![register(5, AccountId(0), AreaId(0)), register(6, AccountId(0), AreaId(1))]);
     town.operator(vec![register(7, AccountId(1), AreaId(1)), register(8, AccountId(2), AreaId(1))]);
     town
@@ -28,9 +32,61 @@ fn random_place(dice: &mut Dice, meter: u32) -> Place {
     let contract = Contract { area: AreaId(u16::from(meter >= 6)), period: DeliveryPeriod(START + dice.small(16)) };
     let client_id = dice.below(400);
     let side = if dice.below(2) == 0 { Side::Buy } else { Side::Sell };
-    let price = Price(i32::try_from(dice.below(40)).unwrap() * 50 - 500);
-    let limit = Place::limit(client_id, contract, side, price, Energy(dice.below(300)));
-    Place { time_in_force, post_only: dice.below(10) == 0, ..limit }
+    let price = Price(i32::try_from(dice.below(31)).unwrap() * 50 - 500);
+    let energy = Energy(dice.below(300));
+    let display = if dice.below(6) == 0 { Energy(dice.below(100)) } else { Energy(0) };
+    let sources =
+        if dice.below(6) == 0 { EnergySources::from_bits(1 + u8::try_from(dice.below(63)).unwrap()) } else { None };
+    let max_edges = if dice.below(8) == 0 { Some(u8::try_from(dice.below(3)).unwrap()) } else { None };
+    let partner = if dice.below(12) == 0 { Some(AccountId(dice.small(6))) } else { None };
+    let limit = Place::limit(client_id, contract, side, price, energy);
+    Place { time_in_force, post_only: dice.below(10) == 0, display, sources, max_edges, partner, ..limit }
+}
+
+/// A basket of up to three orders that are likely to fill.
+fn random_basket(dice: &mut Dice, meter: u32) -> Vec<Command> {
+    let count = 1 + dice.below(3);
+    let places = (0..count).map(|_| {
+        let place = random_place(dice, meter);
+        let energy = Energy(1 + place.energy.0 / 10);
+        let (time_in_force, post_only) = (TimeInForce::FillOrKill, false);
+        Command::Place(Place { time_in_force, post_only, energy, display: Energy(0), ..place })
+    });
+    let places: Vec<Command> = places.collect();
+    [vec![Command::Basket { count: u16::try_from(count).unwrap() }], places].concat()
+}
+
+/// A block over up to six periods, within one opening more often than not.
+fn random_block(dice: &mut Dice, meter: u32) -> Vec<Command> {
+    let place = random_place(dice, meter);
+    let mut part = BlockPart { first: DeliveryPeriod(START + dice.small(10)), energies: [Energy(0); 7] };
+    for energy in part.energies.iter_mut().take(usize::try_from(1 + dice.below(4)).unwrap()) {
+        *energy = Energy(dice.below(60));
+    }
+    let Place { client_id, area, side, price, .. } = place;
+    vec![Command::Block(Block { client_id, area, side, price, parts: 1 }), Command::BlockPart(part)]
+}
+
+/// An offer to somebody, or the acceptance of one that may well be there.
+fn random_agreement(dice: &mut Dice, meter: u32) -> Command {
+    let client_id = dice.below(400);
+    let period = DeliveryPeriod(START + 4 + dice.small(2));
+    let offer = |side| AgreedTerms { period, side, price: Price(100), energy: Energy(20) };
+    let partner = MeterId(dice.small(9));
+    if dice.below(2) == 0 {
+        Command::Offer(Offer { client_id: 400 + u64::from(meter), partner, terms: offer(Side::Sell) })
+    } else {
+        Command::Accept(Accept { client_id, partner, offer: 400 + u64::from(partner.0), terms: offer(Side::Buy) })
+    }
+}
+
+fn random_commands(town: &Town, dice: &mut Dice, meter: u32) -> Vec<Command> {
+    match dice.below(14) {
+        0 => random_basket(dice, meter),
+        1 => random_block(dice, meter),
+        2 => vec![random_agreement(dice, meter)],
+        _ => vec![random_command(town, dice, meter)],
+    }
 }
 
 fn random_command(town: &Town, dice: &mut Dice, meter: u32) -> Command {
@@ -53,7 +109,15 @@ fn random_command(town: &Town, dice: &mut Dice, meter: u32) -> Command {
 fn random_operator_command(town: &Town, dice: &mut Dice) -> Command {
     let account = AccountId(dice.small(6));
     let meter = MeterId(dice.small(9));
-    match dice.below(6) {
+    let period = DeliveryPeriod(START + dice.small(12));
+    match dice.below(9) {
+        6 | 7 => Command::SetCapacity {
+            area: AreaId(u16::try_from(dice.below(3)).unwrap()),
+            period,
+            up: Energy(dice.below(400)),
+            down: Energy(dice.below(400)),
+        },
+        8 => Command::PayAsBid { contract: Contract { area: AreaId(0), period } },
         0 => Command::RegisterAccount { account: AccountId(town.state.accounts_count()) },
         1 => register(town.state.meters_count(), AccountId(0), AreaId(0)),
         2 => Command::SuspendMeter { meter },
@@ -80,7 +144,7 @@ pub(crate) fn random_entry(town: &Town, dice: &mut Dice) -> Entry {
         _ => {
             let meter = dice.small(9);
             let count = 1 + dice.below(4);
-            let commands = (0..count).map(|_| random_command(town, dice, meter)).collect();
+            let commands = (0..count).flat_map(|_| random_commands(town, dice, meter)).collect();
             entry(&town.bundle(key(meter + 1), commands))
         }
     }
@@ -100,8 +164,9 @@ fn some_entries(town: &mut Town, dice: &mut Dice, count: u64) -> Vec<(Entry, Vec
 /// A view change undoes speculation: the state must be the earlier one in every respect, and behave like it.
 #[test]
 fn rolling_back_brings_back_the_same_state_and_the_same_future() {
+    let mut days = Vec::new();
     for seed in 0..12 {
-        let (mut town, mut dice) = (village(), Dice(seed));
+        let (mut town, mut dice) = (village(seed), Dice(seed));
         for _ in 0..12 {
             some_entries(&mut town, &mut dice, 5);
             let (mark, seq) = (town.state.mark(), town.next_seq);
@@ -121,15 +186,19 @@ fn rolling_back_brings_back_the_same_state_and_the_same_future() {
             assert_eq!(town.state.state_root(), root_then, "seed {seed}");
         }
         let totals = town.state.totals();
-        assert!(totals.trades > 0 && totals.expired > 0 && totals.rejected > 0, "a dull day: {totals:?}");
+        assert!(totals.orders > 0 && totals.rejected > 0, "a dull day: {totals:?}");
+        days.push(totals);
     }
+    let sum = |of: fn(&Totals) -> u64| days.iter().map(of).sum::<u64>();
+    let all = (sum(|day| day.trades), sum(|day| day.expired), sum(|day| day.fills));
+    assert!(all.0 > 0 && all.1 > 0 && all.2 > 0, "dull days: {all:?}");
 }
 
 /// Marks nest: three entries deep, undone one by one, with roots asked for in between or not.
 #[test]
 fn marks_nest() {
     for seed in 100..104 {
-        let (mut town, mut dice) = (village(), Dice(seed));
+        let (mut town, mut dice) = (village(seed), Dice(seed));
         let mut stack = Vec::new();
         for step in 0..60 {
             let root = (step % 2 == 0).then(|| town.state.state_root());
@@ -150,7 +219,7 @@ fn marks_nest() {
 #[test]
 fn a_replica_that_speculates_ends_where_one_that_does_not() {
     for seed in 200..206 {
-        let (mut straight, mut nervous) = (village(), village());
+        let (mut straight, mut nervous) = (village(seed), village(seed));
         let (mut dice, mut doubts) = (Dice(seed), Dice(seed + 1_000));
         for _ in 0..80 {
             let (mark, seq) = (nervous.state.mark(), nervous.next_seq);
@@ -164,4 +233,35 @@ fn a_replica_that_speculates_ends_where_one_that_does_not() {
         }
         assert_eq!(straight.state.snapshot_root(), nervous.state.snapshot_root());
     }
+}
+
+/// A dull day proves nothing: in all the random days together, everything that the market offers must have happened.
+#[test]
+fn the_random_days_have_everything_in_them() {
+    let mut seen = [0; 8];
+    for seed in 0..12 {
+        let (mut town, mut dice) = (village(seed), Dice(seed));
+        for (entry, records) in some_entries(&mut town, &mut dice, 120) {
+            let Entry::Bundle(admitted) = &entry else {
+                let auctions = records.iter().flat_map(|record| &record.events);
+                seen[0] += auctions.filter(|event| matches!(event, RecordEvent::Filled { .. })).count();
+                continue;
+            };
+            for (command, record) in admitted.bundle().commands.iter().zip(&records) {
+                let is_done = record.outcome == Outcome::Done;
+                let across = record.events.iter().any(|event| match event {
+                    RecordEvent::Trade(trade) => trade.maker_area != trade.taker_area,
+                    _ => false,
+                });
+                seen[1] += usize::from(across);
+                seen[2] += usize::from(is_done && matches!(command, Command::Basket { .. }));
+                seen[3] += usize::from(is_done && matches!(command, Command::Block(_)));
+                seen[4] += usize::from(is_done && matches!(command, Command::Accept(_)));
+                seen[5] += usize::from(is_done && matches!(command, Command::SetCapacity { .. }));
+                seen[6] += usize::from(is_done && matches!(command, Command::Place(place) if !place.display.is_zero()));
+                seen[7] += usize::from(is_done && matches!(command, Command::PayAsBid { .. }));
+            }
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 0), "fills, trades across, baskets, blocks, .. : {seen:?}");
 }

@@ -2,14 +2,15 @@
 
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
+    TimeInForce,
 };
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place};
 use gridbook_ledger::crypto::{PublicKey, SecretKey};
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::record::{Outcome, Record};
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
+use gridbook_ledger::record::{Outcome, Record, RecordEvent, Trade};
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::state::State;
+use gridbook_ledger::state::{State, SystemAccount};
 use gridbook_ledger::validators::ValidatorSet;
 
 /// The period in which the ledger starts.
@@ -45,26 +46,66 @@ pub(crate) fn genesis() -> Genesis {
     }
 }
 
+/// A substation with two feeders below it. Edges carry 300 Wh up and 400 Wh down.
+///
+/// ```text
+///            0 substation
+///    10 up  /            \\  30 up
+///  20 down /              \\ 40 down
+///     1 north            2 south
+/// ```
+pub(crate) fn grid() -> Genesis {
+    let feeder = |name: &str, fee_up, fee_down| {
+        let (up, down, fee_up, fee_down) = (Energy(300), Energy(400), Price(fee_up), Price(fee_down));
+        Area { name: name.into(), edge: Some(AreaEdge { parent: AreaId(0), up, down, fee_up, fee_down }) }
+    };
+    Genesis { areas: vec!["substation".into(), feeder("north", 10, 20), feeder("south", 30, 40)], ..genesis() }
+}
+
+/// The rules of a market whose periods open four at a time, 75 minutes before the first, with a call phase of 30 minutes: that of
+/// [`PERIOD`] and the next three has begun 15 minutes before the ledger, and ends 15 minutes after its start.
+pub(crate) fn with_calls(genesis: Genesis) -> Genesis {
+    let rules = MarketRules {
+        open_lead_ms: 75 * MINUTE_MS,
+        auction_at_open: true,
+        call_ms: 30 * MINUTE_MS,
+        periods_per_opening: 4,
+        price_min: Price(-500),
+        price_max: Price(1_000),
+        ..genesis.rules
+    };
+    Genesis { rules, ..genesis }
+}
+
 impl Town {
     /// A ledger with nobody on it.
-    pub(crate) fn empty() -> Self {
-        let genesis = genesis();
+    pub(crate) fn on(genesis: Genesis) -> Self {
         Self { state: State::genesis(&genesis), genesis, next_seq: 1 }
+    }
+
+    /// As [`Town::of`], with one account and meter for each area named.
+    pub(crate) fn in_areas(genesis: Genesis, areas: &[u16]) -> Self {
+        let mut town = Self::on(genesis);
+        for (number, area) in (0..).zip(areas) {
+            town.settle_in(number, AreaId(*area));
+        }
+        town
     }
 
     /// `count` accounts with 1,000,000 each and one meter each in the north that carries 1,000 Wh either way.
     pub(crate) fn of(count: u32) -> Self {
-        let mut town = Self::empty();
-        for number in 0..count {
-            let account = AccountId(number);
-            let records = town.operator(vec![
-                Command::RegisterAccount { account },
-                register(number, account, AreaId(0)),
-                Command::Deposit { account, amount: Money(1_000_000) },
-            ]);
-            assert!(records.iter().all(|record| record.outcome == Outcome::Done), "{records:?}");
-        }
-        town
+        let areas: Vec<u16> = (0..count).map(|_| 0).collect();
+        Self::in_areas(genesis(), &areas)
+    }
+
+    fn settle_in(&mut self, number: u32, area: AreaId) {
+        let account = AccountId(number);
+        let records = self.operator(vec![
+            Command::RegisterAccount { account },
+            register(number, account, area),
+            Command::Deposit { account, amount: Money(1_000_000) },
+        ]);
+        assert!(records.iter().all(|record| record.outcome == Outcome::Done), "{records:?}");
     }
 
     pub(crate) fn apply(&mut self, entry: &Entry) -> Vec<Record> {
@@ -142,6 +183,46 @@ impl Town {
         let positions: Vec<_> = positions.into_iter().map(|(m, p)| self.state.position(m, p)).collect();
         (accounts, orders, positions, self.state.next_due())
     }
+}
+
+/// As it is, but in another area.
+pub(crate) fn at(area: u16, command: Command) -> Command {
+    match command {
+        Command::Place(place) => Command::Place(Place { area: AreaId(area), ..place }),
+        other => other,
+    }
+}
+
+/// As it is, but fill-or-kill.
+pub(crate) fn fill_or_kill(command: Command) -> Command {
+    match command {
+        Command::Place(place) => Command::Place(Place { time_in_force: TimeInForce::FillOrKill, ..place }),
+        other => other,
+    }
+}
+
+/// Why a record's command was refused.
+pub(crate) fn refusal(record: &Record) -> Option<Code> {
+    match record.outcome {
+        Outcome::Rejected(code) => Some(code),
+        Outcome::Done => None,
+    }
+}
+
+/// The trades of a record.
+pub(crate) fn trades(record: &Record) -> Vec<Trade> {
+    let trade = |event: &RecordEvent| match event {
+        RecordEvent::Trade(trade) => Some(*trade),
+        _ => None,
+    };
+    record.events.iter().filter_map(trade).collect()
+}
+
+/// What the grid's operators have, altogether and by edge: fees, rent.
+pub(crate) fn grid_income(town: &Town) -> (i128, Vec<(i128, i128)>) {
+    let edges = (1..).map(AreaId).take(town.genesis.areas.len() - 1);
+    let edges = edges.map(|edge| town.state.edge_income(edge)).map(|income| (income.fees.0, income.rent.0));
+    (town.state.system_account(SystemAccount::Grid).balance.0, edges.collect())
 }
 
 /// A bundle as a log entry. Nobody looks at its signature here: that is admission's room.

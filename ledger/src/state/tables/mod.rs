@@ -6,20 +6,20 @@
 mod rows;
 mod undo;
 
-pub(super) use rows::{
-    Account, Counters, Holder, Meter, MeterFacts, MeterStatus, Name, Payable, PeriodTable, Position,
-};
+pub(super) use rows::{Account, Counters, EdgeIncome, Holder, Meter, MeterFacts, MeterStatus, Name};
+pub(super) use rows::{Payable, PeriodTable, Position, Standing};
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId, Money, OrderId};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId, Money, OrderTag};
 
 use self::undo::Undo;
 use super::collateral::CollateralRules;
 use super::dirty::Dirty;
 use super::journal::Journal;
 use super::{SystemAccount, Totals};
+use crate::command::Offer;
 use crate::crypto::{Hash, PairHasher, PublicKey};
 
 /// See the module.
@@ -34,6 +34,12 @@ pub(super) struct Tables {
     meters: Vec<Meter>,
     keys: BTreeMap<PublicKey, MeterId>,
     periods: BTreeMap<DeliveryPeriod, PeriodTable>,
+    /// Blocks that wait for their auction, by the engine's tag: their names.
+    blocks: BTreeMap<OrderTag, (MeterId, u64)>,
+    /// Offers that wait for their answer, by their names.
+    offers: BTreeMap<(MeterId, u64), Offer>,
+    /// What edges have brought their operators, by the area below.
+    edges: BTreeMap<AreaId, EdgeIncome>,
     journal: Journal<Undo>,
     /// Leaves of the state tree to be hashed again.
     pub(super) stale_accounts: Dirty,
@@ -58,6 +64,9 @@ impl Tables {
             meters: Vec::new(),
             keys: BTreeMap::new(),
             periods: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            edges: BTreeMap::new(),
             journal: Journal::default(),
             stale_accounts: Dirty::default(),
             stale_meters: Dirty::default(),
@@ -109,6 +118,18 @@ impl Tables {
         &self.periods
     }
 
+    pub(super) fn blocks(&self) -> &BTreeMap<OrderTag, (MeterId, u64)> {
+        &self.blocks
+    }
+
+    pub(super) fn offers(&self) -> &BTreeMap<(MeterId, u64), Offer> {
+        &self.offers
+    }
+
+    pub(super) fn edges(&self) -> &BTreeMap<AreaId, EdgeIncome> {
+        &self.edges
+    }
+
     pub(super) fn position(&self, period: DeliveryPeriod, meter: MeterId) -> Position {
         let positions = self.periods.get(&period).map_or(&[][..], |table| &table.positions);
         positions.get(index(meter.0)).copied().unwrap_or_default()
@@ -152,6 +173,19 @@ impl Tables {
     pub(super) fn pay_out(&mut self, period: DeliveryPeriod, to: Holder, amount: Money) {
         self.post(Holder::System(SystemAccount::Clearing), to, amount);
         self.change_cleared(period, -amount);
+    }
+
+    /// An edge's operator takes his part of what was paid in.
+    pub(super) fn collect_for(&mut self, area: AreaId, period: DeliveryPeriod, fees: Money, rent: Money) {
+        self.pay_out(period, Holder::System(SystemAccount::Grid), fees + rent);
+        let old = self.edges.get(&area).copied();
+        let EdgeIncome { fees: fees_before, rent: rent_before } = old.unwrap_or_default();
+        self.set_income(area, EdgeIncome { fees: fees_before + fees, rent: rent_before + rent });
+    }
+
+    pub(super) fn set_income(&mut self, area: AreaId, income: EdgeIncome) {
+        let old = self.edges.insert(area, income);
+        self.journal.push(Undo::Income(area, old));
     }
 
     fn change_cleared(&mut self, period: DeliveryPeriod, amount: Money) {
@@ -253,14 +287,49 @@ impl Tables {
         self.journal.push(Undo::Named(name.period, meter, client_id));
     }
 
-    /// Notes where a named order rests now, if it does.
-    pub(super) fn set_order(&mut self, meter: MeterId, client_id: u64, order: Option<OrderId>) {
+    /// Notes what is open under a name now.
+    pub(super) fn set_standing(&mut self, meter: MeterId, client_id: u64, standing: Standing) {
         let names = &mut self.meters[index(meter.0)].names;
         let name = names.get_mut(&client_id).expect("an order has its name until its gate is swept");
-        if name.order != order {
+        if name.standing != standing {
             self.journal.push(Undo::Name(meter, client_id, *name));
-            name.order = order;
+            name.standing = standing;
         }
+    }
+
+    /// A named block waits from now on.
+    pub(super) fn add_block(&mut self, tag: OrderTag, meter: MeterId, client_id: u64) {
+        self.blocks.insert(tag, (meter, client_id));
+        self.journal.push(Undo::BlockAdded(tag));
+        self.set_standing(meter, client_id, Standing::Block(tag));
+    }
+
+    /// A block waits no more.
+    pub(super) fn drop_block(&mut self, tag: OrderTag) {
+        let (meter, client_id) = self.blocks.remove(&tag).expect("a block has its name while it waits");
+        self.journal.push(Undo::BlockDropped(tag, meter, client_id));
+        self.set_standing(meter, client_id, Standing::Over);
+    }
+
+    /// A named offer waits from now on.
+    pub(super) fn add_offer(&mut self, meter: MeterId, offer: Offer) {
+        self.offers.insert((meter, offer.client_id), offer);
+        self.journal.push(Undo::OfferAdded(meter, offer.client_id));
+        self.set_standing(meter, offer.client_id, Standing::Offer);
+    }
+
+    /// An offer waits no more.
+    pub(super) fn drop_offer(&mut self, meter: MeterId, client_id: u64) -> Offer {
+        let offer = self.offers.remove(&(meter, client_id)).expect("an offer is there while its name says so");
+        self.journal.push(Undo::OfferDropped(meter, offer));
+        self.set_standing(meter, client_id, Standing::Over);
+        offer
+    }
+
+    /// The name that is forgotten next of a period.
+    pub(super) fn newest_name(&self, period: DeliveryPeriod) -> Option<(MeterId, u64, Standing)> {
+        let (meter, client_id) = *self.periods.get(&period)?.names.last()?;
+        Some((meter, client_id, self.meter(meter)?.names.get(&client_id)?.standing))
     }
 
     /// Forgets the newest name of a period; tells whether there was one.
@@ -269,7 +338,7 @@ impl Tables {
         let Some((meter, client_id)) = table.names.pop() else { return false };
         let names = &mut self.meters[index(meter.0)].names;
         let name = names.remove(&client_id).expect("listed names exist");
-        assert!(name.order.is_none(), "a name is forgotten only when its order is over");
+        assert_eq!(name.standing, Standing::Over, "a name is forgotten only when its order is over");
         self.journal.push(Undo::NameForgotten(meter, client_id, name));
         true
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, OrderId};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, OrderId, OrderTag};
 
 use crate::crypto::{Hash, PublicKey};
 use crate::state::{SystemAccount, Totals};
@@ -56,9 +56,29 @@ pub(in crate::state) struct Meter {
 /// What a client id stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::state) struct Name {
+    /// The last period that it is about: the name is forgotten at its gate.
     pub(in crate::state) period: DeliveryPeriod,
-    /// The engine's handle while the order rests.
-    pub(in crate::state) order: Option<OrderId>,
+    pub(in crate::state) standing: Standing,
+}
+
+/// What is open under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) enum Standing {
+    /// Nothing any more.
+    Over,
+    /// An order that rests: the engine's handle.
+    Resting(OrderId),
+    /// A block that waits for its auction: the tag that the engine knows it by.
+    Block(OrderTag),
+    /// An offer that waits for its answer.
+    Offer,
+}
+
+/// What the operator of an edge has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::state) struct EdgeIncome {
+    pub(in crate::state) fees: Money,
+    pub(in crate::state) rent: Money,
 }
 
 /// What a meter has open and has traded in one period.

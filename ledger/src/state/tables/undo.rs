@@ -1,8 +1,9 @@
 //! Going back.
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
 
-use super::{Account, Counters, Holder, MeterStatus, Name, Payable, PeriodTable, Position, Tables, index};
+use super::{Account, Counters, EdgeIncome, Holder, MeterStatus, Name, Payable, PeriodTable, Position, Tables, index};
+use crate::command::Offer;
 
 /// How to take one change back.
 #[derive(Clone, Debug)]
@@ -20,6 +21,11 @@ pub(super) enum Undo {
     Named(DeliveryPeriod, MeterId, u64),
     Name(MeterId, u64, Name),
     NameForgotten(MeterId, u64, Name),
+    BlockAdded(OrderTag),
+    BlockDropped(OrderTag, MeterId, u64),
+    OfferAdded(MeterId, u64),
+    OfferDropped(MeterId, Offer),
+    Income(AreaId, Option<EdgeIncome>),
 }
 
 impl Tables {
@@ -73,6 +79,24 @@ impl Tables {
             Undo::NameForgotten(meter, client_id, old) => {
                 self.table(old.period).names.push((meter, client_id));
                 self.meters[index(meter.0)].names.insert(client_id, old);
+            }
+            Undo::BlockAdded(tag) => {
+                self.blocks.remove(&tag);
+            }
+            Undo::BlockDropped(tag, meter, client_id) => {
+                self.blocks.insert(tag, (meter, client_id));
+            }
+            Undo::OfferAdded(meter, client_id) => {
+                self.offers.remove(&(meter, client_id));
+            }
+            Undo::OfferDropped(meter, offer) => {
+                self.offers.insert((meter, offer.client_id), offer);
+            }
+            Undo::Income(area, Some(old)) => {
+                self.edges.insert(area, old);
+            }
+            Undo::Income(area, None) => {
+                self.edges.remove(&area);
             }
         }
     }
