@@ -2,7 +2,8 @@
 
 use gridbook_engine::reference::Reference;
 use gridbook_engine::{
-    Engine, Event, LedgerTime, Limits, Mark, Market, MarketRules, MeterId, Network, OrderId, OrderRef, OrderTag, Reject,
+    Engine, EngineImage, Event, LedgerTime, Limits, Mark, Market, MarketRules, MeterId, Network, OrderId, OrderRef,
+    OrderTag, Reject,
 };
 
 use super::market_stream::MarketCommand;
@@ -12,6 +13,19 @@ use super::world::World;
 /// A market that tests can make.
 pub(crate) trait Fresh: Market {
     fn fresh(rules: MarketRules, network: Network) -> Self;
+
+    /// A copy made from bytes, where the market can be written as bytes.
+    fn restarted(&self, _: &World) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// The handle of an order that rests, by its name.
+    fn handle_of(&self, _: OrderTag) -> Option<OrderId> {
+        None
+    }
 }
 
 impl Fresh for Reference {
@@ -23,6 +37,19 @@ impl Fresh for Reference {
 impl Fresh for Engine {
     fn fresh(rules: MarketRules, network: Network) -> Self {
         Self::new(rules, network).unwrap()
+    }
+
+    fn restarted(&self, world: &World) -> Option<Self> {
+        let image = self.image();
+        let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&image).unwrap();
+        let read = rkyv::from_bytes::<EngineImage, rkyv::rancor::Error>(&bytes).unwrap();
+        let copy = Self::from_image(world.rules, world.network.clone(), read).unwrap();
+        assert_eq!(copy.image(), image, "a copy is the same in every byte");
+        Some(copy)
+    }
+
+    fn handle_of(&self, tag: OrderTag) -> Option<OrderId> {
+        self.resting().find(|order| order.terms.tag == tag).map(|order| order.order.id)
     }
 }
 
@@ -155,6 +182,19 @@ impl<M: Fresh> Driven<M> {
             MarketCommand::Rollback { deep } => self.rollback(*deep as usize),
             other => panic!("{other:?} can be refused"),
         }
+    }
+
+    /// Puts a copy made from bytes in the market's place, if it can be. Marks are void then, and handles are new ones.
+    pub(crate) fn restart(&mut self, world: &World) {
+        self.marks.clear();
+        let Some(copy) = self.market.restarted(world) else { return };
+        assert_eq!(copy.digest(), self.market.digest(), "a restart changes nothing");
+        for handle in &mut self.handles {
+            // An old handle of an order that was replaced stays void.
+            let rests = self.market.handle_of(handle.tag) == Some(handle.id);
+            handle.id = copy.handle_of(handle.tag).filter(|_| rests).unwrap_or(OrderId(u64::MAX));
+        }
+        self.market = copy;
     }
 
     fn mark(&mut self) {
