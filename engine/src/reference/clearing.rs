@@ -161,3 +161,110 @@ impl Interval {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::curve::Limit;
+    use super::*;
+    use crate::auction::{AuctionOrder, AuctionRules, AuctionTree, Case, PeriodBook};
+    use crate::{AreaId, Edge, Energy, Network, Price, Side};
+
+    /// SplitMix64.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut mixed = self.0;
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            (mixed ^ (mixed >> 31)) % limit
+        }
+    }
+
+    const TICK: i32 = 10;
+
+    fn draw_network(dice: &mut Dice) -> Network {
+        let areas = 1 + dice.below(7) as u16;
+        let fee = |dice: &mut Dice| Price([0, 0, 10][dice.below(3) as usize]);
+        let edges: Vec<Edge> = (1..areas)
+            .map(|child| Edge {
+                child: AreaId(child),
+                parent: AreaId(dice.below(u64::from(child)) as u16),
+                up: Energy(dice.below(25)),
+                down: Energy(dice.below(25)),
+                fee_up: fee(dice),
+                fee_down: fee(dice),
+            })
+            .collect();
+        Network::new(areas, TICK, &edges).expect("a tree")
+    }
+
+    /// Few prices, so that nearly every step is shared by several areas.
+    fn draw_orders(dice: &mut Dice, areas: usize) -> Vec<AuctionOrder> {
+        let count = dice.below(4 + 6 * areas as u64);
+        (0..count)
+            .map(|sequence| AuctionOrder {
+                area: AreaId(dice.below(areas as u64) as u16),
+                side: if dice.below(2) == 0 { Side::Buy } else { Side::Sell },
+                price: Price(dice.below(4) as i32 * TICK - 10),
+                energy: Energy(1 + dice.below(9)),
+                sequence,
+            })
+            .collect()
+    }
+
+    fn told(case: Case) -> ClearingCase {
+        match case {
+            Case::MarginalSeller => ClearingCase::MarginalSeller,
+            Case::MarginalBuyer => ClearingCase::MarginalBuyer,
+            Case::Border => ClearingCase::Border,
+            Case::Exact => ClearingCase::Exact,
+            Case::Empty => ClearingCase::Empty,
+            Case::Failed(_) => ClearingCase::Failed,
+        }
+    }
+
+    /// Two clearings written from the same rules by different hands, where ties, full edges and shared steps are everywhere.
+    #[test]
+    fn the_fast_auction_and_the_obvious_one_clear_alike() {
+        for seed in 0..3_000 {
+            let mut dice = Dice(seed);
+            let network = draw_network(&mut dice);
+            let orders = draw_orders(&mut dice, network.areas());
+            let tree = AuctionTree::new(&network);
+            let fast = crate::auction::clear(AuctionRules::new(TICK, 1), &PeriodBook::plain(&tree, &orders));
+            let node = |area: u16| {
+                let Some(edge) = network.edge(AreaId(area)) else {
+                    return Node { parent: None, up: 0, down: 0, fee_up: 0, fee_down: 0 };
+                };
+                Node {
+                    parent: Some(edge.parent.0.into()),
+                    up: edge.up.0.into(),
+                    down: edge.down.0.into(),
+                    fee_up: edge.fee_up.0.into(),
+                    fee_down: edge.fee_down.0.into(),
+                }
+            };
+            let nodes: Vec<Node> = (0..network.areas() as u16).map(node).collect();
+            let entry = |order: &AuctionOrder| Entry {
+                node: order.area.0.into(),
+                side: order.side,
+                limit: Limit::At(order.price.0.into()),
+                lots: order.energy.0.into(),
+                sequence: order.sequence,
+            };
+            let entries: Vec<Entry> = orders.iter().map(entry).collect();
+            let slow = clear(&nodes, &entries, TICK.into());
+            let filled: Vec<i128> = fast.accepted.iter().map(|energy| energy.0.into()).collect();
+            assert_eq!(slow.filled, filled, "seed {seed}: who gets how much");
+            let flows: Vec<i128> = fast.edges.iter().map(|edge| edge.flow_wh.into()).collect();
+            assert_eq!(slow.exports, flows, "seed {seed}: what flows");
+            for (area, (slow, fast)) in slow.prices.iter().zip(&fast.areas).enumerate() {
+                let price = slow.is_told.then_some(slow.price);
+                assert_eq!(price, fast.price.map(|price| price.0.into()), "seed {seed}: the price of area {area}");
+                assert_eq!(slow.case, told(fast.case), "seed {seed}: what set the price of area {area}");
+            }
+        }
+    }
+}
