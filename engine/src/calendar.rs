@@ -25,6 +25,7 @@ pub(crate) struct Calendar {
 const WINDOW_MAX: u32 = 1 << 16;
 
 impl Calendar {
+    #[inline]
     pub(crate) fn find(&self, period: DeliveryPeriod) -> Option<u32> {
         let offset = period.0.wrapping_sub(self.window_start);
         match self.window.get(offset as usize) {
@@ -33,15 +34,18 @@ impl Calendar {
         }
     }
 
+    #[inline]
     pub(crate) fn at(&self, index: u32) -> &Period {
         &self.periods[index as usize]
     }
 
+    #[inline]
     pub(crate) fn at_mut(&mut self, index: u32) -> &mut Period {
         &mut self.periods[index as usize]
     }
 
     /// The record of a period, if it has one.
+    #[inline]
     pub(crate) fn get(&self, period: DeliveryPeriod) -> Option<&Period> {
         self.find(period).map(|index| self.at(index))
     }

@@ -60,9 +60,9 @@ impl Engine {
         let fits = match self.calendar.get(order.terms.contract.period) {
             None => !self.calendar.is_full(),
             Some(period) => {
-                let side = order.terms.side;
-                let class_fits = period.find_class(side, &order.preferences).is_some()
-                    || period.classes(side) < Standing::CLASSES_MAX;
+                // There is room for another class, and who uses one that is there needs none: it need not be looked up.
+                let class_fits = period.classes(order.terms.side) < Standing::CLASSES_MAX
+                    || period.find_class(order.terms.side, &order.preferences).is_some();
                 class_fits && period.priorities < u32::MAX - KEPT_FOR_CLIPS
             }
         };

@@ -7,7 +7,7 @@ use crate::contract::{AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::deadline::{Deadlines, SweepQueue};
 use crate::depth::DepthWriter;
 use crate::digest::ContractFlags;
-use crate::event::Event;
+use crate::event::{Event, OrderRef};
 use crate::journal::{Journal, Mark};
 use crate::limits::Limits;
 use crate::market::{BasketRefused, EdgeState};
@@ -166,7 +166,9 @@ impl Engine {
         let until = until_of(order.time_in_force);
         self.check_form(order)?;
         self.check_gate(order.contract, until)?;
-        self.check_call(order)?;
+        if self.rules.auction_at_open {
+            self.check_call(order)?;
+        }
         let order_at_rest = AtRest {
             terms: order.terms(),
             energy: order.energy,
@@ -176,6 +178,15 @@ impl Engine {
             preferences: order.preferences,
         };
         self.check_room(&order_at_rest)?;
+        if self.rests_at_once(order) {
+            limits.reserve(&order_at_rest.terms, order.energy)?;
+            let id = self.slab.announce();
+            let AtRest { terms, energy: remaining, .. } = order_at_rest;
+            self.rest(&order_at_rest);
+            let order = OrderRef { id, tag: terms.tag, account: terms.account, meter: terms.meter };
+            events.push(Event::Rested { order, remaining });
+            return Ok((Some(id), UsedEdges::default()));
+        }
         let taker = Taker { id: self.slab.announce(), order: order_at_rest, time_in_force: order.time_in_force };
         // Only these two can be refused once their limits are reserved.
         if order.post_only || order.time_in_force == TimeInForce::FillOrKill {
@@ -190,6 +201,13 @@ impl Engine {
         }
         limits.reserve(&taker.order.terms, order.energy)?;
         self.enter(taker, limits, events)
+    }
+
+    /// Whether it is plain at first sight that an order trades with nothing and rests: most do.
+    #[inline]
+    fn rests_at_once(&self, order: &NewOrder) -> bool {
+        let rests = matches!(order.time_in_force, TimeInForce::GoodTillGate | TimeInForce::GoodTillTime(_));
+        rests && self.calendar.find(order.contract.period).is_none_or(|index| self.meets_nothing(index, order))
     }
 
     /// Takes a resting order out, also one that is over and waits for [`Engine::sweep`].
@@ -481,7 +499,7 @@ impl Engine {
 
     /// What a call phase asks of an order (MARKET section 5): that it can wait, and meets no own one.
     fn check_call(&self, order: &NewOrder) -> Result<(), Reject> {
-        if !self.rules.auction_at_open || !self.is_calling(order.contract.period) {
+        if !self.is_calling(order.contract.period) {
             return Ok(());
         }
         if matches!(order.time_in_force, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill) {

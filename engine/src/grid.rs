@@ -50,11 +50,13 @@ impl Grid {
     }
 
     /// Whether at least one lot may still flow.
+    #[inline]
     pub(crate) fn has_room(&self, child: u32, direction: Direction) -> bool {
         self.edges[child as usize].residual(direction) >= self.lot
     }
 
     /// Whether an offer of this side below the edge can be had above it.
+    #[inline]
     pub(crate) fn lets_out(&self, child: u32, side: Side) -> bool {
         match side {
             Side::Sell => self.has_room(child, Direction::Up),
@@ -63,6 +65,7 @@ impl Grid {
     }
 
     /// Whether an offer of this side above the edge can be had below it.
+    #[inline]
     pub(crate) fn lets_in(&self, child: u32, side: Side) -> bool {
         self.lets_out(child, side.opposite())
     }

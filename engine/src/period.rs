@@ -96,6 +96,7 @@ impl Class {
         Self { preferences, orders: 0, queues, bests }
     }
 
+    #[inline]
     pub(crate) fn queue(&self, area: u16) -> Option<&Queue> {
         match &self.queues {
             Queues::Dense(queues) => queues.get(usize::from(area)),
@@ -103,6 +104,7 @@ impl Class {
         }
     }
 
+    #[inline]
     fn queue_mut(&mut self, area: u16) -> &mut Queue {
         match &mut self.queues {
             Queues::Dense(queues) => &mut queues[usize::from(area)],
@@ -127,11 +129,13 @@ impl SideBooks {
         Self { classes: vec![Class::plain(side, areas, tree)], free: Vec::new(), by_preferences: BTreeMap::new() }
     }
 
+    #[inline]
     pub(crate) fn class(&self, class: u32) -> &Class {
         &self.classes[class as usize]
     }
 
     /// Whether only plain orders rest, or rested until lately.
+    #[inline]
     pub(crate) fn all_are_plain(&self) -> bool {
         self.by_preferences.is_empty()
     }
@@ -180,6 +184,7 @@ impl Period {
         Self::new(DeliveryPeriod(0), 0, None, None)
     }
 
+    #[inline]
     pub(crate) fn side(&self, side: Side) -> &SideBooks {
         match side {
             Side::Buy => &self.buys,
@@ -187,6 +192,7 @@ impl Period {
         }
     }
 
+    #[inline]
     fn side_mut(&mut self, side: Side) -> &mut SideBooks {
         match side {
             Side::Buy => &mut self.buys,
@@ -194,6 +200,7 @@ impl Period {
         }
     }
 
+    #[inline]
     pub(crate) fn contract(&self, area: AreaId) -> Contract {
         Contract { period: self.period, area }
     }
@@ -202,11 +209,13 @@ impl Period {
         self.side(standing.side()).class(standing.class()).preferences
     }
 
+    #[inline]
     pub(crate) fn flags(&self, area: AreaId) -> ContractFlags {
         self.areas[usize::from(area.0)].flags
     }
 
     /// Whether orders of an area may trade with other areas as far as commands go: neither gate of it was closed.
+    #[inline]
     pub(crate) fn is_reachable(&self, area: AreaId) -> bool {
         !self.flags(area).has(ContractFlags::CLOSED | ContractFlags::CROSS_CLOSED)
     }
@@ -234,6 +243,7 @@ impl Period {
     }
 
     /// The class of these preferences, if it is in use.
+    #[inline]
     pub(crate) fn find_class(&self, side: Side, preferences: &Preferences) -> Option<u32> {
         if preferences.are_none(side) {
             return Some(PLAIN);

@@ -6,8 +6,9 @@
 
 use crate::contract::{AccountId, AreaId};
 use crate::engine::Engine;
-use crate::order::{Preferences, Side};
+use crate::order::{NewOrder, Preferences, Side};
 use crate::period::{PLAIN, Period};
+use crate::queue::Queue;
 use crate::slab::{NIL, Node};
 use crate::tree::{Key, NOTHING, bound_of, cost_of, edges, key_of};
 use crate::units::Price;
@@ -78,6 +79,48 @@ impl Engine {
         (best.slot != NIL).then_some(best)
     }
 
+    /// Whether nothing plain rests that an order could meet, and nothing else rests at all. It looks at no order, only at what queues and
+    /// nodes say of their best ones, and is right when it says so.
+    #[inline]
+    pub(crate) fn meets_nothing(&self, index: u32, order: &NewOrder) -> bool {
+        let period = self.calendar.at(index);
+        let side = order.side.opposite();
+        let books = period.side(side);
+        if !books.all_are_plain() {
+            return false;
+        }
+        let bound = bound_of(match order.side {
+            Side::Buy => i64::from(order.price.0),
+            Side::Sell => -i64::from(order.price.0),
+        });
+        let area = order.contract.area;
+        let own = books.class(PLAIN).queue(area.0);
+        if own.is_some_and(|queue| starts_below(queue, side, area, bound)) {
+            return false;
+        }
+        period.grid.is_none() || self.nothing_beyond(period, area, side, bound)
+    }
+
+    /// Whether no plain order of another area could be had below `bound`.
+    fn nothing_beyond(&self, period: &Period, area: AreaId, side: Side, bound: Key) -> bool {
+        let Some(grid) = &period.grid else { return true };
+        let bests = &period.side(side).class(PLAIN).bests;
+        let mut node = u32::from(area.0);
+        let mut way: Key = 0;
+        loop {
+            let best = bests.at(node);
+            if best != NOTHING && best + way < bound {
+                return false;
+            }
+            let up = self.tree.node(node);
+            if up.parent == NIL || (up.has_edge && !grid.lets_in(node, side)) {
+                return true;
+            }
+            way += up.step_in(side);
+            node = up.parent;
+        }
+    }
+
     /// Betters `best` by what a class has.
     fn look_in_class(
         &self,
@@ -89,7 +132,9 @@ impl Engine {
     ) {
         let side = seeker.side.opposite();
         let books = period.side(side).class(class);
-        if let Some(queue) = books.queue(seeker.area.0) {
+        let own = books.queue(seeker.area.0);
+        // The header of the queue says whether there is anything to look at: mostly not.
+        if let Some(queue) = own.filter(|queue| starts_below(queue, side, seeker.area, best.key)) {
             let mut next = match passed.as_deref() {
                 Some(&Passed(Some((passed_class, slot)))) if passed_class == class => queue.after(&self.slab, slot),
                 _ => queue.best(),
@@ -139,8 +184,8 @@ impl Engine {
     pub(crate) fn might_meet(&self, period: &Period, seeker: &Seeker, class: u32) -> Option<Key> {
         let side = seeker.side.opposite();
         let books = period.side(side).class(class);
-        let own = books.queue(seeker.area.0).map_or(crate::queue::Queue::NOTHING, |queue| queue.best_key());
-        let mut best = if own == crate::queue::Queue::NOTHING { NOTHING } else { key_of(side, own, seeker.area.0) };
+        let own = books.queue(seeker.area.0).map_or(Queue::NOTHING, Queue::best_key);
+        let mut best = if own == Queue::NOTHING { NOTHING } else { key_of(side, own, seeker.area.0) };
         if let Some(grid) = &period.grid {
             let mut node = u32::from(seeker.area.0);
             let mut way: Key = 0;
@@ -159,6 +204,12 @@ impl Engine {
         }
         (best != NOTHING).then_some(best)
     }
+}
+
+/// Whether the first order of a queue, seen from its own area, comes before `bound`.
+#[inline]
+fn starts_below(queue: &Queue, side: Side, area: AreaId, bound: Key) -> bool {
+    queue.best_key() != Queue::NOTHING && key_of(side, queue.best_key(), area.0) < bound
 }
 
 /// Whether all orders of two preferences would trade with each other as far as sources go, and as far as a class names a partner.
@@ -181,7 +232,14 @@ impl Expedition<'_> {
         let mut node = u32::from(self.seeker.area.0);
         let mut way: Key = 0;
         loop {
-            self.look_below(node, came_from, way);
+            // Nothing in or below a node is better than its best.
+            let best = self.period.side(side).class(self.class).bests.at(node);
+            if best != NOTHING && best + way < self.bound {
+                if came_from != NIL {
+                    self.look_in(node, way);
+                }
+                self.look_below(node, came_from, way);
+            }
             let up = tree.node(node);
             if up.parent == NIL || (up.has_edge && !grid.lets_in(node, side)) {
                 return;
@@ -192,7 +250,6 @@ impl Expedition<'_> {
             }
             came_from = node;
             node = up.parent;
-            self.look_in(node, way);
         }
     }
 
@@ -203,6 +260,9 @@ impl Expedition<'_> {
         }
         let side = self.seeker.side.opposite();
         let Some(queue) = self.period.side(side).class(self.class).queue(node as u16) else { return };
+        if queue.best_key() == Queue::NOTHING || key_of(side, queue.best_key(), node as u16) + way >= self.bound {
+            return;
+        }
         let slab = &self.engine.slab;
         let mut next = queue.best();
         while let Some(slot) = next {

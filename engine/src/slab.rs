@@ -43,18 +43,22 @@ impl Standing {
         Self((self.0 & !(Self::POST_ONLY | Self::HIDDEN)) | post_only | hidden)
     }
 
+    #[inline]
     pub(crate) fn period(self) -> u32 {
         (self.0 & ((1 << Self::PERIOD_BITS) - 1)) as u32
     }
 
+    #[inline]
     pub(crate) fn class(self) -> u32 {
         ((self.0 >> Self::PERIOD_BITS) & ((1 << Self::CLASS_BITS) - 1)) as u32
     }
 
+    #[inline]
     pub(crate) fn area(self) -> AreaId {
         AreaId((self.0 >> Self::AREA_AT) as u16)
     }
 
+    #[inline]
     pub(crate) fn side(self) -> Side {
         if self.0 & Self::SELL == 0 { Side::Buy } else { Side::Sell }
     }
@@ -64,6 +68,7 @@ impl Standing {
     }
 
     /// Whether a part of the order may be hidden: [`OrderSlab::hidden`] then says which.
+    #[inline]
     pub(crate) fn hides(self) -> bool {
         self.0 & Self::HIDDEN != 0
     }
@@ -103,11 +108,13 @@ impl Default for Node {
 
 impl Node {
     /// How events name the order, given where it lies.
+    #[inline]
     pub(crate) fn order_ref(&self, slot: u32) -> OrderRef {
         OrderRef { id: order_id(slot, self.generation), tag: self.tag, account: self.account, meter: self.meter }
     }
 
     /// What its reservation depends on.
+    #[inline]
     pub(crate) fn terms(&self, period: DeliveryPeriod) -> OrderTerms {
         let Self { tag, account, meter, price, standing, .. } = *self;
         let contract = Contract { period, area: standing.area() };
@@ -115,17 +122,20 @@ impl Node {
     }
 
     /// Its place in its queue.
+    #[inline]
     pub(crate) fn key(&self) -> u64 {
         queue_key(self.standing.side(), self.price, self.priority)
     }
 }
 
 /// Price and priority in one number: the lower the earlier, on both sides. High half: the price, turned; low half: the priority number.
+#[inline]
 pub(crate) fn queue_key(side: Side, price: Price, priority: u32) -> u64 {
     u64::from(turned(side, price)) << 32 | u64::from(priority)
 }
 
 /// A price as a number of which less is better for the other side. (The complement turns the order round and exists for every price.)
+#[inline]
 pub(crate) fn turned(side: Side, price: Price) -> u32 {
     let biased = price.0.cast_unsigned() ^ (1 << 31);
     match side {
@@ -135,6 +145,7 @@ pub(crate) fn turned(side: Side, price: Price) -> u32 {
 }
 
 /// The price of a turned price.
+#[inline]
 pub(crate) fn price_of(side: Side, turned: u32) -> Price {
     let biased = match side {
         Side::Buy => !turned,
@@ -187,12 +198,14 @@ impl OrderSlab {
     }
 
     /// The handle of the order on its way in. It becomes real with [`OrderSlab::insert`].
+    #[inline]
     pub(crate) fn announce(&mut self) -> OrderId {
         self.births = self.births.wrapping_add(1).max(1);
         order_id(self.spare, self.births)
     }
 
     /// Puts the order last announced into the spare slot.
+    #[inline]
     pub(crate) fn insert(&mut self, node: Node) -> u32 {
         let slot = self.spare;
         self.nodes[slot as usize] = Node { generation: self.births, ..node };
@@ -211,6 +224,7 @@ impl OrderSlab {
     }
 
     /// Frees a slot.
+    #[inline]
     pub(crate) fn remove(&mut self, slot: u32) {
         self.nodes[slot as usize].generation = 0;
         self.free.push(slot);
@@ -224,21 +238,25 @@ impl OrderSlab {
     }
 
     /// Where the order of this handle lies, if it still does.
+    #[inline]
     pub(crate) fn find(&self, id: OrderId) -> Option<u32> {
         let (slot, generation) = (id.0 as u32, (id.0 >> 32) as u32);
         let node = self.nodes.get(slot as usize)?;
         (generation != 0 && node.generation == generation).then_some(slot)
     }
 
+    #[inline]
     pub(crate) fn node(&self, slot: u32) -> &Node {
         &self.nodes[slot as usize]
     }
 
+    #[inline]
     pub(crate) fn node_mut(&mut self, slot: u32) -> &mut Node {
         &mut self.nodes[slot as usize]
     }
 
     /// What an order shows and hides; nothing if it shows everything.
+    #[inline]
     pub(crate) fn hidden(&self, slot: u32) -> Option<Hidden> {
         if self.nodes[slot as usize].standing.hides() { self.hidden.get(&slot).copied() } else { None }
     }
@@ -253,26 +271,32 @@ impl OrderSlab {
 }
 
 impl Orders for OrderSlab {
+    #[inline]
     fn key(&self, slot: u32) -> u64 {
         self.node(slot).key()
     }
 
+    #[inline]
     fn shown(&self, slot: u32) -> Energy {
         self.hidden(slot).map_or(self.node(slot).energy, |hidden| hidden.shown)
     }
 
+    #[inline]
     fn next(&self, slot: u32) -> u32 {
         self.node(slot).next
     }
 
+    #[inline]
     fn prev(&self, slot: u32) -> u32 {
         self.node(slot).prev
     }
 
+    #[inline]
     fn set_next(&mut self, slot: u32, next: u32) {
         self.node_mut(slot).next = next;
     }
 
+    #[inline]
     fn set_prev(&mut self, slot: u32, prev: u32) {
         self.node_mut(slot).prev = prev;
     }

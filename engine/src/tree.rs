@@ -18,6 +18,7 @@ const EDGES_AT: u32 = 48;
 const PRIORITY_AT: u32 = 16;
 
 /// What a counter-order's price costs the order that looks for it, fees left out: the ask for a buyer, the bid turned round for a seller.
+#[inline]
 pub(crate) fn cost_of(side: Side, price: Price) -> i64 {
     match side {
         Side::Sell => i64::from(price.0),
@@ -26,20 +27,24 @@ pub(crate) fn cost_of(side: Side, price: Price) -> i64 {
 }
 
 /// The key of the order with this place in a queue of this side, seen from its own area.
+#[inline]
 pub(crate) fn key_of(side: Side, queue_key: u64, area: u16) -> Key {
     let cost = cost_of(side, price_of(side, (queue_key >> 32) as u32));
     Key::from(biased(cost)) << 64 | Key::from(queue_key as u32) << PRIORITY_AT | Key::from(area)
 }
 
 /// Every key that costs no more than `cost` is below this.
+#[inline]
 pub(crate) fn bound_of(cost: i64) -> Key {
     Key::from(biased(cost) + 1) << 64
 }
 
+#[inline]
 pub(crate) fn cost(key: Key) -> i64 {
     ((key >> 64) as u64 ^ (1 << 63)).cast_signed()
 }
 
+#[inline]
 pub(crate) fn edges(key: Key) -> u16 {
     (key >> EDGES_AT) as u16
 }
@@ -48,6 +53,7 @@ pub(crate) fn priority(key: Key) -> u32 {
     (key >> PRIORITY_AT) as u32
 }
 
+#[inline]
 fn biased(cost: i64) -> u64 {
     cost.cast_unsigned() ^ (1 << 63)
 }
@@ -79,6 +85,7 @@ pub(crate) struct TreeNode {
 
 impl TreeNode {
     /// What an offer of this side in this node costs more, seen from the parent.
+    #[inline]
     pub(crate) fn step_out(&self, side: Side) -> Key {
         match side {
             Side::Sell => self.up,
@@ -87,6 +94,7 @@ impl TreeNode {
     }
 
     /// What an offer of this side above this node costs more, seen from within it.
+    #[inline]
     pub(crate) fn step_in(&self, side: Side) -> Key {
         match side {
             Side::Sell => self.down,
@@ -153,10 +161,12 @@ impl AreaTree {
         self.nodes.len()
     }
 
+    #[inline]
     pub(crate) fn node(&self, node: u32) -> &TreeNode {
         &self.nodes[node as usize]
     }
 
+    #[inline]
     pub(crate) fn children(&self, node: u32) -> &[u32] {
         let node = &self.nodes[node as usize];
         &self.children[node.first_child as usize..(node.first_child + node.children) as usize]
@@ -171,6 +181,7 @@ pub(crate) enum Bests {
 }
 
 impl Bests {
+    #[inline]
     pub(crate) fn at(&self, node: u32) -> Key {
         match self {
             Self::Dense(keys) => keys.get(node as usize).copied().unwrap_or(NOTHING),

@@ -77,16 +77,19 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
     }
 
     /// Whether none does.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The key of the best order, or [`Queue::NOTHING`].
+    #[inline]
     pub(crate) fn best_key(&self) -> u64 {
         self.best_key
     }
 
     /// The slot of the best order.
+    #[inline]
     pub(crate) fn best(&self) -> Option<u32> {
         (self.best != NIL).then_some(self.best)
     }
