@@ -147,7 +147,16 @@ impl Engine {
             slots: Vec::new(),
             alone: Vec::new(),
         };
-        let Some(record) = self.calendar.get(period) else { return call };
+        let Some(record) = self.calendar.get(period) else {
+            if self.rules.cross_area_gate_closes_at(period) <= self.now {
+                let nothing = vec![Energy::ZERO; usize::from(self.areas())];
+                call.tree.set_capacities(&nothing, &nothing);
+            }
+            return call;
+        };
+        for area in (0..self.areas()).map(AreaId).filter(|&area| record.flags(area).has(ContractFlags::CROSS_CLOSED)) {
+            call.own_of(area);
+        }
         if let Some(grid) = &record.grid {
             let cross_is_open = self.now < record.cross_area_gate_closes_at;
             let room = |child: AreaId, direction| Energy(if cross_is_open { grid.room(child, direction) } else { 0 });
