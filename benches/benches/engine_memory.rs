@@ -10,7 +10,7 @@ use gridbook_benches::allocations::{Counting, count, resident_bytes};
 use gridbook_benches::conditions;
 use gridbook_benches::dice::Dice;
 use gridbook_benches::driven::Driven;
-use gridbook_benches::engines::{Gridbook, Journal};
+use gridbook_benches::engines::{Bare, Gridbook};
 use gridbook_benches::grid::Grid;
 use gridbook_benches::lengths::{Lengths, variable};
 use gridbook_benches::measure::grouped;
@@ -37,7 +37,7 @@ fn main() {
             "lobster 0.7.0" => weigh::<Lobster>(&engine, books / 10),
             #[cfg(feature = "peers")]
             "orderbook-rs 0.15.3" => weigh::<OrderbookRs>(&engine, books / 10),
-            _ => weigh::<Gridbook<Unlimited, Journal>>(&engine, books),
+            _ => weigh::<Gridbook<Unlimited, Bare>>(&engine, books),
         };
     }
     println!(

@@ -12,29 +12,36 @@ use crate::driven::Driven;
 use crate::purses::BenchLimits;
 use crate::workload::{Fill, Operation, Order, PERIODS, Workload};
 
-/// A delivery period in which 96 periods are open: half a day after 1970 began, with the default 36 hours of lead.
-pub const FIRST_PERIOD: u32 = 49;
+/// With it, 96 periods are open at noon of the first day of 1970, with the default 36 hours of lead, across areas too.
+pub const FIRST_PERIOD: u32 = 52;
 
 /// How an engine is run.
 pub trait Variant {
-    /// Whether changes can be undone: the journal is kept, and forgotten every [`FORGET_EVERY`] operations.
-    const JOURNAL: bool;
+    /// Whether changes can be undone: they are remembered, and forgotten every [`FORGET_EVERY`] operations.
+    const UNDO: bool;
     /// How many operations ahead the engine is told of them.
-    const LOOK_AHEAD: usize;
+    const LOOK_AHEAD: usize = 0;
 }
 
-/// With the journal that undoing speculation needs.
+/// Nothing can be undone.
 #[derive(Debug)]
-pub struct Journal;
+pub struct Bare;
 
-impl Variant for Journal {
-    const JOURNAL: bool = true;
-    const LOOK_AHEAD: usize = 0;
+impl Variant for Bare {
+    const UNDO: bool = false;
+}
+
+/// What was done can be undone.
+#[derive(Debug)]
+pub struct Undo;
+
+impl Variant for Undo {
+    const UNDO: bool = true;
 }
 
 /// Gridbook's engine, with the limits `L` behind it, run as `V` says.
 #[derive(Debug)]
-pub struct Gridbook<L, V = Journal> {
+pub struct Gridbook<L, V = Undo> {
     engine: Engine,
     limits: L,
     events: Vec<Event>,
@@ -54,6 +61,9 @@ impl<L: BenchLimits, V: Variant> Driven for Gridbook<L, V> {
         let mut engine =
             Engine::new(MarketRules::default(), workload.grid.network()).expect("the default rules are valid");
         engine.advance(LedgerTime(12 * 3_600_000));
+        if !V::UNDO {
+            engine.without_undo();
+        }
         let handles = vec![OrderId(u64::MAX); workload.orders()];
         Self { engine, limits: L::fresh(), events: Vec::new(), handles, since_forgotten: 0, variant: PhantomData }
     }
@@ -76,7 +86,7 @@ impl<L: BenchLimits, V: Variant> Driven for Gridbook<L, V> {
                 cancelled.expect("only what rests is cancelled");
             }
         }
-        if V::JOURNAL {
+        if V::UNDO {
             self.since_forgotten += 1;
             if self.since_forgotten == FORGET_EVERY {
                 self.since_forgotten = 0;
@@ -177,9 +187,10 @@ mod tests {
 
     /// The generator's own network trades as the market's rules say.
     #[test]
-    fn the_twin_and_the_plain_books_trade_alike_over_a_grid() {
+    fn all_three_trade_alike_over_a_grid() {
         let workload = Workload::draw(Mix { books: 12 * PERIODS, depth: 2, ..D }, 3, 1_000);
         assert!(workload.census.trades_across > 20, "{:?}", workload.census);
-        assert_eq!(trade_sequence::<Twin>(&workload, 1_000), workload.expected);
+        assert_eq!(trade_sequence::<Twin>(&workload, 1_000), workload.expected, "the twin");
+        assert_eq!(trade_sequence::<Gridbook<Purses>>(&workload, 1_000), workload.expected, "the engine");
     }
 }

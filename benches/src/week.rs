@@ -173,12 +173,12 @@ fn capacity(text: &str) -> anyhow::Result<Energy> {
     Ok(Energy(u64::try_from(thousandths(text)?)? * LOT))
 }
 
-/// Decimal text times a thousand, exactly.
+/// Decimal text times a thousand, without a float, to the nearest: published files hold prices such as 74.89999999999999.
 fn thousandths(text: &str) -> anyhow::Result<i64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let part = format!("{part:0<3}");
-    anyhow::ensure!(part[3..].bytes().all(|digit| digit == b'0'), "{text} is finer than a thousandth");
-    let magnitude = whole.trim_start_matches('-').parse::<i64>()? * 1_000 + part[..3].parse::<i64>()?;
+    let digits = format!("{part:0<4}");
+    let (kept, next) = (digits[..3].parse::<i64>()?, digits[3..4].parse::<i64>()?);
+    let magnitude = whole.trim_start_matches('-').parse::<i64>()? * 1_000 + kept + i64::from(next >= 5);
     Ok(if whole.starts_with('-') { -magnitude } else { magnitude })
 }
 
@@ -203,11 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn decimal_text_is_read_exactly() {
+    fn decimal_text_is_read_to_the_nearest_thousandth() {
         assert_eq!(thousandths("-500.0").ok(), Some(-500_000));
         assert_eq!(thousandths("-0.001").ok(), Some(-1));
         assert_eq!(thousandths("105.3").ok(), Some(105_300));
         assert_eq!(thousandths("7").ok(), Some(7_000));
-        assert!(thousandths("0.0001").is_err());
+        assert_eq!(thousandths("-74.89999999999999").ok(), Some(-74_900));
+        assert!(thousandths("a").is_err());
     }
 }
