@@ -19,6 +19,8 @@ pub(crate) struct Calendar {
     pub(crate) closing: BTreeSet<Contract>,
     /// Periods with a record whose opening auction is still to be held.
     pub(crate) calling: BTreeSet<DeliveryPeriod>,
+    /// Periods in which re-matching was left unfinished.
+    pub(crate) rematching: BTreeSet<DeliveryPeriod>,
 }
 
 /// The longest window: two years of quarter-hours.
@@ -70,6 +72,9 @@ impl Calendar {
         if !record.auctioned {
             self.calling.insert(period);
         }
+        if record.rematching {
+            self.rematching.insert(period);
+        }
         self.periods[index as usize] = record;
         self.by_period.insert(period, index);
         self.enter_in_window(period, index);
@@ -82,6 +87,7 @@ impl Calendar {
         debug_assert_eq!(record.orders, 0, "only empty periods are forgotten");
         self.by_period.remove(&record.period);
         self.calling.remove(&record.period);
+        self.rematching.remove(&record.period);
         let offset = record.period.0.wrapping_sub(self.window_start);
         if let Some(entry) = self.window.get_mut(offset as usize) {
             *entry = NIL;

@@ -282,6 +282,24 @@ impl Engine {
         }
     }
 
+    /// Notes whether re-matching of a period was left unfinished.
+    pub(crate) fn set_rematching(&mut self, index: u32, rematching: bool) {
+        if self.calendar.at(index).rematching != rematching {
+            self.turn_rematching(index);
+            self.journal.push(Undo::Rematching(index));
+        }
+    }
+
+    fn turn_rematching(&mut self, index: u32) {
+        let period = self.calendar.at_mut(index);
+        period.rematching = !period.rematching;
+        let (named, rematching) = (period.period, period.rematching);
+        match rematching {
+            true => self.calendar.rematching.insert(named),
+            false => self.calendar.rematching.remove(&named),
+        };
+    }
+
     pub(crate) fn undo_auctioned(&mut self, index: u32) {
         let period = self.calendar.at_mut(index);
         period.auctioned = false;
@@ -403,6 +421,7 @@ impl Engine {
                 self.calendar.forget(index);
             }
             Undo::PeriodGone { index, record } => self.calendar.undo_forget(index, *record),
+            Undo::Rematching(index) => self.turn_rematching(index),
             Undo::Auctioned(index) => self.undo_auctioned(index),
             Undo::ClassAssigned { period, side, class } => {
                 self.calendar.at_mut(period).free_class(side, class);

@@ -58,12 +58,12 @@ impl StateHasher {
         Self(hasher)
     }
 
-    pub(crate) fn period(&mut self, period: DeliveryPeriod, priorities: u64, auctioned: bool) {
+    pub(crate) fn period(&mut self, period: DeliveryPeriod, priorities: u64, auctioned: bool, rematching: bool) {
         let mut record = [0; 14];
         record[0] = b'P';
         record[1..5].copy_from_slice(&period.0.to_le_bytes());
         record[5..13].copy_from_slice(&priorities.to_le_bytes());
-        record[13] = u8::from(auctioned);
+        record[13] = u8::from(auctioned) | u8::from(rematching) << 1;
         self.0.update(&record);
     }
 
@@ -132,7 +132,7 @@ impl Engine {
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = StateHasher::new(self.areas(), self.now);
         for period in self.calendar.periods() {
-            hasher.period(period.period, u64::from(period.priorities), period.auctioned);
+            hasher.period(period.period, u64::from(period.priorities), period.auctioned, period.rematching);
             let grid = period.grid.iter();
             grid.flat_map(|grid| grid.touched(&self.network)).for_each(|(child, edge)| hasher.edge(child, edge));
             for area in period.telling() {

@@ -38,6 +38,8 @@ pub struct PeriodImage {
     pub priorities: u32,
     /// Whether its opening auction was held, or none is to be.
     pub auctioned: bool,
+    /// Whether re-matching was left unfinished.
+    pub rematching: bool,
     /// The edges that differ from the network's, ascending by the area below them.
     pub edges: Vec<EdgeImage>,
     /// The books in which something rests or about which something was said by command, ascending by area.
@@ -188,6 +190,7 @@ impl Engine {
             period: period.period.0,
             priorities: period.priorities,
             auctioned: period.auctioned,
+            rematching: period.rematching,
             edges: period.grid.iter().flat_map(|grid| grid.touched(&self.network)).map(edge_image).collect(),
             books: period
                 .telling()
@@ -223,7 +226,7 @@ impl Engine {
         for period in &image.periods {
             let named = DeliveryPeriod(period.period);
             let index = engine.calendar.find(named).expect("it was just restored");
-            if !engine.is_calling(named) && engine.best_pair(index).is_some() {
+            if !period.rematching && !engine.is_calling(named) && engine.best_pair(index).is_some() {
                 return Err(ImageError::Crossed(period.period));
             }
         }
@@ -300,6 +303,7 @@ impl Engine {
             // Its call has ended and its auction is due.
             self.undo_auctioned(index);
         }
+        self.set_rematching(index, image.rematching);
         self.restore_edges(index, image)?;
         for book in &image.books {
             self.restore_book(index, image.period, book)?;

@@ -35,6 +35,8 @@ pub(crate) enum Undo {
     PeriodOpened(u32),
     /// A period that was over was forgotten. Boxed: it is rare, and must not make the others larger.
     PeriodGone { index: u32, record: Box<Period> },
+    /// Re-matching of a period was left unfinished, or finished.
+    Rematching(u32),
     /// The opening auction of a period was held.
     Auctioned(u32),
     /// A class of preferences came into use.

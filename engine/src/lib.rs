@@ -65,7 +65,7 @@ pub mod units;
 pub use contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 pub use event::{BlockState, ClearingCase, Event, Expiry, OrderRef, Trade, TradeKind};
 pub use limits::{Limits, OrderTerms, Unlimited};
-pub use market::{BasketRefused, EdgeState, Market, View, ViewLevel};
+pub use market::{BasketRefused, EdgeState, Market, REMATCH_TRADES_MAX, View, ViewLevel};
 pub use network::{Direction, Edge, Network, NetworkError};
 pub use order::{
     EnergySources, NewBlock, NewOrder, OrderId, OrderTag, Party, Prearranged, Preferences, Side, TimeInForce,

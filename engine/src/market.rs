@@ -60,6 +60,10 @@ impl EdgeState {
     }
 }
 
+/// The most trades that re-matching makes in one go. What two accounts keep resting on both sides of an edge can trade to and fro, each
+/// trade making room for the next, so that only their energy bounds it; the rest is work that is due, see [`Market::sweep`].
+pub const REMATCH_TRADES_MAX: usize = 256;
+
 /// All that can be done to a market. Each command either happens whole, with its events appended in the order in which they happened,
 /// or is refused and leaves no trace.
 pub trait Market {
@@ -75,7 +79,7 @@ pub trait Market {
 
     /// Does up to `max` pieces of the work that time has made due, and tells how many: orders whose `until` has come leave, then
     /// orders and blocks of closed gates, by period, area, priority, blocks last; then opening auctions are held, one piece each, by
-    /// period. Fewer than `max` means that nothing is left to do.
+    /// period; then re-matching goes on where it was left, [`REMATCH_TRADES_MAX`] trades a piece, by period. Fewer than `max` means that nothing is left to do.
     fn sweep<L: Limits>(&mut self, max: usize, limits: &mut L, events: &mut Vec<Event>) -> usize;
 
     /// Takes an order in: form, gate, limits, then post-only and fill-or-kill are tested in this order; then it trades, and what is left

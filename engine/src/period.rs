@@ -26,6 +26,8 @@ pub(crate) struct Period {
     pub(crate) blocks: u32,
     /// Whether its opening auction was held, or none is to be.
     pub(crate) auctioned: bool,
+    /// Whether re-matching was left unfinished.
+    pub(crate) rematching: bool,
     /// The times that the rules give it, kept at hand.
     pub(crate) opens_at: LedgerTime,
     pub(crate) gate_closes_at: LedgerTime,
@@ -166,6 +168,7 @@ impl Period {
             orders: 0,
             blocks: 0,
             auctioned: true,
+            rematching: false,
             opens_at: LedgerTime(0),
             gate_closes_at: LedgerTime(u64::MAX),
             cross_area_gate_closes_at: LedgerTime(u64::MAX),

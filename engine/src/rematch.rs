@@ -4,6 +4,7 @@ use crate::contract::DeliveryPeriod;
 use crate::engine::Engine;
 use crate::event::{Event, TradeKind};
 use crate::limits::Limits;
+use crate::market::REMATCH_TRADES_MAX;
 use crate::matching::Meeting;
 use crate::order::Side;
 use crate::period::Period;
@@ -21,18 +22,22 @@ pub(crate) struct Pair {
 }
 
 impl Engine {
-    /// Lets resting orders of a period meet until no pair is left that could. Nothing happens in a call phase.
+    /// Lets resting orders of a period meet until no pair is left that could, or for [`REMATCH_TRADES_MAX`] trades; what is left then is
+    /// due. Nothing happens in a call phase.
     pub(crate) fn rematch<L: Limits>(&mut self, period: DeliveryPeriod, limits: &mut L, events: &mut Vec<Event>) {
         if self.is_calling(period) {
             return;
         }
         let Some(index) = self.calendar.find(period) else { return };
-        while let Some(pair) = self.best_pair(index) {
-            self.join(index, pair, limits, events);
-            if self.calendar.find(period) != Some(index) {
+        for _ in 0..REMATCH_TRADES_MAX {
+            let Some(pair) = self.best_pair(index) else {
+                self.set_rematching(index, false);
                 return;
-            }
+            };
+            self.join(index, pair, limits, events);
         }
+        let rematching = self.best_pair(index).is_some();
+        self.set_rematching(index, rematching);
     }
 
     fn join<L: Limits>(&mut self, index: u32, pair: Pair, limits: &mut L, events: &mut Vec<Event>) {

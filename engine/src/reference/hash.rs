@@ -11,7 +11,7 @@ impl Reference {
         let areas = u16::try_from(self.network.areas()).expect("a network has at most 65,535 areas");
         let mut hasher = StateHasher::new(areas, self.state.now);
         for (&period, record) in &self.state.records {
-            hasher.period(period, record.priorities, record.auctioned);
+            hasher.period(period, record.priorities, record.auctioned, record.rematching);
             self.hash_edges(period, &mut hasher);
             (0..areas).map(AreaId).for_each(|area| self.hash_book(Contract { period, area }, &mut hasher));
         }

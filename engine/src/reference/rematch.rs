@@ -5,21 +5,27 @@ use core::cmp::Reverse;
 use super::matching::Deal;
 use super::state::Order;
 use super::{Outside, Reference};
-use crate::{AreaId, DeliveryPeriod, Direction, Energy, Event, Limits, Network, Reject, Side};
+use crate::{AreaId, DeliveryPeriod, Direction, Energy, Event, Limits, Network, REMATCH_TRADES_MAX, Reject, Side};
 
 impl Reference {
-    /// *Re-match*: trades the best pair until there is none. In a call phase nothing trades.
+    /// *Re-match*: trades the best pair until there is none, or for as many trades as are made in one go; what is left is due then. In a
+    /// call phase nothing trades.
     pub(super) fn rematch<L: Limits>(&mut self, period: DeliveryPeriod, outside: &mut Outside<'_, L>) {
         if self.in_call_phase(period) {
             return;
         }
-        while let Some((maker, taker, deal)) = self.best_pair(period) {
+        for _ in 0..REMATCH_TRADES_MAX {
+            let Some((maker, taker, deal)) = self.best_pair(period) else { break };
             let energy = maker.shown.min(taker.shown).min(deal.reach);
             let maker = self.take(maker.name.id, energy);
             let taker = self.take(taker.name.id, energy);
             self.tell_trade(&maker, &taker, &deal, energy, outside);
             self.refresh(maker.name.id);
             self.refresh(taker.name.id);
+        }
+        let rematching = self.best_pair(period).is_some();
+        if let Some(record) = self.state.records.get_mut(&period) {
+            record.rematching = rematching;
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) priorities: u64,
     /// Whether its call phase is over.
     pub(super) auctioned: bool,
+    /// Whether re-matching was left unfinished.
+    pub(super) rematching: bool,
 }
 
 /// An order, resting or on its way in.
@@ -118,7 +120,7 @@ impl Reference {
     /// The record of a period, made now if there is none yet.
     pub(super) fn record(&mut self, period: DeliveryPeriod) -> &mut Record {
         let auctioned = !self.rules.auction_at_open || self.state.now >= self.rules.call_ends_at(period);
-        self.state.records.entry(period).or_insert(Record { priorities: 0, auctioned })
+        self.state.records.entry(period).or_insert(Record { priorities: 0, auctioned, rematching: false })
     }
 
     pub(super) fn next_priority(&mut self, period: DeliveryPeriod) -> u64 {

@@ -78,7 +78,8 @@ impl Reference {
         let waiting = self.state.records.iter().filter(|(_, record)| !record.auctioned);
         let call_ends = waiting.map(|(&period, _)| (self.rules.call_ends_at(period), self.gate_of(period)));
         let of_auctions = call_ends.filter(|(ends, gate)| ends < gate).map(|(ends, _)| ends);
-        of_orders.chain(of_blocks).chain(of_auctions).min().filter(|due| due.0 < u64::MAX)
+        let of_rematching = self.left_unfinished().map(|_| self.state.now);
+        of_orders.chain(of_blocks).chain(of_auctions).chain(of_rematching).min().filter(|due| due.0 < u64::MAX)
     }
 
     /// Removes what is over and holds the auctions that are due, one piece after the other.
@@ -92,7 +93,7 @@ impl Reference {
         max
     }
 
-    /// First orders whose time has come, then orders of closed contracts, then blocks, then auctions.
+    /// First orders whose time has come, then orders of closed contracts, then blocks, then auctions, then what re-matching left.
     fn sweep_one<L: Limits>(&mut self, outside: &mut Outside<'_, L>) -> bool {
         if let Some((order, cause)) = self.next_over() {
             let Order { name, terms, remaining, .. } = order;
@@ -112,8 +113,17 @@ impl Reference {
         let due = self.due_auction();
         if !due.is_empty() {
             self.hold_auction(&due, outside);
+            return true;
         }
-        !due.is_empty()
+        let Some(period) = self.left_unfinished().next() else { return false };
+        self.rematch(period, outside);
+        true
+    }
+
+    /// The periods in which re-matching is to go on.
+    fn left_unfinished(&self) -> impl Iterator<Item = DeliveryPeriod> {
+        let unfinished = self.state.records.iter().filter(|(_, record)| record.rematching);
+        unfinished.map(|(&period, _)| period).filter(|&period| !self.period_is_over(period))
     }
 
     /// MARKET section 4, *Time*: first good-till-time, then gates; inside each by period, area, priority number.

@@ -204,8 +204,8 @@ fn write_engine(w: &mut Writer, EngineImage { now, periods, blocks }: &EngineIma
 }
 
 fn write_period(period: &image::PeriodImage, w: &mut Writer) {
-    let image::PeriodImage { period, priorities, auctioned, edges, books } = period;
-    w.u32(*period).u32(*priorities).u8(u8::from(*auctioned));
+    let image::PeriodImage { period, priorities, auctioned, rematching, edges, books } = period;
+    w.u32(*period).u32(*priorities).u8(u8::from(*auctioned)).u8(u8::from(*rematching));
     list(w, edges, |EdgeImage { child, up, down, flow }, w| {
         w.u16(*child).u64(*up).u64(*down).u64(flow.cast_unsigned());
     });
