@@ -26,8 +26,10 @@ pub struct TownConfig {
     pub pv_share_ppm: u64,
     /// How many of a million meters have a PV plant and a battery.
     pub battery_share_ppm: u64,
-    /// The area in which all meters lie.
+    /// The area in which all meters lie, if there are no feeders.
     pub area: AreaId,
+    /// How many feeders leave from that area: areas of the numbers behind its own, in which the meters lie in turn.
+    pub feeders: u16,
     /// The rules of the market; the delivery period must be 15 minutes.
     pub rules: MarketRules,
     /// What a household pays without neighbours, per kWh: no buyer's limit is above it.
@@ -50,6 +52,7 @@ impl Default for TownConfig {
             pv_share_ppm: 250_000,
             battery_share_ppm: 150_000,
             area: AreaId(0),
+            feeders: 0,
             rules: MarketRules::default(),
             retail: Price(300_000),
             feed_in: Price(80_000),
@@ -84,6 +87,9 @@ pub enum TownError {
         /// The upper one.
         retail: Price,
     },
+    /// More areas than there are numbers for.
+    #[error("{0} feeders: there are not so many areas")]
+    Feeders(u16),
     /// No period would ever be traded.
     #[error("a horizon of 0 periods: nothing would be traded")]
     Horizon,
@@ -193,6 +199,9 @@ impl TownConfig {
         let spread = i64::from(retail.0) - i64::from(feed_in.0);
         if !valid || spread < 100 * i64::from(self.rules.tick) {
             return Err(TownError::Prices { feed_in, retail });
+        }
+        if self.area.0.checked_add(self.feeders).is_none() {
+            return Err(TownError::Feeders(self.feeders));
         }
         if self.horizon == 0 {
             return Err(TownError::Horizon);

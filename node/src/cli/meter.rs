@@ -411,6 +411,7 @@ async fn show_status(args: ConnectArgs, global: &Global) -> anyhow::Result<()> {
         "leader": status.leader.0, "ledger_time_ms": status.ledger_time.0, "last_seq": status.last_seq, "accounts": status.accounts,
         "meters": status.meters, "orders_open": status.orders_open, "trades": status.trades,
         "state_root": status.state_root.to_hex(), "money_sum_nano": status.money_sum.0.to_string(),
+        "grid_income_nano": status.grid_income.0.to_string(),
     });
     global.print(&value, || {
         format!(

@@ -45,6 +45,7 @@ async fn check_state(report: &mut Report, lines: &Lines) -> anyhow::Result<()> {
     let statuses = equal_heights(lines).await?;
     let sums = statuses.iter().map(|status| status.money_sum);
     report.money_sum = Some(sums.max_by_key(|sum| sum.0.unsigned_abs()).unwrap_or(Money::ZERO));
+    report.grid_income = statuses.iter().map(|status| status.grid_income).collect();
     report.ledger_trades = statuses.iter().map(|status| status.trades).collect();
     report.height = statuses.iter().map(|status| status.height).min().unwrap_or(0);
     report.state_roots = state_roots(lines, report.height).await?;

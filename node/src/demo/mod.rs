@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use gridbook_engine::LedgerTime;
+use gridbook_engine::{AreaId, Energy, LedgerTime, Price};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
 use gridbook_sim::{Measured, Town, TownConfig};
 use tokio::sync::mpsc;
 
@@ -78,6 +78,16 @@ const SAFETY_MS: u64 = 150;
 /// Wall time from making the genesis to the first quarter-hour: for starting validators, and for registering meters.
 const START_S: u64 = 4;
 const METERS_REGISTERED_PER_S: u64 = 1_000;
+
+/// The town's substation and its feeders, in which the meters lie in turn.
+const FEEDERS: u16 = 4;
+
+/// What an edge carries for each meter below it, in Wh per quarter-hour: less than a sunny noon would send.
+const FEEDER_WH_PER_METER: u64 = 60;
+
+/// What energy pays on its way up to the substation, and down from it: together half a cent per kWh between two feeders.
+const FEE_UP: Price = Price(2_000);
+const FEE_DOWN: Price = Price(3_000);
 
 /// Runs the demo to its end, or until Ctrl-C.
 pub async fn run(options: &DemoOptions) -> anyhow::Result<DemoEnd> {
@@ -186,6 +196,7 @@ fn make_town(options: &DemoOptions) -> anyhow::Result<Town> {
         meters: options.meters,
         // The gate closes ten minutes after the batch at the earliest: leave some of them.
         safety_ms: (SAFETY_MS * u64::from(scale)).clamp(TownConfig::default().safety_ms, 7 * 60_000),
+        feeders: FEEDERS,
         ..TownConfig::default()
     };
     match &options.measured {
@@ -200,7 +211,7 @@ fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Res
     let plan = NetworkPlan {
         name: "demo".to_owned(),
         listen: loopback_free(options.validators)?,
-        areas: vec!["town".into()],
+        areas: areas(options.meters),
         rules: town.config().rules,
         // So early that validators are up and meters registered when the first quarter-hour comes.
         ledger_start: LedgerTime(first_batch_at(town).0.saturating_sub(lead_s * 1000 * u64::from(time_scale))),
@@ -211,6 +222,18 @@ fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Res
         index_options: IndexOptions::default(),
     };
     plan.make(&dir)
+}
+
+/// ```text
+///            substation
+///       /    /       \\    \\
+///  feeder 1  feeder 2  ..  ..
+/// ```
+fn areas(meters: u32) -> Vec<Area> {
+    let capacity = Energy(u64::from(meters.div_ceil(FEEDERS.into())) * FEEDER_WH_PER_METER);
+    let edge = AreaEdge { parent: AreaId(0), up: capacity, down: capacity, fee_up: FEE_UP, fee_down: FEE_DOWN };
+    let feeder = |number| Area { name: format!("feeder {number}"), edge: Some(edge) };
+    core::iter::once("substation".into()).chain((1..=FEEDERS).map(feeder)).collect()
 }
 
 fn time_scale(seconds: u32) -> anyhow::Result<u32> {

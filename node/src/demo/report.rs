@@ -18,6 +18,8 @@ pub struct Report {
     pub(super) money_sum: Option<Money>,
     pub(super) height: u64,
     pub(super) state_roots: Vec<Hash>,
+    /// What the grid's operators have, as each validator says.
+    pub(super) grid_income: Vec<Money>,
     /// The number of trades that each validator counts.
     pub(super) ledger_trades: Vec<u64>,
     pub(super) failovers: u64,
@@ -39,6 +41,7 @@ impl Report {
             money_sum: None,
             height: 0,
             state_roots: Vec::new(),
+            grid_income: Vec::new(),
             ledger_trades: Vec::new(),
             failovers: 0,
             receipts_requested: 0,
@@ -68,6 +71,7 @@ impl Report {
             ("every bundle was answered", tally.unanswered == 0),
             ("there were trades", tally.trades > 0),
             ("money over all accounts sums to zero", self.money_sum == Some(Money::ZERO)),
+            ("the grid's operators have exactly the fees of all trades", self.fees_equal()),
             ("the state roots of all validators are equal", self.state_roots_equal()),
             ("every validator counts the trades that the meters were told", self.trades_equal()),
             (
@@ -95,6 +99,10 @@ impl Report {
         !self.ledger_trades.is_empty() && self.ledger_trades.iter().all(|trades| *trades == self.tally.trades)
     }
 
+    fn fees_equal(&self) -> bool {
+        !self.grid_income.is_empty() && self.grid_income.iter().all(|income| *income == self.tally.fees)
+    }
+
     fn orders_per_second(&self) -> f64 {
         self.tally.orders_final as f64 / self.tally.traded_for.as_secs_f64().max(0.001)
     }
@@ -111,6 +119,8 @@ impl Report {
             "signed_orders": tally.orders,
             "trades": tally.trades,
             "energy_wh": tally.energy.0,
+            "trades_between_feeders": tally.trades_across,
+            "grid_fees_nano": i64::try_from(tally.fees.0).map_or_else(|_| Value::from(tally.fees.0.to_string()), Value::from),
             "money_sum_nano": self.money_sum.map(|sum| i64::try_from(sum.0).map_or_else(|_| Value::from(sum.0.to_string()), Value::from)),
             "finality_ms": {"p50": tally.finality_ms(0.5), "p99": tally.finality_ms(0.99)},
             "orders_per_second": self.orders_per_second(),
@@ -154,6 +164,7 @@ impl Report {
                 self.orders_per_second()
             ),
             format!("  traded      {} trades, {}", tally.trades, kwh(tally.energy)),
+            format!("  grid        {} trades between feeders, {} in fees", tally.trades_across, tally.fees),
             format!(
                 "  neighbours  served {} of {} demand: {}.{:02} %",
                 kwh(local.served),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gridbook_engine::{Energy, MeterId};
+use gridbook_engine::{Energy, MeterId, Money};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::{Record, RecordEvent};
 use gridbook_sim::{LocalSummary, LocalSupply, Town};
@@ -27,6 +27,10 @@ pub(super) struct Tally {
     pub(super) trades: u64,
     /// Their energy.
     pub(super) energy: Energy,
+    /// Trades between two feeders.
+    pub(super) trades_across: u64,
+    /// What all trades paid for their way.
+    pub(super) fees: Money,
     /// Refused commands by the name of their code; those of a bundle that was refused whole, each.
     pub(super) rejected: BTreeMap<&'static str, u64>,
     /// Bundles of which nobody could say what became.
@@ -65,6 +69,8 @@ impl Tally {
             traded_for: Duration::ZERO,
             trades: 0,
             energy: Energy::ZERO,
+            trades_across: 0,
+            fees: Money::ZERO,
             rejected: BTreeMap::new(),
             unanswered: 0,
             finality_us: Histogram::new_with_bounds(1, 600_000_000, 3).expect("these bounds are valid"),
@@ -86,6 +92,8 @@ impl Tally {
             for trade in trades {
                 self.trades += 1;
                 self.energy += trade.energy;
+                self.trades_across += u64::from(trade.crosses);
+                self.fees += trade.fees;
                 self.local.on_trade(trade.buyer.0, trade.seller.0, trade.period, trade.energy);
             }
             if self.trades > before {
@@ -129,12 +137,15 @@ struct Trade {
     seller: MeterId,
     period: gridbook_engine::DeliveryPeriod,
     energy: Energy,
+    crosses: bool,
+    fees: Money,
 }
 
 impl Trade {
     fn of(event: &RecordEvent) -> Option<Self> {
         let RecordEvent::Trade(trade) = *event else { return None };
         let (buyer, seller) = (trade.buyer().meter, trade.seller().meter);
-        Some(Self { buyer, seller, period: trade.period, energy: trade.energy })
+        let (crosses, fees) = (trade.maker_area != trade.taker_area, trade.fee.times(trade.energy));
+        Some(Self { buyer, seller, period: trade.period, energy: trade.energy, crosses, fees })
     }
 }

@@ -119,6 +119,8 @@ pub struct Status {
     pub state_root: Hash,
     /// The sum over all accounts, the issuer's among them. Zero, or something is wrong.
     pub money_sum: Money,
+    /// What the operators of all edges have taken: fees and congestion rent.
+    pub grid_income: Money,
 }
 
 /// An account and the meter whose key asked.
@@ -218,6 +220,7 @@ impl Status {
         w.bytes(&self.chain.0).u16(self.validator.0).u64(self.height).u64(self.view).u16(self.leader.0);
         w.u64(self.ledger_time.0).u64(self.last_seq).u32(self.accounts).u32(self.meters);
         w.u64(self.orders_open).u64(self.trades).bytes(&self.state_root.0).i128(self.money_sum.0);
+        w.i128(self.grid_income.0);
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
@@ -235,6 +238,7 @@ impl Status {
             trades: r.u64()?,
             state_root: Hash(r.array()?),
             money_sum: Money(r.i128()?),
+            grid_income: Money(r.i128()?),
         })
     }
 }
@@ -281,6 +285,7 @@ mod tests {
             trades: 3,
             state_root: Hash([2; 32]),
             money_sum: Money(-1),
+            grid_income: Money(5),
         }
     }
 

@@ -13,6 +13,7 @@ use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::hotstuff::WallTime;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{Effect, Input, Replica};
+use gridbook_ledger::state::SystemAccount;
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
@@ -238,6 +239,7 @@ impl CoreLoop {
             trades: totals.trades,
             state_root: header.state_root,
             money_sum: state.money_sum(),
+            grid_income: state.system_account(SystemAccount::Grid).balance,
         }
     }
 

@@ -1,13 +1,12 @@
 //! Who trades: an operator that sets the market up, and meters with one bundle under way at a time.
 
-use gridbook_engine::{
-    AccountId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
-};
-use gridbook_ledger::command::{Bundle, BundleId, Command, NEVER, Place};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money};
+use gridbook_engine::{Price, Side, TimeInForce};
+use gridbook_ledger::command::{Accept, AgreedTerms, Bundle, BundleId, Command, NEVER, Offer, Place};
 use gridbook_ledger::crypto::SecretKey;
 
 use super::dice::Dice;
-use super::market::Market;
+use super::market::{EDGE_MAX, Market};
 
 /// A bundle that was sent and is not known to be final.
 #[derive(Clone, Debug)]
@@ -33,6 +32,9 @@ pub(super) struct Client {
     pub(super) under_way: Option<UnderWay>,
     pub(super) dice: Dice,
 }
+
+/// Where the names of offers begin: far from those of orders.
+const OFFERS: u64 = 1 << 60;
 
 /// Orders of a bundle, at most.
 const COMMANDS_MAX: u64 = 4;
@@ -63,7 +65,7 @@ impl Client {
     /// Makes and signs the next bundle.
     pub(super) fn next_bundle(&mut self, market: &Market, now: LedgerTime) {
         let commands = match self.meter {
-            None => self.plan.pop().unwrap_or_else(|| self.run_market(market)),
+            None => self.plan.pop().unwrap_or_else(|| self.run_market(market, now)),
             Some(meter) => self.trade(meter, market, now),
         };
         // Gaps are allowed.
@@ -73,13 +75,16 @@ impl Client {
         self.under_way = Some(UnderWay { id: bundle.id(), bytes: bundle.bytes().to_vec(), at: None, patience_us: 0 });
     }
 
-    /// Now and then the operator moves cash and suspends a meter.
-    fn run_market(&mut self, market: &Market) -> Vec<Command> {
+    /// Now and then the operator moves cash, suspends a meter, and gives the edge more or less to carry.
+    fn run_market(&mut self, market: &Market, now: LedgerTime) -> Vec<Command> {
         let meters = market.meters.len() as u64;
         let meter = MeterId(u32::try_from(self.dice.below(meters)).unwrap_or(0));
         let account = AccountId(meter.0 / 2);
         let amount = Money(i128::from(self.dice.between(1, 1_000_000_000)));
-        match self.dice.below(4) {
+        let period = DeliveryPeriod(market.genesis.rules.period_at(now).0 + 2);
+        let (up, down) = (Energy(self.dice.below(EDGE_MAX.0)), Energy(self.dice.below(EDGE_MAX.0)));
+        match self.dice.below(6) {
+            4 | 5 => vec![Command::SetCapacity { area: AreaId(1), period, up, down }],
             0 => vec![Command::Deposit { account, amount }],
             1 => vec![Command::Withdraw { account, amount }],
             _ => vec![Command::SuspendMeter { meter }, Command::ResumeMeter { meter }],
@@ -87,13 +92,41 @@ impl Client {
     }
 
     fn trade(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Vec<Command> {
-        (0..self.dice.between(1, COMMANDS_MAX)).map(|_| self.command(meter, market, now)).collect()
+        let mut commands: Vec<Command> =
+            (0..self.dice.between(1, COMMANDS_MAX)).map(|_| self.command(meter, market, now)).collect();
+        if self.dice.per_mille(100) {
+            let orders = self.dice.between(1, 3);
+            commands.push(Command::Basket { count: u16::try_from(orders).unwrap_or(1) });
+            commands.extend((0..orders).map(|_| self.basket_order(meter, market, now)));
+        }
+        commands
+    }
+
+    fn basket_order(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Command {
+        let place = self.place(meter, market, now);
+        let (time_in_force, post_only, display) = (TimeInForce::FillOrKill, false, Energy::ZERO);
+        Command::Place(Place { time_in_force, post_only, display, energy: Energy(place.energy.0 / 4 + 1), ..place })
+    }
+
+    /// An offer to another meter, or the acceptance of one: names and terms are such that they now and then fit.
+    fn agreement(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Command {
+        let meters = market.meters.len() as u64;
+        let partner = MeterId(u32::try_from(self.dice.below(meters)).unwrap_or(0));
+        let period = DeliveryPeriod(market.genesis.rules.period_at(now).0 + 2);
+        let terms = |side| AgreedTerms { period, side, price: Price(20_000), energy: Energy(100) };
+        let name = |meter: u32| OFFERS + u64::from(period.0) * 1_000 + u64::from(meter);
+        if self.dice.per_mille(500) {
+            return Command::Offer(Offer { client_id: name(meter), partner, terms: terms(Side::Sell) });
+        }
+        self.orders += 1;
+        Command::Accept(Accept { client_id: self.orders, partner, offer: name(partner.0), terms: terms(Side::Buy) })
     }
 
     fn command(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Command {
         let earlier = self.dice.between(self.orders.saturating_sub(6), self.orders);
         match self.dice.below(20) {
             0 | 1 => Command::Cancel { client_id: earlier },
+            7 => self.agreement(meter, market, now),
             2 => Command::Reduce { client_id: earlier, by: Energy(self.dice.between(1, 300)) },
             3 | 4 => Command::Replace { client_id: earlier, price: self.price(), energy: self.energy() },
             5 if self.dice.per_mille(200) => Command::CancelAll,
@@ -116,7 +149,12 @@ impl Client {
         let post_only = time_in_force == TimeInForce::GoodTillGate && self.dice.per_mille(100);
         let (price, energy) = (self.price(), self.energy());
         let contract = Contract { area: Market::area(meter), period };
-        Place { time_in_force, post_only, ..Place::limit(self.orders, contract, side, price, energy) }
+        let rests = !matches!(time_in_force, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill);
+        let display = if rests && self.dice.per_mille(150) { Energy(energy.0 / 3) } else { Energy::ZERO };
+        let max_edges = self.dice.per_mille(150).then_some(0);
+        let sources = self.dice.per_mille(100).then_some(EnergySources::SOLAR);
+        let limit = Place::limit(self.orders, contract, side, price, energy);
+        Place { time_in_force, post_only, display, max_edges, sources, ..limit }
     }
 
     fn price(&mut self) -> Price {

@@ -1,9 +1,9 @@
 //! The ledger that is simulated: its genesis, its keys, its meters.
 
-use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money};
+use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money, Price};
 use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::SecretKey;
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
 use gridbook_ledger::validators::ValidatorSet;
 
 /// Wall time when the simulation begins, in microseconds since the Unix epoch.
@@ -26,6 +26,8 @@ const METERS_PER_ACCOUNT: u32 = 2;
 const TIME_SCALE: u32 = 600;
 const DEPOSIT: Money = Money(50_000_000_000);
 const METER_MAX: Energy = Energy(20_000);
+/// What the edge between the areas carries in one delivery period.
+pub(super) const EDGE_MAX: Energy = Energy(4_000);
 
 impl Market {
     pub(super) fn new(validators: usize, meters: u32) -> Result<Self, String> {
@@ -47,7 +49,7 @@ impl Market {
             wall_start_ms: WALL_START_US / 1_000 - 1_000,
             time_scale: TIME_SCALE,
             rules: MarketRules::default(),
-            areas: (0..AREAS).map(|area| format!("area {area}").into()).collect(),
+            areas: areas(),
             operator: operator.public(),
             validators: set.map_err(|error| error.to_string())?,
         };
@@ -76,4 +78,12 @@ impl Market {
         // The two meters of an account share an area.
         AreaId(u16::try_from(meter / METERS_PER_ACCOUNT % u32::from(AREAS)).unwrap_or(0))
     }
+}
+
+/// A root with one area below it, over an edge that is often full.
+fn areas() -> Vec<Area> {
+    let (up, down, fee_up, fee_down) = (EDGE_MAX, EDGE_MAX, Price(200), Price(300));
+    let edge = AreaEdge { parent: AreaId(0), up, down, fee_up, fee_down };
+    let area = |number| Area { name: format!("area {number}"), edge: (number > 0).then_some(edge) };
+    (0..AREAS).map(area).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gridbook_engine::Energy;
+use gridbook_engine::{AreaId, Energy};
 
 use super::TownConfig;
 use crate::calendar::DAY_MS;
@@ -87,7 +87,7 @@ fn build(config: &TownConfig, day: impl Fn(MeterKind, u64, Draw) -> MeterDay) ->
         let day = day(kind, pv_peak_w, seed);
         Arc::new(Meter {
             index,
-            area: config.area,
+            area: area(config, index),
             kind,
             max_import,
             max_export,
@@ -100,6 +100,13 @@ fn build(config: &TownConfig, day: impl Fn(MeterKind, u64, Draw) -> MeterDay) ->
         })
     });
     meters.collect()
+}
+
+/// The feeder of a meter: they are dealt out in turn.
+fn area(config: &TownConfig, index: u32) -> AreaId {
+    let feeder = index.checked_rem(config.feeders.into()).map_or(0, |place| place + 1);
+    let feeder = u16::try_from(feeder).expect("no larger than the number of feeders");
+    AreaId(config.area.0 + feeder)
 }
 
 /// Exactly the configured shares of the kinds, dealt out in seeded order.
