@@ -316,3 +316,72 @@ fn purse(purse: Purse) -> String {
         Purse::Rounding => "rounding".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::{AccountId, AreaId, Contract, MeterId, Money, Price};
+    use gridbook_ledger::crypto::Hash;
+
+    use super::*;
+
+    fn record(event: RecordEvent) -> Record {
+        let (entry, meter) = (Hash::ZERO, Some(MeterId(2)));
+        Record { seq: 9, entry, index: 0, meter, client_id: 5, outcome: Outcome::Done, events: vec![event] }
+    }
+
+    fn trade() -> Trade {
+        let party = |number| PartyRef { account: AccountId(number), meter: MeterId(number), client_id: 5 };
+        Trade {
+            maker: party(1),
+            taker: party(2),
+            period: DeliveryPeriod(0),
+            maker_area: AreaId(3),
+            taker_area: AreaId(4),
+            taker_side: Side::Buy,
+            kind: TradeKind::Continuous,
+            price: Price(200_000),
+            fee: Price(5_000),
+            energy: Energy(400),
+        }
+    }
+
+    /// Who pays what, and who gets it: the buyer's price is not the seller's where energy goes over an edge.
+    #[test]
+    fn a_trade_across_edges_tells_both_prices_and_the_fee() {
+        let record = record(RecordEvent::Trade(trade()));
+        let text = RecordText::of(&record, 15).to_string();
+        let expected = "meter 2 order 5 in area 4 buys 400 Wh from meter 1 order 5 in area 3 for 20.5000 ct/kWh, of which the seller \
+                        gets 20.0000 and the grid 0.5000";
+        assert!(text.contains(expected), "{text}");
+        let json = serde_json::to_value(RecordText::of(&record, 15)).unwrap();
+        let trade = &json["events"][0]["trade"];
+        assert_eq!((&trade["buyer_pays"], &trade["seller_gets"]), (&json!(205_000), &json!(200_000)));
+        assert_eq!(
+            (&trade["buyer_area"], &trade["seller_area"], &trade["kind"]),
+            (&json!(4), &json!(3), &json!("continuous"))
+        );
+    }
+
+    /// Every event has a text and a JSON form of its own: a new one must not fall through.
+    #[test]
+    fn every_event_of_the_market_has_its_words() {
+        let (order, period, area) = (trade().maker, DeliveryPeriod(0), AreaId(3));
+        let (contract, energy, price) = (Contract { area, period }, Energy(400), Price(10));
+        let (to_account, to, side) = (AccountId(2), MeterId(2), Side::Sell);
+        let events = [
+            (RecordEvent::Filled { order, contract, energy, price, remaining: energy }, "filled"),
+            (RecordEvent::Cleared { contract, price: None, case: ClearingCase::Empty }, "cleared"),
+            (RecordEvent::Flow { area, period, up: -5, fee: Money(1), rent: Money(2) }, "flow"),
+            (RecordEvent::Block { order, state: BlockState::Accepted }, "block"),
+            (RecordEvent::CapacitySet { area, period, up: energy, down: energy }, "capacity_set"),
+            (RecordEvent::Overload { area, period, direction: Direction::Up, by: energy }, "overload"),
+            (RecordEvent::Offered { offer: order, to_account, to, period, side, price, energy }, "offered"),
+        ];
+        for (event, name) in events {
+            let record = record(event);
+            assert_eq!(RecordText::of(&record, 15).to_string().lines().count(), 2, "{name}");
+            let json = serde_json::to_value(RecordText::of(&record, 15)).unwrap();
+            assert!(json["events"][0][name].is_object(), "{json}");
+        }
+    }
+}

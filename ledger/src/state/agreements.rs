@@ -1,6 +1,6 @@
 //! Pre-arranged trades: one party's offer waits here until the other has signed the same terms (MARKET section 6).
 
-use gridbook_engine::{MeterId, OrderTag, Party, Prearranged, Side};
+use gridbook_engine::{Contract, MeterId, OrderTag, Party, Prearranged, Side};
 
 use super::State;
 use super::tables::{MeterFacts, Name, Standing};
@@ -33,9 +33,11 @@ impl State {
         Ok(())
     }
 
-    /// What the engine will test again when the trade takes place; said early, to the party that can correct it.
+    /// What the engine will test again when the trade takes place; said early, to the party that can correct it. It bounds memory too: a
+    /// name is kept until the gate of its period, so that no period may lie further ahead than what can be traded.
     fn check_terms(&self, terms: &AgreedTerms) -> Result<(), Code> {
         let rules = self.engine.rules();
+        let contract = Contract { period: terms.period, ..Contract::default() };
         if terms.energy.is_zero() {
             Err(Code::FormZeroEnergy)
         } else if !rules.energy_is_valid(terms.energy) {
@@ -44,6 +46,8 @@ impl State {
             Err(Code::FormPriceLimit)
         } else if !rules.price_is_valid(terms.price) {
             Err(Code::FormTick)
+        } else if rules.opens_at(contract) > self.time() {
+            Err(Code::GateNotOpen)
         } else if self.gate_of(terms.period) <= self.time() {
             Err(Code::GateClosed)
         } else {

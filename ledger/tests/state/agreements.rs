@@ -134,6 +134,7 @@ fn an_offer_that_could_never_be_accepted_is_refused() {
         (with(|offer| offer.terms.energy = Energy(0)), Code::FormZeroEnergy),
         (with(|offer| offer.terms.price = Price(10_000_000)), Code::FormPriceLimit),
         (with(|offer| offer.terms.period = DeliveryPeriod(crate::town::START)), Code::GateClosed),
+        (with(|offer| offer.terms.period = DeliveryPeriod(u32::MAX)), Code::GateNotOpen),
     ] {
         let before = town.substance();
         assert_eq!(town.refused(0, wrong), code, "{wrong:?}");

@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money};
 use gridbook_engine::{Price, Side, TimeInForce};
-use gridbook_ledger::command::{Accept, AgreedTerms, Bundle, BundleId, Command, NEVER, Offer, Place};
+use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Bundle, BundleId, Command, NEVER, Offer, Place};
 use gridbook_ledger::crypto::SecretKey;
 
 use super::dice::Dice;
@@ -99,6 +99,9 @@ impl Client {
             commands.push(Command::Basket { count: u16::try_from(orders).unwrap_or(1) });
             commands.extend((0..orders).map(|_| self.basket_order(meter, market, now)));
         }
+        if self.dice.per_mille(60) {
+            commands.extend(self.block(meter, market, now));
+        }
         commands
     }
 
@@ -106,6 +109,16 @@ impl Client {
         let place = self.place(meter, market, now);
         let (time_in_force, post_only, display) = (TimeInForce::FillOrKill, false, Energy::ZERO);
         Command::Place(Place { time_in_force, post_only, display, energy: Energy(place.energy.0 / 4 + 1), ..place })
+    }
+
+    /// A block in the furthest period: whether that is still in its call phase depends on the moment.
+    fn block(&mut self, meter: u32, market: &Market, now: LedgerTime) -> [Command; 2] {
+        let Place { client_id, area, side, price, .. } = self.place(meter, market, now);
+        let first = DeliveryPeriod(market.genesis.rules.period_at(now).0 + 3);
+        let mut energies = [Energy::ZERO; BlockPart::PERIODS];
+        energies[0] = Energy(self.dice.between(1, 50));
+        let block = Block { client_id, area, side, price, parts: 1 };
+        [Command::Block(block), Command::BlockPart(BlockPart { first, energies })]
     }
 
     /// An offer to another meter, or the acceptance of one: names and terms are such that they now and then fit.

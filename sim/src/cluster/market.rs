@@ -48,7 +48,7 @@ impl Market {
             ledger_start: LedgerTime(1_750_000_000_000),
             wall_start_ms: WALL_START_US / 1_000 - 1_000,
             time_scale: TIME_SCALE,
-            rules: MarketRules::default(),
+            rules: rules(),
             areas: areas(),
             operator: operator.public(),
             validators: set.map_err(|error| error.to_string())?,
@@ -78,6 +78,12 @@ impl Market {
         // The two meters of an account share an area.
         AreaId(u16::try_from(meter / METERS_PER_ACCOUNT % u32::from(AREAS)).unwrap_or(0))
     }
+}
+
+/// Delivery periods open an hour ahead, with an auction 35 minutes ahead: the furthest that meters trade are in their call phase.
+fn rules() -> MarketRules {
+    let (open_lead_ms, call_ms) = (60 * 60_000, 25 * 60_000);
+    MarketRules { open_lead_ms, auction_at_open: true, call_ms, ..MarketRules::default() }
 }
 
 /// A root with one area below it, over an edge that is often full.
