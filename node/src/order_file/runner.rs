@@ -42,7 +42,7 @@ impl Default for Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The file cannot be read on.
-    #[error("cannot read on after line {line}: {source}")]
+    #[error("cannot read on after line {line}")]
     Read {
         /// The last line that was read.
         line: u64,
