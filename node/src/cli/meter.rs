@@ -1,5 +1,8 @@
 //! `gridbook meter`: what a prosumer, and the operator who registers it, do on a live network.
 
+mod agreement;
+mod capacity;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,8 +46,14 @@ pub(crate) enum Meter {
     Register(RegisterArgs),
     /// Send an order and wait until it is final.
     Order(OrderArgs),
-    /// Take one order back, or all of them.
+    /// Take one order, block or offer back, or all of them.
     Cancel(CancelArgs),
+    /// Offer a trade to another meter.
+    Offer(agreement::OfferArgs),
+    /// Accept another meter's offer.
+    Accept(agreement::AcceptArgs),
+    /// Operator: set what an edge carries in one delivery period.
+    Capacity(capacity::CapacityArgs),
     /// Print what happens to the meter's orders, until Ctrl-C.
     Watch(WatchArgs),
     /// Show the meter's account.
@@ -111,6 +120,15 @@ pub(crate) struct RegisterArgs {
 enum SideArg {
     Buy,
     Sell,
+}
+
+impl From<SideArg> for Side {
+    fn from(side: SideArg) -> Self {
+        match side {
+            SideArg::Buy => Self::Buy,
+            SideArg::Sell => Self::Sell,
+        }
+    }
 }
 
 /// Send an order and wait until it is final.
@@ -212,6 +230,9 @@ impl Meter {
             Self::Register(args) => args.run(global).await,
             Self::Order(args) => args.run(global).await,
             Self::Cancel(args) => args.run(global).await,
+            Self::Offer(args) => args.run(global).await,
+            Self::Accept(args) => args.run(global).await,
+            Self::Capacity(args) => args.run(global).await,
             Self::Watch(args) => args.run(global).await,
             Self::Account(args) => show_account(args, global).await,
             Self::Receipt(args) => args.run(global).await,
@@ -312,10 +333,7 @@ impl OrderArgs {
         let session = Session::open(&self.meter.connect).await?;
         let period = parse_period(&self.period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
         let account = session.client.account(session.query(&key, QueryKind::Account)).await?;
-        let side = match self.side {
-            SideArg::Buy => Side::Buy,
-            SideArg::Sell => Side::Sell,
-        };
+        let side = self.side.into();
         let client_id = self.client_id.unwrap_or_else(next_nonce);
         let contract = Contract { area: account.area, period };
         let place = Place {

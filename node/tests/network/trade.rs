@@ -164,4 +164,27 @@ fn two_neighbours_trade_by_the_command_line_and_a_third_verifies_the_receipt() {
     let (code, told) = gridbook(&bob, &["meter", "account"]);
     // 500 Wh at 21.5 ct.
     assert_eq!((code, told["balance_nano"].as_str()), (0, Some("49892500000")), "{told}");
+
+    // What they agree on over the fence needs both of them.
+    let meter_of = |key: &Path| gridbook(key, &["meter", "account"]).1["meter"].to_string();
+    let (alices, bobs) = (meter_of(&alice), meter_of(&bob));
+    let terms = ["--period", &begins, "--price", "18", "--energy", "400"];
+    let offer = ["meter", "offer", "--partner", &bobs, "--side", "sell", "--client-id", "12"];
+    let (code, told) = gridbook(&alice, &[&offer[..], &terms].concat());
+    assert_eq!((code, told["records"][0]["events"][0]["offered"]["to_meter"].to_string()), (0, bobs.clone()), "{told}");
+    let accept = |side| ["meter", "accept", "--partner", &alices, "--offer", "12", "--side", side];
+    let (code, told) = gridbook(&bob, &[&accept("sell")[..], &terms].concat());
+    assert_eq!(code, 1, "both cannot sell: {told}");
+    let (code, told) = gridbook(&bob, &[&accept("buy")[..], &terms].concat());
+    assert_eq!((code, told["records"][0]["events"][0]["trade"]["kind"].as_str()), (0, Some("prearranged")), "{told}");
+
+    // Bob takes only solar, of which Alice has none.
+    let solar = ["meter", "order", "--side", "buy", "--sources", "solar", "--max-edges", "0", "--display", "100"];
+    let (code, told) = gridbook(&bob, &[&solar[..], &terms].concat());
+    assert_eq!((code, told["records"][0]["events"][0]["rested"]["remaining"].as_u64()), (0, Some(400)), "{told}");
+    let (code, told) = send(&alice, order("sell", "17"));
+    assert!(code == 0 && told["records"][0]["events"][0]["rested"].is_object(), "{told}");
+    let limits = ["meter", "capacity", "--area", "town", "--period", &begins, "--up", "1kWh", "--down", "0"];
+    let (code, told) = gridbook(&bob, &limits);
+    assert_eq!((code, told["records"][0]["outcome"]["rejected"].as_str()), (1, Some("FormEdge")), "{told}");
 }
