@@ -11,6 +11,9 @@ use gridbook_engine::{
 
 use super::accounts::Accounts;
 
+pub(crate) mod script;
+pub(crate) mod story;
+
 pub(crate) const CONTRACT: Contract = Contract { area: AreaId(0), period: DeliveryPeriod(8) };
 
 pub(crate) struct Drawn {
