@@ -350,17 +350,20 @@ mod tests {
 
     use super::*;
     use crate::crypto::SecretKey;
+    use crate::genesis::{Area, AreaEdge};
     use crate::validators::ValidatorSet;
 
     fn genesis() -> Genesis {
         let key = |number| SecretKey::from_seed([number; 32]).public();
+        let (up, down, fee_up, fee_down) = (Energy(10), Energy(10), Price(0), Price(0));
+        let edge = AreaEdge { parent: AreaId(0), up, down, fee_up, fee_down };
         Genesis {
             name: "Testdorf".into(),
             ledger_start: LedgerTime(1),
             wall_start_ms: 0,
             time_scale: 1,
             rules: MarketRules::default(),
-            areas: vec!["north".into()],
+            areas: vec!["north".into(), Area { name: "feeder".into(), edge: Some(edge) }],
             operator: key(9),
             validators: ValidatorSet::new((0..4).map(key).collect()).unwrap(),
         }
@@ -407,5 +410,32 @@ mod tests {
         );
         assert_eq!(refused(|image| image.now += 1), RestoreError::Audit(AuditError::Time));
         assert_eq!(refused(|image| image.system.truncate(1)), RestoreError::Row("the system's accounts"));
+    }
+
+    /// Blocks and offers that nobody made, edges that are not there, and an income that was never paid in.
+    #[test]
+    fn forged_waiting_rows_and_incomes_are_refused() {
+        let block = || BlockNameImage { tag: 1, meter: 0, client_id: 1 };
+        assert_eq!(refused(|image| image.blocks = vec![block()]), RestoreError::Row("a block's name"));
+        assert_eq!(refused(|image| image.blocks = vec![block(), block()]), RestoreError::Row("the order of blocks"));
+        let offer = || OfferImage { meter: 0, client_id: 1, partner: 1, period: 2, sells: true, price: 10, energy: 10 };
+        assert_eq!(refused(|image| image.offers = vec![offer()]), RestoreError::Row("an offer"));
+        assert_eq!(refused(|image| image.offers = vec![offer(), offer()]), RestoreError::Row("the order of offers"));
+        let edge = |area, fees, rent| EdgeIncomeImage { area, fees, rent };
+        assert_eq!(refused(|image| image.edges = vec![edge(0, 1, 0)]), RestoreError::Row("an edge"), "it is the root");
+        assert_eq!(refused(|image| image.edges = vec![edge(9, 1, 0)]), RestoreError::Row("an edge"));
+        assert_eq!(refused(|image| image.edges = vec![edge(1, 5, -5)]), RestoreError::Row("an edge"));
+        assert_eq!(
+            refused(|image| image.edges = vec![edge(1, 1, 0), edge(1, 1, 0)]),
+            RestoreError::Row("the order of edges")
+        );
+        assert_eq!(
+            refused(|image| image.edges = vec![edge(1, 3, 4)]),
+            RestoreError::Audit(AuditError::Grid { holds: Money(0), brought: Money(7) })
+        );
+        assert_eq!(
+            refused(|image| image.edges = vec![edge(1, i128::MAX, i128::MAX)]),
+            RestoreError::Row("an absurd amount of money")
+        );
     }
 }
