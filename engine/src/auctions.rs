@@ -71,7 +71,7 @@ impl Engine {
         block.energies.iter().try_for_each(|&(_, energy)| self.check_energy(energy))?;
         self.check_price(block.price)?;
         for &(period, _) in &block.energies {
-            self.check_gate(crate::Contract { period, area: block.area }, FOREVER)?;
+            self.check_gate(self.calendar.find(period), crate::Contract { period, area: block.area }, FOREVER)?;
             if !self.is_calling(period) {
                 return Err(Reject::GateNoCall);
             }
@@ -166,7 +166,7 @@ impl Engine {
             call.tree.set_capacities(&up, &down);
         }
         for side in [Side::Sell, Side::Buy] {
-            for (area, queue) in record.side(side).class(PLAIN).filled() {
+            for (area, queue) in record.class(side, PLAIN).filled() {
                 let flags = record.flags(area);
                 if flags.has(ContractFlags::CLOSED) {
                     continue;

@@ -83,7 +83,7 @@ impl Engine {
             return Err(Reject::MatchSelfTrade);
         }
         for area in [buyer.area, seller.area] {
-            self.check_gate(Contract { period, area }, FOREVER)?;
+            self.check_gate(self.calendar.find(period), Contract { period, area }, FOREVER)?;
         }
         if buyer.area == seller.area {
             return Ok(fee);
@@ -136,8 +136,9 @@ impl Engine {
         if contract.area.0 >= self.areas() {
             return Err(Reject::FormArea);
         }
-        self.check_gate(contract, FOREVER)?;
-        let Some(index) = self.calendar.find(contract.period) else { return Ok(()) };
+        let found = self.calendar.find(contract.period);
+        self.check_gate(found, contract, FOREVER)?;
+        let Some(index) = found else { return Ok(()) };
         let period = self.calendar.at(index);
         let bids = period.slots(&self.slab, contract.area, Side::Buy);
         let mut asks = period.slots(&self.slab, contract.area, Side::Sell);

@@ -2,12 +2,11 @@
 
 use crate::contract::{AreaId, Contract, DeliveryPeriod};
 use crate::digest::ContractFlags;
-use crate::engine::Engine;
+use crate::engine::{Engine, until_of};
 use crate::grid::Grid;
 use crate::journal::{Mark, Undo};
-use crate::limits::OrderTerms;
 use crate::market::EdgeState;
-use crate::order::{NewBlock, Preferences, Side};
+use crate::order::{NewBlock, NewOrder, Preferences, Side};
 use crate::period::{PLAIN, Period};
 use crate::queue::Orders as _;
 use crate::reject::Reject;
@@ -17,18 +16,6 @@ use crate::units::{Energy, LedgerTime};
 /// Priority numbers of a period that orders on their way in leave to the fresh clips of those that rest.
 const KEPT_FOR_CLIPS: u32 = 1 << 20;
 
-/// An order as it comes to rest.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AtRest {
-    pub(crate) terms: OrderTerms,
-    pub(crate) energy: Energy,
-    pub(crate) until: LedgerTime,
-    pub(crate) post_only: bool,
-    /// Zero where nothing is hidden.
-    pub(crate) display: Energy,
-    pub(crate) preferences: Preferences,
-}
-
 impl Engine {
     /// The record of a period, made if there is none. The caller knows that there is room for it.
     pub(crate) fn find_or_open(&mut self, period: DeliveryPeriod) -> u32 {
@@ -36,7 +23,7 @@ impl Engine {
             return index;
         }
         let index = self.calendar.open(self.new_record(period));
-        self.journal.push(Undo::PeriodOpened(index));
+        self.journal.push(|| Undo::PeriodOpened(index));
         index
     }
 
@@ -55,51 +42,52 @@ impl Engine {
         record
     }
 
-    /// Whether an order that rests here can be counted and named. What fresh clips may use up is kept free.
-    pub(crate) fn check_room(&self, order: &AtRest) -> Result<(), Reject> {
-        let fits = match self.calendar.get(order.terms.contract.period) {
+    /// Whether an order that rests here can be counted and named, given its period's record. What fresh clips may use up is kept free.
+    #[inline]
+    pub(crate) fn check_room(&self, found: Option<u32>, order: &NewOrder) -> Result<(), Reject> {
+        let fits = match found {
             None => !self.calendar.is_full(),
-            Some(period) => {
+            Some(index) => {
+                let period = self.calendar.at(index);
                 // There is room for another class, and who uses one that is there needs none: it need not be looked up.
-                let class_fits = period.classes(order.terms.side) < Standing::CLASSES_MAX
-                    || period.find_class(order.terms.side, &order.preferences).is_some();
+                let class_fits = period.classes(order.side) < Standing::CLASSES_MAX
+                    || period.find_class(order.side, &order.preferences).is_some();
                 class_fits && period.priorities < u32::MAX - KEPT_FOR_CLIPS
             }
         };
         if fits { Ok(()) } else { Err(Reject::MatchBookFull) }
     }
 
-    /// Puts the order last announced at the end of its queue, with the next priority number of its period. There is room for it.
-    pub(crate) fn rest(&mut self, order: &AtRest) -> u32 {
-        let contract = order.terms.contract;
-        let index = self.find_or_open(contract.period);
-        let class = self.find_or_assign_class(index, order.terms.side, &order.preferences);
+    /// Puts the order last announced, or the `energy` that is left of it, at the end of its queue, with the next priority number of its
+    /// period, whose record is given if there is one. There is room for it.
+    #[inline]
+    pub(crate) fn rest(&mut self, found: Option<u32>, order: &NewOrder, energy: Energy) -> u32 {
+        let NewOrder { tag, account, meter, contract, side, price, .. } = *order;
+        let index = match found {
+            Some(index) => index,
+            None => self.find_or_open(contract.period),
+        };
+        let class = match order.preferences.are_none(side) {
+            true => PLAIN,
+            false => self.find_or_assign_class(index, side, &order.preferences),
+        };
+        let hides = !order.display.is_zero();
+        let standing = Standing::new(index, class, contract.area, side).with_flags(order.post_only, hides);
+        let until = until_of(order.time_in_force);
         let period = self.calendar.at_mut(index);
         let priority = period.priorities;
         period.priorities += 1;
-        let OrderTerms { tag, account, meter, side, price, .. } = order.terms;
-        let hides = !order.display.is_zero();
-        let standing = Standing::new(index, class, contract.area, side).with_flags(order.post_only, hides);
-        let slot = self.slab.insert(Node {
-            tag,
-            energy: order.energy,
-            until: order.until,
-            standing,
-            account,
-            meter,
-            price,
-            priority,
-            ..Node::default()
-        });
+        let node = Node { tag, energy, until, standing, account, meter, price, priority, ..Node::default() };
+        let slot = self.slab.insert(node);
         if hides {
-            let shown = order.display.min(order.energy);
+            let shown = order.display.min(energy);
             self.slab.set_hidden(slot, Some(Hidden { display: order.display, shown }));
         }
         period.enqueue(&mut self.slab, &self.tree, slot, self.rules.tick.unsigned_abs());
-        if order.until != FOREVER {
-            self.deadlines.insert(order.until, slot);
+        if until != FOREVER {
+            self.deadlines.insert(until, slot);
         }
-        self.journal.push(Undo::Rested(slot));
+        self.journal.push(|| Undo::Rested(slot));
         self.note_change(contract);
         slot
     }
@@ -110,7 +98,7 @@ impl Engine {
             return class;
         }
         let class = period.assign_class(side, *preferences);
-        self.journal.push(Undo::ClassAssigned { period: index, side, class });
+        self.journal.push(|| Undo::ClassAssigned { period: index, side, class });
         class
     }
 
@@ -130,39 +118,41 @@ impl Engine {
         self.note_change(contract);
     }
 
-    /// Takes an order out of its book, whatever is left of it.
-    pub(crate) fn remove(&mut self, slot: u32) -> (OrderTerms, Node) {
+    /// Takes an order out of its book, whatever is left of it, and tells how it was.
+    #[inline]
+    pub(crate) fn remove(&mut self, slot: u32) -> Node {
         let node = *self.slab.node(slot);
-        let index = node.standing.period();
+        let (index, standing) = (node.standing.period(), node.standing);
         let period = self.calendar.at_mut(index);
         period.dequeue(&mut self.slab, &self.tree, slot);
-        let contract = period.contract(node.standing.area());
-        let book = &period.areas[usize::from(contract.area.0)];
-        if book.orders == 0 && book.flags.has(ContractFlags::CLOSED) {
+        let contract = period.contract(standing.area());
+        if period.flags(contract.area).has(ContractFlags::CLOSED) && !period.has_orders(contract.area) {
             self.calendar.closing.remove(&contract);
         }
         if node.until != FOREVER {
             self.deadlines.remove(node.until, slot);
         }
         self.slab.remove(slot);
-        self.journal.push(Undo::Removed { slot, node });
-        if node.standing.hides()
+        self.journal.push(|| Undo::Removed { slot, node });
+        if standing.hides()
             && let Some(hidden) = self.slab.set_hidden(slot, None)
         {
-            self.journal.push(Undo::Unhidden { slot, hidden });
+            self.journal.push(|| Undo::Unhidden { slot, hidden });
         }
-        self.free_class_if_empty(index, node.standing);
+        if standing.class() != PLAIN {
+            self.free_class_if_empty(index, standing);
+        }
         self.note_change(contract);
         self.forget_if_spent(index);
-        (node.terms(contract.period), node)
+        node
     }
 
     fn free_class_if_empty(&mut self, index: u32, standing: Standing) {
         let (side, class) = (standing.side(), standing.class());
         let period = self.calendar.at_mut(index);
-        if class != PLAIN && period.side(side).class(class).orders == 0 {
+        if period.class_is_empty(side, class) {
             let preferences = period.free_class(side, class);
-            self.journal.push(Undo::ClassFreed { period: index, side, class, preferences });
+            self.journal.push(|| Undo::ClassFreed { period: index, side, class, preferences });
         }
     }
 
@@ -181,22 +171,24 @@ impl Engine {
     }
 
     /// Takes a part of an order's energy, and `shown` of it out of what it shows; the order stays where it is.
+    #[inline]
     pub(crate) fn take(&mut self, slot: u32, energy: Energy, shown: Energy) {
         let node = self.slab.node_mut(slot);
         node.energy -= energy;
         let standing = node.standing;
         self.show(slot, standing, shown, Energy::ZERO);
-        self.journal.push(Undo::Taken { slot, energy, shown });
+        self.journal.push(|| Undo::Taken { slot, energy, shown });
     }
 
     /// Shows more of an order than before, out of its reserve.
     pub(crate) fn show_more(&mut self, slot: u32, more: Energy) {
         let standing = self.slab.node(slot).standing;
         self.show(slot, standing, Energy::ZERO, more);
-        self.journal.push(Undo::ShowedMore { slot, more });
+        self.journal.push(|| Undo::ShowedMore { slot, more });
     }
 
     /// Changes what an order shows, in its reserve and in its queue.
+    #[inline]
     fn show(&mut self, slot: u32, standing: Standing, less: Energy, more: Energy) {
         if standing.hides() {
             let hidden = self.slab.hidden(slot).expect("it hides something");
@@ -221,7 +213,7 @@ impl Engine {
         let number = period.priorities;
         let fresh = number.checked_add(1).map_or(node.priority, |_| number);
         period.priorities = number.saturating_add(1);
-        self.journal.push(Undo::Refreshed { slot, priority: node.priority, shown: hidden.shown });
+        self.journal.push(|| Undo::Refreshed { slot, priority: node.priority, shown: hidden.shown });
         let shown = hidden.display.min(node.energy);
         self.requeue(slot, fresh, Hidden { shown, ..hidden });
     }
@@ -243,11 +235,11 @@ impl Engine {
         let period = self.calendar.at_mut(index);
         let flags = ContractFlags(period.flags(contract.area).0 | flag);
         let before = period.set_flags(&self.tree, contract.area, flags);
-        if flag == ContractFlags::CLOSED && period.areas[usize::from(contract.area.0)].orders > 0 {
+        if flag == ContractFlags::CLOSED && period.has_orders(contract.area) {
             self.calendar.closing.insert(contract);
         }
         self.queue.clear();
-        self.journal.push(Undo::Flagged { contract, before });
+        self.journal.push(|| Undo::Flagged { contract, before });
         self.note_change(contract);
     }
 
@@ -267,7 +259,7 @@ impl Engine {
         let Some(grid) = &period.grid else { return };
         let before = *grid.edge(child);
         period.change_edge(&self.tree, child, |edge| *edge = after);
-        self.journal.push(Undo::Edge { period: index, child, before });
+        self.journal.push(|| Undo::Edge { period: index, child, before });
     }
 
     /// Notes that the opening auction of a period was held.
@@ -278,7 +270,7 @@ impl Engine {
             period.own.clear();
             let named = period.period;
             self.calendar.calling.remove(&named);
-            self.journal.push(Undo::Auctioned(index));
+            self.journal.push(|| Undo::Auctioned(index));
         }
     }
 
@@ -286,7 +278,7 @@ impl Engine {
     pub(crate) fn set_rematching(&mut self, index: u32, rematching: bool) {
         if self.calendar.at(index).rematching != rematching {
             self.turn_rematching(index);
-            self.journal.push(Undo::Rematching(index));
+            self.journal.push(|| Undo::Rematching(index));
         }
     }
 
@@ -312,16 +304,14 @@ impl Engine {
     pub(crate) fn wait(&mut self, block: NewBlock) {
         self.count_block(&block, true);
         self.blocks.push(block);
-        self.journal.push(Undo::BlockPlaced);
+        self.journal.push(|| Undo::BlockPlaced);
     }
 
     /// Takes a waiting block out.
     pub(crate) fn stop_waiting(&mut self, arrival: u64) -> NewBlock {
         let block = self.blocks.remove(arrival);
         self.count_block(&block, false);
-        if self.journal.remembers() {
-            self.journal.push(Undo::BlockGone { arrival, block: Box::new(block.clone()) });
-        }
+        self.journal.push(|| Undo::BlockGone { arrival, block: Box::new(block.clone()) });
         for &(period, _) in &block.energies {
             if let Some(index) = self.calendar.find(period) {
                 self.forget_if_spent(index);
@@ -350,8 +340,8 @@ impl Engine {
 
     /// Moves the market's time.
     pub(crate) fn set_now(&mut self, now: LedgerTime) {
-        self.journal.push(Undo::Advanced(self.now));
-        self.now = now;
+        let before = core::mem::replace(&mut self.now, now);
+        self.journal.push(|| Undo::Advanced(before));
     }
 
     /// Forgets the periods whose gate has come and in which nothing waits, so that memory does not grow with time.
@@ -366,14 +356,18 @@ impl Engine {
         }
     }
 
+    #[inline]
     fn forget_if_spent(&mut self, index: u32) {
         let period = self.calendar.at(index);
         if period.orders == 0 && period.blocks == 0 && period.gate_closes_at <= self.now {
-            let record = self.calendar.forget(index);
-            if self.journal.remembers() {
-                self.journal.push(Undo::PeriodGone { index, record: Box::new(record) });
-            }
+            self.forget_period(index);
         }
+    }
+
+    #[cold]
+    fn forget_period(&mut self, index: u32) {
+        let record = self.calendar.forget(index);
+        self.journal.push(|| Undo::PeriodGone { index, record: Box::new(record) });
     }
 
     /// Goes back to a named state; later marks are void. Afterwards the books, priority counters, gates, edges, blocks and time are as they

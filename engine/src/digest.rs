@@ -35,6 +35,7 @@ impl ContractFlags {
     pub(crate) const CROSS_CLOSED: u8 = 2;
     pub(crate) const OPENED: u8 = 4;
 
+    #[inline]
     pub(crate) fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
     }

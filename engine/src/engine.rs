@@ -2,14 +2,13 @@
 
 use crate::blocks::Blocks;
 use crate::calendar::Calendar;
-use crate::change::AtRest;
 use crate::contract::{AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::deadline::{Deadlines, SweepQueue};
 use crate::depth::DepthWriter;
 use crate::digest::ContractFlags;
-use crate::event::{Event, OrderRef};
+use crate::event::Event;
 use crate::journal::{Journal, Mark};
-use crate::limits::Limits;
+use crate::limits::{Limits, OrderTerms};
 use crate::market::{BasketRefused, EdgeState};
 use crate::matching::{Taker, UsedEdges, WayBack};
 use crate::network::{Direction, Network};
@@ -157,57 +156,58 @@ impl Engine {
     }
 
     /// As [`Engine::place`], before what it may have made possible for others.
+    #[inline]
     fn place_one<L: Limits>(
         &mut self,
         order: &NewOrder,
         limits: &mut L,
         events: &mut Vec<Event>,
     ) -> Result<(Option<OrderId>, UsedEdges), Reject> {
-        let until = until_of(order.time_in_force);
         self.check_form(order)?;
-        self.check_gate(order.contract, until)?;
+        let found = self.calendar.find(order.contract.period);
+        self.check_gate(found, order.contract, until_of(order.time_in_force))?;
         if self.rules.auction_at_open {
             self.check_call(order)?;
         }
-        let order_at_rest = AtRest {
-            terms: order.terms(),
-            energy: order.energy,
-            until,
-            post_only: order.post_only,
-            display: order.display,
-            preferences: order.preferences,
-        };
-        self.check_room(&order_at_rest)?;
-        if self.rests_at_once(order) {
-            limits.reserve(&order_at_rest.terms, order.energy)?;
-            let id = self.slab.announce();
-            let AtRest { terms, energy: remaining, .. } = order_at_rest;
-            self.rest(&order_at_rest);
-            let order = OrderRef { id, tag: terms.tag, account: terms.account, meter: terms.meter };
-            events.push(Event::Rested { order, remaining });
-            return Ok((Some(id), UsedEdges::default()));
+        self.check_room(found, order)?;
+        if !self.rests_at_once(found, order) {
+            return self.place_to_trade(found, order, limits, events);
         }
-        let taker = Taker { id: self.slab.announce(), order: order_at_rest, time_in_force: order.time_in_force };
+        limits.reserve(&order.terms(), order.energy)?;
+        let id = self.slab.announce();
+        self.rest(found, order, order.energy);
+        events.push(Event::Rested { order: order.named(id), remaining: order.energy });
+        Ok((Some(id), UsedEdges::default()))
+    }
+
+    /// Whether it is plain at first sight that an order trades with nothing and rests: most do.
+    #[inline]
+    fn rests_at_once(&self, found: Option<u32>, order: &NewOrder) -> bool {
+        let rests = matches!(order.time_in_force, TimeInForce::GoodTillGate | TimeInForce::GoodTillTime(_));
+        rests && found.is_none_or(|index| self.meets_nothing(index, order))
+    }
+
+    fn place_to_trade<L: Limits>(
+        &mut self,
+        found: Option<u32>,
+        order: &NewOrder,
+        limits: &mut L,
+        events: &mut Vec<Event>,
+    ) -> Result<(Option<OrderId>, UsedEdges), Reject> {
+        let terms = order.terms();
+        let taker = Taker { id: self.slab.announce(), order, terms, open: order.energy };
         // Only these two can be refused once their limits are reserved.
         if order.post_only || order.time_in_force == TimeInForce::FillOrKill {
             let way_back = WayBack::mark(self, limits, events);
-            let entered =
-                limits.reserve(&taker.order.terms, order.energy).and_then(|()| self.enter(taker, limits, events));
+            let entered = limits.reserve(&terms, order.energy).and_then(|()| self.enter(found, taker, limits, events));
             match &entered {
                 Ok(_) => way_back.leave(self),
                 Err(_) => way_back.take(self, limits, events),
             }
             return entered;
         }
-        limits.reserve(&taker.order.terms, order.energy)?;
-        self.enter(taker, limits, events)
-    }
-
-    /// Whether it is plain at first sight that an order trades with nothing and rests: most do.
-    #[inline]
-    fn rests_at_once(&self, order: &NewOrder) -> bool {
-        let rests = matches!(order.time_in_force, TimeInForce::GoodTillGate | TimeInForce::GoodTillTime(_));
-        rests && self.calendar.find(order.contract.period).is_none_or(|index| self.meets_nothing(index, order))
+        limits.reserve(&terms, order.energy)?;
+        self.enter(found, taker, limits, events)
     }
 
     /// Takes a resting order out, also one that is over and waits for [`Engine::sweep`].
@@ -222,7 +222,8 @@ impl Engine {
         events: &mut Vec<Event>,
     ) -> Result<(), Reject> {
         let slot = self.find_owned(id, meter)?;
-        let (terms, node) = self.remove(slot);
+        let terms = self.terms_of(slot);
+        let node = self.remove(slot);
         limits.release(&terms, node.energy);
         events.push(Event::Cancelled { order: node.order_ref(slot), remaining: node.energy });
         Ok(())
@@ -294,7 +295,8 @@ impl Engine {
         };
         self.check_form(&new)?;
         let way_back = WayBack::mark(self, limits, events);
-        let (terms, _) = self.remove(slot);
+        let terms = self.terms_of(slot);
+        self.remove(slot);
         limits.release(&terms, old.energy);
         match self.place_one(&new, limits, events) {
             Ok((rests, used)) => {
@@ -439,6 +441,7 @@ impl Engine {
         self.journal.forget(mark);
     }
 
+    #[inline]
     pub(crate) fn check_form(&self, order: &NewOrder) -> Result<(), Reject> {
         if order.contract.area.0 >= self.areas() {
             return Err(Reject::FormArea);
@@ -461,6 +464,7 @@ impl Engine {
         if order.preferences.partner == Some(order.account) { Err(Reject::FormPartner) } else { Ok(()) }
     }
 
+    #[inline]
     pub(crate) fn check_energy(&self, energy: Energy) -> Result<(), Reject> {
         if energy.is_zero() {
             Err(Reject::FormZeroEnergy)
@@ -471,6 +475,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     pub(crate) fn check_price(&self, price: Price) -> Result<(), Reject> {
         if !(self.rules.price_min..=self.rules.price_max).contains(&price) {
             Err(Reject::FormPriceLimit)
@@ -481,8 +486,10 @@ impl Engine {
         }
     }
 
-    pub(crate) fn check_gate(&self, contract: Contract, until: LedgerTime) -> Result<(), Reject> {
-        let (opens_at, gate, flags) = match self.calendar.get(contract.period) {
+    /// Whether a contract takes an order that lives until then, given its period's record if there is one.
+    #[inline]
+    pub(crate) fn check_gate(&self, found: Option<u32>, contract: Contract, until: LedgerTime) -> Result<(), Reject> {
+        let (opens_at, gate, flags) = match found.map(|index| self.calendar.at(index)) {
             Some(period) => (period.opens_at, period.gate_closes_at, period.flags(contract.area)),
             None => (self.rules.opens_at(contract), self.rules.gate_closes_at(contract), ContractFlags::default()),
         };
@@ -543,6 +550,14 @@ impl Engine {
         self.rules.gate_closes_at(contract) <= self.now || self.flags(contract).has(ContractFlags::CLOSED)
     }
 
+    /// What the reservation of a resting order depends on.
+    #[inline]
+    pub(crate) fn terms_of(&self, slot: u32) -> OrderTerms {
+        let node = self.slab.node(slot);
+        node.terms(self.calendar.at(node.standing.period()).period)
+    }
+
+    #[inline]
     fn find_owned(&self, id: OrderId, meter: MeterId) -> Result<u32, Reject> {
         self.slab.find(id).filter(|&slot| self.slab.node(slot).meter == meter).ok_or(Reject::MatchUnknownOrder)
     }
@@ -552,7 +567,7 @@ impl Engine {
         let node = *self.slab.node(slot);
         let by = by.min(node.energy);
         let remaining = node.energy - by;
-        let terms = node.terms(self.calendar.at(node.standing.period()).period);
+        let terms = self.terms_of(slot);
         if remaining.is_zero() {
             self.remove(slot);
         } else if !by.is_zero() {
@@ -577,7 +592,8 @@ pub(crate) fn areas_of(network: &Network) -> u16 {
 }
 
 /// When an order is over by its own time.
-fn until_of(time_in_force: TimeInForce) -> LedgerTime {
+#[inline]
+pub(crate) fn until_of(time_in_force: TimeInForce) -> LedgerTime {
     match time_in_force {
         TimeInForce::GoodTillTime(until) => until,
         TimeInForce::GoodTillGate | TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill => FOREVER,

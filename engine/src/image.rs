@@ -2,7 +2,6 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::change::AtRest;
 use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::digest::ContractFlags;
 use crate::engine::Engine;
@@ -11,7 +10,7 @@ use crate::grid::Grid;
 use crate::limits::OrderTerms;
 use crate::market::EdgeState;
 use crate::network::Network;
-use crate::order::{EnergySources, NewBlock, OrderTag, Preferences, Side};
+use crate::order::{EnergySources, NewBlock, NewOrder, OrderTag, Preferences, Side, TimeInForce};
 use crate::period::Period;
 use crate::queue::Orders as _;
 use crate::rules::{MarketRules, RulesError};
@@ -341,7 +340,7 @@ impl Engine {
         let flags = ContractFlags(image.flags);
         if flags.any() {
             self.flag(contract, image.flags);
-            if flags.has(ContractFlags::CLOSED) && self.calendar.at(index).areas[usize::from(area.0)].orders > 0 {
+            if flags.has(ContractFlags::CLOSED) && self.calendar.at(index).has_orders(area) {
                 self.calendar.closing.insert(contract);
             }
         }
@@ -362,19 +361,22 @@ impl Engine {
         if !shows_right || is_own_partner || display.0 % self.rules.lot != 0 || shown.0 % self.rules.lot != 0 {
             return None;
         }
-        let terms = OrderTerms {
+        let order = NewOrder {
             tag: OrderTag(image.tag),
             account: AccountId(image.account),
             meter: MeterId(image.meter),
             contract,
             side,
             price: Price(image.price),
+            energy,
+            time_in_force: TimeInForce::GoodTillTime(LedgerTime(image.until)),
+            post_only: image.post_only,
+            display,
+            preferences,
         };
-        let until = LedgerTime(image.until);
-        let order = AtRest { terms, energy, until, post_only: image.post_only, display, preferences };
         self.slab.announce();
         self.calendar.at_mut(index).priorities = image.priority;
-        let slot = self.rest(&order);
+        let slot = self.rest(Some(index), &order, energy);
         let full = self.slab.shown(slot);
         if shown != full {
             self.take(slot, Energy::ZERO, full - shown);

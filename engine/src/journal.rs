@@ -69,10 +69,11 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Remembers the inverse of a change, which is not even made where nothing is remembered.
     #[inline]
-    pub(crate) fn push(&mut self, undo: Undo) {
+    pub(crate) fn push(&mut self, undo: impl FnOnce() -> Undo) {
         if self.remembers() {
-            self.records.push(undo);
+            self.records.push(undo());
         }
     }
 
@@ -144,7 +145,7 @@ mod tests {
         let mut journal = Journal::default();
         let marks: Vec<Mark> = (0..10)
             .map(|time| {
-                journal.push(note(time));
+                journal.push(|| note(time));
                 journal.end()
             })
             .collect();
@@ -160,7 +161,7 @@ mod tests {
     fn a_forgotten_mark_is_not_silently_mistaken_for_another() {
         let mut journal = Journal::default();
         let start = journal.end();
-        journal.push(note(1));
+        journal.push(|| note(1));
         journal.forget(journal.end());
         journal.pop_after(start);
     }

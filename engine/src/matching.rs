@@ -1,6 +1,5 @@
 //! Continuous matching: an incoming order meets the resting ones, at home and across edges (MARKET section 4).
 
-use crate::change::AtRest;
 use crate::contract::{AreaId, DeliveryPeriod};
 use crate::engine::Engine;
 use crate::event::{Event, OrderRef, Trade, TradeKind};
@@ -17,22 +16,12 @@ use crate::units::{Energy, Money, Price};
 
 /// An order on its way in: form, gate and limits have let it through.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Taker {
+pub(crate) struct Taker<'a> {
     pub(crate) id: OrderId,
-    pub(crate) order: AtRest,
-    pub(crate) time_in_force: TimeInForce,
-}
-
-impl Taker {
-    pub(crate) fn order_ref(&self) -> OrderRef {
-        let OrderTerms { tag, account, meter, .. } = self.order.terms;
-        OrderRef { id: self.id, tag, account, meter }
-    }
-
-    fn seeker(&self) -> Seeker {
-        let AtRest { terms, preferences, .. } = self.order;
-        Seeker { side: terms.side, account: terms.account, area: terms.contract.area, price: terms.price, preferences }
-    }
+    pub(crate) order: &'a NewOrder,
+    pub(crate) terms: OrderTerms,
+    /// What has not traded yet.
+    pub(crate) open: Energy,
 }
 
 /// Where everything stood before a command that may yet be refused.
@@ -85,35 +74,36 @@ impl Engine {
     /// takes the way back.
     pub(crate) fn enter<L: Limits>(
         &mut self,
-        mut taker: Taker,
+        found: Option<u32>,
+        mut taker: Taker<'_>,
         limits: &mut L,
         events: &mut Vec<Event>,
     ) -> Result<(Option<OrderId>, UsedEdges), Reject> {
-        let contract = taker.order.terms.contract;
+        let Taker { id, order, terms, .. } = taker;
         let mut used = UsedEdges::default();
-        if !self.is_calling(contract.period)
-            && let Some(index) = self.calendar.find(contract.period)
+        if let Some(index) = found
+            && !self.is_calling(order.contract.period)
         {
-            if taker.order.post_only && self.best_counter(index, &taker.seeker(), &mut Passed::default()).is_some() {
+            if order.post_only && self.best_counter(index, &order.seeker(), &mut Passed::default()).is_some() {
                 return Err(Reject::MatchPostOnly);
             }
             used = self.trade(index, &mut taker, limits, events);
         }
-        let (order, remaining) = (taker.order_ref(), taker.order.energy);
+        let remaining = taker.open;
         if remaining.is_zero() {
             return Ok((None, used));
         }
-        match taker.time_in_force {
+        match order.time_in_force {
             TimeInForce::FillOrKill => Err(Reject::MatchFillOrKill),
             TimeInForce::ImmediateOrCancel => {
-                limits.release(&taker.order.terms, remaining);
-                events.push(Event::Dropped { order, remaining });
+                limits.release(&terms, remaining);
+                events.push(Event::Dropped { order: order.named(id), remaining });
                 Ok((None, used))
             }
             TimeInForce::GoodTillGate | TimeInForce::GoodTillTime(_) => {
-                self.rest(&taker.order);
-                events.push(Event::Rested { order, remaining });
-                Ok((Some(taker.id), used))
+                self.rest(found, order, remaining);
+                events.push(Event::Rested { order: order.named(id), remaining });
+                Ok((Some(id), used))
             }
         }
     }
@@ -122,34 +112,35 @@ impl Engine {
     fn trade<L: Limits>(
         &mut self,
         index: u32,
-        taker: &mut Taker,
+        taker: &mut Taker<'_>,
         limits: &mut L,
         events: &mut Vec<Event>,
     ) -> UsedEdges {
-        let seeker = taker.seeker();
+        let seeker = taker.order.seeker();
+        let named = taker.order.named(taker.id);
         let mut used = UsedEdges::default();
         let mut passed = Passed::default();
-        while !taker.order.energy.is_zero() {
+        while !taker.open.is_zero() {
             let Some(Found { slot, key }) = self.best_counter(index, &seeker, &mut passed) else { break };
             let shown = self.slab.shown(slot);
-            let mut energy = taker.order.energy.min(shown);
+            let mut energy = taker.open.min(shown);
             if tree::edges(key) > 0 {
                 let maker = self.slab.node(slot).standing.area();
                 let (from, to) = if seeker.side == Side::Buy { (maker, seeker.area) } else { (seeker.area, maker) };
                 energy = energy.min(self.reachable(index, from, to));
                 used.0 = true;
             }
-            taker.order.energy -= energy;
+            taker.open -= energy;
             if energy == shown && self.slab.node(slot).standing.hides() {
                 passed.forget();
             }
             let meeting = Meeting {
                 maker: slot,
                 taker_slot: NIL,
-                taker: taker.order_ref(),
-                taker_terms: taker.order.terms,
+                taker: named,
+                taker_terms: taker.terms,
                 energy,
-                taker_remaining: taker.order.energy,
+                taker_remaining: taker.open,
                 kind: TradeKind::Continuous,
                 price: None,
             };
@@ -159,6 +150,7 @@ impl Engine {
     }
 
     /// Books a trade: what it takes out of the resting orders, what it moves on the edges, what it tells the limits.
+    #[inline]
     pub(crate) fn meet<L: Limits>(&mut self, index: u32, meeting: &Meeting, limits: &mut L, events: &mut Vec<Event>) {
         let Meeting { maker, taker_slot, taker, taker_terms, energy, taker_remaining, kind, .. } = *meeting;
         let period = self.calendar.at(index).period;
@@ -199,6 +191,7 @@ impl Engine {
     }
 
     /// Takes traded energy out of a resting order. In the continuous book it comes out of the shown clip, elsewhere out of all of it.
+    #[inline]
     fn use_up(&mut self, slot: u32, energy: Energy, kind: TradeKind) {
         let open = self.slab.node(slot).energy;
         if energy == open {
@@ -316,8 +309,21 @@ impl Engine {
 }
 
 impl NewOrder {
+    #[inline]
     pub(crate) fn terms(&self) -> OrderTerms {
         let Self { tag, account, meter, contract, side, price, .. } = *self;
         OrderTerms { tag, account, meter, contract, side, price }
+    }
+
+    /// How events name it, once it has a handle.
+    #[inline]
+    pub(crate) fn named(&self, id: OrderId) -> OrderRef {
+        OrderRef { id, tag: self.tag, account: self.account, meter: self.meter }
+    }
+
+    #[inline]
+    fn seeker(&self) -> Seeker {
+        let Self { side, account, contract, price, preferences, .. } = *self;
+        Seeker { side, account, area: contract.area, price, preferences }
     }
 }

@@ -172,6 +172,7 @@ impl Network {
     }
 
     /// How many areas there are.
+    #[inline]
     pub fn areas(&self) -> usize {
         self.edges.len()
     }
@@ -187,6 +188,7 @@ impl Network {
     }
 
     /// How many edges there are from an area to the root.
+    #[inline]
     pub fn depth(&self, area: AreaId) -> u16 {
         self.depths.get(usize::from(area.0)).copied().unwrap_or(0)
     }
@@ -212,6 +214,7 @@ impl Network {
     }
 
     /// The edge from an area to the one above it; none for the root, or an area that is not in the network.
+    #[inline]
     pub fn edge(&self, child: AreaId) -> Option<&Edge> {
         self.edges.get(usize::from(child.0))?.as_ref()
     }

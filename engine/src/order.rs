@@ -16,6 +16,7 @@ pub enum Side {
 
 impl Side {
     /// The other side.
+    #[inline]
     pub fn opposite(self) -> Self {
         match self {
             Self::Buy => Self::Sell,
@@ -92,6 +93,7 @@ impl EnergySources {
     }
 
     /// Whether all of `self` are in `other`: what a sell delivers must be within what the buy accepts.
+    #[inline]
     pub const fn is_within(self, other: Self) -> bool {
         self.0 & !other.0 == 0
     }
@@ -127,6 +129,7 @@ impl Preferences {
     pub const ANYWHERE: u16 = u16::MAX;
 
     /// None: a buy accepts every source, a sell delivers the grid's mix, from anywhere, with anybody.
+    #[inline]
     pub const fn none(side: Side) -> Self {
         let sources = match side {
             Side::Buy => EnergySources::ALL,
@@ -136,6 +139,7 @@ impl Preferences {
     }
 
     /// Whether an order of this side with these preferences is plain: only plain orders take part in call auctions (MARKET section 5).
+    #[inline]
     pub fn are_none(&self, side: Side) -> bool {
         *self == Self::none(side)
     }
@@ -173,6 +177,7 @@ impl NewOrder {
     pub const CLIPS_MAX: u64 = 1_000;
 
     /// A plain limit order that rests until the gate. Everything else is said by struct update: `NewOrder { post_only: true, ..order }`.
+    #[inline]
     pub const fn limit(
         tag: OrderTag,
         account: AccountId,

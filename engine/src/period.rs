@@ -8,7 +8,7 @@ use crate::grid::Grid;
 use crate::order::{EnergySources, Preferences, Side};
 use crate::queue::Queue;
 use crate::slab::{NIL, OrderSlab, Standing};
-use crate::tree::{AreaTree, Bests, Key, NOTHING, cost, key_of};
+use crate::tree::{AreaTree, Key, NOTHING, cost, key_of};
 use crate::units::{Energy, LedgerTime};
 
 /// The class of plain orders: always there, on both sides.
@@ -36,8 +36,12 @@ pub(crate) struct Period {
     pub(crate) areas: Vec<AreaBook>,
     /// Its edges; none where the network has none.
     pub(crate) grid: Option<Grid>,
-    buys: SideBooks,
-    sells: SideBooks,
+    /// By area: the queues of its plain bids and asks. They lie side by side, as an order on its way in looks at both.
+    plain: Vec<[Queue; 2]>,
+    /// By node of the tree: the best plain bid and ask in and below it.
+    bests: Vec<[Key; 2]>,
+    buys: SpecialBooks,
+    sells: SpecialBooks,
     /// How many nodes have a plain bid and a plain ask that could meet there. At rest none, but where self-trade keeps them apart.
     crossed: u32,
     /// How many areas are cut off from all others by command.
@@ -49,106 +53,93 @@ pub(crate) struct Period {
 /// What there is to know of an area in a period, besides its queues.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AreaBook {
-    /// How many orders rest.
-    pub(crate) orders: u32,
     pub(crate) flags: ContractFlags,
     /// Noted as changed since the last publication.
     pub(crate) changed: bool,
 }
 
-/// All orders of one side, by what they prefer.
-#[derive(Debug)]
-pub(crate) struct SideBooks {
-    /// The first is the plain one. The others are used and reused like a stack, so that undoing in reverse order finds each where it was.
-    classes: Vec<Class>,
+/// The orders of one side that are not plain, by what they prefer.
+#[derive(Debug, Default)]
+pub(crate) struct SpecialBooks {
+    /// Class `n` lies at `n - 1`. They are used and reused like a stack, so that undoing in reverse order finds each where it was.
+    classes: Vec<SpecialClass>,
     free: Vec<u32>,
-    /// The classes in use but the plain one, those for one partner behind those for everybody.
+    /// The classes in use, those for one partner behind those for everybody.
     by_preferences: BTreeMap<(Option<AccountId>, EnergySources, u16), u32>,
 }
 
 /// The orders of one side with the same preferences, in all areas.
 #[derive(Debug)]
-pub(crate) struct Class {
-    pub(crate) preferences: Preferences,
-    pub(crate) orders: u32,
-    queues: Queues,
-    pub(crate) bests: Bests,
+pub(crate) struct SpecialClass {
+    preferences: Preferences,
+    orders: u32,
+    /// For those areas where one was needed.
+    queues: BTreeMap<u16, Queue>,
+    bests: BTreeMap<u32, Key>,
 }
 
-/// A queue for each area, or only for those where one was needed.
-#[derive(Debug)]
-enum Queues {
-    Dense(Vec<Queue>),
-    Sparse(BTreeMap<u16, Queue>),
+/// A look at the orders of one side with the same preferences.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Class<'a> {
+    Plain(&'a Period, Side),
+    Special(&'a SpecialClass),
 }
 
-impl Class {
-    fn plain(side: Side, areas: usize, tree: Option<&AreaTree>) -> Self {
-        let nodes = tree.map_or(0, AreaTree::len);
-        Self {
-            preferences: Preferences::none(side),
-            orders: 0,
-            queues: Queues::Dense((0..areas).map(|_| Queue::new()).collect()),
-            bests: Bests::Dense(vec![NOTHING; nodes]),
-        }
-    }
-
-    fn special(preferences: Preferences) -> Self {
-        let (queues, bests) = (Queues::Sparse(BTreeMap::new()), Bests::Sparse(BTreeMap::new()));
-        Self { preferences, orders: 0, queues, bests }
-    }
-
+impl<'a> Class<'a> {
     #[inline]
-    pub(crate) fn queue(&self, area: u16) -> Option<&Queue> {
-        match &self.queues {
-            Queues::Dense(queues) => queues.get(usize::from(area)),
-            Queues::Sparse(queues) => queues.get(&area),
+    pub(crate) fn preferences(self) -> Preferences {
+        match self {
+            Self::Plain(_, side) => Preferences::none(side),
+            Self::Special(class) => class.preferences,
         }
     }
 
     #[inline]
-    fn queue_mut(&mut self, area: u16) -> &mut Queue {
-        match &mut self.queues {
-            Queues::Dense(queues) => &mut queues[usize::from(area)],
-            Queues::Sparse(queues) => queues.entry(area).or_insert_with(Queue::new),
+    pub(crate) fn queue(self, area: u16) -> Option<&'a Queue> {
+        match self {
+            Self::Plain(period, side) => period.plain.get(usize::from(area)).map(|queues| &queues[side as usize]),
+            Self::Special(class) => class.queues.get(&area),
+        }
+    }
+
+    /// The key of the best offer in and below a node.
+    #[inline]
+    pub(crate) fn best_at(self, node: u32) -> Key {
+        match self {
+            Self::Plain(period, side) => period.bests[node as usize][side as usize],
+            Self::Special(class) => class.bests.get(&node).copied().unwrap_or(NOTHING),
         }
     }
 
     /// The areas in which something rests, ascending, with their queues.
-    pub(crate) fn filled(&self) -> impl Iterator<Item = (AreaId, &Queue)> {
-        let (dense, sparse) = match &self.queues {
-            Queues::Dense(queues) => (Some(queues.iter().enumerate()), None),
-            Queues::Sparse(queues) => (None, Some(queues.iter())),
+    pub(crate) fn filled(self) -> impl Iterator<Item = (AreaId, &'a Queue)> {
+        let (plain, special) = match self {
+            Self::Plain(period, side) => (Some(period.plain.iter().map(move |queues| &queues[side as usize])), None),
+            Self::Special(class) => (None, Some(class.queues.iter())),
         };
-        let dense = dense.into_iter().flatten().map(|(area, queue)| (AreaId(area as u16), queue));
-        let sparse = sparse.into_iter().flatten().map(|(&area, queue)| (AreaId(area), queue));
-        dense.chain(sparse).filter(|(_, queue)| !queue.is_empty())
+        let plain = plain.into_iter().flatten().enumerate().map(|(area, queue)| (AreaId(area as u16), queue));
+        let special = special.into_iter().flatten().map(|(&area, queue)| (AreaId(area), queue));
+        plain.chain(special).filter(|(_, queue)| !queue.is_empty())
     }
 }
 
-impl SideBooks {
-    fn new(side: Side, areas: usize, tree: Option<&AreaTree>) -> Self {
-        Self { classes: vec![Class::plain(side, areas, tree)], free: Vec::new(), by_preferences: BTreeMap::new() }
+impl SpecialBooks {
+    fn class(&self, class: u32) -> &SpecialClass {
+        &self.classes[class as usize - 1]
     }
 
-    #[inline]
-    pub(crate) fn class(&self, class: u32) -> &Class {
-        &self.classes[class as usize]
+    fn class_mut(&mut self, class: u32) -> &mut SpecialClass {
+        &mut self.classes[class as usize - 1]
     }
 
-    /// Whether only plain orders rest, or rested until lately.
+    /// Whether no order rests that is not plain.
     #[inline]
-    pub(crate) fn all_are_plain(&self) -> bool {
+    pub(crate) fn are_empty(&self) -> bool {
         self.by_preferences.is_empty()
     }
 
-    /// All classes in use, the plain one first.
-    pub(crate) fn in_use(&self) -> impl Iterator<Item = u32> + '_ {
-        core::iter::once(PLAIN).chain(self.by_preferences.values().copied())
-    }
-
-    /// The classes besides the plain one whose orders would trade with this account as far as their partner goes.
-    pub(crate) fn special_for(&self, account: AccountId) -> impl Iterator<Item = u32> + '_ {
+    /// The classes whose orders would trade with this account as far as their partner goes.
+    pub(crate) fn open_to(&self, account: AccountId) -> impl Iterator<Item = u32> + '_ {
         let of = |partner| (partner, EnergySources::NAMES[0].0, 0)..=(partner, EnergySources::ALL, u16::MAX);
         let open = self.by_preferences.range(of(None));
         open.chain(self.by_preferences.range(of(Some(account)))).map(|(_, &class)| class)
@@ -174,8 +165,10 @@ impl Period {
             cross_area_gate_closes_at: LedgerTime(u64::MAX),
             areas: vec![AreaBook::default(); areas],
             grid,
-            buys: SideBooks::new(Side::Buy, areas, tree),
-            sells: SideBooks::new(Side::Sell, areas, tree),
+            plain: (0..areas).map(|_| [Queue::new(), Queue::new()]).collect(),
+            bests: vec![[NOTHING; 2]; tree.map_or(0, AreaTree::len)],
+            buys: SpecialBooks::default(),
+            sells: SpecialBooks::default(),
             crossed: 0,
             cut_off: 0,
             own: BTreeSet::new(),
@@ -187,8 +180,9 @@ impl Period {
         Self::new(DeliveryPeriod(0), 0, None, None)
     }
 
+    /// The orders of a side that are not plain.
     #[inline]
-    pub(crate) fn side(&self, side: Side) -> &SideBooks {
+    pub(crate) fn special(&self, side: Side) -> &SpecialBooks {
         match side {
             Side::Buy => &self.buys,
             Side::Sell => &self.sells,
@@ -196,11 +190,28 @@ impl Period {
     }
 
     #[inline]
-    fn side_mut(&mut self, side: Side) -> &mut SideBooks {
+    fn special_mut(&mut self, side: Side) -> &mut SpecialBooks {
         match side {
             Side::Buy => &mut self.buys,
             Side::Sell => &mut self.sells,
         }
+    }
+
+    /// The class of this number, which is in use.
+    #[inline]
+    pub(crate) fn class(&self, side: Side, class: u32) -> Class<'_> {
+        if class == PLAIN { Class::Plain(self, side) } else { Class::Special(self.special(side).class(class)) }
+    }
+
+    /// All classes in use of a side, the plain one first.
+    pub(crate) fn classes_in_use(&self, side: Side) -> impl Iterator<Item = u32> + '_ {
+        core::iter::once(PLAIN).chain(self.special(side).by_preferences.values().copied())
+    }
+
+    /// The plain orders of one side of one area.
+    #[inline]
+    pub(crate) fn plain(&self, side: Side, area: AreaId) -> &Queue {
+        &self.plain[usize::from(area.0)][side as usize]
     }
 
     #[inline]
@@ -209,7 +220,7 @@ impl Period {
     }
 
     pub(crate) fn preferences(&self, standing: Standing) -> Preferences {
-        self.side(standing.side()).class(standing.class()).preferences
+        self.class(standing.side(), standing.class()).preferences()
     }
 
     #[inline]
@@ -225,19 +236,24 @@ impl Period {
 
     /// All orders of a contract's side over all classes, in price-time order.
     pub(crate) fn slots(&self, orders: &OrderSlab, area: AreaId, side: Side) -> Vec<u32> {
-        let books = self.side(side);
-        let queues = books.in_use().filter_map(|class| books.class(class).queue(area.0));
+        let queues = self.classes_in_use(side).filter_map(|class| self.class(side, class).queue(area.0));
         let mut slots: Vec<u32> = queues.flat_map(|queue| queue.slots(orders)).collect();
-        if !books.all_are_plain() {
+        if !self.special(side).are_empty() {
             slots.sort_unstable_by_key(|&slot| orders.node(slot).key());
         }
         slots
     }
 
+    /// Whether any order rests in an area.
+    pub(crate) fn has_orders(&self, area: AreaId) -> bool {
+        let rests = |class: &SpecialClass| class.queues.get(&area.0).is_some_and(|queue| !queue.is_empty());
+        self.plain[usize::from(area.0)].iter().any(|queue| !queue.is_empty())
+            || [&self.buys, &self.sells].iter().any(|books| books.classes.iter().any(rests))
+    }
+
     /// Whether anything was said about a contract, or rests in it.
     pub(crate) fn tells(&self, area: AreaId) -> bool {
-        let book = &self.areas[usize::from(area.0)];
-        book.orders > 0 || book.flags.any()
+        self.flags(area).any() || self.has_orders(area)
     }
 
     /// The areas about which there is anything to tell, ascending.
@@ -251,33 +267,39 @@ impl Period {
         if preferences.are_none(side) {
             return Some(PLAIN);
         }
-        self.side(side).by_preferences.get(&sort_key(preferences)).copied()
+        self.special(side).by_preferences.get(&sort_key(preferences)).copied()
     }
 
     /// How many classes a side has ever had at one time.
     pub(crate) fn classes(&self, side: Side) -> usize {
-        self.side(side).classes.len()
+        self.special(side).classes.len() + 1
     }
 
     /// Puts a class into use.
     pub(crate) fn assign_class(&mut self, side: Side, preferences: Preferences) -> u32 {
-        let books = self.side_mut(side);
+        let books = self.special_mut(side);
         let class = books.free.pop().unwrap_or_else(|| {
-            books.classes.push(Class::special(preferences));
-            u32::try_from(books.classes.len() - 1).expect("classes are bounded")
+            let (queues, bests) = (BTreeMap::new(), BTreeMap::new());
+            books.classes.push(SpecialClass { preferences, orders: 0, queues, bests });
+            u32::try_from(books.classes.len()).expect("classes are bounded")
         });
-        books.classes[class as usize].preferences = preferences;
+        books.class_mut(class).preferences = preferences;
         books.by_preferences.insert(sort_key(&preferences), class);
         class
     }
 
+    /// Whether no order of a class that is not plain rests any more.
+    pub(crate) fn class_is_empty(&self, side: Side, class: u32) -> bool {
+        self.special(side).class(class).orders == 0
+    }
+
     /// Takes a class without orders out of use: also the inverse of [`Period::assign_class`].
     pub(crate) fn free_class(&mut self, side: Side, class: u32) -> Preferences {
-        let books = self.side_mut(side);
-        let entry = &mut books.classes[class as usize];
+        let books = self.special_mut(side);
+        let entry = books.class_mut(class);
         assert_eq!(entry.orders, 0, "only empty classes go out of use");
+        entry.queues.clear();
         let preferences = entry.preferences;
-        entry.queues = Queues::Sparse(BTreeMap::new());
         books.by_preferences.remove(&sort_key(&preferences));
         books.free.push(class);
         preferences
@@ -292,65 +314,83 @@ impl Period {
     // How orders come and go. The caller counts priorities and keeps the journal.
 
     /// Puts an order where its key says, in most cases at the end of its price.
+    #[inline]
     pub(crate) fn enqueue(&mut self, orders: &mut OrderSlab, tree: &AreaTree, slot: u32, tick: u32) {
-        self.admit(orders, tree, slot, |queue, orders| queue.insert(orders, slot, tick));
+        self.change_queue(orders, tree, slot, |queue, orders| queue.insert(orders, slot, tick));
+        self.count_in(orders, slot);
     }
 
     /// Puts an order back where it was before [`Period::dequeue`], of which it still knows its neighbours.
     pub(crate) fn put_back(&mut self, orders: &mut OrderSlab, tree: &AreaTree, slot: u32, tick: u32) {
-        self.admit(orders, tree, slot, |queue, orders| queue.restore(orders, slot, tick));
+        self.change_queue(orders, tree, slot, |queue, orders| queue.restore(orders, slot, tick));
+        self.count_in(orders, slot);
     }
 
-    fn admit(
+    #[inline]
+    pub(crate) fn dequeue(&mut self, orders: &mut OrderSlab, tree: &AreaTree, slot: u32) {
+        self.change_queue(orders, tree, slot, |queue, orders| queue.remove(orders, slot));
+        self.orders -= 1;
+        let standing = orders.node(slot).standing;
+        if standing.class() != PLAIN {
+            self.special_mut(standing.side()).class_mut(standing.class()).orders -= 1;
+        }
+        if !self.own.is_empty() {
+            let node = orders.node(slot);
+            self.own.remove(&(node.account, standing.area(), standing.side(), node.key()));
+        }
+    }
+
+    #[inline]
+    fn count_in(&mut self, orders: &OrderSlab, slot: u32) {
+        self.orders += 1;
+        let standing = orders.node(slot).standing;
+        if standing.class() != PLAIN {
+            self.special_mut(standing.side()).class_mut(standing.class()).orders += 1;
+        } else if !self.auctioned {
+            let node = orders.node(slot);
+            self.own.insert((node.account, standing.area(), standing.side(), node.key()));
+        }
+    }
+
+    /// Changes the queue of an order, and what other areas know of it.
+    #[inline]
+    fn change_queue(
         &mut self,
         orders: &mut OrderSlab,
         tree: &AreaTree,
         slot: u32,
-        insert: impl FnOnce(&mut Queue, &mut OrderSlab),
+        change: impl FnOnce(&mut Queue, &mut OrderSlab),
     ) {
         let standing = orders.node(slot).standing;
-        let (side, area) = (standing.side(), standing.area().0);
-        let class = &mut self.side_mut(side).classes[standing.class() as usize];
-        class.orders += 1;
-        let queue = class.queue_mut(area);
+        let queue = self.queue_mut(standing);
         let before = queue.best_key();
-        insert(queue, orders);
-        let changed = queue.best_key() != before;
-        self.orders += 1;
-        self.areas[usize::from(area)].orders += 1;
-        if changed {
-            self.refresh(tree, side, standing.class(), u32::from(area));
-        }
-        if !self.auctioned && standing.class() == PLAIN {
-            let node = orders.node(slot);
-            self.own.insert((node.account, standing.area(), side, node.key()));
+        change(queue, orders);
+        let after = queue.best_key();
+        if before != after && self.grid.is_some() {
+            self.pass_on(tree, standing, before, after);
         }
     }
 
-    pub(crate) fn dequeue(&mut self, orders: &mut OrderSlab, tree: &AreaTree, slot: u32) {
-        let standing = orders.node(slot).standing;
-        let (side, area) = (standing.side(), standing.area().0);
-        let class = &mut self.side_mut(side).classes[standing.class() as usize];
-        class.orders -= 1;
-        let queue = class.queue_mut(area);
-        let before = queue.best_key();
-        queue.remove(orders, slot);
-        let changed = queue.best_key() != before;
-        self.orders -= 1;
-        self.areas[usize::from(area)].orders -= 1;
-        if changed {
-            self.refresh(tree, side, standing.class(), u32::from(area));
+    #[inline]
+    fn queue_mut(&mut self, standing: Standing) -> &mut Queue {
+        let area = standing.area().0;
+        if standing.class() == PLAIN {
+            &mut self.plain[usize::from(area)][standing.side() as usize]
+        } else {
+            self.special_queue_mut(standing)
         }
-        if !self.own.is_empty() {
-            let node = orders.node(slot);
-            self.own.remove(&(node.account, standing.area(), side, node.key()));
-        }
+    }
+
+    #[cold]
+    fn special_queue_mut(&mut self, standing: Standing) -> &mut Queue {
+        let class = self.special_mut(standing.side()).class_mut(standing.class());
+        class.queues.entry(standing.area().0).or_insert_with(Queue::new)
     }
 
     /// A resting order shows more or less than before; where it stands does not change.
+    #[inline]
     pub(crate) fn note_shown(&mut self, standing: Standing, key: u64, less: Energy, more: Energy) {
-        let class = &mut self.side_mut(standing.side()).classes[standing.class() as usize];
-        let queue = class.queue_mut(standing.area().0);
+        let queue = self.queue_mut(standing);
         if !more.is_zero() {
             queue.shows_more(key, more);
         }
@@ -374,7 +414,7 @@ impl Period {
     pub(crate) fn gather_own(&mut self, orders: &OrderSlab) {
         let mut own = BTreeSet::new();
         for side in [Side::Buy, Side::Sell] {
-            for (area, queue) in self.side(side).class(PLAIN).filled() {
+            for (area, queue) in self.class(side, PLAIN).filled() {
                 let nodes = queue.slots(orders).map(|slot| orders.node(slot));
                 own.extend(nodes.map(|node| (node.account, area, side, node.key())));
             }
@@ -394,15 +434,21 @@ impl Period {
         if !self.is_reachable(AreaId(area as u16)) {
             return NOTHING;
         }
-        let best = self.side(side).class(class).queue(area as u16).map_or(Queue::NOTHING, Queue::best_key);
-        if best == Queue::NOTHING { NOTHING } else { key_of(side, best, area as u16) }
+        let best = self.class(side, class).queue(area as u16).map_or(Queue::NOTHING, Queue::best_key);
+        seen_at_home(side, best, area as u16)
+    }
+
+    /// Whether an offer of this side below the edge above `child` can be had above it.
+    #[inline]
+    fn lets_out(&self, child: u32, side: Side) -> bool {
+        self.grid.as_ref().is_some_and(|grid| grid.lets_out(child, side))
     }
 
     /// What of a child can be had at its parent.
     pub(crate) fn offered(&self, tree: &AreaTree, side: Side, class: u32, child: u32) -> Key {
-        let best = self.side(side).class(class).bests.at(child);
+        let best = self.class(side, class).best_at(child);
         let node = tree.node(child);
-        let passes = !node.has_edge || self.grid.as_ref().is_some_and(|grid| grid.lets_out(child, side));
+        let passes = !node.has_edge || self.lets_out(child, side);
         if best == NOTHING || !passes { NOTHING } else { best + node.step_out(side) }
     }
 
@@ -410,6 +456,38 @@ impl Period {
         let own = if (node as usize) < self.areas.len() { self.own_best(side, class, node) } else { NOTHING };
         let below = tree.children(node).iter().map(|&child| self.offered(tree, side, class, child));
         below.fold(own, Key::min)
+    }
+
+    /// Brings the bests up to date after the best order of a queue has changed. Only where the former best leaves nothing better than
+    /// itself behind does anybody have to look at what else there is.
+    fn pass_on(&mut self, tree: &AreaTree, standing: Standing, before: u64, after: u64) {
+        let (side, class, area) = (standing.side(), standing.class(), standing.area());
+        if !self.is_reachable(area) {
+            return;
+        }
+        let (mut old, mut new) = (seen_at_home(side, before, area.0), seen_at_home(side, after, area.0));
+        let mut node = u32::from(area.0);
+        loop {
+            let best = self.class(side, class).best_at(node);
+            let next = if new <= best {
+                new
+            } else if old != best {
+                return;
+            } else {
+                self.best_of(tree, side, class, node)
+            };
+            if next == best {
+                return;
+            }
+            self.put_best(side, class, node, next);
+            let up = tree.node(node);
+            if up.parent == NIL || (up.has_edge && !self.lets_out(node, side)) {
+                return;
+            }
+            let step = up.step_out(side);
+            (old, new) = (farther(best, step), farther(next, step));
+            node = up.parent;
+        }
     }
 
     /// Brings the bests up to date after a change in one node: upwards, for as long as anything changes.
@@ -420,7 +498,7 @@ impl Period {
         let mut node = from;
         loop {
             let best = self.best_of(tree, side, class, node);
-            if best == self.side(side).class(class).bests.at(node) {
+            if best == self.class(side, class).best_at(node) {
                 return;
             }
             self.put_best(side, class, node, best);
@@ -433,20 +511,27 @@ impl Period {
     }
 
     fn put_best(&mut self, side: Side, class: u32, node: u32, best: Key) {
-        let before = self.crosses_at(node);
-        self.side_mut(side).classes[class as usize].bests.put(node, best);
         if class == PLAIN {
+            let before = self.crosses_at(node);
+            self.bests[node as usize][side as usize] = best;
             self.crossed = self.crossed + u32::from(self.crosses_at(node)) - u32::from(before);
+            return;
         }
+        let bests = &mut self.special_mut(side).class_mut(class).bests;
+        match best {
+            NOTHING => bests.remove(&node),
+            best => bests.insert(node, best),
+        };
     }
 
     /// Whether the best plain bid and the best plain ask at a node could meet there.
     fn crosses_at(&self, node: u32) -> bool {
-        crosses(self.buys.classes[0].bests.at(node), self.sells.classes[0].bests.at(node))
+        let [bid, ask] = self.bests[node as usize];
+        crosses(bid, ask)
     }
 
     fn refresh_classes(&mut self, tree: &AreaTree, side: Side, node: u32) {
-        let classes: Vec<u32> = self.side(side).in_use().collect();
+        let classes: Vec<u32> = self.classes_in_use(side).collect();
         classes.into_iter().for_each(|class| self.refresh(tree, side, class, node));
     }
 
@@ -471,16 +556,25 @@ impl Period {
 
     /// Whether orders of two classes could meet anywhere, as far as prices go.
     pub(crate) fn classes_cross(&self, bids: u32, asks: u32) -> bool {
-        if (bids, asks) == (PLAIN, PLAIN) {
-            return self.crossed > 0;
-        }
-        let (bids, asks) = (&self.buys.class(bids).bests, &self.sells.class(asks).bests);
+        let (bids, asks) = (self.class(Side::Buy, bids), self.class(Side::Sell, asks));
         match (bids, asks) {
-            (Bests::Sparse(keys), _) => keys.iter().any(|(&node, &bid)| crosses(bid, asks.at(node))),
-            (_, Bests::Sparse(keys)) => keys.iter().any(|(&node, &ask)| crosses(bids.at(node), ask)),
-            (Bests::Dense(keys), _) => keys.iter().zip(0..).any(|(&bid, node)| crosses(bid, asks.at(node))),
+            (Class::Special(bids), _) => bids.bests.iter().any(|(&node, &bid)| crosses(bid, asks.best_at(node))),
+            (_, Class::Special(asks)) => asks.bests.iter().any(|(&node, &ask)| crosses(bids.best_at(node), ask)),
+            (Class::Plain(..), Class::Plain(..)) => self.crossed > 0,
         }
     }
+}
+
+/// The best key of a queue as the tree has it, seen from its own area.
+#[inline]
+fn seen_at_home(side: Side, best: u64, area: u16) -> Key {
+    if best == Queue::NOTHING { NOTHING } else { key_of(side, best, area) }
+}
+
+/// An offer seen from a step farther away.
+#[inline]
+fn farther(offer: Key, step: Key) -> Key {
+    if offer == NOTHING { NOTHING } else { offer + step }
 }
 
 /// Whether what a bid and an ask cost each other leaves nothing missing.

@@ -19,9 +19,9 @@ impl Engine {
     /// The price levels of one side of a contract's own book, the best first, as [`Engine::top`] shows the first.
     pub fn depth(&self, contract: Contract, side: Side) -> impl Iterator<Item = (Price, Energy)> + '_ {
         let period = self.calendar.get(contract.period).filter(|_| !self.gate_is_closed(contract));
-        let books = period.into_iter().map(move |period| period.side(side));
-        let mut queues =
-            books.flat_map(|books| books.in_use().filter_map(|class| books.class(class).queue(contract.area.0)));
+        let mut queues = period.into_iter().flat_map(move |period| {
+            period.classes_in_use(side).filter_map(move |class| period.class(side, class).queue(contract.area.0))
+        });
         let (first, second) = (queues.next(), queues.next());
         let some_are_over = self.deadlines.any_due(self.now);
         let (single, merged) = match (first, second) {

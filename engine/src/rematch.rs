@@ -70,7 +70,7 @@ impl Engine {
             return None;
         }
         let mut best: Option<Pair> = None;
-        for bids in period.side(Side::Buy).in_use() {
+        for bids in period.classes_in_use(Side::Buy) {
             if self.class_might_trade(period, bids) {
                 self.look_for_pairs(index, period, bids, &mut best);
             }
@@ -81,17 +81,11 @@ impl Engine {
     /// Whether any bid of a class could meet any ask, as far as prices, sources and edges go. Where books are cut off from the tree,
     /// which knows nothing of them then, it has to be looked.
     fn class_might_trade(&self, period: &Period, bids: u32) -> bool {
-        let books = period.side(Side::Buy);
-        if books.class(bids).orders == 0 {
-            return false;
-        }
         if period.grid.is_none() || period.some_are_cut_off() {
             return true;
         }
-        let seeker = self.seeker_of(books.class(bids).preferences);
-        let asks = period.side(Side::Sell);
-        asks.in_use()
-            .any(|class| classes_fit(&seeker, &asks.class(class).preferences) && period.classes_cross(bids, class))
+        let seeker = self.seeker_of(period.class(Side::Buy, bids).preferences());
+        period.classes_in_use(Side::Sell).any(|asks| fits(period, &seeker, asks) && period.classes_cross(bids, asks))
     }
 
     fn seeker_of(&self, preferences: crate::Preferences) -> Seeker {
@@ -100,8 +94,7 @@ impl Engine {
     }
 
     fn look_for_pairs(&self, index: u32, period: &Period, class: u32, best: &mut Option<Pair>) {
-        let class = period.side(Side::Buy).class(class);
-        let asks = period.side(Side::Sell);
+        let class = period.class(Side::Buy, class);
         for (area, queue) in class.filled() {
             if period.flags(area).has(crate::digest::ContractFlags::CLOSED) {
                 continue;
@@ -115,11 +108,11 @@ impl Engine {
                     account: bid.account,
                     area,
                     price: bid.price,
-                    preferences: class.preferences,
+                    preferences: class.preferences(),
                 };
                 // Bids behind this one offer no more: if nothing could be had for it, or nothing better than what was found, neither
                 // can be for them.
-                let fitting = asks.in_use().filter(|&ask| classes_fit(&seeker, &asks.class(ask).preferences));
+                let fitting = period.classes_in_use(Side::Sell).filter(|&asks| fits(period, &seeker, asks));
                 let promise = fitting.filter_map(|ask| self.might_meet(period, &seeker, ask)).min();
                 let Some(promised) = promise.map(|key| surplus(bid.price, key)) else { break };
                 if promised < best.map_or(0, |pair| -pair.rank.0) {
@@ -143,4 +136,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a bid fits the asks of a class as far as sources go.
+fn fits(period: &Period, bid: &Seeker, asks: u32) -> bool {
+    classes_fit(bid, &period.class(Side::Sell, asks).preferences())
 }

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::order::{NewOrder, Preferences, Side};
 use crate::period::{PLAIN, Period};
 use crate::queue::Queue;
-use crate::slab::{NIL, Node};
+use crate::slab::{NIL, Node, queue_key};
 use crate::tree::{Key, NOTHING, bound_of, cost_of, edges, key_of};
 use crate::units::Price;
 
@@ -60,18 +60,14 @@ impl Engine {
     pub(crate) fn best_counter(&self, index: u32, seeker: &Seeker, passed: &mut Passed) -> Option<Found> {
         let period = self.calendar.at(index);
         let side = seeker.side.opposite();
-        let limit = match seeker.side {
-            Side::Buy => i64::from(seeker.price.0),
-            Side::Sell => -i64::from(seeker.price.0),
-        };
-        let mut best = Found { slot: NIL, key: bound_of(limit) };
-        let books = period.side(side);
-        if classes_fit(seeker, &books.class(PLAIN).preferences) {
+        let mut best = Found { slot: NIL, key: bound_of(cost_of(side, seeker.price)) };
+        if classes_fit(seeker, &Preferences::none(side)) {
             self.look_in_class(period, seeker, PLAIN, Some(passed), &mut best);
         }
-        if !books.all_are_plain() {
-            for class in books.special_for(seeker.account) {
-                if classes_fit(seeker, &books.class(class).preferences) {
+        let special = period.special(side);
+        if !special.are_empty() {
+            for class in special.open_to(seeker.account) {
+                if classes_fit(seeker, &period.class(side, class).preferences()) {
                     self.look_in_class(period, seeker, class, None, &mut best);
                 }
             }
@@ -84,31 +80,24 @@ impl Engine {
     #[inline]
     pub(crate) fn meets_nothing(&self, index: u32, order: &NewOrder) -> bool {
         let period = self.calendar.at(index);
-        let side = order.side.opposite();
-        let books = period.side(side);
-        if !books.all_are_plain() {
+        let (side, area) = (order.side.opposite(), order.contract.area);
+        // The first key that is beyond the order's limit. (No order has the last priority number.)
+        let limit = queue_key(side, order.price, u32::MAX);
+        if period.plain(side, area).best_key() < limit || !period.special(side).are_empty() {
             return false;
         }
-        let bound = bound_of(match order.side {
-            Side::Buy => i64::from(order.price.0),
-            Side::Sell => -i64::from(order.price.0),
-        });
-        let area = order.contract.area;
-        let own = books.class(PLAIN).queue(area.0);
-        if own.is_some_and(|queue| starts_below(queue, side, area, bound)) {
-            return false;
-        }
-        period.grid.is_none() || self.nothing_beyond(period, area, side, bound)
+        period.grid.is_none() || self.nothing_beyond(period, area, side, order.price)
     }
 
-    /// Whether no plain order of another area could be had below `bound`.
-    fn nothing_beyond(&self, period: &Period, area: AreaId, side: Side, bound: Key) -> bool {
+    /// Whether no plain order of another area could be had at this price.
+    fn nothing_beyond(&self, period: &Period, area: AreaId, side: Side, price: Price) -> bool {
         let Some(grid) = &period.grid else { return true };
-        let bests = &period.side(side).class(PLAIN).bests;
+        let bound = bound_of(cost_of(side, price));
+        let bests = period.class(side, PLAIN);
         let mut node = u32::from(area.0);
         let mut way: Key = 0;
         loop {
-            let best = bests.at(node);
+            let best = bests.best_at(node);
             if best != NOTHING && best + way < bound {
                 return false;
             }
@@ -131,7 +120,7 @@ impl Engine {
         best: &mut Found,
     ) {
         let side = seeker.side.opposite();
-        let books = period.side(side).class(class);
+        let books = period.class(side, class);
         let own = books.queue(seeker.area.0);
         // The header of the queue says whether there is anything to look at: mostly not.
         if let Some(queue) = own.filter(|queue| starts_below(queue, side, seeker.area, best.key)) {
@@ -157,7 +146,7 @@ impl Engine {
                 *passed = Passed(Some((class, slot)));
             }
         }
-        let max_edges = seeker.preferences.max_edges.min(books.preferences.max_edges);
+        let max_edges = seeker.preferences.max_edges.min(books.preferences().max_edges);
         if period.grid.is_some() && max_edges > 0 && self.may_cross(period, seeker.area) {
             let mut expedition =
                 Expedition { engine: self, period, seeker, class, max_edges, bound: best.key, found: None };
@@ -169,6 +158,7 @@ impl Engine {
     }
 
     /// Whether a seeker can trade with an order whose class fits: another account, still alive, and the partner he wants if he wants one.
+    #[inline]
     pub(crate) fn can_meet(&self, seeker: &Seeker, order: &Node) -> bool {
         order.account != seeker.account
             && order.until > self.now
@@ -176,6 +166,7 @@ impl Engine {
     }
 
     /// Whether orders of an area may trade with other areas.
+    #[inline]
     pub(crate) fn may_cross(&self, period: &Period, area: AreaId) -> bool {
         self.now < period.cross_area_gate_closes_at && period.is_reachable(area)
     }
@@ -183,14 +174,14 @@ impl Engine {
     /// Whether a seeker could meet anything of a class at his price, his account and partner aside: quick, and never wrongly no.
     pub(crate) fn might_meet(&self, period: &Period, seeker: &Seeker, class: u32) -> Option<Key> {
         let side = seeker.side.opposite();
-        let books = period.side(side).class(class);
+        let books = period.class(side, class);
         let own = books.queue(seeker.area.0).map_or(Queue::NOTHING, Queue::best_key);
         let mut best = if own == Queue::NOTHING { NOTHING } else { key_of(side, own, seeker.area.0) };
         if let Some(grid) = &period.grid {
             let mut node = u32::from(seeker.area.0);
             let mut way: Key = 0;
             loop {
-                let here = books.bests.at(node);
+                let here = books.best_at(node);
                 if here != NOTHING {
                     best = best.min(here + way);
                 }
@@ -214,6 +205,7 @@ fn starts_below(queue: &Queue, side: Side, area: AreaId, bound: Key) -> bool {
 
 /// Whether all orders of two preferences would trade with each other as far as sources go, and as far as a class names a partner.
 /// (A seeker's classes are picked by partner before.)
+#[inline]
 pub(crate) fn classes_fit(seeker: &Seeker, theirs: &Preferences) -> bool {
     let mine = &seeker.preferences;
     match seeker.side {
@@ -233,7 +225,7 @@ impl Expedition<'_> {
         let mut way: Key = 0;
         loop {
             // Nothing in or below a node is better than its best.
-            let best = self.period.side(side).class(self.class).bests.at(node);
+            let best = self.period.class(side, self.class).best_at(node);
             if best != NOTHING && best + way < self.bound {
                 if came_from != NIL {
                     self.look_in(node, way);
@@ -259,7 +251,7 @@ impl Expedition<'_> {
             return;
         }
         let side = self.seeker.side.opposite();
-        let Some(queue) = self.period.side(side).class(self.class).queue(node as u16) else { return };
+        let Some(queue) = self.period.class(side, self.class).queue(node as u16) else { return };
         if queue.best_key() == Queue::NOTHING || key_of(side, queue.best_key(), node as u16) + way >= self.bound {
             return;
         }

@@ -33,7 +33,8 @@ impl Engine {
         while done < max
             && let Some((slot, cause)) = self.next_over()
         {
-            let (terms, node) = self.remove(slot);
+            let terms = self.terms_of(slot);
+            let node = self.remove(slot);
             limits.release(&terms, node.energy);
             events.push(Event::Expired { order: node.order_ref(slot), remaining: node.energy, cause });
             done += 1;
@@ -156,8 +157,9 @@ impl Engine {
                 Some(Sweeping::Gate(last)) if last.period == period.period => usize::from(last.area.0),
                 _ => 0,
             };
-            let filled = period.areas[from..].iter().position(|book| book.orders > 0)?;
-            Some(period.contract(AreaId(u16::try_from(from + filled).expect("areas have 16 bits"))))
+            let filled =
+                (from..period.areas.len()).map(|area| AreaId(area as u16)).find(|&area| period.has_orders(area))?;
+            Some(period.contract(filled))
         });
         by_command.into_iter().chain(by_time).min()
     }

@@ -1,7 +1,5 @@
 //! The tree of areas as searches walk it, and the best offers below each of its nodes.
 
-use std::collections::BTreeMap;
-
 use crate::network::{Edge, Network};
 use crate::order::Side;
 use crate::slab::{NIL, price_of};
@@ -170,35 +168,6 @@ impl AreaTree {
     pub(crate) fn children(&self, node: u32) -> &[u32] {
         let node = &self.nodes[node as usize];
         &self.children[node.first_child as usize..(node.first_child + node.children) as usize]
-    }
-}
-
-/// Of each node: the key of the best offer in it and below it that can reach it, seen from it. Held for all nodes, or only where there is one.
-#[derive(Clone, Debug)]
-pub(crate) enum Bests {
-    Dense(Vec<Key>),
-    Sparse(BTreeMap<u32, Key>),
-}
-
-impl Bests {
-    #[inline]
-    pub(crate) fn at(&self, node: u32) -> Key {
-        match self {
-            Self::Dense(keys) => keys.get(node as usize).copied().unwrap_or(NOTHING),
-            Self::Sparse(keys) => keys.get(&node).copied().unwrap_or(NOTHING),
-        }
-    }
-
-    pub(crate) fn put(&mut self, node: u32, key: Key) {
-        match self {
-            Self::Dense(keys) => keys[node as usize] = key,
-            Self::Sparse(keys) if key == NOTHING => {
-                keys.remove(&node);
-            }
-            Self::Sparse(keys) => {
-                keys.insert(node, key);
-            }
-        }
     }
 }
 

@@ -21,6 +21,7 @@ pub struct LedgerTime(pub u64);
 
 impl Price {
     /// Price times energy. Never rounds, never overflows: 2^31 x 2^64 < 2^127.
+    #[inline]
     pub fn times(self, energy: Energy) -> Money {
         Money(i128::from(self.0) * i128::from(energy.0))
     }
@@ -31,16 +32,19 @@ impl Energy {
     pub const ZERO: Self = Self(0);
 
     /// `self - other`, or nothing where `other` is more.
+    #[inline]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
     }
 
     /// `self + other`, or nothing on overflow.
+    #[inline]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
     /// Whether there is none.
+    #[inline]
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -48,6 +52,7 @@ impl Energy {
 
 impl Add for Energy {
     type Output = Self;
+    #[inline]
     fn add(self, other: Self) -> Self {
         Self(self.0 + other.0)
     }
@@ -55,18 +60,21 @@ impl Add for Energy {
 
 impl Sub for Energy {
     type Output = Self;
+    #[inline]
     fn sub(self, other: Self) -> Self {
         Self(self.0 - other.0)
     }
 }
 
 impl AddAssign for Energy {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         self.0 += other.0;
     }
 }
 
 impl SubAssign for Energy {
+    #[inline]
     fn sub_assign(&mut self, other: Self) {
         self.0 -= other.0;
     }
@@ -77,11 +85,13 @@ impl Money {
     pub const ZERO: Self = Self(0);
 
     /// `self + other`, or nothing on overflow.
+    #[inline]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
     /// `self - other`, or nothing on overflow.
+    #[inline]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
     }
@@ -89,6 +99,7 @@ impl Money {
 
 impl Add for Money {
     type Output = Self;
+    #[inline]
     fn add(self, other: Self) -> Self {
         Self(self.0 + other.0)
     }
@@ -96,6 +107,7 @@ impl Add for Money {
 
 impl Sub for Money {
     type Output = Self;
+    #[inline]
     fn sub(self, other: Self) -> Self {
         Self(self.0 - other.0)
     }
@@ -103,18 +115,21 @@ impl Sub for Money {
 
 impl Neg for Money {
     type Output = Self;
+    #[inline]
     fn neg(self) -> Self {
         Self(-self.0)
     }
 }
 
 impl AddAssign for Money {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         self.0 += other.0;
     }
 }
 
 impl SubAssign for Money {
+    #[inline]
     fn sub_assign(&mut self, other: Self) {
         self.0 -= other.0;
     }

@@ -53,9 +53,8 @@ impl Engine {
     /// All orders of a side that might trade with the area, by how they look from there.
     fn offers(&self, period: &Period, area: AreaId, side: Side) -> Vec<(Key, u32)> {
         let crosses = period.grid.is_some() && self.may_cross(period, area);
-        let books = period.side(side);
         let mut offers = Vec::new();
-        for (from, queue) in books.in_use().flat_map(|class| books.class(class).filled()) {
+        for (from, queue) in period.classes_in_use(side).flat_map(|class| period.class(side, class).filled()) {
             if from != area && !(crosses && period.is_reachable(from)) {
                 continue;
             }

@@ -31,11 +31,13 @@ impl Array {
         Self { entries: orders.map(|(key, slot)| Entry { key, slot }).collect() }
     }
 
+    #[inline]
     pub(super) fn insert(&mut self, key: u64, slot: u32) {
         self.entries.push(Entry { key, slot });
     }
 
     /// Takes out the order with this key, which rests here.
+    #[inline]
     pub(super) fn remove(&mut self, key: u64) {
         let mut at = usize::MAX;
         for (index, entry) in self.entries.iter().enumerate() {
@@ -45,16 +47,19 @@ impl Array {
     }
 
     /// Key and slot of the best order.
+    #[inline]
     pub(super) fn best(&self) -> Option<(u64, u32)> {
         self.least(|_| true)
     }
 
     /// Key and slot of the best order behind the one with this key.
+    #[inline]
     pub(super) fn after(&self, key: u64) -> Option<(u64, u32)> {
         self.least(|entry| entry.key > key)
     }
 
     /// Key and slot of the best of the wanted orders.
+    #[inline]
     fn least(&self, wanted: impl Fn(&Entry) -> bool) -> Option<(u64, u32)> {
         const NONE: Entry = Entry { key: u64::MAX, slot: super::NIL };
         let less = |one: Entry, other: Entry| select_unpredictable(other.key < one.key, other, one);
@@ -85,6 +90,7 @@ impl Array {
     }
 
     /// Reads the first line of the array and the one that grows.
+    #[inline]
     pub(super) fn touch(&self) -> u64 {
         match &self.entries[..] {
             [] => 0,

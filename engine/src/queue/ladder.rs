@@ -36,18 +36,26 @@ impl Ladder {
         let window = Window::around(turned(best) / tick, steps_for(len));
         let mut ladder = Box::new(Self { tick, missed: 0, len: 0, far: BTreeMap::new(), window });
         for slot in slots {
-            ladder.insert(orders, slot, Level::insert);
+            let key = orders.key(slot);
+            ladder.insert(orders, slot, key, Level::insert);
         }
         ladder
     }
 
+    #[inline]
     fn step(&self, key: u64) -> u32 {
         turned(key) / self.tick
     }
 
     /// Puts an order into its level by `how`: [`Level::insert`] or [`Level::restore`].
-    pub(super) fn insert<O: Orders>(&mut self, orders: &mut O, slot: u32, how: impl Fn(&mut Level, &mut O, u32, u64)) {
-        let key = orders.key(slot);
+    #[inline]
+    pub(super) fn insert<O: Orders>(
+        &mut self,
+        orders: &mut O,
+        slot: u32,
+        key: u64,
+        how: impl Fn(&mut Level, &mut O, u32, u64),
+    ) {
         let step = self.step(key);
         self.len += 1;
         if self.window.holds(step) {
@@ -59,24 +67,22 @@ impl Ladder {
         }
     }
 
-    pub(super) fn remove<O: Orders>(&mut self, orders: &mut O, slot: u32) {
-        let step = self.step(orders.key(slot));
+    /// Takes out an order that rests here with this key.
+    #[inline]
+    pub(super) fn remove<O: Orders>(&mut self, orders: &mut O, slot: u32, key: u64) {
+        let step = self.step(key);
         self.len -= 1;
-        let level = self.level_mut(step);
-        level.remove(orders, slot);
-        let emptied = level.is_empty();
         if self.window.holds(step) {
-            if emptied {
+            let level = self.window.level_mut(step);
+            level.remove(orders, slot);
+            if level.is_empty() {
                 self.window.clear(step);
                 if self.window.is_empty() {
                     self.follow();
                 }
             }
         } else {
-            if emptied {
-                self.far.remove(&step);
-            }
-            self.miss();
+            self.remove_far(orders, slot, step);
         }
         if self.len < self.window.steps() / 16
             && let Some(best) = self.first_from(0)
@@ -85,11 +91,23 @@ impl Ladder {
         }
     }
 
+    #[cold]
+    fn remove_far<O: Orders>(&mut self, orders: &mut O, slot: u32, step: u32) {
+        let level = self.level_mut(step);
+        level.remove(orders, slot);
+        if level.is_empty() {
+            self.far.remove(&step);
+        }
+        self.miss();
+    }
+
     /// The level of a step at which orders rest.
+    #[inline]
     fn level(&self, step: u32) -> &Level {
         if self.window.holds(step) { self.window.level(step) } else { &self.far[&step] }
     }
 
+    #[inline]
     fn level_mut(&mut self, step: u32) -> &mut Level {
         if self.window.holds(step) {
             self.window.level_mut(step)
@@ -98,15 +116,18 @@ impl Ladder {
         }
     }
 
+    #[inline]
     pub(super) fn more(&mut self, key: u64, shown: Energy) {
         self.level_mut(self.step(key)).more(shown);
     }
 
+    #[inline]
     pub(super) fn less(&mut self, key: u64, shown: Energy) {
         self.level_mut(self.step(key)).less(shown);
     }
 
     /// The first step in use at or behind this one.
+    #[inline]
     fn first_from(&self, step: u32) -> Option<u32> {
         let near = if step <= self.window.last() { self.window.first_from(step.max(self.window.base())) } else { None };
         if self.far.is_empty() {
@@ -121,13 +142,14 @@ impl Ladder {
         core::iter::successors(self.first_from(step), next)
     }
 
-    /// The next in priority after one that rests here.
-    pub(super) fn after<O: Orders>(&self, orders: &O, slot: u32) -> Option<u32> {
+    /// The next in priority after one that rests here with this key.
+    #[inline]
+    pub(super) fn after<O: Orders>(&self, orders: &O, slot: u32, key: u64) -> Option<u32> {
         let next = orders.next(slot);
         if next != NIL {
             return Some(next);
         }
-        let step = self.first_from(self.step(orders.key(slot)).checked_add(1)?)?;
+        let step = self.first_from(self.step(key).checked_add(1)?)?;
         Some(self.level(step).head)
     }
 
@@ -138,6 +160,7 @@ impl Ladder {
     }
 
     /// Reads the level of the best order, mostly.
+    #[inline]
     pub(super) fn touch(&self, best: u64) -> u64 {
         let step = self.step(best);
         if self.window.holds(step) { u64::from(self.window.level(step).head) } else { 0 }
@@ -163,6 +186,7 @@ impl Ladder {
 
     /// If there was enough patience with the window, it moves, unless the best order lies well in it; then it widens, unless
     /// it is as wide as so many orders are worth.
+    #[cold]
     fn follow(&mut self) {
         if self.missed >= PATIENCE
             && let Some(best) = self.first_from(0)
@@ -197,6 +221,7 @@ impl Ladder {
 }
 
 /// The turned price of a key.
+#[inline]
 fn turned(key: u64) -> u32 {
     (key >> 32) as u32
 }

@@ -16,11 +16,13 @@ impl Level {
     /// No orders yet.
     pub(super) const EMPTY: Self = Self { shown: 0, head: NIL, tail: NIL };
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.head == NIL
     }
 
     /// Puts an order where its key says: at once at either end, else by walking up from the tail.
+    #[inline]
     pub(super) fn insert<O: Orders>(&mut self, orders: &mut O, slot: u32, key: u64) {
         let before = if self.head != NIL && key < orders.key(self.head) {
             NIL
@@ -52,6 +54,7 @@ impl Level {
         above && below
     }
 
+    #[inline]
     fn link<O: Orders>(&mut self, orders: &mut O, slot: u32, before: u32, behind: u32) {
         orders.set_prev(slot, before);
         orders.set_next(slot, behind);
@@ -69,6 +72,7 @@ impl Level {
     }
 
     /// Takes an order out. It remembers its neighbours, for [`Level::restore`].
+    #[inline]
     pub(super) fn remove<O: Orders>(&mut self, orders: &mut O, slot: u32) {
         let (before, behind) = (orders.prev(slot), orders.next(slot));
         if before == NIL {
@@ -84,10 +88,12 @@ impl Level {
         self.less(orders.shown(slot));
     }
 
+    #[inline]
     pub(super) fn more(&mut self, shown: Energy) {
         self.shown += u128::from(shown.0);
     }
 
+    #[inline]
     pub(super) fn less(&mut self, shown: Energy) {
         self.shown -= u128::from(shown.0);
     }

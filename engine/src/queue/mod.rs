@@ -96,22 +96,25 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
 
     /// Queues an order where its key says: mostly behind all others of its price, where that takes no search among them.
     /// `tick` is the step of prices, at least 1, the same in every call.
+    #[inline]
     pub(crate) fn insert<O: Orders>(&mut self, orders: &mut O, slot: u32, tick: u32) {
         self.put(orders, slot, tick, Level::insert);
     }
 
     /// The inverse of [`QueueOf::remove`], when everything that happened to the queue since has been undone: the order
     /// goes back to where it was, without a search among those of its price, however many they are.
+    #[inline]
     pub(crate) fn restore<O: Orders>(&mut self, orders: &mut O, slot: u32, tick: u32) {
         self.put(orders, slot, tick, Level::restore);
     }
 
+    #[inline]
     fn put<O: Orders>(&mut self, orders: &mut O, slot: u32, tick: u32, how: impl Fn(&mut Level, &mut O, u32, u64)) {
         let key = orders.key(slot);
         debug_assert!(key != Self::NOTHING, "an order has a key");
         match &mut self.shape {
             Shape::Short(array) => array.insert(key, slot),
-            Shape::Long(ladder) => ladder.insert(orders, slot, how),
+            Shape::Long(ladder) => ladder.insert(orders, slot, key, how),
         }
         self.len += 1;
         if key < self.best_key {
@@ -124,6 +127,7 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
 
     /// Takes an order out, wherever it stands. Its key and what shows of it are still those it rests with. Its links stay
     /// as they are now left, should it be restored.
+    #[inline]
     pub(crate) fn remove<O: Orders>(&mut self, orders: &mut O, slot: u32) {
         let key = orders.key(slot);
         match &mut self.shape {
@@ -137,14 +141,14 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
             }
             Shape::Long(ladder) => {
                 if slot == self.best {
-                    self.best = ladder.after(orders, slot).unwrap_or(NIL);
+                    self.best = ladder.after(orders, slot, key).unwrap_or(NIL);
                     self.best_key = if self.best == NIL { Self::NOTHING } else { orders.key(self.best) };
                 }
-                ladder.remove(orders, slot);
+                ladder.remove(orders, slot, key);
             }
         }
         self.len -= 1;
-        if self.len < SHORT {
+        if self.len < SHORT && matches!(self.shape, Shape::Long(_)) {
             self.shorten(orders);
         }
     }
@@ -158,6 +162,7 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
     }
 
     /// Makes a ladder an array. Its memory goes back: there may be many queues, and few long ones at a time.
+    #[cold]
     fn shorten<O: Orders>(&mut self, orders: &mut O) {
         if let Shape::Long(_) = &self.shape {
             self.shape = Shape::Short(Array::of(self.slots(orders).map(|slot| (orders.key(slot), slot))));
@@ -180,19 +185,20 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
     }
 
     /// The next in priority after one that rests here.
+    #[inline]
     pub(crate) fn after<O: Orders>(&self, orders: &O, slot: u32) -> Option<u32> {
         match &self.shape {
             Shape::Short(array) => array.after(orders.key(slot)).map(|(_, slot)| slot),
-            Shape::Long(ladder) => ladder.after(orders, slot),
+            Shape::Long(ladder) => ladder.after(orders, slot, orders.key(slot)),
         }
     }
 
     /// The slots of all orders, best first.
     pub(crate) fn slots<'a, O: Orders>(&'a self, orders: &'a O) -> impl Iterator<Item = u32> + 'a {
         let (array, ladder) = self.shapes();
-        let chain = ladder
-            .into_iter()
-            .flat_map(move |ladder| core::iter::successors(self.best(), move |&slot| ladder.after(orders, slot)));
+        let chain = ladder.into_iter().flat_map(move |ladder| {
+            core::iter::successors(self.best(), move |&slot| ladder.after(orders, slot, orders.key(slot)))
+        });
         array.into_iter().flat_map(Array::slots).chain(chain)
     }
 

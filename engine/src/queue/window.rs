@@ -35,21 +35,25 @@ impl Window {
     }
 
     /// How many steps it spans.
+    #[inline]
     pub(super) fn steps(&self) -> u32 {
         self.levels.len() as u32
     }
 
     /// The first step of the window.
+    #[inline]
     pub(super) fn base(&self) -> u32 {
         self.base
     }
 
     /// The last step of the window.
+    #[inline]
     pub(super) fn last(&self) -> u32 {
         self.base + (self.steps() - 1)
     }
 
     /// Whether a step lies in the window.
+    #[inline]
     pub(super) fn holds(&self, step: u32) -> bool {
         step.wrapping_sub(self.base) < self.steps()
     }
@@ -60,23 +64,27 @@ impl Window {
     }
 
     /// Whether no level is in use.
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.words == 0
     }
 
     /// The level of a step that the window holds.
+    #[inline]
     pub(super) fn level(&self, step: u32) -> &Level {
         debug_assert!(self.holds(step), "the step lies in the window");
         &self.levels[self.place(step)]
     }
 
     /// The same, to be changed. Whoever fills or empties it says so: see [`Window::mark`], [`Window::clear`].
+    #[inline]
     pub(super) fn level_mut(&mut self, step: u32) -> &mut Level {
         debug_assert!(self.holds(step), "the step lies in the window");
         &mut self.levels[self.place(step)]
     }
 
     /// The level of a step has orders.
+    #[inline]
     pub(super) fn mark(&mut self, step: u32) {
         let place = self.place(step);
         self.used[place / 64] |= 1 << (place % 64);
@@ -84,6 +92,7 @@ impl Window {
     }
 
     /// The level of a step has no orders any more.
+    #[inline]
     pub(super) fn clear(&mut self, step: u32) {
         let place = self.place(step);
         self.used[place / 64] &= !(1 << (place % 64));
@@ -93,6 +102,7 @@ impl Window {
     }
 
     /// The first step at or behind one of the window whose level is in use.
+    #[inline]
     pub(super) fn first_from(&self, step: u32) -> Option<u32> {
         let start = self.place(step);
         let here = self.used[start / 64] & (u64::MAX << (start % 64));
@@ -135,6 +145,7 @@ impl Window {
     }
 
     /// Where the level of a step lies.
+    #[inline]
     fn place(&self, step: u32) -> usize {
         step as usize & (self.levels.len() - 1)
     }
