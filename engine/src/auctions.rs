@@ -116,7 +116,8 @@ impl Engine {
             periods.iter().copied().filter(|&period| self.period_gate(period) > self.now).collect();
         periods.sort_unstable();
         periods.dedup();
-        let calls: Vec<Call> = periods.iter().map(|&period| self.call(period)).collect();
+        let tree = AuctionTree::new(&self.auction_network());
+        let calls: Vec<Call> = periods.iter().map(|&period| self.call(period, tree.clone())).collect();
         let arrivals: Vec<u64> = self.blocks_for(&periods);
         let result = self.clear_calls(&calls, &periods, &arrivals);
         let prices: Vec<Vec<Outcome>> = calls
@@ -139,14 +140,8 @@ impl Engine {
     }
 
     /// Gathers what takes part of one period.
-    fn call(&self, period: DeliveryPeriod) -> Call {
-        let mut call = Call {
-            period,
-            tree: AuctionTree::new(&self.auction_network()),
-            orders: Vec::new(),
-            slots: Vec::new(),
-            alone: Vec::new(),
-        };
+    fn call(&self, period: DeliveryPeriod, tree: AuctionTree) -> Call {
+        let mut call = Call { period, tree, orders: Vec::new(), slots: Vec::new(), alone: Vec::new() };
         let Some(record) = self.calendar.get(period) else {
             if self.rules.cross_area_gate_closes_at(period) <= self.now {
                 let nothing = vec![Energy::ZERO; usize::from(self.areas())];

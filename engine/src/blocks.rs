@@ -1,6 +1,6 @@
 //! The block orders that wait for the auction of their periods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::MeterId;
 use crate::event::OrderRef;
@@ -16,6 +16,8 @@ pub(crate) struct Blocks {
     next: u64,
     waiting: BTreeMap<u64, NewBlock>,
     by_tag: BTreeMap<OrderTag, u64>,
+    /// By their first period, whose gate comes first.
+    by_first: BTreeSet<(DeliveryPeriod, u64)>,
 }
 
 impl Blocks {
@@ -27,19 +29,19 @@ impl Blocks {
     /// Takes the newest out, as if it had never come.
     pub(crate) fn pop(&mut self) -> Option<NewBlock> {
         self.next -= 1;
-        let block = self.waiting.remove(&self.next)?;
-        self.by_tag.remove(&block.tag);
-        Some(block)
+        self.waiting.contains_key(&self.next).then(|| self.remove(self.next))
     }
 
     pub(crate) fn remove(&mut self, arrival: u64) -> NewBlock {
         let block = self.waiting.remove(&arrival).expect("a block that waits is taken out");
         self.by_tag.remove(&block.tag);
+        self.by_first.remove(&(block.first_period(), arrival));
         block
     }
 
     pub(crate) fn put_back(&mut self, arrival: u64, block: NewBlock) {
         self.by_tag.insert(block.tag, arrival);
+        self.by_first.insert((block.first_period(), arrival));
         self.waiting.insert(arrival, block);
     }
 
@@ -54,6 +56,11 @@ impl Blocks {
 
     pub(crate) fn get(&self, arrival: u64) -> &NewBlock {
         &self.waiting[&arrival]
+    }
+
+    /// The first period of any that wait.
+    pub(crate) fn first_period(&self) -> Option<DeliveryPeriod> {
+        self.by_first.first().map(|&(period, _)| period)
     }
 
     /// All that wait, by arrival.
@@ -78,6 +85,11 @@ impl NewBlock {
             Side::Sell => rules.price_min,
         };
         OrderTerms { tag, account, meter, contract: Contract { period, area }, side, price }
+    }
+
+    /// Its first period: a block has at least one.
+    fn first_period(&self) -> DeliveryPeriod {
+        self.energies.first().map(|&(period, _)| period).unwrap_or_default()
     }
 
     /// All its energy; nothing if it is more than can be counted.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::{Contract, DeliveryPeriod};
+use crate::digest::ContractFlags;
 use crate::period::Period;
 use crate::slab::{NIL, Standing};
 
@@ -17,6 +18,8 @@ pub(crate) struct Calendar {
     free: Vec<u32>,
     /// Contracts closed by command in which orders still rest.
     pub(crate) closing: BTreeSet<Contract>,
+    /// How many contracts are closed by command, in all periods with a record.
+    pub(crate) closed: usize,
     /// Periods with a record whose opening auction is still to be held.
     pub(crate) calling: BTreeSet<DeliveryPeriod>,
     /// Periods in which re-matching was left unfinished.
@@ -65,6 +68,7 @@ impl Calendar {
     /// Gives a period its record.
     pub(crate) fn open(&mut self, record: Period) -> u32 {
         let period = record.period;
+        self.closed += closed_in(&record);
         let index = self.free.pop().unwrap_or_else(|| {
             self.periods.push(Period::vacant());
             u32::try_from(self.periods.len() - 1).expect("records are bounded")
@@ -86,6 +90,7 @@ impl Calendar {
         let record = core::mem::replace(&mut self.periods[index as usize], Period::vacant());
         debug_assert_eq!(record.orders, 0, "only empty periods are forgotten");
         self.by_period.remove(&record.period);
+        self.closed -= closed_in(&record);
         self.calling.remove(&record.period);
         self.rematching.remove(&record.period);
         let offset = record.period.0.wrapping_sub(self.window_start);
@@ -121,6 +126,10 @@ impl Calendar {
             }
         }
     }
+}
+
+fn closed_in(record: &Period) -> usize {
+    record.areas.iter().filter(|book| book.flags.has(ContractFlags::CLOSED)).count()
 }
 
 #[cfg(test)]

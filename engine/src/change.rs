@@ -235,6 +235,9 @@ impl Engine {
         let period = self.calendar.at_mut(index);
         let flags = ContractFlags(period.flags(contract.area).0 | flag);
         let before = period.set_flags(&self.tree, contract.area, flags);
+        self.calendar.closed +=
+            usize::from(flags.has(ContractFlags::CLOSED)) - usize::from(before.has(ContractFlags::CLOSED));
+        let period = self.calendar.at(index);
         if flag == ContractFlags::CLOSED && period.has_orders(contract.area) {
             self.calendar.closing.insert(contract);
         }
@@ -246,7 +249,9 @@ impl Engine {
     fn undo_flag(&mut self, contract: Contract, before: ContractFlags) {
         let index = self.calendar.find(contract.period).expect("what was flagged has a record");
         let period = self.calendar.at_mut(index);
-        period.set_flags(&self.tree, contract.area, before);
+        let after = period.set_flags(&self.tree, contract.area, before);
+        self.calendar.closed -=
+            usize::from(after.has(ContractFlags::CLOSED)) - usize::from(before.has(ContractFlags::CLOSED));
         if !before.has(ContractFlags::CLOSED) {
             self.calendar.closing.remove(&contract);
         }

@@ -11,10 +11,7 @@ use crate::units::LedgerTime;
 impl Engine {
     /// The next ledger time at which there will be something to [`Engine::sweep`]; at or before `now` if there is something already.
     pub fn next_due(&self) -> Option<LedgerTime> {
-        if !self.calendar.closing.is_empty()
-            || self.next_rematch().is_some()
-            || self.blocks.iter().any(|(_, block)| self.is_shut_out(block))
-        {
+        if !self.calendar.closing.is_empty() || self.next_rematch().is_some() || self.some_blocks_are_shut_out() {
             return Some(self.now);
         }
         let waits = |period: &&crate::period::Period| period.orders > 0 || period.blocks > 0;
@@ -58,6 +55,9 @@ impl Engine {
     }
 
     fn sweep_blocks<L: Limits>(&mut self, max: usize, limits: &mut L, events: &mut Vec<Event>) -> usize {
+        if !self.some_blocks_are_shut_out() {
+            return 0;
+        }
         let shut_out = self.blocks.iter().filter(|(_, block)| self.is_shut_out(block)).map(|(arrival, _)| arrival);
         let shut_out: Vec<u64> = shut_out.take(max).collect();
         for &arrival in &shut_out {
@@ -66,6 +66,14 @@ impl Engine {
             events.push(Event::Expired { order: block.order_ref(), remaining, cause: Expiry::Gate });
         }
         shut_out.len()
+    }
+
+    /// Whether any block has a closed contract. Gates that time closes are known by the first period of all; contracts that a command
+    /// closed, which only order files do, are looked for one by one.
+    fn some_blocks_are_shut_out(&self) -> bool {
+        let Some(first) = self.blocks.first_period() else { return false };
+        let by_time = self.period_gate(first) <= self.now;
+        by_time || (self.calendar.closed > 0 && self.blocks.iter().any(|(_, block)| self.is_shut_out(block)))
     }
 
     /// Whether a contract of a block is closed.
