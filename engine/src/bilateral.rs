@@ -62,7 +62,7 @@ impl Engine {
             taker_remaining: Energy::ZERO,
         }));
         if seller.area != buyer.area {
-            self.rematch(period, limits, events);
+            self.rematch_if_loosened(period, limits, events);
         }
         Ok(())
     }

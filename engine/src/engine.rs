@@ -148,9 +148,10 @@ impl Engine {
         limits: &mut L,
         events: &mut Vec<Event>,
     ) -> Result<Option<OrderId>, Reject> {
+        let order = NewOrder { preferences: self.network.plainest(order.preferences), ..order };
         let (rests, used) = self.place_one(&order, limits, events)?;
         if used.0 {
-            self.rematch(order.contract.period, limits, events);
+            self.rematch_if_loosened(order.contract.period, limits, events);
         }
         Ok(rests)
     }
@@ -302,7 +303,7 @@ impl Engine {
             Ok((rests, used)) => {
                 way_back.leave(self);
                 if used.0 {
-                    self.rematch(contract.period, limits, events);
+                    self.rematch_if_loosened(contract.period, limits, events);
                 }
                 Ok(rests)
             }
@@ -332,7 +333,8 @@ impl Engine {
         let way_back = WayBack::mark(self, limits, events);
         let mut used = Vec::new();
         for (at, order) in orders.iter().enumerate() {
-            match self.place_one(order, limits, events) {
+            let order = NewOrder { preferences: self.network.plainest(order.preferences), ..*order };
+            match self.place_one(&order, limits, events) {
                 Ok((_, edges)) => used.extend(edges.0.then_some(order.contract.period)),
                 Err(why) => {
                     way_back.take(self, limits, events);
@@ -343,7 +345,7 @@ impl Engine {
         way_back.leave(self);
         used.sort_unstable();
         used.dedup();
-        used.into_iter().for_each(|period| self.rematch(period, limits, events));
+        used.into_iter().for_each(|period| self.rematch_if_loosened(period, limits, events));
         Ok(())
     }
 
@@ -386,7 +388,7 @@ impl Engine {
                 events.push(Event::Overload { child, period, direction, by: Energy(residual.unsigned_abs()) });
             }
         }
-        self.rematch(period, limits, events);
+        self.rematch_if_loosened(period, limits, events);
         Ok(())
     }
 

@@ -357,6 +357,9 @@ impl Engine {
         let (energy, shown, display) = (Energy(image.energy), Energy(image.shown), Energy(image.display));
         let most = if display.is_zero() { energy } else { display.min(energy) };
         let shows_right = if display.is_zero() { shown == most } else { !shown.is_zero() && shown <= most };
+        if self.network.plainest(preferences) != preferences {
+            return None;
+        }
         let is_own_partner = preferences.partner == Some(AccountId(image.account));
         if !shows_right || is_own_partner || display.0 % self.rules.lot != 0 || shown.0 % self.rules.lot != 0 {
             return None;

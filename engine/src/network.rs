@@ -3,6 +3,7 @@
 //! Books of one area trade by themselves; the tree says what trading between areas may use.
 
 use crate::contract::AreaId;
+use crate::order::Preferences;
 use crate::units::{Energy, Price};
 
 /// Which way along an edge.
@@ -59,6 +60,8 @@ pub struct Network {
     edges: Vec<Option<Edge>>,
     /// By area: how many edges there are from it to the root.
     depths: Vec<u16>,
+    /// No way has more edges than this.
+    longest_way: u16,
 }
 
 /// Why areas and edges do not make a network.
@@ -109,7 +112,12 @@ impl Network {
 
     /// Areas without edges: orders in different areas never meet.
     pub fn islands(areas: u16) -> Self {
-        Self { root: AreaId(0), edges: vec![None; usize::from(areas)], depths: vec![0; usize::from(areas)] }
+        Self {
+            root: AreaId(0),
+            edges: vec![None; usize::from(areas)],
+            depths: vec![0; usize::from(areas)],
+            longest_way: 0,
+        }
     }
 
     /// The tree of areas `0..areas` with these edges, for prices on `tick`.
@@ -141,7 +149,7 @@ impl Network {
         if let Some(other) = roots.next() {
             return Err(NetworkError::TwoRoots(root, other));
         }
-        let mut network = Self { root, edges: by_child, depths: Vec::new() };
+        let mut network = Self { root, edges: by_child, depths: Vec::new(), longest_way: 0 };
         let steps = |area: AreaId, most: usize| network.upwards(area).take(most).count();
         let deep = (0..areas).map(AreaId).find(|area| steps(*area, Self::DEPTH_MAX + 1) > Self::DEPTH_MAX);
         if let Some(area) = deep {
@@ -163,6 +171,7 @@ impl Network {
             let depth = network.upwards(area).count();
             network.depths.push(u16::try_from(depth).expect("fewer edges than areas"));
         }
+        network.longest_way = 2 * network.depths.iter().max().copied().unwrap_or(0);
         Ok(network)
     }
 
@@ -185,6 +194,17 @@ impl Network {
     /// Whether there are any edges: without them areas never meet.
     pub fn has_edges(&self) -> bool {
         self.edges.iter().any(Option::is_some)
+    }
+
+    /// Preferences without a distance that says nothing: more edges than any way here can have are no limit.
+    ///
+    /// So there are no more kinds of orders than there are distances in the tree, and one without any other preference is plain.
+    pub fn plainest(&self, preferences: Preferences) -> Preferences {
+        let is_no_limit = preferences.max_edges > self.longest_way;
+        Preferences {
+            max_edges: if is_no_limit { Preferences::ANYWHERE } else { preferences.max_edges },
+            ..preferences
+        }
     }
 
     /// How many edges there are from an area to the root.

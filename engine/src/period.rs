@@ -44,6 +44,9 @@ pub(crate) struct Period {
     sells: SpecialBooks,
     /// How many nodes have a plain bid and a plain ask that could meet there. At rest none, but where self-trade keeps them apart.
     crossed: u32,
+    /// Whether an edge has room in a direction in which it had none when re-matching was last through. Only then resting orders can meet
+    /// that could not before; after an undo it may say so for nothing.
+    pub(crate) loosened: bool,
     /// How many areas are cut off from all others by command.
     cut_off: u32,
     /// While a call phase lasts: the plain orders by account, so that an order that crosses an own one is found.
@@ -138,6 +141,19 @@ impl SpecialBooks {
         self.by_preferences.is_empty()
     }
 
+    /// The classes that are for everybody.
+    pub(crate) fn for_everybody(&self) -> impl Iterator<Item = u32> + '_ {
+        let first = (None, EnergySources::NAMES[0].0, 0);
+        let last = (None, EnergySources::ALL, u16::MAX);
+        self.by_preferences.range(first..=last).map(|(_, &class)| class)
+    }
+
+    /// The classes that are for one partner only.
+    pub(crate) fn for_one_partner(&self) -> impl Iterator<Item = u32> + '_ {
+        let first = (Some(AccountId(0)), EnergySources::NAMES[0].0, 0);
+        self.by_preferences.range(first..).map(|(_, &class)| class)
+    }
+
     /// The classes whose orders would trade with this account as far as their partner goes.
     pub(crate) fn open_to(&self, account: AccountId) -> impl Iterator<Item = u32> + '_ {
         let of = |partner| (partner, EnergySources::NAMES[0].0, 0)..=(partner, EnergySources::ALL, u16::MAX);
@@ -171,6 +187,7 @@ impl Period {
             sells: SpecialBooks::default(),
             crossed: 0,
             cut_off: 0,
+            loosened: false,
             own: BTreeSet::new(),
         }
     }
@@ -549,6 +566,7 @@ impl Period {
         let after = [Side::Buy, Side::Sell].map(|side| grid.lets_out(node, side));
         for (index, side) in [Side::Buy, Side::Sell].into_iter().enumerate() {
             if before[index] != after[index] {
+                self.loosened |= after[index];
                 self.refresh_classes(tree, side, tree.node(node).parent);
             }
         }

@@ -52,6 +52,7 @@ impl Reference {
     }
 
     fn test_and_enter<L: Limits>(&mut self, new: &NewOrder, outside: &mut Outside<'_, L>) -> Result<Entered, Reject> {
+        let new = &NewOrder { preferences: self.network.plainest(new.preferences), ..*new };
         first_fault(&self.form_faults(new))?;
         first_fault(&self.gate_faults(new))?;
         self.handles += 1;
