@@ -79,7 +79,8 @@ pub trait Market {
 
     /// Does up to `max` pieces of the work that time has made due, and tells how many: orders whose `until` has come leave, then
     /// orders and blocks of closed gates, by period, area, priority, blocks last; then opening auctions are held, one piece each, by
-    /// period; then re-matching goes on where it was left, [`REMATCH_TRADES_MAX`] trades a piece, by period. Fewer than `max` means that nothing is left to do.
+    /// period; then re-matching goes on where it was left, [`REMATCH_TRADES_MAX`] trades a piece, by period. An auction and a piece of re-matching count
+    /// for as many pieces as such a piece has trades. Fewer than `max` means that nothing is left to do.
     fn sweep<L: Limits>(&mut self, max: usize, limits: &mut L, events: &mut Vec<Event>) -> usize;
 
     /// Takes an order in: form, gate, limits, then post-only and fill-or-kill are tested in this order; then it trades, and what is left

@@ -8,6 +8,9 @@ use crate::limits::Limits;
 use crate::order::{NewBlock, Side};
 use crate::units::LedgerTime;
 
+/// For how many light pieces of work an auction, or one go of re-matching, counts.
+pub(crate) const HEAVY_PIECE: usize = crate::market::REMATCH_TRADES_MAX;
+
 impl Engine {
     /// The next ledger time at which there will be something to [`Engine::sweep`]; at or before `now` if there is something already.
     pub fn next_due(&self) -> Option<LedgerTime> {
@@ -43,13 +46,13 @@ impl Engine {
             && let Some(periods) = self.next_call()
         {
             self.auction(&periods, limits, events);
-            done += 1;
+            done = (done + HEAVY_PIECE).min(max);
         }
         while done < max
             && let Some(period) = self.next_rematch()
         {
             self.rematch(period, limits, events);
-            done += 1;
+            done = (done + HEAVY_PIECE).min(max);
         }
         done
     }

@@ -4,6 +4,7 @@ use super::blocks::{contracts_of, release};
 use super::state::{Order, energy_of, name_of};
 use super::{Outside, Reference};
 use crate::digest::ContractFlags;
+use crate::sweep::HEAVY_PIECE;
 use crate::{Contract, DeliveryPeriod, Event, Expiry, LedgerTime, Limits, NewBlock};
 
 impl Reference {
@@ -84,23 +85,23 @@ impl Reference {
 
     /// Removes what is over and holds the auctions that are due, one piece after the other.
     pub(super) fn sweep_up_to<L: Limits>(&mut self, max: usize, outside: &mut Outside<'_, L>) -> usize {
-        for swept in 0..max {
-            if !self.sweep_one(outside) {
-                return swept;
-            }
+        let mut swept = 0;
+        while swept < max {
+            let Some(pieces) = self.sweep_one(outside) else { return swept };
             self.forget_what_is_over();
+            swept += pieces;
         }
         max
     }
 
     /// First orders whose time has come, then orders of closed contracts, then blocks, then auctions, then what re-matching left.
-    fn sweep_one<L: Limits>(&mut self, outside: &mut Outside<'_, L>) -> bool {
+    fn sweep_one<L: Limits>(&mut self, outside: &mut Outside<'_, L>) -> Option<usize> {
         if let Some((order, cause)) = self.next_over() {
             let Order { name, terms, remaining, .. } = order;
             self.remove(name.id);
             outside.limits.release(&terms, remaining);
             outside.events.push(Event::Expired { order: name, remaining, cause });
-            return true;
+            return Some(1);
         }
         let closed = |block: &NewBlock| contracts_of(block).any(|contract| self.is_closed(contract));
         if let Some(at) = self.state.blocks.iter().position(closed) {
@@ -108,16 +109,16 @@ impl Reference {
             release(&block, &self.rules, outside);
             let (order, remaining, cause) = (name_of(&block), energy_of(&block), Expiry::Gate);
             outside.events.push(Event::Expired { order, remaining, cause });
-            return true;
+            return Some(1);
         }
         let due = self.due_auction();
         if !due.is_empty() {
             self.hold_auction(&due, outside);
-            return true;
+            return Some(HEAVY_PIECE);
         }
-        let Some(period) = self.left_unfinished().next() else { return false };
+        let period = self.left_unfinished().next()?;
         self.rematch(period, outside);
-        true
+        Some(HEAVY_PIECE)
     }
 
     /// The periods in which re-matching is to go on.
