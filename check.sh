@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Everything a change must pass: format, lints, tests, and a short market day whose report is checked.
 #   ./check.sh            all of it
-#   ./check.sh fmt lint   only the named steps: fmt lint test demo sim
+#   ./check.sh fmt lint   only the named steps: fmt lint test files demo sim
 set -euo pipefail
 cd "$(dirname "$0")"
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(fmt lint test demo sim)
+[ ${#steps[@]} -gt 0 ] || steps=(fmt lint test files demo sim)
 
 gridbook="${CARGO_TARGET_DIR:-target}/release/gridbook"
 
@@ -25,6 +25,24 @@ step_lint() {
 step_test() {
     say "tests"
     cargo test --workspace --locked
+}
+
+# The tests ran order files and auctions in a debug build; the release build must give the same bytes.
+step_files() {
+    say "markets from files, release build"
+    cargo build --release --locked
+    local answers input count=0 prices
+    for answers in node/tests/data/order_files/*.answers.jsonl; do
+        input="${answers%.answers.jsonl}.jsonl"
+        "$gridbook" match --json --shards 3 --batch 7 --input "$input" 2>/dev/null | sed '$d' | cmp - "$answers"
+        count=$((count + 1))
+    done
+    prices="$(mktemp)"
+    local week=node/tests/data/italy
+    "$gridbook" auction --orders "$week/orders.csv.gz" --network "$week/network.csv.gz" \
+        --border-prices "$week/border-prices.csv.gz" --expect-prices "$week/expected-prices.csv.gz" --strict --prices "$prices"
+    rm -f "$prices"
+    echo "$count order files answered as drawn"
 }
 
 # A market day of a small town in a few seconds, the leader killed at noon. The exit code says whether every invariant held;
@@ -69,8 +87,8 @@ check_report() {
 
 for step in "${steps[@]}"; do
     case "$step" in
-        fmt | lint | test | demo | sim) "step_$step" ;;
-        *) echo "unknown step '$step': fmt, lint, test, demo, sim" >&2; exit 2 ;;
+        fmt | lint | test | files | demo | sim) "step_$step" ;;
+        *) echo "unknown step '$step': fmt, lint, test, files, demo, sim" >&2; exit 2 ;;
     esac
 done
 say "all good"
