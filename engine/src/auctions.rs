@@ -126,7 +126,7 @@ impl Engine {
             .map(|(call, clearing)| self.settle_call(call, clearing, limits, events))
             .collect();
         for (&arrival, &state) in arrivals.iter().zip(&result.states) {
-            self.settle_block(arrival, block_state(state), &periods, &prices, limits, events);
+            self.settle_block(arrival, state, &periods, &prices, limits, events);
         }
         for &period in &periods {
             let has_record = self.calendar.find(period).is_some();
@@ -359,12 +359,4 @@ fn outcome(price: Option<Price>, case: Case) -> Outcome {
         Case::Failed(_) => ClearingCase::Failed,
     };
     Outcome { price, case }
-}
-
-fn block_state(state: crate::auction::BlockState) -> BlockState {
-    match state {
-        crate::auction::BlockState::Accepted => BlockState::Accepted,
-        crate::auction::BlockState::Rejected => BlockState::Rejected,
-        crate::auction::BlockState::ParadoxicallyRejected => BlockState::ParadoxicallyRejected,
-    }
 }

@@ -29,6 +29,17 @@ pub enum TradeKind {
     Prearranged,
 }
 
+impl TradeKind {
+    /// Its name in files and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Continuous => "continuous",
+            Self::PayAsBid => "pay_as_bid",
+            Self::Prearranged => "prearranged",
+        }
+    }
+}
+
 /// Two orders met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trade {
@@ -122,6 +133,20 @@ pub enum ClearingCase {
     Failed,
 }
 
+impl ClearingCase {
+    /// Its name in files and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MarginalSeller => "marginal_seller",
+            Self::MarginalBuyer => "marginal_buyer",
+            Self::Border => "border",
+            Self::Exact => "exact",
+            Self::Empty => "empty",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What became of a block order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockState {
@@ -133,6 +158,17 @@ pub enum BlockState {
     ParadoxicallyRejected,
 }
 
+impl BlockState {
+    /// Its name in files and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::ParadoxicallyRejected => "paradoxically_rejected",
+        }
+    }
+}
+
 /// Why an order left the book without being filled or cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Expiry {
@@ -140,6 +176,16 @@ pub enum Expiry {
     Until,
     /// The contract's gate closed.
     Gate,
+}
+
+impl Expiry {
+    /// Its name in files and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Until => "until",
+            Self::Gate => "gate",
+        }
+    }
 }
 
 /// What the engine did.

@@ -15,6 +15,16 @@ pub enum Direction {
     Down,
 }
 
+impl Direction {
+    /// Its name in files and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// The edge between an area and the one above it. `up` is from the child to the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {

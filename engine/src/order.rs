@@ -15,6 +15,14 @@ pub enum Side {
 }
 
 impl Side {
+    /// Its name in files and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+        }
+    }
+
     /// The other side.
     #[inline]
     pub fn opposite(self) -> Self {

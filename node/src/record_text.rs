@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gridbook_engine::{BlockState, ClearingCase, DeliveryPeriod, Direction, Energy, Expiry, Side, TradeKind};
+use gridbook_engine::{BlockState, ClearingCase, DeliveryPeriod, Energy, Expiry, Side, TradeKind};
 use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
 use serde_json::{Value, json};
 
@@ -99,14 +99,14 @@ impl<'a> RecordText<'a> {
                 format!("the edge above area {} carries {up} up and {down} down, delivery {begins}", area.0)
             }
             RecordEvent::Overload { area, period, direction, by } => {
-                let (way, begins) = (direction_text(direction), self.begins(period));
+                let (way, begins) = (direction.name(), self.begins(period));
                 format!("the edge above area {} is overloaded {way} by {by}, delivery {begins}", area.0)
             }
             RecordEvent::Offered { offer, to, period, side, price, energy, .. } => format!(
                 "{} offers meter {} to {} {energy} at {} ct/kWh, delivery {}",
                 name(offer),
                 to.0,
-                side_text(side),
+                side.name(),
                 format_price(price),
                 self.begins(period)
             ),
@@ -134,7 +134,7 @@ impl<'a> RecordText<'a> {
                 json!({"reduced": {"order": order_json(order), "remaining": remaining.0}})
             }
             RecordEvent::Expired { order, remaining, cause } => {
-                json!({"expired": {"order": order_json(order), "remaining": remaining.0, "cause": cause_name(cause)}})
+                json!({"expired": {"order": order_json(order), "remaining": remaining.0, "cause": cause.name()}})
             }
             RecordEvent::Settled { contract, account, amount } => json!({"settled": {
                 "area": contract.area.0, "period": contract.period.0, "account": account.0, "amount_nano": amount.0.to_string()}}),
@@ -162,7 +162,7 @@ fn trade_json(trade: &Trade) -> Value {
     json!({"trade": {
         "buyer": order_json(trade.buyer()), "seller": order_json(trade.seller()), "buyer_area": to, "seller_area": from,
         "period": trade.period.0, "price": trade.price.0, "fee": trade.fee.0, "buyer_pays": trade.buyer_pays().0,
-        "seller_gets": trade.seller_gets().0, "energy": trade.energy.0, "taker_side": side_text(trade.taker_side), "kind": kind}})
+        "seller_gets": trade.seller_gets().0, "energy": trade.energy.0, "taker_side": trade.taker_side.name(), "kind": kind}})
 }
 
 /// What auctions, edges and offers do.
@@ -172,19 +172,19 @@ fn market_json(event: &RecordEvent) -> Value {
             "order": order_json(order), "area": contract.area.0, "period": contract.period.0, "energy": energy.0, "price": price.0,
             "remaining": remaining.0}}),
         RecordEvent::Cleared { contract, price, case } => json!({"cleared": {
-            "area": contract.area.0, "period": contract.period.0, "price": price.map(|price| price.0), "case": case_name(case)}}),
+            "area": contract.area.0, "period": contract.period.0, "price": price.map(|price| price.0), "case": case.name()}}),
         RecordEvent::Flow { area, period, up, fee, rent } => json!({"flow": {
             "edge": area.0, "period": period.0, "up_wh": up, "fee_nano": fee.0.to_string(), "rent_nano": rent.0.to_string()}}),
         RecordEvent::Block { order, state } => {
-            json!({"block": {"order": order_json(order), "state": state_name(state)}})
+            json!({"block": {"order": order_json(order), "state": state.name()}})
         }
         RecordEvent::CapacitySet { area, period, up, down } => {
             json!({"capacity_set": {"edge": area.0, "period": period.0, "up": up.0, "down": down.0}})
         }
         RecordEvent::Overload { area, period, direction, by } => json!({"overload": {
-            "edge": area.0, "period": period.0, "direction": direction_text(direction), "by": by.0}}),
+            "edge": area.0, "period": period.0, "direction": direction.name(), "by": by.0}}),
         RecordEvent::Offered { offer, to_account, to, period, side, price, energy } => json!({"offered": {
-            "offer": order_json(offer), "to_account": to_account.0, "to_meter": to.0, "period": period.0, "side": side_text(side),
+            "offer": order_json(offer), "to_account": to_account.0, "to_meter": to.0, "period": period.0, "side": side.name(),
             "price": price.0, "energy": energy.0}}),
         _ => unreachable!("all other events have their JSON above"),
     }
@@ -239,31 +239,6 @@ fn name(order: PartyRef) -> String {
     format!("meter {} order {}", order.meter.0, order.client_id)
 }
 
-fn side_text(side: Side) -> &'static str {
-    match side {
-        Side::Buy => "buy",
-        Side::Sell => "sell",
-    }
-}
-
-fn direction_text(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
-    }
-}
-
-fn case_name(case: ClearingCase) -> &'static str {
-    match case {
-        ClearingCase::MarginalSeller => "marginal_seller",
-        ClearingCase::MarginalBuyer => "marginal_buyer",
-        ClearingCase::Border => "border",
-        ClearingCase::Exact => "exact",
-        ClearingCase::Empty => "empty",
-        ClearingCase::Failed => "failed",
-    }
-}
-
 fn case_text(case: ClearingCase) -> &'static str {
     match case {
         ClearingCase::MarginalSeller => "a seller who is filled in part",
@@ -275,26 +250,11 @@ fn case_text(case: ClearingCase) -> &'static str {
     }
 }
 
-fn state_name(state: BlockState) -> &'static str {
-    match state {
-        BlockState::Accepted => "accepted",
-        BlockState::Rejected => "rejected",
-        BlockState::ParadoxicallyRejected => "paradoxically_rejected",
-    }
-}
-
 fn state_text(state: BlockState) -> &'static str {
     match state {
         BlockState::Accepted => "accepted in all its delivery periods",
         BlockState::Rejected => "not accepted",
         BlockState::ParadoxicallyRejected => "not accepted, although its limit was met on average",
-    }
-}
-
-fn cause_name(cause: Expiry) -> &'static str {
-    match cause {
-        Expiry::Until => "until",
-        Expiry::Gate => "gate",
     }
 }
 
@@ -319,7 +279,7 @@ fn purse(purse: Purse) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::{AccountId, AreaId, Contract, MeterId, Money, Price};
+    use gridbook_engine::{AccountId, AreaId, Contract, Direction, MeterId, Money, Price};
     use gridbook_ledger::crypto::Hash;
 
     use super::*;

@@ -1,6 +1,7 @@
 //! Block orders: one price, several periods, all or nothing (MARKET section 5, Blocks).
 
 use crate::contract::AreaId;
+use crate::event::BlockState;
 use crate::order::Side;
 use crate::units::{Energy, Money, Price};
 
@@ -23,17 +24,6 @@ pub struct BlockOrder {
     pub sequence: u64,
 }
 
-/// What became of a block order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockState {
-    /// Filled whole.
-    Accepted,
-    /// Left out, and the prices do not call for it.
-    Rejected,
-    /// Left out, although it would gain at these prices: with it they would be others.
-    ParadoxicallyRejected,
-}
-
 /// The result of clearing several periods with blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockClearing {
@@ -42,17 +32,6 @@ pub struct BlockClearing {
     pub periods: Vec<Clearing>,
     /// By place in the list of blocks.
     pub states: Vec<BlockState>,
-}
-
-impl BlockState {
-    /// Its name in files: `accepted`, `rejected` or `paradoxically_rejected`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-            Self::ParadoxicallyRejected => "paradoxically_rejected",
-        }
-    }
 }
 
 /// Clears several periods together with the blocks that join them. No accepted block loses at the prices.

@@ -38,7 +38,8 @@ mod share;
 mod step;
 mod tree;
 
-pub use blocks::{BlockClearing, BlockOrder, BlockState, clear_with_blocks};
+pub use crate::event::BlockState;
+pub use blocks::{BlockClearing, BlockOrder, clear_with_blocks};
 pub use book::{AuctionOrder, AuctionRules, GivenPrice, Injection, PeriodBook};
 pub use clearer::{Clearer, clear};
 pub use clearing::{AreaClearing, Case, Clearing, EdgeClearing, Failure};

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use gridbook_engine::{BlockState, ClearingCase, Direction, Energy, Event, Expiry, Trade, TradeKind};
+use gridbook_engine::{Energy, Event, Trade, TradeKind};
 
 use super::command::Origin;
 use super::names::Names;
@@ -136,7 +136,7 @@ fn json_event(event: &Event, names: &Names, out: &mut Vec<u8>) -> io::Result<()>
             "{{\"expired\": {{\"id\": {}, \"remaining\": {}, \"cause\": \"{}\"}}}}",
             order.tag.0,
             remaining.0,
-            self::cause(*cause)
+            cause.name()
         ),
         Event::Filled { order, contract, energy, price, .. } => write!(
             out,
@@ -151,7 +151,7 @@ fn json_event(event: &Event, names: &Names, out: &mut Vec<u8>) -> io::Result<()>
                 Some(price) => write!(out, "{price}")?,
                 None => write!(out, "null")?,
             }
-            write!(out, ", \"case\": \"{}\"}}}}", self::case(*case))
+            write!(out, ", \"case\": \"{}\"}}}}", case.name())
         }
         Event::Flow { child, period, up, fee, rent } => {
             write!(out, "{{\"flow\": {{\"child\": ")?;
@@ -159,12 +159,12 @@ fn json_event(event: &Event, names: &Names, out: &mut Vec<u8>) -> io::Result<()>
             write!(out, ", \"period\": {}, \"up\": {up}, \"fee\": {}, \"rent\": {}}}}}", period.0, fee.0, rent.0)
         }
         Event::Block { order, state } => {
-            write!(out, "{{\"block\": {{\"id\": {}, \"state\": \"{}\"}}}}", order.tag.0, self::state(*state))
+            write!(out, "{{\"block\": {{\"id\": {}, \"state\": \"{}\"}}}}", order.tag.0, state.name())
         }
         Event::Overload { child, period, direction, by } => {
             write!(out, "{{\"overload\": {{\"child\": ")?;
             quoted(names.area_name(*child).unwrap_or_default(), out)?;
-            let direction = self::direction(*direction);
+            let direction = direction.name();
             write!(out, ", \"period\": {}, \"direction\": \"{direction}\", \"by\": {}}}}}", period.0, by.0)
         }
     }
@@ -208,14 +208,14 @@ fn text_event(event: &Event, names: &Names, out: &mut Vec<u8>) -> io::Result<()>
         }
         Event::Reduced { order, remaining } => write!(out, "reduced {}: {remaining} open", order.tag.0),
         Event::Expired { order, remaining, cause } => {
-            write!(out, "expired {}: {remaining} were open ({})", order.tag.0, self::cause(*cause))
+            write!(out, "expired {}: {remaining} were open ({})", order.tag.0, cause.name())
         }
         Event::Filled { order, contract, energy, price, .. } => {
             let (area, period) = (name(contract.area), contract.period.0);
             write!(out, "filled {}: {energy} at {price} in {area} period {period}", order.tag.0)
         }
         Event::Cleared { contract, price, case } => {
-            let (area, period, case) = (name(contract.area), contract.period.0, self::case(*case));
+            let (area, period, case) = (name(contract.area), contract.period.0, case.name());
             match price {
                 Some(price) => write!(out, "cleared {area} period {period} at {price} ({case})"),
                 None => write!(out, "cleared {area} period {period} without a price ({case})"),
@@ -226,9 +226,9 @@ fn text_event(event: &Event, names: &Names, out: &mut Vec<u8>) -> io::Result<()>
             let (energy, way) = (up.unsigned_abs(), if *up < 0 { "down to" } else { "up from" });
             write!(out, "flow {energy} Wh {way} {child} period {period} (fee {fee}, rent {rent})")
         }
-        Event::Block { order, state } => write!(out, "block {} {}", order.tag.0, self::state(*state)),
+        Event::Block { order, state } => write!(out, "block {} {}", order.tag.0, state.name()),
         Event::Overload { child, period, direction, by } => {
-            let (child, direction) = (name(*child), self::direction(*direction));
+            let (child, direction) = (name(*child), direction.name());
             write!(out, "overload of {child}'s edge {direction} by {by} period {}", period.0)
         }
     }
@@ -243,38 +243,5 @@ fn kind(kind: TradeKind) -> Option<&'static str> {
         TradeKind::Continuous => None,
         TradeKind::PayAsBid => Some("pay_as_bid"),
         TradeKind::Prearranged => Some("prearranged"),
-    }
-}
-
-fn cause(cause: Expiry) -> &'static str {
-    match cause {
-        Expiry::Until => "until",
-        Expiry::Gate => "gate",
-    }
-}
-
-fn case(case: ClearingCase) -> &'static str {
-    match case {
-        ClearingCase::MarginalSeller => "marginal_seller",
-        ClearingCase::MarginalBuyer => "marginal_buyer",
-        ClearingCase::Border => "border",
-        ClearingCase::Exact => "exact",
-        ClearingCase::Empty => "empty",
-        ClearingCase::Failed => "failed",
-    }
-}
-
-fn state(state: BlockState) -> &'static str {
-    match state {
-        BlockState::Accepted => "accepted",
-        BlockState::Rejected => "rejected",
-        BlockState::ParadoxicallyRejected => "paradoxically_rejected",
-    }
-}
-
-fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
     }
 }
