@@ -87,7 +87,7 @@ impl Calendar {
 
     /// Forgets a period: also the inverse of [`Calendar::open`].
     pub(crate) fn forget(&mut self, index: u32) -> Period {
-        let record = core::mem::replace(&mut self.periods[index as usize], Period::vacant());
+        let mut record = core::mem::replace(&mut self.periods[index as usize], Period::vacant());
         debug_assert_eq!(record.orders, 0, "only empty periods are forgotten");
         self.by_period.remove(&record.period);
         self.closed -= closed_in(&record);
@@ -98,6 +98,8 @@ impl Calendar {
             *entry = NIL;
         }
         self.free.push(index);
+        // The note may be taken off while the record is away: should it come back, its contracts must be noted afresh.
+        record.areas.iter_mut().for_each(|book| book.changed = false);
         record
     }
 

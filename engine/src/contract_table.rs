@@ -44,6 +44,13 @@ impl<const WORDS: usize> ContractTable<WORDS> {
         }
     }
 
+    /// Takes one word of every row down to `most`, where it is more. There must be one writer at a time.
+    pub(crate) fn cap(&self, place: usize, most: u64) {
+        for row in self.rows.iter().filter(|row| row.glimpse().word(place) > most) {
+            row.write((0..place).map(|before| row.glimpse().word(before)).chain([most]));
+        }
+    }
+
     /// What `look` makes of the tag and row last published for a contract, the words from the second on being those that were given.
     /// Nothing if nothing was published, or if another period has the row. `look` may be shown mixtures, as in [`Seqlock::read`].
     pub(crate) fn read<R>(&self, contract: Contract, look: impl Fn(u32, Glimpse<'_>) -> R) -> Option<R> {

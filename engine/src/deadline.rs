@@ -29,6 +29,12 @@ impl Deadlines {
         self.first().is_some_and(|until| until <= now)
     }
 
+    /// The slots of all orders that are over at `to`, and were not at `from`.
+    pub(crate) fn between(&self, from: LedgerTime, to: LedgerTime) -> impl Iterator<Item = u32> + '_ {
+        // No slot has the highest number.
+        self.0.range((from, u32::MAX)..=(to.max(from), u32::MAX)).map(|&(_, slot)| slot)
+    }
+
     /// The slots of all orders that are over at `now`.
     pub(crate) fn due(&self, now: LedgerTime) -> impl Iterator<Item = u32> + '_ {
         self.0.iter().take_while(move |&&(until, _)| until <= now).map(|&(_, slot)| slot)

@@ -1,10 +1,13 @@
 //! The price levels of every contract as of the last block boundary, published by the one writer and read by any number of threads
 //! without a lock.
 //!
-//! Each snapshot carries the *epoch* of which it is: a height or sequence number that the writer gives, and that never goes back. A contract that
+//! Each snapshot carries the *epoch* of which it is: a height or sequence number that the writer gives. A contract that
 //! did not change is not published again. Once all contracts of an epoch are published the writer completes it, and then the table is a
 //! consistent picture: read [`DepthTable::epoch`], then any contracts; each that carries an epoch no later is how that contract stood
 //! at that epoch, and one that carries a later epoch has been overtaken by the next block.
+//!
+//! A writer that gives up what it did ahead goes back: what it changed meanwhile is published anew under the earlier epoch, and once
+//! that is complete no contract carries a later one. Only while it goes back a reader may be shown a contract of the future that was given up.
 
 use core::fmt;
 use core::ops::Deref;
@@ -13,7 +16,7 @@ use crate::contract::Contract;
 use crate::contract_table::ContractTable;
 use crate::seqlock::Glimpse;
 use crate::sync::{Arc, AtomicU64, Ordering};
-use crate::units::{Energy, Price};
+use crate::units::{Energy, LedgerTime, Price};
 
 /// How many levels of each side are published.
 pub const DEPTH_LEVELS_MAX: usize = 16;
@@ -50,7 +53,11 @@ pub struct DepthTable {
 
 /// The only one who may publish to a [`DepthTable`].
 #[derive(Debug)]
-pub struct DepthWriter(Arc<DepthTable>);
+pub struct DepthWriter {
+    table: Arc<DepthTable>,
+    /// The market's time when depths were last published: time by itself changes what they show.
+    pub(crate) shown_at: LedgerTime,
+}
 
 /// The table's own word, the epoch, and a price and an energy for each level.
 const ROW_WORDS: usize = 2 + 2 * 2 * DEPTH_LEVELS_MAX;
@@ -68,7 +75,7 @@ impl DepthTable {
     /// If `window` is zero.
     pub fn new(areas: u16, window: u32) -> (DepthWriter, Arc<Self>) {
         let table = Arc::new(Self { epoch: AtomicU64::new(0), rows: ContractTable::new(areas, window) });
-        (DepthWriter(Arc::clone(&table)), table)
+        (DepthWriter { table: Arc::clone(&table), shown_at: LedgerTime(0) }, table)
     }
 
     /// The last epoch that is complete; zero before the first.
@@ -94,12 +101,16 @@ impl DepthWriter {
         let tag = bids.len() as u32 | (asks.len() as u32) << COUNT_BITS;
         let levels =
             bids.iter().chain(asks).flat_map(|&(price, energy)| [u64::from(price.0.cast_unsigned()), energy.0]);
-        self.0.rows.publish(contract, tag, [epoch].into_iter().chain(levels), tag == 0);
+        self.table.rows.publish(contract, tag, [epoch].into_iter().chain(levels), tag == 0);
     }
 
-    /// Says that all that changed up to `epoch` is published.
+    /// Says that all that changed up to `epoch` is published; if that is earlier than before, also all that was given up with the later ones.
     pub fn complete(&mut self, epoch: u64) {
-        self.0.epoch.store(epoch, Ordering::Release);
+        if epoch < self.table.epoch() {
+            // What did not change by going back is how it stood at this epoch too, and must not claim to be of a later one.
+            self.table.rows.cap(EPOCH, epoch);
+        }
+        self.table.epoch.store(epoch, Ordering::Release);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::order::Side;
 use crate::slab::price_of;
 use crate::top_of_book::{Top, TopOfBookWriter};
-use crate::units::{Energy, Price};
+use crate::units::{Energy, LedgerTime, Price};
 
 impl Engine {
     /// The best prices of a contract at which an incoming order of its area could trade now: none behind a closed gate, and orders that
@@ -62,7 +62,8 @@ impl Engine {
     }
 
     /// Publishes depths through `writer` too, at each [`Engine::publish_depth`].
-    pub fn publish_depth_to(&mut self, writer: DepthWriter) {
+    pub fn publish_depth_to(&mut self, mut writer: DepthWriter) {
+        writer.shown_at = self.now;
         self.depths = Some(writer);
         self.note_all();
     }
@@ -89,7 +90,14 @@ impl Engine {
 
     /// At the end of a block of commands: publishes the depths of the contracts that changed in it, tagged with its number, and the tops
     /// with them. Without a publisher it does nothing.
+    ///
+    /// What was rolled back since the last call counts as changed too, so that the tables show the state as it is. The number may then
+    /// be lower than before.
     pub fn publish_depth(&mut self, epoch: u64) {
+        if let Some(writer) = &mut self.depths {
+            let shown_at = core::mem::replace(&mut writer.shown_at, self.now);
+            self.note_time(shown_at);
+        }
         self.publish();
         let Some(mut writer) = self.depths.take() else { return };
         for index in 0..self.changed.len() {
@@ -101,6 +109,25 @@ impl Engine {
         writer.complete(epoch);
         self.depths = Some(writer);
         self.unnote_all();
+    }
+
+    /// Notes what shows something else only because time is another than it was: orders are over and gates have come, or, after a
+    /// rollback, no longer.
+    fn note_time(&mut self, before: LedgerTime) {
+        let (from, to) = (before.min(self.now), before.max(self.now));
+        if from == to {
+            return;
+        }
+        let contract_of = |slot| {
+            let standing = self.slab.node(slot).standing;
+            self.calendar.at(standing.period()).contract(standing.area())
+        };
+        let mut contracts: Vec<Contract> = self.deadlines.between(from, to).map(contract_of).collect();
+        let closed = self.calendar.periods().take_while(|period| period.gate_closes_at <= to);
+        for period in closed.filter(|period| period.gate_closes_at > from) {
+            contracts.extend(period.telling().map(|area| period.contract(area)));
+        }
+        contracts.into_iter().for_each(|contract| self.note_change(contract));
     }
 
     fn unnote_all(&mut self) {

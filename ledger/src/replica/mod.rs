@@ -25,6 +25,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use gridbook_engine::depth::DepthWriter;
+
 use crate::command::BundleId;
 use crate::crypto::Hash;
 use crate::genesis::Genesis;
@@ -295,6 +297,18 @@ impl Replica {
     /// The state, to drain what a driver shows to its gateways.
     pub fn state_mut(&mut self) -> &mut State {
         &mut self.state
+    }
+
+    /// From now on the books' depths are published here, whenever [`Replica::publish_depth`] is called.
+    pub fn publish_depth_to(&mut self, writer: DepthWriter) {
+        self.state.publish_depth_to(writer);
+        self.publish_depth();
+    }
+
+    /// Publishes the depths that have changed, as of the sequence number up to which the log is executed, final or not. It costs
+    /// next to nothing where nothing has changed.
+    pub fn publish_depth(&mut self) {
+        self.state.publish_depth(self.tail.end().seq);
     }
 
     /// The last final header.

@@ -97,3 +97,21 @@ fn a_truncation_to_what_was_not_replayed_is_no_obstacle() {
     let mut audit = Recovery::audit(config(0).genesis);
     assert_eq!(audit.replay(LogRecord::Truncate { to_seq: 7 }).unwrap_err(), RecoveryError::Truncated(7));
 }
+
+/// A gateway says as of which command it shows the books: as many as are executed, also after some were undone.
+#[test]
+fn published_books_are_of_the_place_up_to_which_the_log_is_executed() {
+    let mut replica = replica(0);
+    let (writer, books) = gridbook_engine::depth::DepthTable::new(1, 4);
+    replica.append(Entry::Work { limit: 1 }, &mut Vec::new());
+    replica.publish_depth_to(writer);
+    assert_eq!(books.epoch(), 1);
+    let stays = replica.tail.end();
+    replica.append(Entry::Work { limit: 1 }, &mut Vec::new());
+    replica.append(Entry::Work { limit: 1 }, &mut Vec::new());
+    replica.publish_depth();
+    assert_eq!(books.epoch(), 3);
+    replica.rewind(stays, &mut Vec::new());
+    replica.publish_depth();
+    assert_eq!(books.epoch(), 1);
+}

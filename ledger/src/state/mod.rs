@@ -45,6 +45,7 @@ pub use snapshot::RestoreError;
 pub use view::{AccountView, EdgeIncomeView, MeterView, OpenOrder, PositionView, SystemAccount, Totals};
 pub use work::WORK_ITEMS_MAX;
 
+use gridbook_engine::depth::DepthWriter;
 use gridbook_engine::{
     AccountId, DeliveryPeriod, Engine, Event, LedgerTime, Mark, MarketRules, MeterId, Money, TopOfBookWriter,
 };
@@ -196,6 +197,16 @@ impl State {
     /// Publishes the tops that have changed.
     pub fn publish_tops(&mut self) {
         self.engine.publish();
+    }
+
+    /// From now on the books' depths are published here, whenever [`State::publish_depth`] is called.
+    pub fn publish_depth_to(&mut self, writer: DepthWriter) {
+        self.engine.publish_depth_to(writer);
+    }
+
+    /// Publishes the depths that have changed, also by a rollback, as of the sequence number `seq`.
+    pub fn publish_depth(&mut self, seq: u64) {
+        self.engine.publish_depth(seq);
     }
 
     /// What a key stands for at this point of the log.

@@ -8,6 +8,7 @@ mod baskets;
 mod money;
 mod network;
 mod orders;
+mod published;
 mod random;
 mod refusals;
 mod snapshots;
