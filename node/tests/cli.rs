@@ -38,6 +38,7 @@ fn wrong_usage_ends_with_two_and_says_how_it_is_meant() {
         &["ordr"],
         &["meter", "order", "--side", "hold"],
         &["meter", "order", "--price", "28,5"],
+        &["meter", "book", "--network", "n.toml", "--period", "5"],
         &["meter", "order", "--sources", "solar+coal"],
         &["meter", "order", "--max-edges", "129"],
         &["meter", "offer", "--partner", "1"],
@@ -62,9 +63,14 @@ fn wrong_usage_ends_with_two_and_says_how_it_is_meant() {
 
 #[test]
 fn help_is_good_everywhere_and_teaches_by_example() {
-    for arguments in
-        [&["--help"][..], &["meter", "--help"], &["init", "--help"], &["demo", "--help"], &["genesis", "--help"]]
-    {
+    for arguments in [
+        &["--help"][..],
+        &["meter", "--help"],
+        &["meter", "book", "--help"],
+        &["init", "--help"],
+        &["demo", "--help"],
+        &["genesis", "--help"],
+    ] {
         let output = gridbook(arguments).output().unwrap();
         assert_eq!(code(&output), 0);
         assert!(text(&output.stdout).contains("gridbook "), "{arguments:?} shows no example");

@@ -1,6 +1,7 @@
 //! `gridbook meter`: what a prosumer, and the operator who registers it, do on a live network.
 
 mod agreement;
+mod book;
 mod capacity;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ Units: prices are in cents per kWh (28.5) or, with a u behind them, in micro-cur
   export GRIDBOOK_NETWORK=net/network.toml GRIDBOOK_KEY=alice.key
   gridbook meter register --operator-key net/operator.key --import-max 4kWh --export-max 2kWh --deposit 100
   gridbook meter order --side sell --period 2026-06-17T12:00 --price 21 --energy 400
+  gridbook meter book --period 2026-06-17T12:00
   gridbook meter watch
   gridbook meter receipt --bundle 5e.. --out trade.receipt && gridbook verify receipt trade.receipt --genesis net/genesis.json")]
 pub(crate) enum Meter {
@@ -56,6 +58,8 @@ pub(crate) enum Meter {
     Capacity(capacity::CapacityArgs),
     /// Print what happens to the meter's orders, until Ctrl-C.
     Watch(WatchArgs),
+    /// Show what rests in a book.
+    Book(book::BookArgs),
     /// Show the meter's account.
     Account(MeterArgs),
     /// Fetch the receipt of a command, and check it.
@@ -234,6 +238,7 @@ impl Meter {
             Self::Accept(args) => args.run(global).await,
             Self::Capacity(args) => args.run(global).await,
             Self::Watch(args) => args.run(global).await,
+            Self::Book(args) => args.run(global).await,
             Self::Account(args) => show_account(args, global).await,
             Self::Receipt(args) => args.run(global).await,
             Self::Status(args) => show_status(args, global).await,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gridbook_engine::MeterId;
+use gridbook_engine::{Contract, MeterId};
 use gridbook_ledger::command::SignedBundle;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::Record;
@@ -17,7 +17,7 @@ use gridbook_ledger::reject::Code;
 use tokio::sync::mpsc;
 
 use crate::config::Peer;
-use crate::protocol::{AccountState, Answer, RequestBody, SignedQuery, Status};
+use crate::protocol::{AccountState, Answer, Book, RequestBody, SignedQuery, Status};
 use driver::{Ask, Driver};
 
 /// How patient a client is.
@@ -167,6 +167,14 @@ impl Client {
     pub async fn header(&self, height: u64) -> Result<Vec<u8>, ClientError> {
         match self.answer(RequestBody::Header { height }).await? {
             Answer::Header { header, .. } => Ok(header),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What rests in a contract's own book, as the validator has executed it, final or not.
+    pub async fn book(&self, contract: Contract) -> Result<Book, ClientError> {
+        match self.answer(RequestBody::Book(contract)).await? {
+            Answer::Book { book, .. } => Ok(*book),
             other => Err(unexpected(&other)),
         }
     }

@@ -6,7 +6,7 @@ use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::ValidatorIndex;
 
-use super::{RECORDS_MAX, RequestId, read_blob, write_blob};
+use super::{Book, RECORDS_MAX, RequestId, read_blob, write_blob};
 
 /// What a validator sends to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,13 @@ pub enum Answer {
         /// Its canonical bytes.
         header: Vec<u8>,
     },
+    /// A book.
+    Book {
+        /// The request.
+        request_id: RequestId,
+        /// The answer.
+        book: Box<Book>,
+    },
 }
 
 /// How a validator and the ledger stand, as of its last final header.
@@ -155,7 +162,8 @@ impl Answer {
             | Self::Status { request_id, .. }
             | Self::Account { request_id, .. }
             | Self::NotFinal { request_id }
-            | Self::Header { request_id, .. } => Some(*request_id),
+            | Self::Header { request_id, .. }
+            | Self::Book { request_id, .. } => Some(*request_id),
         }
     }
 
@@ -178,6 +186,7 @@ impl Answer {
             Self::Account { account, .. } => account.write(w.u8(8)),
             Self::NotFinal { .. } => _ = w.u8(9),
             Self::Header { header, .. } => write_blob(w.u8(10), header),
+            Self::Book { book, .. } => book.write(w.u8(11)),
         }
         w.finish()
     }
@@ -198,6 +207,7 @@ impl Answer {
             8 => Self::Account { request_id, account: AccountState::read(&mut r)? },
             9 => Self::NotFinal { request_id },
             10 => Self::Header { request_id, header: read_blob(&mut r)? },
+            11 => Self::Book { request_id, book: Box::new(Book::read(&mut r)?) },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
@@ -315,6 +325,8 @@ mod tests {
             Answer::Account { request_id: 7, account: account() },
             Answer::NotFinal { request_id: 8 },
             Answer::Header { request_id: 9, header: vec![4; 500] },
+            Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },
+            Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
         ]
     }
 

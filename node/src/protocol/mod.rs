@@ -12,11 +12,13 @@
 //! signature, and whoever reads what only a meter may see sends a [`SignedQuery`].
 
 mod answer;
+mod book;
 mod event;
 mod query;
 mod request;
 
 pub use answer::{AccountState, Answer, Status};
+pub use book::Book;
 pub use event::{cut_to, meters_in};
 pub use query::{QueryKind, SignedQuery};
 pub use request::{Request, RequestBody};

@@ -1,5 +1,6 @@
 //! What a client asks of a validator.
 
+use gridbook_engine::{AreaId, Contract, DeliveryPeriod};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
 
@@ -37,6 +38,8 @@ pub enum RequestBody {
         /// The header's number in the chain.
         height: u64,
     },
+    /// What rests in a contract's book. Answered by `Book`; books are open to all.
+    Book(Contract),
 }
 
 impl Request {
@@ -51,6 +54,7 @@ impl Request {
             RequestBody::Status => _ = w.u8(4),
             RequestBody::Account(query) => query.write(w.u8(5)),
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
+            RequestBody::Book(Contract { area, period }) => _ = w.u8(7).u16(area.0).u32(period.0),
         }
         w.finish()
     }
@@ -66,6 +70,7 @@ impl Request {
             4 => RequestBody::Status,
             5 => RequestBody::Account(SignedQuery::read(&mut r)?),
             6 => RequestBody::Header { height: r.u64()? },
+            7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
@@ -92,6 +97,7 @@ mod tests {
             RequestBody::Status,
             RequestBody::Account(query(QueryKind::Account)),
             RequestBody::Header { height: 77 },
+            RequestBody::Book(Contract { area: AreaId(3), period: DeliveryPeriod(1_975_632) }),
         ];
         bodies.into_iter().zip(100..).map(|(body, request_id)| Request { request_id, body }).collect()
     }
@@ -122,7 +128,7 @@ mod tests {
     #[test]
     fn an_unknown_tag_is_refused_and_still_names_its_request() {
         let mut frame = Request { request_id: 42, body: RequestBody::Status }.encode();
-        for tag in [0, 7, 255] {
+        for tag in [0, 8, 255] {
             frame[8] = tag;
             assert_eq!(Request::decode(&frame), Err(BytesError::Unknown));
             assert_eq!(request_id_of(&frame), Some(42));

@@ -152,7 +152,10 @@ impl CoreLoop {
 
     fn feed(&mut self, input: Input) {
         let now = self.shared.now();
-        for effect in self.replica.handle(input, now) {
+        let effects = self.replica.handle(input, now);
+        // First the books: who is told that something is final finds it there.
+        self.replica.publish_depth();
+        for effect in effects {
             self.hand_out(effect);
         }
         self.shared.directory.update(self.replica.state_mut().touched_devices());

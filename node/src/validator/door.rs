@@ -1,4 +1,4 @@
-//! The door: reads what meters send, admits bundles, and sends the rest to where it is answered.
+//! The door: reads what meters send, admits bundles, shows books, and sends the rest to where it is answered.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use gridbook_net::ConnectionId;
 
 use super::core_loop::{CoreJob, Question};
 use super::desk::DeskJob;
-use super::{LOOK_UP, Meters, Queues, Shared};
+use super::{LOOK_UP, Meters, Queues, Shared, books};
 use crate::protocol::{Answer, QueryKind, Request, RequestBody, RequestId, SignedQuery, request_id_of};
 
 /// What comes to the door.
@@ -142,6 +142,10 @@ impl DoorKeeper {
                 self.ask_desk(DeskJob::Receipt { connection, request_id, bundle, index });
             }
             RequestBody::Header { height } => self.ask_desk(DeskJob::Header { connection, request_id, height }),
+            RequestBody::Book(contract) => match books::book(&self.shared.books, &self.shared.genesis, contract) {
+                Ok(book) => self.answer(connection, &Answer::Book { request_id, book: Box::new(book) }),
+                Err(code) => self.refuse(connection, request_id, code),
+            },
         }
     }
 

@@ -3,7 +3,7 @@
 //! | thread | does |
 //! |---|---|
 //! | `net` | one tokio runtime: both QUIC endpoints and the admin port; sorts frames into the queues below |
-//! | `door` | admits bundles of meters: form, registry, signatures in batches |
+//! | `door` | admits bundles of meters: form, registry, signatures in batches; shows books out of a table that `core` writes |
 //! | `peers`, `sync` | verify what other validators send on the log plane, and what was missed of it |
 //! | `core` | the one writer: sequencing, execution, consensus |
 //! | `storage` | the log and the safety record; sends what waits for them |
@@ -12,6 +12,7 @@
 //! It decides nothing that the replica decides; it only brings things where they belong.
 
 mod audit;
+mod books;
 mod core_loop;
 mod desk;
 mod directory;
@@ -31,6 +32,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use crossbeam::channel::{Sender, bounded, unbounded};
 use gridbook_engine::LedgerTime;
+use gridbook_engine::depth::DepthTable;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::hotstuff::WallTime;
@@ -58,6 +60,8 @@ struct Shared {
     health: Arc<Health>,
     directory: Directory,
     pending: Pending,
+    /// The books, as of what the core executed last.
+    books: Arc<DepthTable>,
     /// Set once, when everything should end.
     stopping: AtomicBool,
     /// Set when it ended for a reason that is not a wish.
@@ -112,7 +116,9 @@ const INGRESS_BUNDLES_MAX: usize = 1 << 14;
 /// # Errors
 /// Whatever keeps it from starting, and a reason if it had to stop.
 pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
-    let opened = open_data(config)?;
+    let mut opened = open_data(config)?;
+    let (writer, books) = books::table(&opened.genesis);
+    opened.replica.publish_depth_to(writer);
     let chain = opened.genesis.chain_id();
     let shared = Arc::new(Shared {
         chain,
@@ -120,6 +126,7 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
         health: Arc::new(Health::default()),
         directory: Directory::default(),
         pending: Pending::default(),
+        books,
         stopping: AtomicBool::new(false),
         failed: AtomicBool::new(false),
         wall_us: AtomicU64::new(0),
