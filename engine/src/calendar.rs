@@ -44,6 +44,12 @@ impl Calendar {
         &self.periods[index as usize]
     }
 
+    /// The record at an index at which there may be none.
+    #[inline]
+    pub(crate) fn look_at(&self, index: u32) -> Option<&Period> {
+        self.periods.get(index as usize)
+    }
+
     #[inline]
     pub(crate) fn at_mut(&mut self, index: u32) -> &mut Period {
         &mut self.periods[index as usize]

@@ -50,7 +50,8 @@ impl Engine {
             Some(index) => {
                 let period = self.calendar.at(index);
                 // There is room for another class, and who uses one that is there needs none: it need not be looked up.
-                let class_fits = period.classes(order.side) < Standing::CLASSES_MAX
+                let class_fits = order.preferences.are_none(order.side)
+                    || period.classes(order.side) < Standing::CLASSES_MAX
                     || period.find_class(order.side, &order.preferences).is_some();
                 class_fits && period.priorities < u32::MAX - KEPT_FOR_CLIPS
             }

@@ -6,6 +6,7 @@ use crate::contract::{AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::deadline::{Deadlines, SweepQueue};
 use crate::depth::DepthWriter;
 use crate::digest::ContractFlags;
+use crate::divisor::Divisor;
 use crate::event::Event;
 use crate::journal::{Journal, Mark};
 use crate::limits::{Limits, OrderTerms};
@@ -46,6 +47,8 @@ use crate::units::{Energy, LedgerTime, Price};
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) rules: MarketRules,
+    /// The tick of the rules.
+    tick: Divisor,
     pub(crate) network: Network,
     pub(crate) tree: AreaTree,
     pub(crate) now: LedgerTime,
@@ -74,6 +77,7 @@ impl Engine {
     pub fn new(rules: MarketRules, network: Network) -> Result<Self, RulesError> {
         rules.validate()?;
         Ok(Self {
+            tick: Divisor::new(rules.tick.unsigned_abs()),
             rules,
             tree: AreaTree::new(&network),
             network,
@@ -481,7 +485,7 @@ impl Engine {
     pub(crate) fn check_price(&self, price: Price) -> Result<(), Reject> {
         if !(self.rules.price_min..=self.rules.price_max).contains(&price) {
             Err(Reject::FormPriceLimit)
-        } else if price.0 % self.rules.tick != 0 {
+        } else if !self.tick.divides(price.0.unsigned_abs()) {
             Err(Reject::FormTick)
         } else {
             Ok(())

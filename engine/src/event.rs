@@ -98,11 +98,7 @@ impl Trade {
 
     /// What one side pays or gets per kWh. The price is the maker's; the taker bears the fee.
     pub fn price_of(&self, side: Side) -> Price {
-        match (side == self.taker_side, side) {
-            (false, _) => self.price,
-            (true, Side::Buy) => Price(self.price.0 + self.fee.0),
-            (true, Side::Sell) => Price(self.price.0 - self.fee.0),
-        }
+        if side == self.taker_side { with_fee(side, self.price, self.fee) } else { self.price }
     }
 
     /// What the buyer pays per kWh, never above his limit.
@@ -113,6 +109,15 @@ impl Trade {
     /// What the seller gets per kWh, never below his limit.
     pub fn seller_gets(&self) -> Price {
         self.price_of(Side::Sell)
+    }
+}
+
+/// What a side that bears the fee pays or gets per kWh.
+#[inline]
+pub(crate) fn with_fee(side: Side, price: Price, fee: Price) -> Price {
+    match side {
+        Side::Buy => Price(price.0 + fee.0),
+        Side::Sell => Price(price.0 - fee.0),
     }
 }
 

@@ -83,7 +83,9 @@ mod contract_table;
 mod deadline;
 pub mod depth;
 mod digest;
+mod divisor;
 pub mod engine;
+pub mod foresight;
 mod grid;
 pub mod image;
 pub mod ingress;
@@ -105,6 +107,7 @@ mod view;
 
 pub use depth::{Depth, DepthTable, DepthWriter};
 pub use engine::Engine;
+pub use foresight::Foreseen;
 pub use image::{EngineImage, ImageError, RestingOrder};
 pub use journal::Mark;
 pub use top_of_book::{Top, TopOfBook, TopOfBookWriter};

@@ -2,7 +2,7 @@
 
 use crate::contract::{AreaId, DeliveryPeriod};
 use crate::engine::Engine;
-use crate::event::{Event, OrderRef, Trade, TradeKind};
+use crate::event::{Event, OrderRef, Trade, TradeKind, with_fee};
 use crate::journal::Mark;
 use crate::limits::{Limits, OrderTerms};
 use crate::network::Direction;
@@ -164,7 +164,12 @@ impl Engine {
         };
         let fee = if seller == buyer { Price(0) } else { self.shift_flow(index, seller, buyer, energy) };
         let price = meeting.price.unwrap_or(maker_terms.price);
-        let trade = Trade {
+        limits.fill(&maker_terms, energy, price);
+        limits.fill(&taker_terms, energy, with_fee(taker_terms.side, price, fee));
+        if seller != buyer {
+            self.collect_fees(period, seller, buyer, energy, limits);
+        }
+        events.push(Event::Trade(Trade {
             period,
             maker_area: maker_terms.contract.area,
             taker_area: taker_terms.contract.area,
@@ -177,13 +182,7 @@ impl Engine {
             energy,
             maker_remaining,
             taker_remaining,
-        };
-        limits.fill(&maker_terms, energy, price);
-        limits.fill(&taker_terms, energy, trade.price_of(taker_terms.side));
-        if seller != buyer {
-            self.collect_fees(period, seller, buyer, energy, limits);
-        }
-        events.push(Event::Trade(trade));
+        }));
         self.use_up(maker, energy, kind);
         if taker_slot != NIL {
             self.use_up(taker_slot, energy, kind);
@@ -198,6 +197,10 @@ impl Engine {
             self.remove(slot);
             return;
         }
+        self.use_up_a_part(slot, energy, kind);
+    }
+
+    fn use_up_a_part(&mut self, slot: u32, energy: Energy, kind: TradeKind) {
         let shown = self.slab.shown(slot);
         match kind {
             TradeKind::Continuous => {

@@ -225,6 +225,13 @@ impl Period {
         core::iter::once(PLAIN).chain(self.special(side).by_preferences.values().copied())
     }
 
+    /// The queue in which an order stands or stood, if it is a plain one.
+    #[inline]
+    pub(crate) fn plain_of(&self, standing: Standing) -> Option<&Queue> {
+        let queues = self.plain.get(usize::from(standing.area().0))?;
+        (standing.class() == PLAIN).then(|| &queues[standing.side() as usize])
+    }
+
     /// The plain orders of one side of one area.
     #[inline]
     pub(crate) fn plain(&self, side: Side, area: AreaId) -> &Queue {

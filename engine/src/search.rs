@@ -60,6 +60,9 @@ impl Engine {
     pub(crate) fn best_counter(&self, index: u32, seeker: &Seeker, passed: &mut Passed) -> Option<Found> {
         let period = self.calendar.at(index);
         let side = seeker.side.opposite();
+        if period.grid.is_none() && period.special(side).are_empty() {
+            return self.first_at_home(period, seeker, passed);
+        }
         let mut best = Found { slot: NIL, key: bound_of(cost_of(side, seeker.price)) };
         if classes_fit(seeker, &Preferences::none(side)) {
             self.look_in_class(period, seeker, PLAIN, Some(passed), &mut best);
@@ -73,6 +76,32 @@ impl Engine {
             }
         }
         (best.slot != NIL).then_some(best)
+    }
+
+    /// The same where areas do not meet and only plain orders rest.
+    #[inline]
+    fn first_at_home(&self, period: &Period, seeker: &Seeker, passed: &mut Passed) -> Option<Found> {
+        let side = seeker.side.opposite();
+        let queue = period.plain(side, seeker.area);
+        // The first key that is beyond the seeker's limit. (No order has the last priority number.)
+        let limit = queue_key(side, seeker.price, u32::MAX);
+        if queue.best_key() >= limit || !classes_fit(seeker, &Preferences::none(side)) {
+            return None;
+        }
+        let mut next = passed.0.map_or(queue.best(), |(_, slot)| queue.after(&self.slab, slot));
+        while let Some(slot) = next {
+            let node = self.slab.node(slot);
+            let key = node.key();
+            if key >= limit {
+                return None;
+            }
+            if self.can_meet(seeker, node) {
+                return Some(Found { slot, key: key_of(side, key, seeker.area.0) });
+            }
+            passed.0 = Some((PLAIN, slot));
+            next = queue.after(&self.slab, slot);
+        }
+        None
     }
 
     /// Whether nothing plain rests that an order could meet, and nothing else rests at all. It looks at no order, only at what queues and

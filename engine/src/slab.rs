@@ -96,8 +96,12 @@ pub(crate) struct Node {
     pub(crate) generation: u32,
 }
 
-// A node is one cache line: an order costs one miss, not two.
-const _: () = assert!(size_of::<Node>() == 64);
+/// A node as it lies in the slab: in a cache line of its own, so that an order costs one miss, not two.
+#[repr(align(64))]
+#[derive(Debug)]
+struct Line(Node);
+
+const _: () = assert!(size_of::<Line>() == 64);
 
 impl Default for Node {
     /// A slot in which no order lies.
@@ -170,7 +174,7 @@ pub(crate) struct Hidden {
 /// Generations only rise, also across a rollback: a handle from an undone future is as stale as any other.
 #[derive(Debug)]
 pub(crate) struct OrderSlab {
-    nodes: Vec<Node>,
+    nodes: Vec<Line>,
     free: Vec<u32>,
     spare: u32,
     births: u32,
@@ -194,7 +198,7 @@ const VACANT: Node = Node {
 
 impl OrderSlab {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![VACANT], free: Vec::new(), spare: 0, births: 0, hidden: BTreeMap::new() }
+        Self { nodes: vec![Line(VACANT)], free: Vec::new(), spare: 0, births: 0, hidden: BTreeMap::new() }
     }
 
     /// The handle of the order on its way in. It becomes real with [`OrderSlab::insert`].
@@ -208,9 +212,9 @@ impl OrderSlab {
     #[inline]
     pub(crate) fn insert(&mut self, node: Node) -> u32 {
         let slot = self.spare;
-        self.nodes[slot as usize] = Node { generation: self.births, ..node };
+        self.nodes[slot as usize].0 = Node { generation: self.births, ..node };
         self.spare = self.free.pop().unwrap_or_else(|| {
-            self.nodes.push(VACANT);
+            self.nodes.push(Line(VACANT));
             u32::try_from(self.nodes.len() - 1).expect("2^32 orders of 64 bytes do not fit in memory")
         });
         slot
@@ -219,14 +223,14 @@ impl OrderSlab {
     /// The inverse of [`OrderSlab::insert`].
     pub(crate) fn undo_insert(&mut self, slot: u32) {
         self.free.push(self.spare);
-        self.nodes[slot as usize].generation = 0;
+        self.nodes[slot as usize].0.generation = 0;
         self.spare = slot;
     }
 
     /// Frees a slot.
     #[inline]
     pub(crate) fn remove(&mut self, slot: u32) {
-        self.nodes[slot as usize].generation = 0;
+        self.nodes[slot as usize].0.generation = 0;
         self.free.push(slot);
     }
 
@@ -234,31 +238,37 @@ impl OrderSlab {
     pub(crate) fn undo_remove(&mut self, slot: u32, node: Node) {
         let top = self.free.pop();
         assert_eq!(top, Some(slot), "slots are undone in reverse order");
-        self.nodes[slot as usize] = node;
+        self.nodes[slot as usize].0 = node;
     }
 
     /// Where the order of this handle lies, if it still does.
     #[inline]
     pub(crate) fn find(&self, id: OrderId) -> Option<u32> {
         let (slot, generation) = (id.0 as u32, (id.0 >> 32) as u32);
-        let node = self.nodes.get(slot as usize)?;
+        let node = &self.nodes.get(slot as usize)?.0;
         (generation != 0 && node.generation == generation).then_some(slot)
+    }
+
+    /// The node at which the order of a handle lies or lay, if there ever was one.
+    #[inline]
+    pub(crate) fn place_of(&self, id: OrderId) -> Option<&Node> {
+        self.nodes.get(id.0 as u32 as usize).map(|line| &line.0)
     }
 
     #[inline]
     pub(crate) fn node(&self, slot: u32) -> &Node {
-        &self.nodes[slot as usize]
+        &self.nodes[slot as usize].0
     }
 
     #[inline]
     pub(crate) fn node_mut(&mut self, slot: u32) -> &mut Node {
-        &mut self.nodes[slot as usize]
+        &mut self.nodes[slot as usize].0
     }
 
     /// What an order shows and hides; nothing if it shows everything.
     #[inline]
     pub(crate) fn hidden(&self, slot: u32) -> Option<Hidden> {
-        if self.nodes[slot as usize].standing.hides() { self.hidden.get(&slot).copied() } else { None }
+        if self.node(slot).standing.hides() { self.hidden.get(&slot).copied() } else { None }
     }
 
     /// Sets what an order shows, and tells what was set before.

@@ -4,6 +4,7 @@
 use super::level::Level;
 use super::window::{STEPS_MAX, Window, steps_for};
 use super::{NIL, Orders};
+use crate::divisor::Divisor;
 use crate::units::Energy;
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ const PATIENCE: u32 = if cfg!(test) { 8 } else { STEPS_MAX / 4 };
 /// all are multiples of the tick), they share a level and are still in order.
 #[derive(Debug)]
 pub(super) struct Ladder {
-    tick: u32,
+    tick: Divisor,
     /// Orders that came or went outside the window since it last moved.
     missed: u32,
     len: u32,
@@ -34,7 +35,7 @@ impl Ladder {
         slots: impl Iterator<Item = u32>,
     ) -> Box<Self> {
         let window = Window::around(turned(best) / tick, steps_for(len));
-        let mut ladder = Box::new(Self { tick, missed: 0, len: 0, far: BTreeMap::new(), window });
+        let mut ladder = Box::new(Self { tick: Divisor::new(tick), missed: 0, len: 0, far: BTreeMap::new(), window });
         for slot in slots {
             let key = orders.key(slot);
             ladder.insert(orders, slot, key, Level::insert);
@@ -44,7 +45,7 @@ impl Ladder {
 
     #[inline]
     fn step(&self, key: u64) -> u32 {
-        turned(key) / self.tick
+        self.tick.quotient(turned(key))
     }
 
     /// Puts an order into its level by `how`: [`Level::insert`] or [`Level::restore`].

@@ -24,15 +24,22 @@ impl Level {
     /// Puts an order where its key says: at once at either end, else by walking up from the tail.
     #[inline]
     pub(super) fn insert<O: Orders>(&mut self, orders: &mut O, slot: u32, key: u64) {
-        let before = if self.head != NIL && key < orders.key(self.head) {
-            NIL
+        if self.tail == NIL || orders.key(self.tail) < key {
+            self.link(orders, slot, self.tail, NIL);
         } else {
-            let mut before = self.tail;
-            while before != NIL && orders.key(before) > key {
+            self.insert_before_the_last(orders, slot, key);
+        }
+    }
+
+    #[cold]
+    fn insert_before_the_last<O: Orders>(&mut self, orders: &mut O, slot: u32, key: u64) {
+        let mut before = NIL;
+        if key > orders.key(self.head) {
+            before = orders.prev(self.tail);
+            while orders.key(before) > key {
                 before = orders.prev(before);
             }
-            before
-        };
+        }
         let behind = if before == NIL { self.head } else { orders.next(before) };
         self.link(orders, slot, before, behind);
     }

@@ -72,6 +72,7 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
     }
 
     /// How many orders rest here.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
@@ -120,7 +121,7 @@ impl<const LONG: u32, const SHORT: u32> QueueOf<LONG, SHORT> {
         if key < self.best_key {
             (self.best_key, self.best) = (key, slot);
         }
-        if self.len > LONG {
+        if self.len > LONG && matches!(self.shape, Shape::Short(_)) {
             self.lengthen(orders, tick);
         }
     }
