@@ -158,21 +158,23 @@ impl Engine {
         let maker_terms = node.terms(period);
         let maker_ref = node.order_ref(maker);
         let maker_remaining = node.energy - energy;
+        let (maker_area, taker_area) = (maker_terms.contract.area, taker_terms.contract.area);
         let (seller, buyer) = match taker_terms.side {
-            Side::Buy => (maker_terms.contract.area, taker_terms.contract.area),
-            Side::Sell => (taker_terms.contract.area, maker_terms.contract.area),
+            Side::Buy => (maker_area, taker_area),
+            Side::Sell => (taker_area, maker_area),
         };
-        let fee = if seller == buyer { Price(0) } else { self.shift_flow(index, seller, buyer, energy) };
+        let is_across = maker_area != taker_area;
+        let fee = if is_across { self.shift_flow(index, seller, buyer, energy) } else { Price(0) };
         let price = meeting.price.unwrap_or(maker_terms.price);
         limits.fill(&maker_terms, energy, price);
         limits.fill(&taker_terms, energy, with_fee(taker_terms.side, price, fee));
-        if seller != buyer {
+        if is_across {
             self.collect_fees(period, seller, buyer, energy, limits);
         }
         events.push(Event::Trade(Trade {
             period,
-            maker_area: maker_terms.contract.area,
-            taker_area: taker_terms.contract.area,
+            maker_area,
+            taker_area,
             taker_side: taker_terms.side,
             kind,
             maker: maker_ref,

@@ -139,17 +139,16 @@ impl Preferences {
     /// None: a buy accepts every source, a sell delivers the grid's mix, from anywhere, with anybody.
     #[inline]
     pub const fn none(side: Side) -> Self {
-        let sources = match side {
-            Side::Buy => EnergySources::ALL,
-            Side::Sell => EnergySources::GRID_MIX,
-        };
+        // By table: the side of an order is the one thing about it that no processor can guess.
+        let sources = [EnergySources::ALL, EnergySources::GRID_MIX][side as usize];
         Self { sources, max_edges: Self::ANYWHERE, partner: None }
     }
 
     /// Whether an order of this side with these preferences is plain: only plain orders take part in call auctions (MARKET section 5).
     #[inline]
     pub fn are_none(&self, side: Side) -> bool {
-        *self == Self::none(side)
+        let Self { sources, max_edges, partner } = Self::none(side);
+        self.partner == partner && self.max_edges == max_edges && self.sources == sources
     }
 }
 

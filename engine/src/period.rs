@@ -8,7 +8,7 @@ use crate::grid::Grid;
 use crate::order::{EnergySources, Preferences, Side};
 use crate::queue::Queue;
 use crate::slab::{NIL, OrderSlab, Standing};
-use crate::tree::{AreaTree, Key, NOTHING, cost, key_of};
+use crate::tree::{AreaTree, Key, NOTHING, cost, farther, key_of};
 use crate::units::{Energy, LedgerTime};
 
 /// The class of plain orders: always there, on both sides.
@@ -594,12 +594,6 @@ impl Period {
 #[inline]
 fn seen_at_home(side: Side, best: u64, area: u16) -> Key {
     if best == Queue::NOTHING { NOTHING } else { key_of(side, best, area) }
-}
-
-/// An offer seen from a step farther away.
-#[inline]
-fn farther(offer: Key, step: Key) -> Key {
-    if offer == NOTHING { NOTHING } else { offer + step }
 }
 
 /// Whether what a bid and an ask cost each other leaves nothing missing.

@@ -4,13 +4,15 @@
 //! climbs to the root, and enters only what can still beat what it has: usually the one path to the best offer. Orders that an
 //! offer's class cannot tell apart (the own ones, those that are over, those of others than a wanted partner) are passed over one by one.
 
+use core::hint::select_unpredictable;
+
 use crate::contract::{AccountId, AreaId};
 use crate::engine::Engine;
 use crate::order::{NewOrder, Preferences, Side};
 use crate::period::{PLAIN, Period};
 use crate::queue::Queue;
 use crate::slab::{NIL, Node, queue_key};
-use crate::tree::{Key, NOTHING, bound_of, cost_of, edges, key_of};
+use crate::tree::{FAN_OUT, Key, NOTHING, bound_of, cost_of, edges, farther, key_of};
 use crate::units::Price;
 
 /// Somebody who looks for a counter-order.
@@ -57,12 +59,19 @@ struct Expedition<'a> {
 
 impl Engine {
     /// The counter-order that comes first for a seeker, if there is one that he can trade with.
+    #[inline]
     pub(crate) fn best_counter(&self, index: u32, seeker: &Seeker, passed: &mut Passed) -> Option<Found> {
         let period = self.calendar.at(index);
-        let side = seeker.side.opposite();
-        if period.grid.is_none() && period.special(side).are_empty() {
+        if period.grid.is_none() && period.special(seeker.side.opposite()).are_empty() {
             return self.first_at_home(period, seeker, passed);
         }
+        self.first_anywhere(period, seeker, passed)
+    }
+
+    /// The same, over all classes and areas.
+    #[inline(never)]
+    fn first_anywhere(&self, period: &Period, seeker: &Seeker, passed: &mut Passed) -> Option<Found> {
+        let side = seeker.side.opposite();
         let mut best = Found { slot: NIL, key: bound_of(cost_of(side, seeker.price)) };
         if classes_fit(seeker, &Preferences::none(side)) {
             self.look_in_class(period, seeker, PLAIN, Some(passed), &mut best);
@@ -236,11 +245,10 @@ fn starts_below(queue: &Queue, side: Side, area: AreaId, bound: Key) -> bool {
 /// (A seeker's classes are picked by partner before.)
 #[inline]
 pub(crate) fn classes_fit(seeker: &Seeker, theirs: &Preferences) -> bool {
-    let mine = &seeker.preferences;
-    match seeker.side {
-        Side::Buy => theirs.sources.is_within(mine.sources),
-        Side::Sell => mine.sources.is_within(theirs.sources),
-    }
+    let (mine, theirs) = (seeker.preferences.sources, theirs.sources);
+    let buys = seeker.side == Side::Buy;
+    let given = select_unpredictable(buys, theirs, mine);
+    given.is_within(select_unpredictable(buys, mine, theirs))
 }
 
 impl Expedition<'_> {
@@ -305,22 +313,15 @@ impl Expedition<'_> {
         let side = self.seeker.side.opposite();
         let tree = &self.engine.tree;
         let children = tree.children(node);
-        let promise = |child: u32| {
-            let offered = self.period.offered(tree, side, self.class, child);
-            if child == came_from || offered == NOTHING { NOTHING } else { offered + way }
-        };
-        let best = children.iter().map(|&child| (promise(child), child)).min();
-        let Some((key, first)) = best.filter(|&(key, _)| key < self.bound) else { return };
-        debug_assert_ne!(key, NOTHING);
-        self.enter(first, way);
-        // Only where the most promising one did not hold what it promised can another one do better.
-        for &child in children {
-            if child != first && child != came_from {
-                let offered = self.period.offered(tree, side, self.class, child);
-                if offered != NOTHING && offered + way < self.bound {
-                    self.enter(child, way);
-                }
-            }
+        let mut promises = [NOTHING; FAN_OUT];
+        for (promise, &child) in promises.iter_mut().zip(children).filter(|&(_, &child)| child != came_from) {
+            *promise = farther(self.period.offered(tree, side, self.class, child), way);
+        }
+        // Only where the most promising one does not hold what it promises can another one do better.
+        while let Some((key, at)) = promises.iter().zip(0..).min().filter(|&(&key, _)| key < self.bound) {
+            debug_assert_ne!(*key, NOTHING);
+            promises[at] = NOTHING;
+            self.enter(children[at], way);
         }
     }
 

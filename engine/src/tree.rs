@@ -31,6 +31,12 @@ pub(crate) fn key_of(side: Side, queue_key: u64, area: u16) -> Key {
     Key::from(biased(cost)) << 64 | Key::from(queue_key as u32) << PRIORITY_AT | Key::from(area)
 }
 
+/// An offer seen from a step farther away.
+#[inline]
+pub(crate) fn farther(offer: Key, step: Key) -> Key {
+    if offer == NOTHING { NOTHING } else { offer + step }
+}
+
 /// Every key that costs no more than `cost` is below this.
 #[inline]
 pub(crate) fn bound_of(cost: i64) -> Key {
@@ -101,7 +107,8 @@ impl TreeNode {
     }
 }
 
-const FAN_OUT: usize = 8;
+/// The most children of a node.
+pub(crate) const FAN_OUT: usize = 8;
 
 /// The network as searches walk it. Nodes `0..areas` are the areas; joints come behind them.
 #[derive(Clone, Debug)]

@@ -63,9 +63,21 @@ impl Ladder {
             how(self.window.level_mut(step), orders, slot, key);
             self.window.mark(step);
         } else {
-            how(self.far.entry(step).or_insert(Level::EMPTY), orders, slot, key);
-            self.miss();
+            self.insert_far(orders, slot, key, how);
         }
+    }
+
+    #[cold]
+    fn insert_far<O: Orders>(
+        &mut self,
+        orders: &mut O,
+        slot: u32,
+        key: u64,
+        how: impl Fn(&mut Level, &mut O, u32, u64),
+    ) {
+        let step = self.step(key);
+        how(self.far.entry(step).or_insert(Level::EMPTY), orders, slot, key);
+        self.miss();
     }
 
     /// Takes out an order that rests here with this key.
