@@ -134,7 +134,8 @@ fn a_sweep_of_one_piece_holds_one_opening() {
 /// b1:10 |  30   |
 ///       |  20   | a1:10 of solar
 /// ```
-/// There are no pairs in an auction, so only b1 takes part, and sets the price. Then all meet, what gains most first, at the older one's price.
+/// There are no pairs in an auction, so only b1 takes part, and sets the price. Then all meet, what gains most first, at the older
+/// one's price.
 #[test]
 fn orders_with_preferences_wait_for_continuous_trading() {
     Story::over("").called().tell(
@@ -294,5 +295,20 @@ fn an_auction_of_the_same_period_twice_is_one() {
          auction 8 8 3 9 8 -> a1 fills 10@45; b1 fills 10@45; 0=45 Exact; 0/9=none Empty
          a2 sells 10 at 40 for 9 -> a2 rests 10
          b2 buys 10 at 50 for 9  -> a2>b2/9 10@40",
+    );
+}
+
+/// The call phase ends at 90, when trading across areas ends too: whoever waited is cleared at home, and the edge is not used.
+#[test]
+fn after_the_cross_area_gate_every_area_clears_alone() {
+    let rules = MarketRules { auction_at_open: true, call_ms: 30 * MINUTE_MS, ..timed() };
+    Story::over("1>0 99/99 fee 2/2").rules(rules).tell(
+        "clock 60
+         a1 sells 10 at 40 in 1, b1 buys 10 at 50, c1 buys 4 at 44 in 1, d1 sells 3 at 48
+         clock 90
+         sweep -> b1 fills 3@50 left 7; d1 fills 3@50; a1 fills 4@40 left 6; c1 fills 4@40; 0=50 MarginalBuyer
+         ; 1=40 MarginalSeller
+         edge 1 -> flow 0 of 99/99
+         view 0 -> 50:7 |",
     );
 }

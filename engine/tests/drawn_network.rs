@@ -356,3 +356,27 @@ fn each_delivery_period_has_its_own_capacity() {
          edge 1 for 9                -> flow 15 of 15/0",
     );
 }
+
+/// ```text
+///     0   b1:10@41, b may hold 10 Wh
+///     |  99/99 fee 3/3
+///     1   a1:10@40
+/// ```
+/// A replacement is one step: what the old order held counts for the new one, and if the new one is refused the old one stays as it is.
+#[test]
+fn a_replaced_order_comes_in_anew_over_edges_and_loses_nothing_if_it_is_refused() {
+    Story::over("1>0 99/99 fee 3/3").budget(10).tell(
+        "a1 sells 10 at 40 in 1
+         b1 buys 8 at 41 in 0 post, c1 buys 5 at 41 in 0
+         replace b1 11 at 42 -> refused CreditHeadroom
+         replace b1 8 at 43  -> refused MatchPostOnly
+         replace b1 8 at 41  -> b1 reduced to 8
+         replace b1 10 at 41 -> b1 rests 10
+         book 0              -> c1:5@41 b1:10@41 |
+         replace c1 6 at 43  -> a1>c1 6@40+3
+         replace c1 1 at 43  -> refused MatchUnknownOrder
+         held c1             -> 0
+         replace a1 5 at 38  -> a1>b1 5@41-3
+         operators           -> 1:33",
+    );
+}

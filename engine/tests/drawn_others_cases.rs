@@ -149,7 +149,7 @@ fn orderbook_rs_post_only_and_fill_or_kill_over_levels_and_reserves() {
     }
 }
 
-/// energywebfoundation/origin exchange-core @dc4930d8, MIT (c) 2021 Energy Web Foundation; 15 of 21. Prices are the ask's there: asks come
+/// energywebfoundation/origin exchange-core @dc4930d8, MIT (c) 2021 Energy Web Foundation; 16 of 21. Prices are the ask's there: asks come
 /// first in all of them. Left out: buying one named offer although another is cheaper, orders for later, a subtype of a source, and a
 /// vintage of "not before". A vintage is a delivery period here.
 #[test]
@@ -163,6 +163,9 @@ fn origin_certificates_by_source_place_and_time() {
          2 buys 1000 at 1 as 1 -> 2 rests 1000",
         "1 sells 1000 at 2 as 2, 2 sells 1000 at 2 as 2
          3 buys 2000 at 2 as 1 -> 1>3 1000@2; 2>3 1000@2",
+        "1 sells 2000 at 2 as 2
+         2 buys 1000 at 2 as 1 -> 1>2 1000@2
+         3 buys 1000 at 2 as 1 -> 1>3 1000@2",
         "1 sells 2000 at 2 as 2
          2 buys 1000 at 2 as 1 -> 1>2 1000@2
          3 buys 2000 at 2 as 1 -> 1>3 1000@2; 3 rests 1000",
