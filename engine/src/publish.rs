@@ -1,5 +1,7 @@
 //! What the engine shows of its books, and how it gets to the tables that others read.
 
+use core::iter::Peekable;
+
 use crate::contract::Contract;
 use crate::depth::{DEPTH_LEVELS_MAX, DepthWriter};
 use crate::engine::Engine;
@@ -23,21 +25,27 @@ impl Engine {
             period.classes_in_use(side).filter_map(move |class| period.class(side, class).queue(contract.area.0))
         });
         let (first, second) = (queues.next(), queues.next());
-        let some_are_over = self.deadlines.any_due(self.now);
-        let (single, merged) = match (first, second) {
-            (Some(queue), None) if !some_are_over => (Some(queue.levels(&self.slab)), Vec::new()),
-            (None, _) => (None, Vec::new()),
-            _ => (None, self.merged_levels(contract, side)),
-        };
-        let levels = single.into_iter().flatten().chain(merged);
+        let (mut single, mut several, mut picked) = (None, None, None);
+        match (first, second) {
+            _ if self.deadlines.any_due(self.now) => picked = Some(self.levels_of_living(contract, side)),
+            (Some(queue), None) => single = Some(queue.levels(&self.slab)),
+            (first, second) => {
+                let all = first.into_iter().chain(second).chain(queues);
+                several = Some(merged(all.map(|queue| queue.levels(&self.slab).peekable()).collect()));
+            }
+        }
+        let levels = single.into_iter().flatten().chain(several.into_iter().flatten());
         levels
+            .chain(picked.into_iter().flatten())
             .filter(|&(_, energy)| energy > 0)
             .map(move |(turned, energy)| (price_of(side, turned), Energy(u64::try_from(energy).unwrap_or(u64::MAX))))
     }
 
-    /// The levels of several queues together, without what is over.
-    fn merged_levels(&self, contract: Contract, side: Side) -> Vec<(u32, u128)> {
-        let Some(period) = self.calendar.get(contract.period) else { return Vec::new() };
+    /// The levels of all queues together, without what is over: for the moment until that is swept out.
+    fn levels_of_living(&self, contract: Contract, side: Side) -> Vec<(u32, u128)> {
+        let Some(period) = self.calendar.get(contract.period).filter(|_| !self.gate_is_closed(contract)) else {
+            return Vec::new();
+        };
         let mut levels: Vec<(u32, u128)> = Vec::new();
         for slot in period.slots(&self.slab, contract.area, side) {
             let node = self.slab.node(slot);
@@ -158,4 +166,13 @@ impl Engine {
             None => self.changed.push(contract),
         }
     }
+}
+
+/// The levels of several queues as one, the best first. No more of them is looked at than is asked for.
+fn merged<I: Iterator<Item = (u32, u128)>>(mut queues: Vec<Peekable<I>>) -> impl Iterator<Item = (u32, u128)> {
+    core::iter::from_fn(move || {
+        let best = queues.iter_mut().filter_map(|queue| queue.peek().map(|level| level.0)).min()?;
+        let there = queues.iter_mut().filter_map(|queue| queue.next_if(|level| level.0 == best));
+        Some((best, there.map(|(_, energy)| energy).sum()))
+    })
 }

@@ -3,15 +3,17 @@
 
 mod support;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
-use gridbook_engine::depth::{DEPTH_LEVELS_MAX, Depth, DepthTable};
+use gridbook_engine::depth::{DEPTH_LEVELS_MAX, Depth, DepthTable, Level};
 use gridbook_engine::{
-    AreaId, Contract, DeliveryPeriod, Energy, Engine, LedgerTime, NewOrder, Price, Side, TimeInForce,
+    AreaId, Contract, DeliveryPeriod, Energy, Engine, LedgerTime, NewOrder, OrderTerms, Price, Side, TimeInForce,
 };
 use support::drawn::{CONTRACT, Drawn, order};
 use support::driven::Driven;
-use support::market_stream::MarketStream;
+use support::market_stream::{MarketCommand, MarketStream};
 use support::stream::Dice;
 use support::world::World;
 
@@ -112,6 +114,7 @@ const WINDOW: u32 = 4_096;
 /// Every command there is, marks and rollbacks among them, in many markets; published after every few of them.
 #[test]
 fn readers_see_the_books_as_they_are_whatever_happened() {
+    let mut seen = 0;
     for seed in 0..STREAMS {
         let mut dice = Dice(seed);
         let world = World::draw(&mut dice);
@@ -120,33 +123,82 @@ fn readers_see_the_books_as_they_are_whatever_happened() {
         let (writer, table) = DepthTable::new(world.areas(), WINDOW);
         driven.market.publish_depth_to(writer);
         let first = world.rules.period_at(driven.now()).0.saturating_sub(2);
+        let mut closed = BTreeSet::new();
         for step in 0..COMMANDS_PER_STREAM {
             let command = stream.next(driven.now());
             driven.carry_out(&command);
+            if let MarketCommand::Close(contract) = command {
+                closed.insert(contract);
+            }
             if step % 3 == seed % 3 {
                 // The numbers go back now and then, as those of a log do.
                 let epoch = step + 100 - (step % 7) * 5;
                 driven.market.publish_depth(epoch);
                 let last = world.rules.period_at(driven.now()).0 + 20;
                 let case = format!("seed {seed}, step {step}, {command:?}");
-                compare(&driven.market, &table, first..last, epoch, &case);
+                let books = Books { engine: &driven.market, closed: &closed };
+                seen += books.compare(&table, first..last, epoch, &case);
             }
         }
     }
+    assert!(seen > 10_000, "only {seen} levels were compared: most books are empty");
 }
 
-fn compare(engine: &Engine, table: &DepthTable, periods: core::ops::Range<u32>, epoch: u64, case: &str) {
-    assert_eq!(table.epoch(), epoch, "{case}");
-    for period in periods.map(DeliveryPeriod) {
-        for area in (0..engine.areas()).map(AreaId) {
-            let contract = Contract { period, area };
-            let depth = table.read(contract);
-            assert!(depth.is_none_or(|depth| depth.epoch <= epoch), "{case}: {contract:?} is of the future");
-            let (bids, asks) = depth.map_or_else(Default::default, |depth| (depth.bids, depth.asks));
-            for (side, shown) in [(Side::Buy, bids), (Side::Sell, asks)] {
-                let rests: Vec<_> = engine.depth(contract, side).take(DEPTH_LEVELS_MAX).collect();
-                assert_eq!(shown[..], rests, "{case}: {side:?} of {contract:?}");
+/// What shows at a price of a side.
+type Sums = BTreeMap<(Contract, u8, Price), Energy>;
+
+/// The books, added up order by order.
+struct Books<'a> {
+    engine: &'a Engine,
+    /// What was closed by command at any time, and may since have been opened again by going back.
+    closed: &'a BTreeSet<Contract>,
+}
+
+impl Books<'_> {
+    /// Returns how many levels there were to compare.
+    fn compare(&self, table: &DepthTable, periods: Range<u32>, epoch: u64, case: &str) -> usize {
+        assert_eq!(table.epoch(), epoch, "{case}");
+        let sums = self.sums();
+        let mut seen = 0;
+        for period in periods.map(DeliveryPeriod) {
+            for area in (0..self.engine.areas()).map(AreaId) {
+                let contract = Contract { period, area };
+                let depth = table.read(contract);
+                assert!(depth.is_none_or(|depth| depth.epoch <= epoch), "{case}: {contract:?} is of the future");
+                let (bids, asks) = depth.map_or_else(Default::default, |depth| (depth.bids, depth.asks));
+                for (side, shown) in [(Side::Buy, bids), (Side::Sell, asks)] {
+                    let rests = self.levels(contract, side, &sums);
+                    assert_eq!(shown[..], rests, "{case}: {side:?} of {contract:?}");
+                    seen += shown.len();
+                }
             }
         }
+        seen
+    }
+
+    fn sums(&self) -> Sums {
+        let (rules, now) = (self.engine.rules(), self.engine.now());
+        let mut sums = BTreeMap::new();
+        for order in self.engine.resting() {
+            let OrderTerms { contract, side, price, .. } = order.terms;
+            if order.until.is_none_or(|until| now < until) && now < rules.gate_closes_at(contract) {
+                let sum: &mut Energy = sums.entry((contract, side as u8, price)).or_default();
+                *sum = Energy(sum.0.saturating_add(order.shown.0));
+            }
+        }
+        sums
+    }
+
+    fn levels(&self, contract: Contract, side: Side, sums: &Sums) -> Vec<Level> {
+        if self.closed.contains(&contract) {
+            return self.engine.depth(contract, side).take(DEPTH_LEVELS_MAX).collect();
+        }
+        let range = sums.range((contract, side as u8, Price(i32::MIN))..=(contract, side as u8, Price(i32::MAX)));
+        let mut levels: Vec<Level> = range.map(|(&(_, _, price), &energy)| (price, energy)).collect();
+        if side == Side::Buy {
+            levels.reverse();
+        }
+        levels.truncate(DEPTH_LEVELS_MAX);
+        levels
     }
 }
