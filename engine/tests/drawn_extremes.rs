@@ -239,3 +239,14 @@ fn a_round_of_all_energy() {
          capacity 1 up 2^60 down 2^60 -> a1>b1 1152921504606846976@-2147483648",
     );
 }
+
+/// Too much to be cleared: no price is told, so no block would have gained by one.
+#[test]
+fn a_block_in_an_auction_that_failed_is_rejected() {
+    Story::over("").rules(all_prices()).called().tell(
+        "a1 sells 2^60 at -2^31, b1 buys 2^60 at 2^31-1, c1 buys 1 at 0
+         block k1 sells at -5 of 8:1
+         block k2 buys at 5 of 8:1
+         auction -> 0=none Failed; k1 Rejected; k2 Rejected; a1>b1 1152921504606846976@-2147483648",
+    );
+}

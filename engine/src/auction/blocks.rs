@@ -7,7 +7,7 @@ use crate::units::{Energy, Money, Price};
 
 use super::book::{AuctionRules, Injection, PeriodBook};
 use super::clearer::Clearer;
-use super::clearing::Clearing;
+use super::clearing::{Case, Clearing};
 
 /// An order over several periods that is filled in all of them or in none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,8 +121,16 @@ impl BlockAuction<'_> {
         Money(if *side == Side::Sell { sum } else { sum.saturating_neg() })
     }
 
+    /// Whether there are prices to gain by: an auction that failed has none.
+    fn is_priced(&self, block: usize) -> bool {
+        let BlockOrder { area, energies, .. } = &self.blocks[block];
+        let cleared = |period: usize| self.periods[period].areas.get(usize::from(area.0));
+        let failed = |period: usize| cleared(period).is_some_and(|area| matches!(area.case, Case::Failed(_)));
+        !energies.iter().any(|&(period, _)| failed(period))
+    }
+
     fn state(&self, block: usize) -> BlockState {
-        match (self.is_in[block], self.gain(block).0 > 0) {
+        match (self.is_in[block], self.is_priced(block) && self.gain(block).0 > 0) {
             (true, _) => BlockState::Accepted,
             (false, true) => BlockState::ParadoxicallyRejected,
             (false, false) => BlockState::Rejected,

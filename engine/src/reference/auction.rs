@@ -214,7 +214,11 @@ impl Reference {
 
     fn tell_block<L: Limits>(&self, block: &NewBlock, is_in: bool, called: &[Called], outside: &mut Outside<'_, L>) {
         let order = name_of(block);
-        let state = match (is_in, gain(block, called) > 0) {
+        // An auction that failed has no prices to gain by.
+        let mut its_periods =
+            called.iter().filter(|called| block.energies.iter().any(|&(period, _)| period == called.period));
+        let is_priced = its_periods.all(|called| called.case(block.area) != ClearingCase::Failed);
+        let state = match (is_in, is_priced && gain(block, called) > 0) {
             (true, _) => BlockState::Accepted,
             (false, true) => BlockState::ParadoxicallyRejected,
             (false, false) => BlockState::Rejected,
