@@ -1,8 +1,9 @@
 //! The few changes that every command is made of, each with its inverse. All state is changed here and nowhere else.
 
+use crate::checks::until_of;
 use crate::contract::{AreaId, Contract, DeliveryPeriod};
 use crate::digest::ContractFlags;
-use crate::engine::{Engine, until_of};
+use crate::engine::Engine;
 use crate::grid::Grid;
 use crate::journal::{Mark, Undo};
 use crate::market::EdgeState;

@@ -79,6 +79,7 @@ mod bilateral;
 mod blocks;
 mod calendar;
 mod change;
+mod checks;
 mod contract_table;
 mod deadline;
 pub mod depth;

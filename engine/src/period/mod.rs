@@ -1,15 +1,21 @@
 //! One delivery period: its books in all areas, what is said about its contracts, and its edges.
 
+mod bests;
+mod class;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod};
 use crate::digest::ContractFlags;
 use crate::grid::Grid;
-use crate::order::{EnergySources, Preferences, Side};
+use crate::order::{Preferences, Side};
 use crate::queue::Queue;
-use crate::slab::{NIL, OrderSlab, Standing};
-use crate::tree::{AreaTree, Key, NOTHING, cost, farther, key_of};
+use crate::slab::{OrderSlab, Standing};
+use crate::tree::{AreaTree, Key, NOTHING};
 use crate::units::{Energy, LedgerTime};
+
+pub(crate) use class::{Class, SpecialBooks};
+use class::{SpecialClass, sort_key};
 
 /// The class of plain orders: always there, on both sides.
 pub(crate) const PLAIN: u32 = 0;
@@ -59,111 +65,6 @@ pub(crate) struct AreaBook {
     pub(crate) flags: ContractFlags,
     /// Noted as changed since the last publication.
     pub(crate) changed: bool,
-}
-
-/// The orders of one side that are not plain, by what they prefer.
-#[derive(Debug, Default)]
-pub(crate) struct SpecialBooks {
-    /// Class `n` lies at `n - 1`. They are used and reused like a stack, so that undoing in reverse order finds each where it was.
-    classes: Vec<SpecialClass>,
-    free: Vec<u32>,
-    /// The classes in use, those for one partner behind those for everybody.
-    by_preferences: BTreeMap<(Option<AccountId>, EnergySources, u16), u32>,
-}
-
-/// The orders of one side with the same preferences, in all areas.
-#[derive(Debug)]
-pub(crate) struct SpecialClass {
-    preferences: Preferences,
-    orders: u32,
-    /// For those areas where one was needed.
-    queues: BTreeMap<u16, Queue>,
-    bests: BTreeMap<u32, Key>,
-}
-
-/// A look at the orders of one side with the same preferences.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Class<'a> {
-    Plain(&'a Period, Side),
-    Special(&'a SpecialClass),
-}
-
-impl<'a> Class<'a> {
-    #[inline]
-    pub(crate) fn preferences(self) -> Preferences {
-        match self {
-            Self::Plain(_, side) => Preferences::none(side),
-            Self::Special(class) => class.preferences,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn queue(self, area: u16) -> Option<&'a Queue> {
-        match self {
-            Self::Plain(period, side) => period.plain.get(usize::from(area)).map(|queues| &queues[side as usize]),
-            Self::Special(class) => class.queues.get(&area),
-        }
-    }
-
-    /// The key of the best offer in and below a node.
-    #[inline]
-    pub(crate) fn best_at(self, node: u32) -> Key {
-        match self {
-            Self::Plain(period, side) => period.bests[node as usize][side as usize],
-            Self::Special(class) => class.bests.get(&node).copied().unwrap_or(NOTHING),
-        }
-    }
-
-    /// The areas in which something rests, ascending, with their queues.
-    pub(crate) fn filled(self) -> impl Iterator<Item = (AreaId, &'a Queue)> {
-        let (plain, special) = match self {
-            Self::Plain(period, side) => (Some(period.plain.iter().map(move |queues| &queues[side as usize])), None),
-            Self::Special(class) => (None, Some(class.queues.iter())),
-        };
-        let plain = plain.into_iter().flatten().enumerate().map(|(area, queue)| (AreaId(area as u16), queue));
-        let special = special.into_iter().flatten().map(|(&area, queue)| (AreaId(area), queue));
-        plain.chain(special).filter(|(_, queue)| !queue.is_empty())
-    }
-}
-
-impl SpecialBooks {
-    fn class(&self, class: u32) -> &SpecialClass {
-        &self.classes[class as usize - 1]
-    }
-
-    fn class_mut(&mut self, class: u32) -> &mut SpecialClass {
-        &mut self.classes[class as usize - 1]
-    }
-
-    /// Whether no order rests that is not plain.
-    #[inline]
-    pub(crate) fn are_empty(&self) -> bool {
-        self.by_preferences.is_empty()
-    }
-
-    /// The classes that are for everybody.
-    pub(crate) fn for_everybody(&self) -> impl Iterator<Item = u32> + '_ {
-        let first = (None, EnergySources::NAMES[0].0, 0);
-        let last = (None, EnergySources::ALL, u16::MAX);
-        self.by_preferences.range(first..=last).map(|(_, &class)| class)
-    }
-
-    /// The classes that are for one partner only.
-    pub(crate) fn for_one_partner(&self) -> impl Iterator<Item = u32> + '_ {
-        let first = (Some(AccountId(0)), EnergySources::NAMES[0].0, 0);
-        self.by_preferences.range(first..).map(|(_, &class)| class)
-    }
-
-    /// The classes whose orders would trade with this account as far as their partner goes.
-    pub(crate) fn open_to(&self, account: AccountId) -> impl Iterator<Item = u32> + '_ {
-        let of = |partner| (partner, EnergySources::NAMES[0].0, 0)..=(partner, EnergySources::ALL, u16::MAX);
-        let open = self.by_preferences.range(of(None));
-        open.chain(self.by_preferences.range(of(Some(account)))).map(|(_, &class)| class)
-    }
-}
-
-fn sort_key(preferences: &Preferences) -> (Option<AccountId>, EnergySources, u16) {
-    (preferences.partner, preferences.sources, preferences.max_edges)
 }
 
 impl Period {
@@ -450,153 +351,4 @@ impl Period {
     pub(crate) fn some_are_cut_off(&self) -> bool {
         self.cut_off > 0
     }
-
-    // What searches go by.
-
-    /// The best offer of a class in one area, as other areas may have it.
-    fn own_best(&self, side: Side, class: u32, area: u32) -> Key {
-        if !self.is_reachable(AreaId(area as u16)) {
-            return NOTHING;
-        }
-        let best = self.class(side, class).queue(area as u16).map_or(Queue::NOTHING, Queue::best_key);
-        seen_at_home(side, best, area as u16)
-    }
-
-    /// Whether an offer of this side below the edge above `child` can be had above it.
-    #[inline]
-    fn lets_out(&self, child: u32, side: Side) -> bool {
-        self.grid.as_ref().is_some_and(|grid| grid.lets_out(child, side))
-    }
-
-    /// What of a child can be had at its parent.
-    pub(crate) fn offered(&self, tree: &AreaTree, side: Side, class: u32, child: u32) -> Key {
-        let best = self.class(side, class).best_at(child);
-        let node = tree.node(child);
-        let passes = !node.has_edge || self.lets_out(child, side);
-        if best == NOTHING || !passes { NOTHING } else { best + node.step_out(side) }
-    }
-
-    fn best_of(&self, tree: &AreaTree, side: Side, class: u32, node: u32) -> Key {
-        let own = if (node as usize) < self.areas.len() { self.own_best(side, class, node) } else { NOTHING };
-        let below = tree.children(node).iter().map(|&child| self.offered(tree, side, class, child));
-        below.fold(own, Key::min)
-    }
-
-    /// Brings the bests up to date after the best order of a queue has changed. Only where the former best leaves nothing better than
-    /// itself behind does anybody have to look at what else there is.
-    fn pass_on(&mut self, tree: &AreaTree, standing: Standing, before: u64, after: u64) {
-        let (side, class, area) = (standing.side(), standing.class(), standing.area());
-        if !self.is_reachable(area) {
-            return;
-        }
-        let (mut old, mut new) = (seen_at_home(side, before, area.0), seen_at_home(side, after, area.0));
-        let mut node = u32::from(area.0);
-        loop {
-            let best = self.class(side, class).best_at(node);
-            let next = if new <= best {
-                new
-            } else if old != best {
-                return;
-            } else {
-                self.best_of(tree, side, class, node)
-            };
-            if next == best {
-                return;
-            }
-            self.put_best(side, class, node, next);
-            let up = tree.node(node);
-            if up.parent == NIL || (up.has_edge && !self.lets_out(node, side)) {
-                return;
-            }
-            let step = up.step_out(side);
-            (old, new) = (farther(best, step), farther(next, step));
-            node = up.parent;
-        }
-    }
-
-    /// Brings the bests up to date after a change in one node: upwards, for as long as anything changes.
-    fn refresh(&mut self, tree: &AreaTree, side: Side, class: u32, from: u32) {
-        if self.grid.is_none() {
-            return;
-        }
-        let mut node = from;
-        loop {
-            let best = self.best_of(tree, side, class, node);
-            if best == self.class(side, class).best_at(node) {
-                return;
-            }
-            self.put_best(side, class, node, best);
-            let up = tree.node(node);
-            if up.parent == NIL {
-                return;
-            }
-            node = up.parent;
-        }
-    }
-
-    fn put_best(&mut self, side: Side, class: u32, node: u32, best: Key) {
-        if class == PLAIN {
-            let before = self.crosses_at(node);
-            self.bests[node as usize][side as usize] = best;
-            self.crossed = self.crossed + u32::from(self.crosses_at(node)) - u32::from(before);
-            return;
-        }
-        let bests = &mut self.special_mut(side).class_mut(class).bests;
-        match best {
-            NOTHING => bests.remove(&node),
-            best => bests.insert(node, best),
-        };
-    }
-
-    /// Whether the best plain bid and the best plain ask at a node could meet there.
-    fn crosses_at(&self, node: u32) -> bool {
-        let [bid, ask] = self.bests[node as usize];
-        crosses(bid, ask)
-    }
-
-    fn refresh_classes(&mut self, tree: &AreaTree, side: Side, node: u32) {
-        let classes: Vec<u32> = self.classes_in_use(side).collect();
-        classes.into_iter().for_each(|class| self.refresh(tree, side, class, node));
-    }
-
-    /// Moves `flow` on an edge, and what can be had across it if that changes.
-    pub(crate) fn change_edge(
-        &mut self,
-        tree: &AreaTree,
-        child: AreaId,
-        change: impl FnOnce(&mut crate::market::EdgeState),
-    ) {
-        let node = u32::from(child.0);
-        let Some(grid) = &mut self.grid else { return };
-        let before = [Side::Buy, Side::Sell].map(|side| grid.lets_out(node, side));
-        change(grid.edge_mut(child));
-        let after = [Side::Buy, Side::Sell].map(|side| grid.lets_out(node, side));
-        for (index, side) in [Side::Buy, Side::Sell].into_iter().enumerate() {
-            if before[index] != after[index] {
-                self.loosened |= after[index];
-                self.refresh_classes(tree, side, tree.node(node).parent);
-            }
-        }
-    }
-
-    /// Whether orders of two classes could meet anywhere, as far as prices go.
-    pub(crate) fn classes_cross(&self, bids: u32, asks: u32) -> bool {
-        let (bids, asks) = (self.class(Side::Buy, bids), self.class(Side::Sell, asks));
-        match (bids, asks) {
-            (Class::Special(bids), _) => bids.bests.iter().any(|(&node, &bid)| crosses(bid, asks.best_at(node))),
-            (_, Class::Special(asks)) => asks.bests.iter().any(|(&node, &ask)| crosses(bids.best_at(node), ask)),
-            (Class::Plain(..), Class::Plain(..)) => self.crossed > 0,
-        }
-    }
-}
-
-/// The best key of a queue as the tree has it, seen from its own area.
-#[inline]
-fn seen_at_home(side: Side, best: u64, area: u16) -> Key {
-    if best == Queue::NOTHING { NOTHING } else { key_of(side, best, area) }
-}
-
-/// Whether what a bid and an ask cost each other leaves nothing missing.
-fn crosses(bid: Key, ask: Key) -> bool {
-    bid != NOTHING && ask != NOTHING && cost(bid) + cost(ask) <= 0
 }
