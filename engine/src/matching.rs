@@ -167,7 +167,8 @@ impl Engine {
         let fee = if is_across { self.shift_flow(index, seller, buyer, energy) } else { Price(0) };
         let price = meeting.price.unwrap_or(maker_terms.price);
         limits.fill(&maker_terms, energy, price);
-        limits.fill(&taker_terms, energy, with_fee(taker_terms.side, price, fee));
+        let taker_price = if is_across { with_fee(taker_terms.side, price, fee) } else { price };
+        limits.fill(&taker_terms, energy, taker_price);
         if is_across {
             self.collect_fees(period, seller, buyer, energy, limits);
         }
