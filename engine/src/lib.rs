@@ -15,6 +15,7 @@
 //! | [`engine`] | the commands, their checks, and the few changes that they are made of |
 //! | `matching` | who meets whom |
 //! | `sweep` | what is over leaves |
+//! | [`foresight`] | the memory of a batch is waited for at once |
 //! | `journal`, `rollback` | every change's inverse |
 //! | `calendar`, `book`, `slab`, `deadline` | where things lie |
 //! | `digest`, [`image`] | the state as a hash, and as plain data |
