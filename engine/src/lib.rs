@@ -11,13 +11,17 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`units`], [`contract`], [`order`], [`rules`], [`reject`], [`event`], [`limits`] | the vocabulary |
-//! | [`engine`] | the commands, their checks, and the few changes that they are made of |
-//! | `matching` | who meets whom |
-//! | `sweep` | what is over leaves |
+//! | [`units`], [`contract`], [`order`], [`rules`], [`reject`], [`event`], [`limits`], [`network`], [`market`] | the vocabulary, and all that can be done as one trait |
+//! | [`engine`], `checks`, `change` | the commands; what every order is tested for; the few changes that all commands are made of, and their inverses |
+//! | `matching`, `search`, `rematch` | who meets whom: coming in, over the whole tree, and at rest |
+//! | `auctions`, `blocks`, [`auction`] | call auctions in the life of a contract; the clearing itself, a pure function |
+//! | `bilateral` | pre-arranged trades and pay-as-bid rounds |
+//! | `sweep`, `deadline` | what time has made due |
+//! | `calendar`, `period`, `queue`, `slab` | where things lie |
+//! | `tree`, `grid` | the network as searches walk it; what flows on its edges |
+//! | `journal` | every change's inverse |
 //! | [`foresight`] | the memory of a batch is waited for at once |
-//! | `journal`, `rollback` | every change's inverse |
-//! | `calendar`, `book`, `slab`, `deadline` | where things lie |
+//! | `view`, `publish` | what others are shown |
 //! | `digest`, [`image`] | the state as a hash, and as plain data |
 //! | [`ingress`], [`top_of_book`], [`depth`] | the lock-free edges |
 //! | `seqlock`, `contract_table`, `sync` | what the two behind the engine are made of |
@@ -42,7 +46,8 @@
 //! **Architecture invariant:** no result depends on a handle, a slot or a memory layout. [`OrderId`] is one process's own; hashes and images
 //! name orders by their [`OrderTag`], and nothing here iterates over an unordered map.
 //!
-//! **Architecture invariant:** at rest no two orders of different accounts in one contract, both still alive, could trade with each other.
+//! **Architecture invariant:** at rest no two orders that are still alive could trade with each other, in one area or over edges with
+//! room, but for what re-matching left unfinished, which is due.
 //!
 //! **Architecture invariant:** memory is bounded by what rests, what is open, and what the journal may still undo. A period whose gate has
 //! come is forgotten when its last order leaves.
