@@ -55,6 +55,8 @@ pub struct DepthTable {
 #[derive(Debug)]
 pub struct DepthWriter {
     table: Arc<DepthTable>,
+    /// The epoch last completed.
+    epoch: u64,
     /// The market's time when depths were last published: time by itself changes what they show.
     pub(crate) shown_at: LedgerTime,
 }
@@ -75,7 +77,7 @@ impl DepthTable {
     /// If `window` is zero.
     pub fn new(areas: u16, window: u32) -> (DepthWriter, Arc<Self>) {
         let table = Arc::new(Self { epoch: AtomicU64::new(0), rows: ContractTable::new(areas, window) });
-        (DepthWriter { table: Arc::clone(&table), shown_at: LedgerTime(0) }, table)
+        (DepthWriter { table: Arc::clone(&table), epoch: 0, shown_at: LedgerTime(0) }, table)
     }
 
     /// The last epoch that is complete; zero before the first.
@@ -106,10 +108,11 @@ impl DepthWriter {
 
     /// Says that all that changed up to `epoch` is published; if that is earlier than before, also all that was given up with the later ones.
     pub fn complete(&mut self, epoch: u64) {
-        if epoch < self.table.epoch() {
+        if epoch < self.epoch {
             // What did not change by going back is how it stood at this epoch too, and must not claim to be of a later one.
             self.table.rows.cap(EPOCH, epoch);
         }
+        self.epoch = epoch;
         self.table.epoch.store(epoch, Ordering::Release);
     }
 }
