@@ -3,7 +3,7 @@
 use gridbook_engine::Unlimited;
 
 use crate::driven::Driven;
-use crate::engines::{Bare, Gridbook, Undo};
+use crate::engines::{Bare, Gridbook, LookAhead, Undo};
 #[cfg(feature = "peers")]
 use crate::peers::{Lobster, Matchcore, NamedMatchcore, OrderbookRs};
 use crate::purses::Purses;
@@ -23,6 +23,7 @@ pub const OURS_WHOLE: &str = "gridbook, undo and limits";
 /// Every engine that can run a mix, ours first. Nobody else's knows a grid, and nobody else's is asked for 100,000 books.
 pub fn each_of(mix: &Mix, visitor: &mut impl Visitor) {
     visitor.visit::<Gridbook<Unlimited, Bare>, Gridbook<Unlimited, Bare>>(OURS);
+    visitor.visit::<Gridbook<Unlimited, LookAhead>, Gridbook<Unlimited, LookAhead>>("gridbook, no undo, 8 ahead");
     visitor.visit::<Gridbook<Unlimited, Undo>, Gridbook<Unlimited, Undo>>("gridbook, undo");
     visitor.visit::<Gridbook<Purses, Undo>, Gridbook<Purses, Undo>>(OURS_WHOLE);
     #[cfg(feature = "peers")]

@@ -4,14 +4,14 @@ use crate::workload::{Fill, Operation, TradeSequence, Workload};
 
 /// Something that takes a workload's operations.
 pub trait Driven {
-    /// How many operations ahead [`Driven::announce`] is told of them; none by default.
+    /// How many operations at a time [`Driven::announce`] is told of before they are carried out; none by default.
     const LOOK_AHEAD: usize = 0;
 
     /// Empty books, with room for all orders of the stream in whatever the driver keeps beside them.
     fn fresh(workload: &Workload) -> Self;
 
-    /// Says that an operation is coming, so that what it needs can be brought into the caches. Changes nothing.
-    fn announce(&mut self, _: &Operation) {}
+    /// Says which operations come next, so that what they need can be brought into the caches. Changes nothing.
+    fn announce(&mut self, _: &[Operation]) {}
 
     /// Carries out one operation.
     fn carry_out(&mut self, operation: &Operation);
@@ -19,13 +19,12 @@ pub trait Driven {
     /// Reports the trades of the last operation, in their order.
     fn visit_fills(&self, visit: &mut dyn FnMut(Fill));
 
-    /// Carries out the operation at a place of a stream, announcing a later one where there is look-ahead.
+    /// Carries out the operation at a place of a stream, announcing it with those behind it where a batch begins and there is look-ahead.
     #[inline]
     fn step(&mut self, operations: &[Operation], place: usize) {
-        if Self::LOOK_AHEAD > 0
-            && let Some(coming) = operations.get(place + Self::LOOK_AHEAD)
-        {
-            self.announce(coming);
+        if Self::LOOK_AHEAD > 0 && place.is_multiple_of(Self::LOOK_AHEAD) {
+            let end = operations.len().min(place + Self::LOOK_AHEAD);
+            self.announce(&operations[place..end]);
         }
         self.carry_out(&operations[place]);
     }

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use gridbook_engine::foresight::Foreseen;
 use gridbook_engine::reference::Reference;
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, Engine, Event, LedgerTime, Market as _, MarketRules, MeterId,
@@ -19,7 +20,7 @@ pub const FIRST_PERIOD: u32 = 52;
 pub trait Variant {
     /// Whether changes can be undone: they are remembered, and forgotten every [`FORGET_EVERY`] operations.
     const UNDO: bool;
-    /// How many operations ahead the engine is told of them.
+    /// How many operations at a time the engine is told of before they are carried out.
     const LOOK_AHEAD: usize = 0;
 }
 
@@ -29,6 +30,15 @@ pub struct Bare;
 
 impl Variant for Bare {
     const UNDO: bool = false;
+}
+
+/// Nothing can be undone, and the engine looks at the next eight operations before it carries them out.
+#[derive(Debug)]
+pub struct LookAhead;
+
+impl Variant for LookAhead {
+    const UNDO: bool = false;
+    const LOOK_AHEAD: usize = 8;
 }
 
 /// What was done can be undone.
@@ -66,6 +76,15 @@ impl<L: BenchLimits, V: Variant> Driven for Gridbook<L, V> {
         }
         let handles = vec![OrderId(u64::MAX); workload.orders()];
         Self { engine, limits: L::fresh(), events: Vec::new(), handles, since_forgotten: 0, variant: PhantomData }
+    }
+
+    #[inline]
+    fn announce(&mut self, coming: &[Operation]) {
+        // What an order of the very same batch will be called is not known yet.
+        self.engine.foresee(coming.iter().map(|operation| match operation {
+            Operation::Place(order) => Foreseen::from(&new_order(order)),
+            Operation::Cancel { order, .. } => Foreseen::Id(self.handles[*order as usize]),
+        }));
     }
 
     #[inline]
