@@ -17,3 +17,4 @@ pub mod order_file;
 pub mod protocol;
 pub mod record_text;
 pub mod validator;
+pub mod whole_file;

@@ -1,14 +1,14 @@
 //! What came out, and how it is written.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gridbook_engine::auction::{Case, Clearing};
 
 use super::decimal::{format_energy_mwh, format_price_per_mwh};
 use super::week::Auction;
+use crate::whole_file::write_whole;
 
 /// All auctions, cleared.
 #[derive(Clone, Debug)]
@@ -128,27 +128,15 @@ impl Output {
                     other => other,
                 }
             }
-            Self::File(path) => {
-                let aside = aside(path);
-                let written = write_synced(&aside, write).and_then(|()| fs::rename(&aside, path));
-                if written.is_err() {
-                    // Best effort: what is reported is why it could not be written.
-                    let _ = fs::remove_file(&aside);
-                }
-                written
-            }
+            Self::File(path) => write_whole(
+                path,
+                |error| error,
+                |file| {
+                    let mut out = BufWriter::new(file);
+                    write(&mut out)?;
+                    out.flush()
+                },
+            ),
         }
     }
-}
-
-fn write_synced(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
-    write(&mut out)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-}
-
-fn aside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
 }

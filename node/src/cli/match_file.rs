@@ -1,7 +1,6 @@
 //! `gridbook match`.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use gridbook_engine::Engine;
 
 use super::Global;
 use crate::order_file::{self, Format, RunError, Settings, Summary};
+use crate::whole_file::write_whole;
 
 /// How often progress is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -68,7 +68,10 @@ impl MatchArgs {
         let started = Instant::now();
         let summary = match &self.output {
             None => run(input, bytes, io::stdout().lock(), &settings),
-            Some(path) => write_aside(path, |file| run(input, bytes, file, &settings)),
+            Some(path) => {
+                let cannot = |error| anyhow::Error::new(error).context(format!("cannot write {}", path.display()));
+                write_whole(path, cannot, |file| run(input, bytes, file, &settings))
+            }
         };
         match summary {
             Ok(summary) => {
@@ -127,25 +130,6 @@ impl Read for Counted<'_> {
         self.read.set(self.read.get() + bytes as u64);
         Ok(bytes)
     }
-}
-
-/// Lets `write` write a file beside `path`, and puts it in its place if that went well.
-fn write_aside<T>(path: &Path, write: impl FnOnce(&File) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let mut aside = OsString::from(path);
-    aside.push(format!(".{}.tmp", std::process::id()));
-    let aside = PathBuf::from(aside);
-    let cannot = || format!("cannot write {}", path.display());
-    let file = File::options().write(true).create_new(true).open(&aside).with_context(cannot)?;
-    let result = write(&file).and_then(|result| {
-        file.sync_all().with_context(cannot)?;
-        fs::rename(&aside, path).with_context(cannot)?;
-        Ok(result)
-    });
-    if result.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&aside);
-    }
-    result
 }
 
 fn report(summary: &Summary, took: Duration) {
