@@ -1,15 +1,18 @@
 //! Before the day: the operator registers every meter and deposits its money; every meter asks to be told of its orders.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, bail};
 use gridbook_engine::{AccountId, LedgerTime, MeterId};
 use gridbook_ledger::command::{Bundle, COMMANDS_MAX, Command, NEVER};
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::reject::Code;
 use gridbook_sim::Town;
 use tokio::task::JoinSet;
 
-use crate::client::{Client, next_nonce};
+use crate::client::{Client, ClientError, next_nonce};
 use crate::keyfile::read_key;
 use crate::network::Network;
 use crate::protocol::{QueryKind, SignedQuery};
@@ -47,6 +50,23 @@ pub(super) async fn register(
     Ok(())
 }
 
+/// How long a gateway waits for its validator to hear of a meter, and how long it lets it be between two requests.
+const HEARD_OF_WITHIN: Duration = Duration::from_secs(10);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Asks for a meter's events. Its registration was final where the operator asked; elsewhere it may be heard of a moment later.
+async fn watch(gateway: Client, query: SignedQuery) -> Result<MeterId, ClientError> {
+    let give_up_at = Instant::now() + HEARD_OF_WITHIN;
+    loop {
+        match gateway.watch(query.clone()).await {
+            Err(ClientError::Refused(Code::AuthUnknownDevice)) if Instant::now() < give_up_at => {
+                tokio::time::sleep(ASK_AGAIN_AFTER).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Has every meter's gateway ask for its events, until `expires_at`.
 pub(super) async fn watch_all(
     gateways: &[Client],
@@ -58,7 +78,7 @@ pub(super) async fn watch_all(
     for (key, gateway) in keys.iter().zip(gateways.iter().cycle()) {
         let query = SignedQuery::sign(genesis.chain_id(), QueryKind::Watch, expires_at, key);
         let gateway = gateway.clone();
-        watches.spawn(async move { gateway.watch(query).await });
+        watches.spawn(watch(gateway, query));
     }
     while let Some(watched) = watches.join_next().await {
         watched?.context("a meter may not watch itself")?;
