@@ -52,7 +52,7 @@ pub(crate) struct LedgerArgs {
     /// The delivery areas, by name, without edges between them.
     #[arg(long, value_delimiter = ',', default_value = "town", value_name = "NAME,...", conflicts_with = "area")]
     pub(crate) areas: Vec<String>,
-    /// A delivery area and its edge to the one above it: the energy that fits through per delivery period, and the fee per kWh
+    /// A delivery area and its edge to the one above it: the energy that fits through per delivery period, and the fee in ct per kWh
     /// (0 without it; one fee is for both ways). One area, the root, has no parent.
     #[arg(long, value_name = "NAME[:PARENT:UP:DOWN[:FEE[:FEE_DOWN]]]")]
     pub(crate) area: Vec<AreaArg>,
