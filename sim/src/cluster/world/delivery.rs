@@ -1,0 +1,173 @@
+//! What reaches a replica, what it wants done, and what it sends.
+
+use std::sync::Arc;
+
+use gridbook_ledger::hotstuff::Recipient;
+use gridbook_ledger::replica::{Effect, Input, PeerMessage};
+
+use super::super::market::WALL_START_US;
+use super::super::process::StorageJob;
+use super::super::wire::Stream;
+use super::agenda::Event;
+use super::{AUDIT_HEIGHTS, TURN_US, World, index_of};
+
+impl World {
+    pub(super) fn tick(&mut self, to: usize) -> Result<(), String> {
+        if let Some(running) = &mut self.processes[to].running {
+            running.tick_is_due = false;
+        }
+        self.feed(to, Input::Tick)?;
+        let eager = self.processes[to].running.as_ref().is_some_and(|running| running.replica.is_eager());
+        if eager {
+            self.end_turn(to);
+        }
+        Ok(())
+    }
+
+    /// After inputs comes a tick: not at once, for others may come before it.
+    pub(super) fn end_turn(&mut self, to: usize) {
+        let life = self.processes[to].life;
+        if let Some(running) = &mut self.processes[to].running
+            && !running.tick_is_due
+        {
+            running.tick_is_due = true;
+            self.after(TURN_US, Event::Tick { to, life });
+        }
+    }
+
+    pub(super) fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) -> Result<(), String> {
+        let message = PeerMessage::decode(bytes).map_err(|fault| format!("a message cannot be read: {fault}"))?;
+        if let Some((_, mischief)) = self.culprits.get_mut(&to) {
+            mischief.observe(&message);
+        }
+        match self.processes[to].verify(index_of(from), message, &self.market, self.now_us()) {
+            Ok(input) => {
+                if let Input::BadChunk { view } = &input
+                    && !self.culprits.contains_key(&usize::from(self.market.genesis.validators.leader(*view).0))
+                {
+                    return Err(format!("validator {to} found a bad chunk of an honest leader, view {view}"));
+                }
+                self.feed(to, input)?;
+                self.end_turn(to);
+                Ok(())
+            }
+            Err(_) if self.culprits.contains_key(&from) => Ok(()),
+            Err(fault) => Err(format!("validator {to} dropped a message of {from}, which is honest: {fault}")),
+        }
+    }
+
+    pub(super) fn feed(&mut self, to: usize, input: Input) -> Result<(), String> {
+        let now_us = self.now_us();
+        let effects = match self.processes[to].feed(input, now_us) {
+            Ok(effects) => effects,
+            Err(_) if self.culprits.contains_key(&to) => {
+                // It may trip over its own lies.
+                self.crash(to, 1_000_000);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for effect in effects {
+            self.hand_out(to, effect)?;
+        }
+        self.begin_sync(to)
+    }
+
+    fn hand_out(&mut self, from: usize, effect: Effect) -> Result<(), String> {
+        let now_us = self.now_us();
+        match effect {
+            Effect::Append(record) => self.store(from, StorageJob::Append(record)),
+            Effect::Persist(record) => self.store(from, StorageJob::Persist(record)),
+            Effect::Notify(number) => self.store(from, StorageJob::Notify(number)),
+            Effect::Send { to, message } => self.store(from, StorageJob::Send { to, message }),
+            Effect::Post { to, message } => self.post(from, to, &message)?,
+            Effect::ServeSync { to, from_height } => {
+                let (asker, life) = (usize::from(to.0), self.processes[from].life);
+                self.after(200, Event::Serve { to: from, life, asker, from_height });
+            }
+            Effect::Final(step) => {
+                self.trace.absorb(now_us, 5, from, 0, &step.hash.0);
+                let header = &step.proposal.header;
+                self.trace.note(now_us, || {
+                    format!("{from}: final {} at {:?}, log to {}", header.height, header.rank, header.last_seq)
+                });
+                if self.culprits.contains_key(&from) {
+                    return Ok(());
+                }
+                self.processes[from].index_final(&step)?;
+                self.witness.finalize(&step)?;
+                self.tell_clients(from, step.bundles.iter().map(|bundle| bundle.id));
+                if header.height.is_multiple_of(AUDIT_HEIGHTS) {
+                    self.audit(from)?;
+                }
+            }
+            Effect::View { view, leader } => {
+                self.report.views = self.report.views.max(view);
+                self.trace.note(now_us, || format!("{from}: view {view}, led by {}", leader.0));
+            }
+            Effect::Evidence { culprit, what } => {
+                self.trace.note(now_us, || format!("{from}: evidence against {}: {what}", culprit.0));
+                self.report.evidence += 1;
+                if !self.culprits.contains_key(&usize::from(culprit.0)) {
+                    return Err(format!(
+                        "validator {from} has evidence against {}, which is honest: {what}",
+                        culprit.0
+                    ));
+                }
+            }
+            Effect::Halt(why) => {
+                if !self.culprits.contains_key(&from) {
+                    return Err(format!("validator {from} halts: {why}"));
+                }
+                self.crash(from, 1_000_000);
+            }
+            Effect::WakeAt(at) => {
+                let process = &mut self.processes[from];
+                let (life, ahead_us) = (process.life, process.ahead_us);
+                if let Some(running) = &mut process.running {
+                    running.wake_at = Some(at);
+                }
+                let at_us = at.0.saturating_sub(WALL_START_US).saturating_add_signed(-ahead_us);
+                self.agenda.at(at_us, Event::Wake { to: from, life, at });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn post(&mut self, from: usize, to: Recipient, message: &PeerMessage) -> Result<(), String> {
+        let others: Vec<usize> = match to {
+            Recipient::One(one) => vec![usize::from(one.0)],
+            Recipient::Others => (0..self.processes.len()).filter(|other| *other != from).collect(),
+        };
+        if !self.culprits.contains_key(&from) {
+            self.witness.sent(from, message, self.processes[from].disk.safety())?;
+            let bytes: Arc<[u8]> = message.encode().into();
+            for to in others {
+                self.launch(from, to, stream_of(message), &bytes);
+            }
+            return Ok(());
+        }
+        for to in others {
+            let Some((culprit, mischief)) = self.culprits.get_mut(&from) else { continue };
+            for message in mischief.twist(culprit, index_of(to), message.clone()) {
+                self.launch(from, to, stream_of(&message), &message.encode().into());
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, from: usize, to: usize, stream: Stream, bytes: &Arc<[u8]>) {
+        self.report.messages += 1;
+        for (at_us, generation) in self.wire.send(from, to, stream, self.now_us()) {
+            self.agenda.at(at_us, Event::Deliver { from, to, generation, bytes: bytes.clone() });
+        }
+    }
+}
+
+fn stream_of(message: &PeerMessage) -> Stream {
+    match message {
+        PeerMessage::Consensus(_) => Stream::Consensus,
+        PeerMessage::Chunk(_) | PeerMessage::Relay(_) => Stream::Log,
+        _ => Stream::Sync,
+    }
+}

@@ -1,0 +1,140 @@
+//! Starts, stops and trouble.
+
+use gridbook_ledger::replica::Input;
+
+use super::super::weather::{self, Trouble};
+use super::World;
+use super::agenda::Event;
+
+impl World {
+    pub(super) fn start(&mut self, index: usize) -> Result<(), String> {
+        if self.processes[index].running.is_some() {
+            return Ok(());
+        }
+        let now_us = self.now_us();
+        let steps = self.processes[index].start(&self.market).map_err(|why| format!("validator {index}: {why}"))?;
+        self.trace.absorb(now_us, 6, index, steps.len(), &[]);
+        self.trace.note(now_us, || format!("{index}: up, with {} final", steps.len()));
+        if !self.culprits.contains_key(&index) {
+            steps.iter().try_for_each(|step| self.witness.finalize(step))?;
+        }
+        self.feed(index, Input::Start)?;
+        self.end_turn(index);
+        for other in 0..self.processes.len() {
+            if other != index {
+                self.connect(index, other);
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, a: usize, b: usize) {
+        let (there_us, back_us) = (self.dice.between(1_000, 60_000), self.dice.between(1_000, 60_000));
+        self.after(there_us, Event::Connected { to: a, peer: b });
+        self.after(back_us, Event::Connected { to: b, peer: a });
+    }
+
+    pub(super) fn crash(&mut self, index: usize, back_after_us: u64) {
+        if self.processes[index].running.is_none() {
+            return;
+        }
+        self.processes[index].crash();
+        self.report.crashes += 1;
+        self.trace.absorb(self.now_us(), 7, index, 0, &[]);
+        self.trace.note(self.now_us(), || format!("{index}: killed"));
+        for other in 0..self.processes.len() {
+            self.wire.break_off(index, other);
+            self.wire.break_off(other, index);
+        }
+        self.after(back_after_us, Event::Restart(index));
+    }
+
+    pub(super) fn make_trouble(&mut self) {
+        if self.mended {
+            return;
+        }
+        let next_us = self.dice.between(50_000, 1_500_000);
+        self.after(next_us, Event::Weather);
+        let Some(trouble) = weather::draw(self.config.faults, self.processes.len(), &mut self.dice) else { return };
+        self.trace.note(self.now_us(), || format!("{trouble:?}"));
+        let left_us = self.heals_at_us().saturating_sub(self.now_us());
+        match trouble {
+            Trouble::Crash { leader, back_after_us } => self.crash_one(leader, back_after_us.min(left_us)),
+            Trouble::Blackout { back_after_us } => {
+                for index in 0..self.processes.len() {
+                    let back_after_us = back_after_us + self.dice.below(300_000);
+                    self.crash(index, back_after_us.min(left_us));
+                }
+            }
+            Trouble::Stall { for_us } => {
+                let index = self.dice.place(self.processes.len());
+                self.processes[index].disk_stalls_until_us = self.now_us() + for_us.min(left_us);
+            }
+            Trouble::Split { group, one_way, for_us } => {
+                let rest: Vec<usize> = (0..self.processes.len()).filter(|index| !group.contains(index)).collect();
+                self.split(&group, &rest, for_us.min(left_us));
+                if !one_way {
+                    self.split(&rest, &group, for_us.min(left_us));
+                }
+            }
+            Trouble::Silence { for_us } => {
+                let leader = self.leader();
+                let rest: Vec<usize> = (0..self.processes.len()).filter(|index| *index != leader).collect();
+                self.split(&[leader], &rest, for_us.min(left_us));
+            }
+            Trouble::Storm { lost, for_us } => {
+                self.wire.lost = lost;
+                self.after(for_us, Event::Calm);
+            }
+        }
+    }
+
+    /// At most f are down at a time, and at least one may be.
+    fn crash_one(&mut self, leader: bool, back_after_us: u64) {
+        let down = self.processes.iter().filter(|process| process.running.is_none()).count();
+        if down >= self.market.genesis.validators.faulty_max() {
+            return;
+        }
+        let index = if leader { self.leader() } else { self.dice.place(self.processes.len()) };
+        self.crash(index, back_after_us);
+    }
+
+    /// Who leads, in the eyes of who is furthest.
+    fn leader(&self) -> usize {
+        let views = self.processes.iter().filter_map(|process| Some(process.running.as_ref()?.replica.view()));
+        views.max().map_or(0, |(_, leader)| usize::from(leader.0))
+    }
+
+    fn split(&mut self, from: &[usize], to: &[usize], for_us: u64) {
+        for &a in from {
+            for &b in to {
+                self.wire.cut(a, b, true);
+            }
+        }
+        self.after(for_us, Event::Heal { from: from.to_vec(), to: to.to_vec() });
+    }
+
+    pub(super) fn heal(&mut self, from: &[usize], to: &[usize]) {
+        for &a in from {
+            for &b in to {
+                if self.wire.cut(a, b, false) && self.wire.is_up(a, b) {
+                    self.connect(a, b);
+                }
+            }
+        }
+    }
+
+    pub(super) fn mend(&mut self) {
+        self.mended = true;
+        self.trace.note(self.now_us(), || "everything is mended".into());
+        (self.wire.lost, self.wire.doubled) = (0, 0);
+        for a in 0..self.processes.len() {
+            for b in a + 1..self.processes.len() {
+                // What was lost came from connections that broke; they are made again.
+                self.wire.break_off(a, b);
+                self.wire.break_off(b, a);
+                self.connect(a, b);
+            }
+        }
+    }
+}
