@@ -4,13 +4,23 @@ use ed25519_zebra::batch::{Item, Verifier};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use super::{Hasher, PublicKey, Signature};
+use super::{Hash, Hasher, PublicKey, Signature, memo};
 
 /// Signatures waiting to be verified together.
 #[derive(Default)]
 pub struct Batch {
-    items: Vec<Item>,
+    items: Vec<Placed>,
+    pushed: usize,
     transcript: Option<Hasher>,
+    /// What the thread is to remember if all are good, where it remembers at all.
+    names: Vec<Hash>,
+}
+
+/// A signature and its place in the order of [`Batch::push`].
+#[derive(Clone)]
+struct Placed {
+    place: usize,
+    item: Item,
 }
 
 /// Which of a batch's signatures are bad, by their place in it.
@@ -26,18 +36,25 @@ impl Batch {
     pub fn push(&mut self, key: &PublicKey, message: &[u8], signature: &Signature) {
         let transcript = self.transcript.get_or_insert_with(|| Hasher::new("gridbook/batch/1"));
         transcript.update(&key.0).update(&signature.0).update(&(message.len() as u64).to_le_bytes()).update(message);
+        let place = self.pushed;
+        self.pushed += 1;
+        let name = memo::name(key, message, signature);
+        if name.is_some_and(memo::knows) {
+            return;
+        }
+        self.names.extend(name);
         let signature = ed25519_zebra::Signature::from_bytes(&signature.0);
-        self.items.push(Item::from((key.0.into(), signature, message)));
+        self.items.push(Placed { place, item: Item::from((key.0.into(), signature, message)) });
     }
 
     /// How many are waiting.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.pushed
     }
 
     /// Whether none is waiting.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.pushed == 0
     }
 
     /// Verifies them all; bad ones are found by halving. The coefficients are drawn from a hash of the whole batch: no source
@@ -46,33 +63,38 @@ impl Batch {
         let Some(transcript) = self.transcript else { return Ok(()) };
         let mut rng = ChaCha20Rng::from_seed(transcript.finish().0);
         let mut bad = Vec::new();
-        find_bad(&self.items, 0, &mut rng, &mut bad);
-        if bad.is_empty() { Ok(()) } else { Err(BatchError { bad }) }
+        find_bad(&self.items, &mut rng, &mut bad);
+        if !bad.is_empty() {
+            return Err(BatchError { bad });
+        }
+        self.names.into_iter().for_each(memo::remember);
+        Ok(())
     }
 }
 
 /// Below this many a batch costs as much as one at a time.
 const BATCH_MIN: usize = 3;
 
-fn find_bad(items: &[Item], offset: usize, rng: &mut ChaCha20Rng, bad: &mut Vec<usize>) {
+fn find_bad(items: &[Placed], rng: &mut ChaCha20Rng, bad: &mut Vec<usize>) {
     if items.len() < BATCH_MIN {
-        let places = items.iter().enumerate().filter(|(_, item)| (*item).clone().verify_single().is_err());
-        bad.extend(places.map(|(i, _)| offset + i));
+        bad.extend(
+            items.iter().filter(|placed| placed.item.clone().verify_single().is_err()).map(|placed| placed.place),
+        );
         return;
     }
     let mut verifier = Verifier::new();
-    for item in items {
-        verifier.queue(item.clone());
+    for placed in items {
+        verifier.queue(placed.item.clone());
     }
     if verifier.verify(&mut *rng).is_err() {
         let (left, right) = items.split_at(items.len() / 2);
-        find_bad(left, offset, rng, bad);
-        find_bad(right, offset + left.len(), rng, bad);
+        find_bad(left, rng, bad);
+        find_bad(right, rng, bad);
     }
 }
 
 impl core::fmt::Debug for Batch {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Batch of {}", self.items.len())
+        write!(f, "Batch of {}", self.pushed)
     }
 }

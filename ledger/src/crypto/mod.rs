@@ -3,9 +3,11 @@
 mod batch;
 mod hash;
 mod keys;
+mod memo;
 #[cfg(test)]
 mod tests;
 
 pub use batch::{Batch, BatchError};
 pub use hash::{Hash, Hasher, PairHasher};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};
+pub use memo::SignatureMemo;

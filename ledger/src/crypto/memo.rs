@@ -1,0 +1,112 @@
+//! Signatures that were found good once, remembered: for simulations, where one process is many validators.
+//!
+//! Whether a signature holds is a function of key, message and signature, so remembering that it does changes no answer. A validator
+//! process never remembers: each signature comes to it about once.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use super::{Hash, Hasher, PublicKey, Signature};
+
+thread_local! {
+    static GOOD: RefCell<Option<HashSet<Hash>>> = const { RefCell::new(None) };
+}
+
+/// How many are remembered before all are forgotten: some 20 MB.
+const GOOD_MAX: usize = 1 << 18;
+
+/// As long as it lives, its thread remembers which signatures were found good. Bad ones are checked again each time.
+#[derive(Debug)]
+#[must_use]
+pub struct SignatureMemo(());
+
+impl SignatureMemo {
+    /// Begins to remember on this thread.
+    pub fn on_this_thread() -> Self {
+        GOOD.with_borrow_mut(|good| *good = Some(HashSet::new()));
+        Self(())
+    }
+}
+
+impl Drop for SignatureMemo {
+    fn drop(&mut self) {
+        GOOD.with_borrow_mut(|good| *good = None);
+    }
+}
+
+/// Names a check, if this thread remembers any.
+pub(super) fn name(key: &PublicKey, message: &[u8], signature: &Signature) -> Option<Hash> {
+    GOOD.with_borrow(Option::is_some).then(|| {
+        // Key and signature have fixed lengths, so that no two checks share a name.
+        Hasher::new("gridbook/signature-memo/1").update(&key.0).update(&signature.0).update(message).finish()
+    })
+}
+
+/// Whether the signature of a name was found good before.
+pub(super) fn knows(name: Hash) -> bool {
+    GOOD.with_borrow(|good| good.as_ref().is_some_and(|good| good.contains(&name)))
+}
+
+/// The signature of a name was found good.
+pub(super) fn remember(name: Hash) {
+    GOOD.with_borrow_mut(|good| {
+        let Some(good) = good else { return };
+        if good.len() >= GOOD_MAX {
+            good.clear();
+        }
+        good.insert(name);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Batch, BatchError, SecretKey};
+    use super::*;
+
+    fn key() -> SecretKey {
+        SecretKey::from_seed([5; 32])
+    }
+
+    /// A memo that took a bad signature for one it knows would hide every forgery from the simulation.
+    #[test]
+    fn what_is_remembered_makes_nothing_else_good() {
+        let _memo = SignatureMemo::on_this_thread();
+        let (key, other) = (key(), SecretKey::from_seed([6; 32]));
+        let signature = key.sign(b"yes");
+        for _ in 0..2 {
+            assert!(key.public().verify(b"yes", &signature));
+            assert!(!key.public().verify(b"no", &signature));
+            assert!(!other.public().verify(b"yes", &signature));
+            assert!(!key.public().verify(b"yes", &other.sign(b"yes")));
+        }
+    }
+
+    /// Those that are known leave the batch, and the others must keep their places in it.
+    #[test]
+    fn a_batch_names_the_bad_ones_among_the_known() {
+        let _memo = SignatureMemo::on_this_thread();
+        let key = key();
+        let good = key.sign(b"known");
+        assert!(key.public().verify(b"known", &good));
+        let batch = |bad: &[usize]| {
+            let mut batch = Batch::default();
+            for place in 0..9 {
+                let over: &[u8] = if bad.contains(&place) { b"another" } else { b"known" };
+                batch.push(&key.public(), b"known", &key.sign(over));
+            }
+            assert_eq!(batch.len(), 9);
+            batch.verify()
+        };
+        assert_eq!(batch(&[2, 7]), Err(BatchError { bad: vec![2, 7] }));
+        assert_eq!(batch(&[2, 7]), Err(BatchError { bad: vec![2, 7] }), "bad ones are checked again");
+        assert_eq!(batch(&[]), Ok(()));
+    }
+
+    /// A validator process must never remember: only who asks for it does, and only as long.
+    #[test]
+    fn nothing_is_remembered_before_and_after() {
+        assert_eq!(name(&key().public(), b"yes", &key().sign(b"yes")), None);
+        drop(SignatureMemo::on_this_thread());
+        assert_eq!(name(&key().public(), b"yes", &key().sign(b"yes")), None);
+    }
+}
