@@ -19,7 +19,7 @@ mod wire;
 mod witness;
 mod world;
 
-use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::crypto::{Hash, SignatureMemo};
 
 pub use weather::Faults;
 
@@ -119,6 +119,8 @@ pub struct ClusterError {
 /// # Errors
 /// The first invariant that does not hold, or a number of validators that makes no set.
 pub fn run(config: ClusterConfig) -> Result<Report, ClusterError> {
+    // Each signature comes to all validators, and is checked once.
+    let _memo = SignatureMemo::on_this_thread();
     let world = world::World::new(config).map_err(|violation| ClusterError {
         seed: config.seed,
         step: 0,
