@@ -45,6 +45,24 @@ pub fn root(leaves: &[Hash]) -> Hash {
     root_of(leaves.len() as u64, level.first().unwrap_or(&Hash::ZERO))
 }
 
+/// How many leaves a page has: the leaves of a tree can be checked page by page.
+pub const PAGE_LEAVES: usize = 1 << 10;
+
+/// The node over one page of leaves: [`PAGE_LEAVES`] of them from a multiple of it on, fewer only at the end of the tree. All zero
+/// for no leaves.
+pub fn page_node(leaves: &[Hash]) -> Hash {
+    let mut level = leaves.to_vec();
+    while level.len() > 1 {
+        level = level_above(&level);
+    }
+    level.first().copied().unwrap_or(Hash::ZERO)
+}
+
+/// The root of a tree of `count` leaves, from the nodes over its pages: equal to [`root`] of the leaves.
+pub fn root_of_pages(count: u64, nodes: &[Hash]) -> Hash {
+    root_of(count, &page_node(nodes))
+}
+
 /// The way from one leaf to the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {

@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AccountId, MeterId};
 
-use super::tables::{Account, Tables, index};
+use super::tables::{Account, Counters, Tables, index};
 use super::{AccountView, MeterView, State, view_of};
 use crate::bytes::Writer;
 use crate::crypto::{Hash, Hasher};
@@ -125,10 +125,14 @@ pub fn meter_leaf(number: MeterId, meter: &MeterView) -> Hash {
 /// Time, the operator's nonce, the system's accounts, and what was traded and settled. Not how many commands there were and how many of
 /// them were refused: a refusal leaves the root as it was.
 fn counters_hash(tables: &Tables) -> Hash {
-    let counters = tables.counters();
+    hash_counters(tables.counters(), tables.system_accounts())
+}
+
+/// As [`counters_hash`], for what a snapshot says.
+pub(super) fn hash_counters(counters: &Counters, system: &[Account]) -> Hash {
     let mut w = Writer::new();
     w.u64(counters.now.0).u64(counters.operator_nonce);
-    for Account { balance, reserved, .. } in tables.system_accounts() {
+    for Account { balance, reserved, .. } in system {
         w.i128(balance.0).i128(reserved.0);
     }
     let totals = &counters.totals;
@@ -137,7 +141,7 @@ fn counters_hash(tables: &Tables) -> Hash {
     Hash::of("gridbook/counters/2", w.as_slice())
 }
 
-fn join(accounts: &Hash, meters: &Hash, counters: &Hash) -> Hash {
+pub(super) fn join(accounts: &Hash, meters: &Hash, counters: &Hash) -> Hash {
     let mut hasher = Hasher::new("gridbook/state/1");
     hasher.update(&accounts.0).update(&meters.0).update(&counters.0);
     hasher.finish()

@@ -1,19 +1,19 @@
-//! Everything that execution reads, as plain data, and the way back from it.
+//! Everything that execution reads, as canonical bytes, and the way back from them.
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
 use gridbook_engine::{OrderTag, Price, Side};
-use rkyv::rancor;
-use rkyv::util::AlignedVec;
 
+use super::pieces::{rest_hashes, snapshot_root_of};
 use super::tables::{Account, Counters, EdgeIncome, Holder, MeterFacts, MeterStatus, Name, Payable, PeriodTable};
 use super::tables::{Position, Standing, Tables};
 use super::{AuditError, State, SystemAccount, Totals, image};
+use crate::bytes::BytesError;
 use crate::command::{AgreedTerms, Offer};
 use crate::crypto::Hash;
 use crate::genesis::Genesis;
 
 use image::{AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, NameImage, OfferImage, PayableImage};
-use image::{PeriodImage, PositionImage, StateImage};
+use image::{PeriodImage, PositionImage, RestImage, StateImage};
 
 /// No snapshot has larger amounts than this, so that adding up a forged one overflows nothing.
 const MONEY_MAX: u128 = 1 << 100;
@@ -21,9 +21,9 @@ const MONEY_MAX: u128 = 1 << 100;
 /// Why a snapshot was not taken for the state of this ledger.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// Not an archive of a state.
-    #[error("the bytes are not an archive of a state: {0}")]
-    Archive(String),
+    /// Not the bytes of a state.
+    #[error("the bytes are not those of a state: {0}")]
+    Form(#[from] BytesError),
     /// Bytes that a snapshot of the state they describe would not have.
     #[error("the bytes are not exactly those that a snapshot of this state has")]
     Bytes,
@@ -42,16 +42,17 @@ pub enum RestoreError {
 }
 
 impl State {
-    /// The whole state as an rkyv archive: the same state gives the same bytes. Whoever receives it checks [`State::snapshot_root`]
-    /// of what [`State::restore`] makes of it against a checkpoint header.
+    /// The whole state as canonical bytes: the same state gives the same bytes. [`PieceList`](super::PieceList) says how they are
+    /// sent and checked in pieces.
     pub fn snapshot(&self) -> Vec<u8> {
-        let archive = rkyv::to_bytes::<rancor::Error>(&self.image()).expect("plain data in memory can be archived");
-        archive.into_vec()
+        image::encode(&self.image())
     }
 
-    /// The hash over the canonical bytes of everything that execution reads, books in priority order.
-    pub fn snapshot_root(&self) -> Hash {
-        self.image().root()
+    /// The root over everything that execution reads, books in priority order: the state root, which covers accounts and meters and
+    /// is kept up to date anyway, and the pieces of the rest.
+    pub fn snapshot_root(&mut self) -> Hash {
+        let rest = image::encode_rest(&self.rest_image());
+        snapshot_root_of(&self.state_root(), rest.len() as u64, &rest_hashes(&rest))
     }
 
     /// Goes on from a snapshot exactly as the state it was taken of. What was before cannot be rolled back to.
@@ -59,11 +60,8 @@ impl State {
     /// # Errors
     /// If the bytes are not a snapshot of this ledger that fits together. Nothing in them can do worse.
     pub fn restore(genesis: &Genesis, bytes: &[u8]) -> Result<Self, RestoreError> {
-        let mut aligned: AlignedVec = AlignedVec::with_capacity(bytes.len());
-        aligned.extend_from_slice(bytes);
-        let image = rkyv::from_bytes::<StateImage, rancor::Error>(&aligned)
-            .map_err(|error| RestoreError::Archive(error.to_string()))?;
-        if image.chain != genesis.chain_id() {
+        let image = image::decode(bytes)?;
+        if image.rest.chain != genesis.chain_id() {
             return Err(RestoreError::Chain);
         }
         if image.money().any(|amount| amount.unsigned_abs() > MONEY_MAX) {
@@ -71,7 +69,7 @@ impl State {
         }
         let tables = restore_tables(genesis, &image)?;
         let network = genesis.network().map_err(|_| RestoreError::Row("areas"))?;
-        let engine = Engine::from_image(genesis.rules, network, image.engine)?;
+        let engine = Engine::from_image(genesis.rules, network, image.rest.engine)?;
         let mut state = Self::from_parts(genesis, engine, tables);
         state.name_resting_orders()?;
         state.audit()?;
@@ -81,15 +79,21 @@ impl State {
     }
 
     fn image(&self) -> StateImage {
-        let Counters { now, operator_nonce, totals } = *self.tables.counters();
         StateImage {
+            accounts: self.tables.accounts().iter().map(AccountImage::from).collect(),
+            meters: self.tables.meters().iter().map(|meter| MeterImage::new(&meter.facts, &meter.status)).collect(),
+            rest: self.rest_image(),
+        }
+    }
+
+    fn rest_image(&self) -> RestImage {
+        let Counters { now, operator_nonce, totals } = *self.tables.counters();
+        RestImage {
             chain: self.chain,
             now: now.0,
             operator_nonce,
             totals: totals.into(),
             system: self.tables.system_accounts().iter().map(AccountImage::from).collect(),
-            accounts: self.tables.accounts().iter().map(AccountImage::from).collect(),
-            meters: self.tables.meters().iter().map(|meter| MeterImage::new(&meter.facts, &meter.status)).collect(),
             periods: self.tables.periods().iter().map(|(period, table)| PeriodImage::new(*period, table)).collect(),
             blocks: self.tables.blocks().iter().map(BlockNameImage::from).collect(),
             offers: self.tables.offers().iter().map(OfferImage::from).collect(),
@@ -113,14 +117,15 @@ impl State {
 }
 
 fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, RestoreError> {
-    let now = LedgerTime(image.now);
+    let rest = &image.rest;
+    let now = LedgerTime(rest.now);
     let mut tables = Tables::new(now);
-    let totals = Totals::from(image.totals);
-    tables.set_counters(Counters { now, operator_nonce: image.operator_nonce, totals });
-    if image.system.len() != SystemAccount::COUNT {
+    let totals = Totals::from(rest.totals);
+    tables.set_counters(Counters { now, operator_nonce: rest.operator_nonce, totals });
+    if rest.system.len() != SystemAccount::COUNT {
         return Err(RestoreError::Row("the system's accounts"));
     }
-    for (account, row) in SystemAccount::ALL.into_iter().zip(&image.system) {
+    for (account, row) in SystemAccount::ALL.into_iter().zip(&rest.system) {
         tables.change_account(Holder::System(account), |account| *account = row.into());
     }
     for row in &image.accounts {
@@ -130,14 +135,14 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     for row in &image.meters {
         restore_meter(genesis, &mut tables, row)?;
     }
-    if image.periods.windows(2).any(|pair| pair[0].period >= pair[1].period) {
+    if rest.periods.windows(2).any(|pair| pair[0].period >= pair[1].period) {
         return Err(RestoreError::Row("the order of periods"));
     }
-    for row in &image.periods {
+    for row in &rest.periods {
         restore_period(genesis, &mut tables, row)?;
     }
-    restore_waiting(&mut tables, image)?;
-    restore_edges(genesis, &mut tables, &image.edges)?;
+    restore_waiting(&mut tables, rest)?;
+    restore_edges(genesis, &mut tables, &rest.edges)?;
     Ok(tables)
 }
 
@@ -192,7 +197,7 @@ fn restore_period(genesis: &Genesis, tables: &mut Tables, row: &PeriodImage) -> 
 }
 
 /// Blocks and offers, whose names the periods have brought.
-fn restore_waiting(tables: &mut Tables, image: &StateImage) -> Result<(), RestoreError> {
+fn restore_waiting(tables: &mut Tables, image: &RestImage) -> Result<(), RestoreError> {
     let has_free_name = |tables: &Tables, meter: MeterId, client_id: u64| {
         let name = tables.meter(meter).and_then(|meter| meter.names.get(&client_id));
         name.is_some_and(|name| name.standing == Standing::Over)
@@ -372,8 +377,7 @@ mod tests {
     fn refused(forge: impl FnOnce(&mut StateImage)) -> RestoreError {
         let mut image = State::genesis(&genesis()).image();
         forge(&mut image);
-        let bytes = rkyv::to_bytes::<rancor::Error>(&image).unwrap();
-        State::restore(&genesis(), &bytes).unwrap_err()
+        State::restore(&genesis(), &image::encode(&image)).unwrap_err()
     }
 
     /// A stranger's snapshot is well formed, but its amounts are chosen so that adding them up overflows.
@@ -392,49 +396,59 @@ mod tests {
         let period = |period| PeriodImage { period, cleared: 0, positions: vec![], payables: vec![], names: vec![] };
         let name = NameImage { meter: 0, client_id: 1 };
         assert_eq!(
-            refused(|image| image.periods = vec![period(2), period(2)]),
+            refused(|image| image.rest.periods = vec![period(2), period(2)]),
             RestoreError::Row("the order of periods")
         );
         assert_eq!(
-            refused(|image| image.periods = vec![PeriodImage { names: vec![name], ..period(2) }]),
+            refused(|image| image.rest.periods = vec![PeriodImage { names: vec![name], ..period(2) }]),
             RestoreError::Row("a period's names")
         );
         let payable = PayableImage { area: 0, account: 3, owed: 0, held: 0 };
         assert_eq!(
-            refused(|image| image.periods = vec![PeriodImage { payables: vec![payable], ..period(2) }]),
+            refused(|image| image.rest.periods = vec![PeriodImage { payables: vec![payable], ..period(2) }]),
             RestoreError::Row("a period's payables")
         );
         assert_eq!(
-            refused(|image| image.periods = vec![PeriodImage { cleared: 5, ..period(2) }]),
+            refused(|image| image.rest.periods = vec![PeriodImage { cleared: 5, ..period(2) }]),
             RestoreError::Audit(AuditError::Clearing { holds: Money(5), owes: Money(0) })
         );
-        assert_eq!(refused(|image| image.now += 1), RestoreError::Audit(AuditError::Time));
-        assert_eq!(refused(|image| image.system.truncate(1)), RestoreError::Row("the system's accounts"));
+        assert_eq!(refused(|image| image.rest.now += 1), RestoreError::Audit(AuditError::Time));
+        assert_eq!(refused(|image| image.rest.system.truncate(1)), RestoreError::Row("the system's accounts"));
     }
 
     /// Blocks and offers that nobody made, edges that are not there, and an income that was never paid in.
     #[test]
     fn forged_waiting_rows_and_incomes_are_refused() {
         let block = || BlockNameImage { tag: 1, meter: 0, client_id: 1 };
-        assert_eq!(refused(|image| image.blocks = vec![block()]), RestoreError::Row("a block's name"));
-        assert_eq!(refused(|image| image.blocks = vec![block(), block()]), RestoreError::Row("the order of blocks"));
-        let offer = || OfferImage { meter: 0, client_id: 1, partner: 1, period: 2, sells: true, price: 10, energy: 10 };
-        assert_eq!(refused(|image| image.offers = vec![offer()]), RestoreError::Row("an offer"));
-        assert_eq!(refused(|image| image.offers = vec![offer(), offer()]), RestoreError::Row("the order of offers"));
-        let edge = |area, fees, rent| EdgeIncomeImage { area, fees, rent };
-        assert_eq!(refused(|image| image.edges = vec![edge(0, 1, 0)]), RestoreError::Row("an edge"), "it is the root");
-        assert_eq!(refused(|image| image.edges = vec![edge(9, 1, 0)]), RestoreError::Row("an edge"));
-        assert_eq!(refused(|image| image.edges = vec![edge(1, 5, -5)]), RestoreError::Row("an edge"));
+        assert_eq!(refused(|image| image.rest.blocks = vec![block()]), RestoreError::Row("a block's name"));
         assert_eq!(
-            refused(|image| image.edges = vec![edge(1, 1, 0), edge(1, 1, 0)]),
+            refused(|image| image.rest.blocks = vec![block(), block()]),
+            RestoreError::Row("the order of blocks")
+        );
+        let offer = || OfferImage { meter: 0, client_id: 1, partner: 1, period: 2, sells: true, price: 10, energy: 10 };
+        assert_eq!(refused(|image| image.rest.offers = vec![offer()]), RestoreError::Row("an offer"));
+        assert_eq!(
+            refused(|image| image.rest.offers = vec![offer(), offer()]),
+            RestoreError::Row("the order of offers")
+        );
+        let edge = |area, fees, rent| EdgeIncomeImage { area, fees, rent };
+        assert_eq!(
+            refused(|image| image.rest.edges = vec![edge(0, 1, 0)]),
+            RestoreError::Row("an edge"),
+            "it is the root"
+        );
+        assert_eq!(refused(|image| image.rest.edges = vec![edge(9, 1, 0)]), RestoreError::Row("an edge"));
+        assert_eq!(refused(|image| image.rest.edges = vec![edge(1, 5, -5)]), RestoreError::Row("an edge"));
+        assert_eq!(
+            refused(|image| image.rest.edges = vec![edge(1, 1, 0), edge(1, 1, 0)]),
             RestoreError::Row("the order of edges")
         );
         assert_eq!(
-            refused(|image| image.edges = vec![edge(1, 3, 4)]),
+            refused(|image| image.rest.edges = vec![edge(1, 3, 4)]),
             RestoreError::Audit(AuditError::Grid { holds: Money(0), brought: Money(7) })
         );
         assert_eq!(
-            refused(|image| image.edges = vec![edge(1, i128::MAX, i128::MAX)]),
+            refused(|image| image.rest.edges = vec![edge(1, i128::MAX, i128::MAX)]),
             RestoreError::Row("an absurd amount of money")
         );
     }

@@ -1,0 +1,199 @@
+//! Reading the canonical bytes of a snapshot, which may come from anybody.
+
+use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
+
+use super::{ACCOUNT_BYTES, METER_BYTES};
+use super::{
+    AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, NameImage, OfferImage, PayableImage, PeriodImage,
+};
+use super::{PositionImage, RestImage, StateImage, TotalsImage};
+use crate::bytes::{BytesError, Reader};
+use crate::crypto::{Hash, PublicKey};
+
+type Read<T> = Result<T, BytesError>;
+
+/// Everything, and not a byte more.
+pub(in crate::state) fn decode(bytes: &[u8]) -> Read<StateImage> {
+    let mut r = Reader::new(bytes);
+    let (accounts, meters) = read_counts(&mut r)?;
+    let accounts = read_accounts(r.bytes(rows_bytes(accounts, ACCOUNT_BYTES)?)?)?;
+    let meters = read_meters(r.bytes(rows_bytes(meters, METER_BYTES)?)?)?;
+    let rest = read_rest(&mut r)?;
+    r.finish()?;
+    Ok(StateImage { accounts, meters, rest })
+}
+
+/// How many accounts and meters follow.
+pub(in crate::state) fn read_counts(r: &mut Reader<'_>) -> Read<(u32, u32)> {
+    Ok((r.u32()?, r.u32()?))
+}
+
+/// Rows of accounts.
+pub(in crate::state) fn read_accounts(bytes: &[u8]) -> Read<Vec<AccountImage>> {
+    rows(bytes, ACCOUNT_BYTES, read_account)
+}
+
+/// Rows of meters.
+pub(in crate::state) fn read_meters(bytes: &[u8]) -> Read<Vec<MeterImage>> {
+    rows(bytes, METER_BYTES, read_meter)
+}
+
+fn rows<T>(bytes: &[u8], row_bytes: usize, read: fn(&mut Reader<'_>) -> Read<T>) -> Read<Vec<T>> {
+    if !bytes.len().is_multiple_of(row_bytes) {
+        return Err(BytesError::Truncated);
+    }
+    bytes.chunks_exact(row_bytes).map(|row| read(&mut Reader::new(row))).collect()
+}
+
+fn rows_bytes(count: u32, row_bytes: usize) -> Read<usize> {
+    usize::try_from(count).ok().and_then(|count| count.checked_mul(row_bytes)).ok_or(BytesError::TooLong)
+}
+
+/// A list behind its length. A length that the bytes left cannot hold is refused before room is made for it.
+fn list<T>(r: &mut Reader<'_>, row_bytes_min: usize, read: fn(&mut Reader<'_>) -> Read<T>) -> Read<Vec<T>> {
+    let count = usize::try_from(r.u64()?).map_err(|_| BytesError::TooLong)?;
+    if count > r.remaining() / row_bytes_min {
+        return Err(BytesError::Truncated);
+    }
+    (0..count).map(|_| read(r)).collect()
+}
+
+fn read_bool(r: &mut Reader<'_>) -> Read<bool> {
+    match r.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(BytesError::Unknown),
+    }
+}
+
+fn read_account(r: &mut Reader<'_>) -> Read<AccountImage> {
+    Ok(AccountImage { balance: r.i128()?, reserved: r.i128()?, history: Hash(r.array()?) })
+}
+
+fn read_meter(r: &mut Reader<'_>) -> Read<MeterImage> {
+    Ok(MeterImage {
+        account: r.u32()?,
+        key: PublicKey(r.array()?),
+        area: r.u16()?,
+        import_max: r.u64()?,
+        export_max: r.u64()?,
+        suspended: read_bool(r)?,
+        nonce: r.u64()?,
+        history: Hash(r.array()?),
+    })
+}
+
+/// What the rest begins with: chain, time, the operator's nonce, totals, and the system's accounts.
+pub(in crate::state) type Head = (Hash, u64, u64, TotalsImage, Vec<AccountImage>);
+
+/// The beginning of the rest.
+pub(in crate::state) fn read_head(r: &mut Reader<'_>) -> Read<Head> {
+    let (chain, now, operator_nonce) = (Hash(r.array()?), r.u64()?, r.u64()?);
+    let mut totals = [0; 8];
+    for total in &mut totals {
+        *total = r.u64()?;
+    }
+    Ok((chain, now, operator_nonce, TotalsImage(totals), list(r, ACCOUNT_BYTES, read_account)?))
+}
+
+/// The rest, up to its end.
+fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
+    let (chain, now, operator_nonce, totals, system) = read_head(r)?;
+    Ok(RestImage {
+        chain,
+        now,
+        operator_nonce,
+        totals,
+        system,
+        periods: list(r, 44, read_period)?,
+        blocks: list(r, 20, |r| Ok(BlockNameImage { tag: r.u64()?, meter: r.u32()?, client_id: r.u64()? }))?,
+        offers: list(r, 33, read_offer)?,
+        edges: list(r, 34, |r| Ok(EdgeIncomeImage { area: r.u16()?, fees: r.i128()?, rent: r.i128()? }))?,
+        engine: read_engine(r)?,
+    })
+}
+
+fn read_period(r: &mut Reader<'_>) -> Read<PeriodImage> {
+    Ok(PeriodImage {
+        period: r.u32()?,
+        cleared: r.i128()?,
+        positions: list(r, 36, |r| {
+            let (meter, resting_buys, resting_sells) = (r.u32()?, r.u64()?, r.u64()?);
+            Ok(PositionImage { meter, resting_buys, resting_sells, bought: r.u64()?, sold: r.u64()? })
+        })?,
+        payables: list(r, 38, |r| {
+            Ok(PayableImage { area: r.u16()?, account: r.u32()?, owed: r.i128()?, held: r.i128()? })
+        })?,
+        names: list(r, 12, |r| Ok(NameImage { meter: r.u32()?, client_id: r.u64()? }))?,
+    })
+}
+
+fn read_offer(r: &mut Reader<'_>) -> Read<OfferImage> {
+    Ok(OfferImage {
+        meter: r.u32()?,
+        client_id: r.u64()?,
+        partner: r.u32()?,
+        period: r.u32()?,
+        sells: read_bool(r)?,
+        price: r.i32()?,
+        energy: r.u64()?,
+    })
+}
+
+fn read_engine(r: &mut Reader<'_>) -> Read<EngineImage> {
+    Ok(EngineImage { now: r.u64()?, periods: list(r, 26, read_engine_period)?, blocks: list(r, 31, read_block)? })
+}
+
+fn read_engine_period(r: &mut Reader<'_>) -> Read<image::PeriodImage> {
+    Ok(image::PeriodImage {
+        period: r.u32()?,
+        priorities: r.u32()?,
+        auctioned: read_bool(r)?,
+        rematching: read_bool(r)?,
+        edges: list(r, 26, |r| {
+            Ok(EdgeImage { child: r.u16()?, up: r.u64()?, down: r.u64()?, flow: r.u64()?.cast_signed() })
+        })?,
+        books: list(r, 19, |r| {
+            let (area, flags) = (r.u16()?, r.u8()?);
+            Ok(BookImage { area, flags, bids: list(r, 65, read_order)?, asks: list(r, 65, read_order)? })
+        })?,
+    })
+}
+
+fn read_order(r: &mut Reader<'_>) -> Read<OrderImage> {
+    Ok(OrderImage {
+        tag: r.u64()?,
+        priority: r.u32()?,
+        energy: r.u64()?,
+        shown: r.u64()?,
+        display: r.u64()?,
+        until: r.u64()?,
+        account: r.u32()?,
+        meter: r.u32()?,
+        price: r.i32()?,
+        post_only: read_bool(r)?,
+        sources: r.u8()?,
+        max_edges: r.u16()?,
+        partner: read_partner(r)?,
+    })
+}
+
+fn read_partner(r: &mut Reader<'_>) -> Read<Option<u32>> {
+    match (read_bool(r)?, r.u32()?) {
+        (true, partner) => Ok(Some(partner)),
+        (false, 0) => Ok(None),
+        (false, _) => Err(BytesError::Padding),
+    }
+}
+
+fn read_block(r: &mut Reader<'_>) -> Read<BlockImage> {
+    Ok(BlockImage {
+        tag: r.u64()?,
+        account: r.u32()?,
+        meter: r.u32()?,
+        area: r.u16()?,
+        sells: read_bool(r)?,
+        price: r.i32()?,
+        energies: list(r, 12, |r| Ok((r.u32()?, r.u64()?)))?,
+    })
+}

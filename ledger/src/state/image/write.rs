@@ -1,0 +1,140 @@
+//! The canonical bytes of a snapshot: every field in its order, lists behind their length.
+
+use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
+
+use super::{ACCOUNT_BYTES, COUNTS_BYTES, METER_BYTES};
+use super::{
+    AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, OfferImage, PeriodImage, RestImage, StateImage,
+};
+use crate::bytes::Writer;
+
+/// Everything, as the module says.
+pub(in crate::state) fn encode(image: &StateImage) -> Vec<u8> {
+    let StateImage { accounts, meters, rest } = image;
+    let rest = encode_rest(rest);
+    let rows = accounts.len() * ACCOUNT_BYTES + meters.len() * METER_BYTES;
+    let mut w = Writer::with_capacity(COUNTS_BYTES + rows + rest.len());
+    w.u32(count(accounts.len())).u32(count(meters.len()));
+    accounts.iter().for_each(|row| row.write(&mut w));
+    meters.iter().for_each(|row| row.write(&mut w));
+    w.bytes(&rest);
+    w.finish()
+}
+
+/// The rest alone.
+pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
+    let RestImage { chain, now, operator_nonce, totals, system, periods, blocks, offers, edges, engine } = rest;
+    let mut w = Writer::new();
+    w.bytes(&chain.0).u64(*now).u64(*operator_nonce);
+    for total in totals.0 {
+        w.u64(total);
+    }
+    list(&mut w, system, AccountImage::write);
+    list(&mut w, periods, PeriodImage::write);
+    list(&mut w, blocks, |BlockNameImage { tag, meter, client_id }, w| {
+        w.u64(*tag).u32(*meter).u64(*client_id);
+    });
+    list(&mut w, offers, OfferImage::write);
+    list(&mut w, edges, |EdgeIncomeImage { area, fees, rent }, w| {
+        w.u16(*area).i128(*fees).i128(*rent);
+    });
+    write_engine(&mut w, engine);
+    w.finish()
+}
+
+fn count(rows: usize) -> u32 {
+    u32::try_from(rows).expect("accounts and meters have 32-bit numbers")
+}
+
+fn list<T>(w: &mut Writer, items: &[T], write: impl Fn(&T, &mut Writer)) {
+    w.u64(items.len() as u64);
+    for item in items {
+        write(item, w);
+    }
+}
+
+impl AccountImage {
+    fn write(&self, w: &mut Writer) {
+        w.i128(self.balance).i128(self.reserved).bytes(&self.history.0);
+    }
+}
+
+impl MeterImage {
+    fn write(&self, w: &mut Writer) {
+        w.u32(self.account).bytes(&self.key.0).u16(self.area).u64(self.import_max).u64(self.export_max);
+        w.u8(u8::from(self.suspended)).u64(self.nonce).bytes(&self.history.0);
+    }
+}
+
+impl OfferImage {
+    fn write(&self, w: &mut Writer) {
+        let Self { meter, client_id, partner, period, sells, price, energy } = *self;
+        w.u32(meter).u64(client_id).u32(partner).u32(period).u8(u8::from(sells)).i32(price).u64(energy);
+    }
+}
+
+impl PeriodImage {
+    fn write(&self, w: &mut Writer) {
+        w.u32(self.period).i128(self.cleared);
+        list(w, &self.positions, |position, w| {
+            w.u32(position.meter).u64(position.resting_buys).u64(position.resting_sells);
+            w.u64(position.bought).u64(position.sold);
+        });
+        list(w, &self.payables, |payable, w| {
+            w.u16(payable.area).u32(payable.account).i128(payable.owed).i128(payable.held);
+        });
+        list(w, &self.names, |name, w| {
+            w.u32(name.meter).u64(name.client_id);
+        });
+    }
+}
+
+// Taken apart whole, so that nothing the engine adds can be left out of the root.
+
+fn write_engine(w: &mut Writer, EngineImage { now, periods, blocks }: &EngineImage) {
+    w.u64(*now);
+    list(w, periods, write_period);
+    list(w, blocks, write_block);
+}
+
+fn write_period(period: &image::PeriodImage, w: &mut Writer) {
+    let image::PeriodImage { period, priorities, auctioned, rematching, edges, books } = period;
+    w.u32(*period).u32(*priorities).u8(u8::from(*auctioned)).u8(u8::from(*rematching));
+    list(w, edges, |EdgeImage { child, up, down, flow }, w| {
+        w.u16(*child).u64(*up).u64(*down).u64(flow.cast_unsigned());
+    });
+    list(w, books, write_book);
+}
+
+fn write_book(BookImage { area, flags, bids, asks }: &BookImage, w: &mut Writer) {
+    w.u16(*area).u8(*flags);
+    list(w, bids, write_order);
+    list(w, asks, write_order);
+}
+
+fn write_order(order: &OrderImage, w: &mut Writer) {
+    let OrderImage {
+        tag,
+        priority,
+        energy,
+        shown,
+        display,
+        until,
+        account,
+        meter,
+        price,
+        post_only,
+        sources,
+        max_edges,
+        partner,
+    } = *order;
+    w.u64(tag).u32(priority).u64(energy).u64(shown).u64(display).u64(until).u32(account).u32(meter).i32(price);
+    w.u8(u8::from(post_only)).u8(sources).u16(max_edges).u8(u8::from(partner.is_some())).u32(partner.unwrap_or(0));
+}
+
+fn write_block(BlockImage { tag, account, meter, area, sells, price, energies }: &BlockImage, w: &mut Writer) {
+    w.u64(*tag).u32(*account).u32(*meter).u16(*area).u8(u8::from(*sells)).i32(*price);
+    list(w, energies, |(period, energy), w| {
+        w.u32(*period).u64(*energy);
+    });
+}
