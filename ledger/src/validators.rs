@@ -12,6 +12,8 @@ pub struct ValidatorIndex(pub u16);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidatorSet {
     keys: Vec<PublicKey>,
+    /// Who leads, in turn.
+    rota: Vec<ValidatorIndex>,
 }
 
 /// Why keys do not make a validator set.
@@ -45,7 +47,15 @@ impl ValidatorSet {
                 return Err(ValidatorSetError::Duplicate(i));
             }
         }
-        Ok(Self { keys })
+        let rota = (0..).take(keys.len()).map(ValidatorIndex).collect();
+        Ok(Self { keys, rota })
+    }
+
+    /// The same validators with another order of leaders, which begins again when it is through. Whoever simulates may have
+    /// anybody lead as often as it likes; without members that are known to be in the set this is `None`.
+    pub fn with_rota(self, rota: Vec<ValidatorIndex>) -> Option<Self> {
+        let known = !rota.is_empty() && rota.iter().all(|leader| self.key(*leader).is_some());
+        known.then_some(Self { rota, ..self })
     }
 
     /// n: how many there are.
@@ -86,7 +96,7 @@ impl ValidatorSet {
 
     /// Who leads a view: in turn. The root is view 0 and nobody's.
     pub fn leader(&self, view: u64) -> ValidatorIndex {
-        let place = view % (self.keys.len() as u64);
-        ValidatorIndex(u16::try_from(place).expect("at most 49"))
+        let place = view % (self.rota.len() as u64);
+        self.rota[usize::try_from(place).expect("below the length of a list")]
     }
 }
