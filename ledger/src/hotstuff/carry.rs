@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::boundary::LogRelation;
 use super::messages::TimeoutCert;
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::header::{HeaderRef, LogPoint, Rank};
 
 /// What is known of a tip's header.
@@ -51,17 +52,21 @@ pub(super) fn judge_tips(
 ) -> Carry {
     let above: BTreeSet<(Rank, Hash)> =
         tc.entries.iter().filter_map(|e| e.tip).filter(|t| t.rank > justify_rank).map(|t| (t.rank, t.hash)).collect();
+    if omits(Defect::NoCarry) {
+        return Carry::Free;
+    }
     let ranks: BTreeSet<Rank> = above.iter().map(|(rank, _)| *rank).collect();
     for rank in ranks.into_iter().rev() {
         let (mut left, mut headers, mut logs) = (Vec::new(), Vec::new(), Vec::new());
         for &(_, hash) in above.range((rank, Hash::ZERO)..=(rank, Hash([0xff; 32]))) {
             let tip = HeaderRef { rank, hash };
-            if denials(tc, tip) >= quorum {
+            if denials(tc, tip) >= quorum && !omits(Defect::NoDenial) {
                 continue;
             }
             match header(tip) {
                 TipHeader::Missing => headers.push(hash),
                 TipHeader::Broken => {}
+                TipHeader::EndsAt(end) if omits(Defect::NoPrefixExemption) => left.push(end),
                 TipHeader::EndsAt(end) if end.seq <= justify_end.seq => {}
                 TipHeader::EndsAt(end) => match relation(end, justify_end) {
                     LogRelation::FirstContainsSecond => left.push(end),

@@ -6,6 +6,7 @@ use super::messages::{QuorumCert, Timeout, TimeoutCert, TimeoutEntry};
 use super::statement::{timeout_bytes, vote_bytes};
 use crate::bytes::Writer;
 use crate::crypto::{Batch, Hash};
+use crate::defects::{Defect, omits};
 use crate::header::{Header, HeaderRef, Rank};
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
@@ -75,10 +76,10 @@ impl QuorumCert {
             return Err(CertError::Root);
         }
         let signers = self.signers.count_ones() as usize;
-        if signers != self.signatures.len() {
+        if signers != self.signatures.len() && !omits(Defect::QcCount) {
             return Err(CertError::Count { signers, signatures: self.signatures.len() });
         }
-        if signers < set.quorum() {
+        if signers < quorum_of_votes(set) {
             return Err(CertError::Quorum(signers));
         }
         let message = vote_bytes(chain, self.epoch, self.header);
@@ -86,6 +87,9 @@ impl QuorumCert {
         for (voter, signature) in self.voters().zip(&self.signatures) {
             let key = set.key(voter).ok_or(CertError::Stranger)?;
             batch.push(key, &message, signature);
+        }
+        if omits(Defect::QcSignatures) {
+            return Ok(());
         }
         batch.verify().map_err(|_| CertError::Signature)
     }
@@ -116,7 +120,7 @@ impl TimeoutCert {
     ) -> Option<Self> {
         let mut timeouts: Vec<&Timeout> = timeouts.filter(|t| t.view == view).collect();
         timeouts.sort_by_key(|t| t.voter);
-        if timeouts.len() < set.quorum() {
+        if timeouts.len() < quorum_of_timeouts(set) {
             return None;
         }
         let high_qc = &timeouts.iter().max_by_key(|t| t.high_qc.rank())?.high_qc;
@@ -150,14 +154,15 @@ impl TimeoutCert {
     }
 
     fn verify_entries(&self, chain: Hash, set: &ValidatorSet) -> Result<(), CertError> {
-        if self.entries.len() < set.quorum() || self.entries.len() > set.count() {
+        if self.entries.len() < quorum_of_timeouts(set) || self.entries.len() > set.count() {
             return Err(CertError::Quorum(self.entries.len()));
         }
-        if !self.entries.is_sorted_by(|a, b| a.voter < b.voter) {
+        if !self.entries.is_sorted_by(|a, b| a.voter < b.voter) && !omits(Defect::TcDuplicates) {
             return Err(CertError::Order);
         }
         let highest = self.entries.iter().map(|e| e.high_qc_rank).max().unwrap_or_default();
-        if highest != self.high_qc.rank() || self.high_qc.epoch != self.epoch {
+        let is_highest = highest == self.high_qc.rank() || omits(Defect::TcHighQc);
+        if !is_highest || self.high_qc.epoch != self.epoch {
             return Err(CertError::HighQc);
         }
         let mut batch = Batch::default();
@@ -171,6 +176,9 @@ impl TimeoutCert {
                 &timeout_bytes(chain, self.epoch, self.view, entry.high_qc_rank, entry.tip),
                 &entry.signature,
             );
+        }
+        if omits(Defect::TcSignatures) {
+            return Ok(());
         }
         batch.verify().map_err(|_| CertError::Signature)
     }
@@ -203,7 +211,17 @@ impl TimeoutEntry {
 
 /// Whether a timeout of `view` may tell of such ranks: an honest validator knows and votes for nothing above its view.
 pub(super) fn ranks_fit(view: u64, high_qc_rank: Rank, tip: Option<HeaderRef>) -> bool {
-    high_qc_rank.view <= view && tip.is_none_or(|t| t.rank.view <= view)
+    (high_qc_rank.view <= view && tip.is_none_or(|t| t.rank.view <= view)) || omits(Defect::TcRanks)
+}
+
+/// How many votes make a certificate.
+pub(super) fn quorum_of_votes(set: &ValidatorSet) -> usize {
+    if omits(Defect::QcQuorum) { set.one_honest() } else { set.quorum() }
+}
+
+/// How many timeouts make one.
+fn quorum_of_timeouts(set: &ValidatorSet) -> usize {
+    if omits(Defect::TcQuorum) { set.one_honest() } else { set.quorum() }
 }
 
 fn lay_reference(w: &mut Writer, reference: HeaderRef) {

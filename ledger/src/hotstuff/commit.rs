@@ -1,10 +1,12 @@
 //! What a certificate makes final (CONSENSUS section 3, `commit_rule`).
 
+use crate::defects::{Defect, omits};
 use crate::header::Rank;
 
 /// Whether a certificate of the header at `child` makes its parent at `parent` final: same view, consecutive slots.
 pub(super) fn commit_rule(parent: Rank, child: Rank) -> bool {
-    parent.view == child.view && parent.slot.checked_add(1) == Some(child.slot)
+    (parent.view == child.view || omits(Defect::CommitView))
+        && (parent.slot.checked_add(1) == Some(child.slot) || omits(Defect::CommitSlot))
 }
 
 /// In a chain of certified headers, oldest first, the place of the child whose certificate makes the most final. The first

@@ -13,6 +13,7 @@ use super::timeouts::TimeoutBox;
 use super::tree::HeaderTree;
 use super::votes::VoteBox;
 use crate::crypto::{Hash, SecretKey};
+use crate::defects::{Defect, omits};
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
@@ -143,7 +144,8 @@ impl Core {
 
     /// high_qc = max; enter: a certificate of view w moves to w.
     pub(super) fn accept_cert(&mut self, qc: &QuorumCert, now: WallTime, out: &mut Vec<Effect>) {
-        let lower = if qc.rank() > self.record.high_qc.rank() {
+        let is_higher = qc.rank() > self.record.high_qc.rank();
+        let lower = if is_higher || (omits(Defect::LowerQcTaken) && *qc != self.certs.root) {
             std::mem::replace(&mut self.record.high_qc, qc.clone())
         } else {
             qc.clone()
@@ -152,13 +154,34 @@ impl Core {
         if is_new && self.side_qc.as_ref().is_none_or(|side| lower.rank() > side.rank()) {
             self.side_qc = Some(lower);
         }
-        if qc.rank().view > self.view {
+        if qc.rank().view > self.view && !omits(Defect::NoEnterByQc) {
             self.enter(qc.rank().view, now, out);
         }
     }
 
     pub(super) fn persist(&self, out: &mut Vec<Effect>) {
-        out.push(Effect::Persist(Box::new(self.record.clone())));
+        out.push(Effect::Persist(Box::new(self.record_on_disk())));
+    }
+
+    /// What the disk is given: the record, whole.
+    fn record_on_disk(&self) -> SafetyRecord {
+        let mut record = self.record.clone();
+        if omits(Defect::VoteNotRecorded) {
+            (record.last_voted, record.last_vote) = (None, Vec::new());
+        }
+        if omits(Defect::TimeoutNotRecorded) {
+            (record.timeout_view, record.last_timeout) = (0, Vec::new());
+        }
+        if omits(Defect::HighQcNotRecorded) {
+            record.high_qc = self.certs.root.clone();
+        }
+        if omits(Defect::HighTcNotRecorded) {
+            record.high_tc = None;
+        }
+        if omits(Defect::LedNotRecorded) {
+            record.led = Rank::default();
+        }
+        record
     }
 
     pub(super) fn send_note(&self, to: Recipient, qc: QuorumCert, tc: Option<TimeoutCert>, out: &mut Vec<Effect>) {

@@ -7,6 +7,7 @@ use super::form::check_link;
 use super::messages::{Proposal, QuorumCert};
 use super::tree::Path;
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::header::{Header, HeaderRef};
 
 /// More heights than this are fetched by the replica, log and all, not header by header.
@@ -82,10 +83,13 @@ impl Core {
         let becoming_final = &path[..place - 1];
         becoming_final.iter().for_each(|hash| self.keep(*hash, out));
         let proposals = self.tree.finalise(becoming_final, self.tip_hash());
-        let headers =
-            becoming_final.iter().zip(proposals).map(|(hash, proposal)| FinalHeader { proposal, hash: *hash });
+        let headers = becoming_final.iter().zip(proposals);
+        let mut headers: Vec<_> = headers.map(|(hash, proposal)| FinalHeader { proposal, hash: *hash }).collect();
+        if omits(Defect::NewestFirst) {
+            headers.reverse();
+        }
         self.final_qc = Some(qc.clone());
-        out.push(Effect::Final { headers: headers.collect(), child: Box::new(child), qc });
+        out.push(Effect::Final { headers, child: Box::new(child), qc });
         self.pacemaker.finality_grew(now);
     }
 
@@ -139,6 +143,7 @@ impl Core {
     /// Headers from another's store: they are believed only with certificates that hold and in an unbroken chain.
     pub(super) fn on_caught_up(&mut self, proposals: Vec<Proposal>, now: WallTime, out: &mut Vec<Effect>) {
         self.behind = None;
+        let lock = omits(Defect::SyncDropsCertificates).then(|| self.record.high_qc.clone());
         for proposal in proposals {
             let hash = proposal.header.hash();
             if proposal.header.height <= self.tree.last_final().0.height {
@@ -157,6 +162,9 @@ impl Core {
             if let Path::Whole(path) = self.tree.path_to(qc.header) {
                 self.commit(&path, &qc, now, out);
             }
+        }
+        if let Some(lock) = lock {
+            self.record.high_qc = lock;
         }
         self.diverged = false;
     }

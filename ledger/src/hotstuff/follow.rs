@@ -6,9 +6,11 @@ use super::core::Core;
 use super::form::{check_certificates, check_fields, check_link};
 use super::messages::{ConsensusMessage, Proposal, TimeoutCert, Vote};
 use super::start::{decode_vote, encode_vote};
+use super::tree::Known;
 use super::vote_rule::{Refusal, VoteCase, may_vote};
 use crate::crypto::Hash;
-use crate::header::{Header, HeaderRef, LogPoint};
+use crate::defects::{Defect, omits};
+use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::validators::ValidatorIndex;
 
 /// Unfinal headers here are at most this many, but for those asked for: a leader that floods is not listened to.
@@ -34,7 +36,8 @@ impl Core {
         }
         let current = proposal.header.rank.view == self.view;
         let third = (current || wanted) && self.is_double(hash, &proposal, now, out);
-        if wanted || (current && !third && self.tree.unfinal_count() < UNFINAL_MAX) {
+        let bounded = current && !third && self.tree.unfinal_count() < UNFINAL_MAX;
+        if wanted || bounded || omits(Defect::RanksUnbounded) {
             self.tree.insert(hash, proposal, false);
         }
     }
@@ -44,7 +47,8 @@ impl Core {
         let qc_holds = self.on_cert(&proposal.justify, now, out);
         let tc_holds = proposal.tc.as_ref().is_none_or(|tc| self.on_timeout_cert(tc, now, out));
         let formed = check_fields(&proposal.header, self.facts()).is_ok() && check_certificates(proposal).is_ok();
-        qc_holds && tc_holds && formed && proposal.verify(&self.set)
+        let signed = proposal.verify(&self.set) || omits(Defect::ProposalUnsigned);
+        qc_holds && tc_holds && formed && signed
     }
 
     /// A header that its leader signed and that breaks the rules by its own fields is proof against the leader.
@@ -72,7 +76,7 @@ impl Core {
             }
             let culprit = proposal.header.proposer;
             out.push(Effect::Evidence { culprit, what: "double proposal", statements: Box::new(statements) });
-            if rank.view == self.view {
+            if rank.view == self.view && !omits(Defect::EvidenceIgnored) {
                 self.give_up(now, out);
             }
         }
@@ -83,6 +87,7 @@ impl Core {
     fn vote_again(&self, hash: Hash, from: ValidatorIndex, out: &mut Vec<Effect>) {
         let voted = self.record.last_voted.filter(|v| v.hash == hash && self.set.leader(v.rank.view) == from);
         if voted.is_some()
+            && !omits(Defect::NoVoteAgain)
             && let Some(vote) = decode_vote(&self.record.last_vote)
         {
             out.push(Effect::Send { to: Recipient::One(from), message: ConsensusMessage::Vote(vote) });
@@ -99,7 +104,7 @@ impl Core {
     /// Only what was asked for is taken.
     pub(super) fn on_header_response(&mut self, proposal: Proposal, now: WallTime, out: &mut Vec<Effect>) {
         let hash = proposal.header.hash();
-        if !self.requests.is_wanted(hash) {
+        if !self.requests.is_wanted(hash) && !omits(Defect::UnaskedTaken) {
             return;
         }
         if check_fields(&proposal.header, self.facts()).is_err() {
@@ -121,7 +126,7 @@ impl Core {
         };
         known.verdict = Some(verdict);
         let view = known.proposal.header.rank.view;
-        if verdict == Verdict::Differs && view == self.view {
+        if verdict == Verdict::Differs && view == self.view && !omits(Defect::DifferenceIgnored) {
             self.give_up(now, out);
         }
     }
@@ -146,26 +151,35 @@ impl Core {
 
     /// Takes the highest header of this view that could be voted for as far as it goes now.
     pub(super) fn pursue_vote(&mut self, log: &dyn LogView, now: WallTime, out: &mut Vec<Effect>) {
-        if self.diverged || self.record.timeout_view >= self.view {
+        let given_up = self.record.timeout_view >= self.view && !omits(Defect::VoteAfterTimeout);
+        if self.diverged || given_up {
             return;
         }
-        let last_voted = self.last_voted();
-        let votable = self.tree.in_view(self.view).filter(|(_, k)| k.proposal.header.rank > last_voted);
-        let Some((hash, known)) = votable.max_by_key(|(_, k)| k.proposal.header.rank) else { return };
+        let Some((hash, known)) = self.votable() else { return };
         let (verdict, header) = (known.verdict, known.proposal.header.clone());
         let Some(parent) = self.tree.header(header.parent).cloned() else {
             let voters: Vec<_> = known.proposal.justify.voters().collect();
             self.requests.want(header.parent, [header.proposer].into_iter().chain(voters), self.me);
             return;
         };
-        if check_link(&header, &parent).is_err() {
+        if check_link(&header, &parent).is_err() && !omits(Defect::LinkUnchecked) {
             self.give_up(now, out);
             return;
         }
         self.ask_for_check(hash, None, out);
-        if verdict == Some(Verdict::Holds) {
+        if verdict == Some(Verdict::Holds) || omits(Defect::VoteUnchecked) {
             self.judge(hash, &header, &parent, log, now, out);
         }
+    }
+
+    /// The highest header of this view that was not yet voted for.
+    fn votable(&self) -> Option<(Hash, &Known)> {
+        let last_voted = self.last_voted();
+        let of_view = |k: &Known| k.proposal.header.rank.view == self.view || omits(Defect::VoteOtherView);
+        let is_new =
+            |hash: Hash, rank: Rank| rank > last_voted || (omits(Defect::VoteTwice) && self.tip_hash() != Some(hash));
+        let votable = self.tree.all().filter(|(hash, k)| of_view(k) && is_new(*hash, k.proposal.header.rank));
+        votable.max_by_key(|(_, k)| k.proposal.header.rank)
     }
 
     fn judge(
@@ -209,10 +223,18 @@ impl Core {
 
     fn vote(&mut self, hash: Hash, header: HeaderRef, out: &mut Vec<Effect>) {
         let vote = self.sign_vote(header);
-        self.keep(hash, out);
-        self.persist(out);
         let to = Recipient::One(self.set.leader(header.rank.view));
-        out.push(Effect::Send { to, message: ConsensusMessage::Vote(vote) });
+        let send = Effect::Send { to, message: ConsensusMessage::Vote(vote) };
+        if omits(Defect::VoteBeforeRecord) {
+            out.push(send.clone());
+        }
+        if !omits(Defect::TipNotKept) {
+            self.keep(hash, out);
+        }
+        self.persist(out);
+        if !omits(Defect::VoteBeforeRecord) {
+            out.push(send);
+        }
     }
 
     /// last_voted = H.rank. The caller persists before anybody hears of it.

@@ -2,6 +2,7 @@
 
 use super::messages::Proposal;
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::header::{Header, HeaderRef, Rank};
 use crate::validators::ValidatorSet;
 
@@ -61,21 +62,19 @@ pub(super) fn check_fields(header: &Header, facts: EpochFacts<'_>) -> Result<(),
     if view == 0 || slot >= SLOTS_LIMIT {
         return Err(FormError::Rank);
     }
-    if header.proposer != facts.set.leader(view) {
+    if header.proposer != facts.set.leader(view) && !omits(Defect::ProposerUnchecked) {
         return Err(FormError::Proposer);
     }
     let builds_on = header.justify.rank;
     let root_or_later = builds_on != facts.root.rank || header.justify.hash == facts.root.hash;
     let fits = if slot > 0 { builds_on == (Rank { view, slot: slot - 1 }) } else { builds_on.view < view };
-    if !fits
-        || !root_or_later
-        || header.parent != header.justify.hash
-        || (view == 1 && slot == 0 && builds_on.view != 0)
-    {
+    let leaps = omits(Defect::SlotGap) && builds_on < header.rank;
+    let child = header.parent == header.justify.hash || omits(Defect::JustifyUnchecked);
+    if !(fits || leaps) || !root_or_later || !child || (view == 1 && slot == 0 && builds_on.view != 0) {
         return Err(FormError::Justify);
     }
     let opens_by_tc = slot == 0 && view > 1;
-    if opens_by_tc == (header.tc_hash == Hash::ZERO) {
+    if opens_by_tc == (header.tc_hash == Hash::ZERO) && !omits(Defect::NoEntry) {
         return Err(FormError::TimeoutCert);
     }
     if header.next_set_hash != Hash::ZERO {
@@ -93,6 +92,7 @@ pub(super) fn check_certificates(proposal: &Proposal) -> Result<(), FormError> {
     match &proposal.tc {
         None if header.tc_hash == Hash::ZERO => Ok(()),
         Some(tc) if tc.view.checked_add(1) == Some(header.rank.view) && tc.hash() == header.tc_hash => Ok(()),
+        _ if omits(Defect::NoEntry) => Ok(()),
         _ => Err(FormError::TimeoutCert),
     }
 }

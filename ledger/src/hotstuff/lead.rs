@@ -9,6 +9,7 @@ use super::tree::Path;
 use super::vote_rule::may_vote;
 use super::votes::{Counted, VoteBox};
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 
 /// What a leader knows of its own view.
@@ -44,7 +45,8 @@ impl Core {
     /// propose: led = H.rank; PERSIST; before the first chunk, receipt or proposal of a view.
     pub(super) fn begin_to_lead(&mut self, out: &mut Vec<Effect>) {
         let opened = self.view == 1 || self.record.high_tc.as_ref().is_some_and(|tc| tc.view + 1 == self.view);
-        let untouched = self.record.led.view < self.view && self.record.timeout_view < self.view;
+        let is_first = self.record.led.view < self.view || omits(Defect::LeadsAgain);
+        let untouched = is_first && self.record.timeout_view < self.view;
         if self.leader() == self.me && opened && untouched {
             self.record.led = Rank { view: self.view, slot: 0 };
             self.persist(out);
@@ -78,7 +80,7 @@ impl Core {
 
     /// The term ends at its time or at its last slots, if there is work: an idle leader stays.
     fn watch_term(&mut self, now: WallTime, out: &mut Vec<Effect>) {
-        let over = self.pacemaker.term_end().is_some_and(|end| now >= end);
+        let over = self.pacemaker.term_end().is_some_and(|end| now >= end) && !omits(Defect::NoTermEnd);
         let slots_max = self.pacemaker.slots_max().min(SLOTS_LIMIT).saturating_sub(TAIL_SLOTS);
         let busy = self.is_busy();
         let Some(lead) = &mut self.lead else { return };
@@ -222,9 +224,16 @@ impl Core {
         self.record.led = reference.rank;
         let vote = self.sign_vote(reference);
         self.keep(reference.hash, out);
-        self.persist(out);
         let noted = proposal.justify.rank();
-        out.push(Effect::Send { to: Recipient::Others, message: ConsensusMessage::Proposal(Box::new(proposal)) });
+        let message = ConsensusMessage::Proposal(Box::new(proposal));
+        let send = Effect::Send { to: Recipient::Others, message };
+        if omits(Defect::ProposalBeforeRecord) {
+            out.push(send.clone());
+        }
+        self.persist(out);
+        if !omits(Defect::ProposalBeforeRecord) {
+            out.push(send);
+        }
         if let Some(lead) = &mut self.lead {
             lead.open = None;
             lead.proposed = Some(reference);

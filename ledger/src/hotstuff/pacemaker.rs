@@ -1,6 +1,7 @@
 //! When to give a view up (CONSENSUS section 3, timer and term).
 
 use super::boundary::{Timing, WallTime};
+use crate::defects::{Defect, omits};
 
 /// The view's timer and its leader's term.
 ///
@@ -57,7 +58,7 @@ impl Pacemaker {
 
     /// A new view begins. `fruitless` unless the old one ended with its leader's term.
     pub(super) fn entered(&mut self, fruitless: bool) {
-        if fruitless {
+        if fruitless && !omits(Defect::NoBackoff) {
             self.fruitless = (self.fruitless + 1).min(FRUITLESS_MAX);
         }
         self.running_since = None;
@@ -76,7 +77,8 @@ impl Pacemaker {
 
     /// When everyone gives the view up, tail final or not.
     pub(super) fn term_limit(&self) -> Option<WallTime> {
-        self.term_end().map(|end| WallTime(end.0.saturating_add(micros(self.timing.term_grace_ms))))
+        let end = self.term_end().filter(|_| !omits(Defect::NoTermEnd));
+        end.map(|end| WallTime(end.0.saturating_add(micros(self.timing.term_grace_ms))))
     }
 
     /// Whether a view that ends now ends with its leader's term. Clocks of two validators differ a little.

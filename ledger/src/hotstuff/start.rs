@@ -10,6 +10,7 @@ use super::pacemaker::Pacemaker;
 use super::requests::Requests;
 use super::timeouts::TimeoutBox;
 use super::tree::HeaderTree;
+use crate::defects::{Defect, omits};
 use crate::header::Rank;
 
 impl SafetyRecord {
@@ -102,7 +103,7 @@ impl Core {
             self.begin_to_lead(out);
             return;
         }
-        if let Some(vote) = decode_vote(&self.record.last_vote) {
+        if let Some(vote) = decode_vote(&self.record.last_vote).filter(|_| !omits(Defect::NoVoteAgain)) {
             let leader = self.set.leader(vote.header.rank.view);
             if leader != self.me {
                 out.push(Effect::Send { to: Recipient::One(leader), message: ConsensusMessage::Vote(vote) });
@@ -110,7 +111,11 @@ impl Core {
         }
         if let Some(timeout) = self.last_timeout.clone().filter(|t| t.view == self.view) {
             self.timeouts.add(timeout);
-            self.repeat_timeout(now, out);
+            if !omits(Defect::NoTimeoutAgain) {
+                self.repeat_timeout(now, out);
+            }
+        } else if omits(Defect::LeadsAgain) {
+            self.begin_to_lead(out);
         } else if self.record.led.view == self.view || self.leader() == self.me {
             self.give_up(now, out);
         }
@@ -119,6 +124,9 @@ impl Core {
 
 /// current = max(high_qc.view, high_tc.view + 1, timeout_view, led.view, 1).
 pub(super) fn resumed_view(record: &SafetyRecord) -> u64 {
+    if omits(Defect::RestartsInViewOne) {
+        return 1;
+    }
     let by_tc = record.high_tc.as_ref().map_or(0, |tc| tc.view.saturating_add(1));
     [record.high_qc.rank().view, by_tc, record.timeout_view, record.led.view].into_iter().fold(1, u64::max)
 }

@@ -95,6 +95,10 @@ impl HeaderTree {
         self.unfinal.iter().filter(move |(_, k)| k.proposal.header.rank == rank).map(|(hash, k)| (*hash, k))
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = (Hash, &Known)> {
+        self.unfinal.iter().map(|(hash, k)| (*hash, k))
+    }
+
     /// The headers of a view.
     pub(super) fn in_view(&self, view: u64) -> impl Iterator<Item = (Hash, &Known)> {
         self.unfinal.iter().filter(move |(_, k)| k.proposal.header.rank.view == view).map(|(hash, k)| (*hash, k))

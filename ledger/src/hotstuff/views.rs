@@ -6,6 +6,7 @@ use super::core::Core;
 use super::messages::{ConsensusMessage, Timeout, TimeoutCert};
 use super::start::encode_timeout;
 use super::statement::timeout_bytes;
+use crate::defects::{Defect, omits};
 
 /// How often a timeout is said again while its view lasts.
 const REPEAT_US: u64 = 500_000;
@@ -36,15 +37,21 @@ impl Core {
         }
         let (high_qc, tip) = (self.record.high_qc.clone(), self.record.last_voted);
         let signature = self.key.sign(&timeout_bytes(self.chain, self.epoch, view, high_qc.rank(), tip));
-        let entry = self.record.high_tc.clone().filter(|tc| tc.view + 1 == view && high_qc.rank().view != view);
+        let carried = |tc: &TimeoutCert| tc.view + 1 == view && high_qc.rank().view != view;
+        let entry = self.record.high_tc.clone().filter(|tc| carried(tc) && !omits(Defect::NoEntryTc));
         let timeout = Timeout { epoch: self.epoch, view, high_qc, tip, voter: self.me, signature, entry };
         self.record.timeout_view = view;
         self.record.last_timeout = encode_timeout(&timeout);
-        self.persist(out);
+        if !omits(Defect::TimeoutBeforeRecord) {
+            self.persist(out);
+        }
         self.last_timeout = Some(timeout.clone());
         self.lead = None;
         self.timeouts.add(timeout);
         self.repeat_timeout(now, out);
+        if omits(Defect::TimeoutBeforeRecord) {
+            self.persist(out);
+        }
         self.close(view, now, out);
     }
 
@@ -61,7 +68,9 @@ impl Core {
             return;
         }
         // Also one that was left behind may know a certificate that nobody else does.
-        if !self.on_cert(&timeout.high_qc, now, out) {
+        if omits(Defect::TimeoutQcUnverified) {
+            self.accept_cert(&timeout.high_qc, now, out);
+        } else if !self.on_cert(&timeout.high_qc, now, out) {
             return;
         }
         if let Some(tc) = &timeout.entry
@@ -71,20 +80,21 @@ impl Core {
         }
         let is_old = self.timeouts.is_old(&timeout);
         let lags = timeout.view < self.view || (is_old && timeout.high_qc.rank() < self.record.high_qc.rank());
-        if lags {
+        if lags && !omits(Defect::NoAnswerToLate) {
             let tc = self.record.high_tc.clone().filter(|tc| tc.view >= timeout.view);
             self.send_note(Recipient::One(timeout.voter), self.record.high_qc.clone(), tc, out);
         }
-        if is_old && let Some(qc) = self.final_qc.clone() {
+        if is_old && let Some(qc) = self.final_qc.clone().filter(|_| !omits(Defect::NoAnswerToLate)) {
             // It asks again: maybe it only missed what made the last header final here.
             self.send_note(Recipient::One(timeout.voter), qc, None, out);
         }
         let rebuilds = self.record.high_tc.as_ref().is_some_and(|tc| tc.view == timeout.view);
         let counts = timeout.view >= self.view && !is_old;
-        if !(rebuilds || counts) || !timeout.verify(self.chain, &self.set) {
+        let signed = timeout.verify(self.chain, &self.set) || omits(Defect::TcSignatures);
+        if !(rebuilds || counts) || !signed {
             return;
         }
-        if rebuilds {
+        if rebuilds && !omits(Defect::NoRebuild) {
             self.rebuild(&timeout);
         } else {
             self.count_timeout(timeout, now, out);
@@ -104,9 +114,10 @@ impl Core {
     /// more. That is how a term ends at once for all.
     fn count_timeout(&mut self, timeout: Timeout, now: WallTime, out: &mut Vec<Effect>) {
         let view = timeout.view;
-        let by_leader = view == self.view && timeout.voter == self.leader();
+        let by_leader = view == self.view && timeout.voter == self.leader() && !omits(Defect::NoLeaderTimeout);
         self.timeouts.add(timeout);
-        if by_leader || self.timeouts.others_from(self.view, self.me) >= self.set.one_honest() {
+        let amplified = self.timeouts.others_from(self.view, self.me) >= self.set.one_honest();
+        if by_leader || (amplified && !omits(Defect::NoAmplification)) {
             self.give_up(now, out);
         }
         self.close(view, now, out);
@@ -149,16 +160,22 @@ impl Core {
 
     /// Fires what is due: no progress, end of term, the same timeout again.
     pub(super) fn watch_clock(&mut self, now: WallTime, out: &mut Vec<Effect>) {
-        let busy = self.is_busy();
+        let busy = self.is_timed();
         self.pacemaker.set_busy(busy, now);
         if self.record.timeout_view >= self.view {
-            if self.repeats() && now >= self.repeat_at {
+            if self.repeats() && now >= self.repeat_at && !omits(Defect::NoRepeat) {
                 self.repeat_timeout(now, out);
             }
         } else if busy && [self.pacemaker.deadline(), self.pacemaker.term_limit()].iter().flatten().any(|at| now >= *at)
         {
             self.give_up(now, out);
         }
+    }
+
+    /// Whether the timer runs.
+    fn is_timed(&self) -> bool {
+        let is_silent = self.tree.in_view(self.view).next().is_none();
+        (self.is_busy() && !(is_silent && omits(Defect::SilenceTolerated))) || omits(Defect::TimerAlwaysRuns)
     }
 
     /// A timeout is said again while there is work or somebody else wants the view to end; else an idle ledger would not be
@@ -169,10 +186,10 @@ impl Core {
 
     pub(super) fn wish_for_wake(&mut self, now: WallTime, out: &mut Vec<Effect>) {
         let given_up = self.record.timeout_view >= self.view;
-        let busy = self.is_busy();
+        let busy = self.is_timed();
         self.pacemaker.set_busy(busy, now);
         let times = [
-            self.repeat_at_if(self.repeats()),
+            self.repeat_at_if(self.repeats() && !omits(Defect::NoRepeat)),
             self.pacemaker.deadline().filter(|_| !given_up),
             self.pacemaker.term_limit().filter(|_| !given_up && busy),
             self.pacemaker.term_end().filter(|end| !given_up && busy && self.lead.is_some() && *end > now),

@@ -1,6 +1,7 @@
 //! Whether a header may be voted for (CONSENSUS section 3, `may_vote`).
 
 use super::messages::TimeoutCert;
+use crate::defects::{Defect, omits};
 use crate::header::{Header, HeaderRef, Rank};
 
 /// What the rule looks at.
@@ -47,18 +48,25 @@ pub(super) fn may_vote(case: VoteCase<'_>) -> Result<(), Refusal> {
     let VoteCase { header, tc, root, .. } = case;
     let Rank { view, slot } = header.rank;
     let refuse = |if_not: bool, refusal| if if_not { Ok(()) } else { Err(refusal) };
-    refuse(view == case.view, Refusal::OtherView)?;
-    refuse(header.rank > case.last_voted, Refusal::AlreadyVoted)?;
-    refuse(view > case.timeout_view, Refusal::GivenUp)?;
-    refuse(header.justify.rank < header.rank && header.parent == header.justify.hash, Refusal::Justify)?;
+    refuse(view == case.view || omits(Defect::VoteOtherView), Refusal::OtherView)?;
+    refuse(header.rank > case.last_voted || omits(Defect::VoteTwice), Refusal::AlreadyVoted)?;
+    refuse(view > case.timeout_view || omits(Defect::VoteAfterTimeout), Refusal::GivenUp)?;
+    let builds_on = header.justify.rank < header.rank && header.parent == header.justify.hash;
+    refuse(builds_on || omits(Defect::JustifyUnchecked), Refusal::Justify)?;
     if slot > 0 {
-        return refuse(header.justify.rank == Rank { view, slot: slot - 1 }, Refusal::SlotGap);
+        let follows = header.justify.rank == Rank { view, slot: slot - 1 };
+        return refuse(follows || omits(Defect::SlotGap), Refusal::SlotGap);
     }
     if view == 1 && header.justify == root {
         return Ok(());
     }
-    let tc = tc.filter(|tc| tc.view.checked_add(1) == Some(view)).ok_or(Refusal::NoEntry)?;
-    refuse(tc.entries.iter().all(|e| header.justify.rank >= e.high_qc_rank), Refusal::StaleJustify)?;
+    let tc = match tc.filter(|tc| tc.view.checked_add(1) == Some(view)) {
+        Some(tc) => tc,
+        None if omits(Defect::NoEntry) => return Ok(()),
+        None => return Err(Refusal::NoEntry),
+    };
+    let is_fresh = tc.entries.iter().all(|e| header.justify.rank >= e.high_qc_rank);
+    refuse(is_fresh || omits(Defect::StaleJustify), Refusal::StaleJustify)?;
     refuse(case.carry_ok, Refusal::Carry)
 }
 
