@@ -60,7 +60,7 @@ impl FrameError {
 
 /// Cuts a stream of bytes into frames. It allocates for bytes that arrived, not for the length that was claimed.
 #[derive(Debug)]
-pub(crate) struct FrameDecoder {
+pub struct FrameDecoder {
     bytes_max: usize,
     header: [u8; HEADER_BYTES],
     header_len: usize,
@@ -70,12 +70,15 @@ pub(crate) struct FrameDecoder {
 
 impl FrameDecoder {
     /// A decoder of frames of at most `bytes_max` bytes.
-    pub(crate) fn new(bytes_max: usize) -> Self {
+    pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, header: [0; HEADER_BYTES], header_len: 0, body_len: 0, body: Vec::new() }
     }
 
     /// Takes the next bytes of the stream and appends the frames they complete. After an error the stream is useless.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], frames: &mut Vec<Bytes>) -> Result<(), FrameError> {
+    ///
+    /// # Errors
+    /// When a length is zero or over the cap; the frames before it were appended.
+    pub fn push(&mut self, mut bytes: &[u8], frames: &mut Vec<Bytes>) -> Result<(), FrameError> {
         while !bytes.is_empty() {
             if self.header_len < HEADER_BYTES {
                 bytes = self.take_header(bytes)?;
@@ -87,7 +90,7 @@ impl FrameDecoder {
     }
 
     /// How many bytes the frame in hand still lacks; zero between frames.
-    pub(crate) fn missing(&self) -> usize {
+    pub fn missing(&self) -> usize {
         match self.header_len {
             0 => 0,
             HEADER_BYTES => self.body_len - self.body.len(),

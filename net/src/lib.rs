@@ -53,7 +53,7 @@ pub use client::{MeterClient, MeterClientError, MeterReceiver, MeterSender};
 pub use close::CloseCode;
 pub use counters::{ClassStats, MeterStats, Stats};
 pub use events::Events;
-pub use frame::{ANSWER_BYTES_MAX, FrameError, REQUEST_BYTES_MAX};
+pub use frame::{ANSWER_BYTES_MAX, FrameDecoder, FrameError, REQUEST_BYTES_MAX};
 pub use identity::public_key;
 pub use meter::{ConnectionId, MeterEndpoint, MeterEvent, MeterSend, MeterServerConfig};
 pub use quota::{Quota, Quotas, Rate};

@@ -354,7 +354,8 @@ fn key_to_hex<S: Serializer>(key: &PublicKey, serializer: S) -> Result<S::Ok, S:
 
 fn key_from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
     let text = String::deserialize(deserializer)?;
-    PublicKey::from_hex(&text).ok_or_else(|| serde::de::Error::custom("a public key is 64 hexadecimal digits"))
+    PublicKey::from_hex(&text)
+        .ok_or_else(|| serde::de::Error::custom("a public key is 64 lowercase hexadecimal digits"))
 }
 
 #[cfg(test)]

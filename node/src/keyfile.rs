@@ -77,7 +77,7 @@ pub fn read_key(path: &Path) -> Result<SecretKey, KeyFileError> {
     file.read_to_string(&mut text).map_err(failed)?;
     let parsed: KeyText = toml::from_str(&text).map_err(|_| malformed("it needs the lines `public` and `secret`"))?;
     let secret = Zeroizing::new(parsed.secret);
-    let seed = Hash::from_hex(&secret).ok_or_else(|| malformed("`secret` is not 64 hexadecimal digits"))?;
+    let seed = Hash::from_hex(&secret).ok_or_else(|| malformed("`secret` is not 64 lowercase hexadecimal digits"))?;
     let key = SecretKey::from_seed(seed.0);
     if PublicKey::from_hex(&parsed.public) != Some(key.public()) {
         return Err(malformed("`public` is not the public half of `secret`"));

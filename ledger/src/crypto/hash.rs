@@ -31,8 +31,8 @@ impl Hash {
 }
 
 pub(crate) fn decode_hex(text: &str) -> Option<[u8; 32]> {
-    // Asked digit by digit: the number parser below would take a plus sign for one.
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    // Asked digit by digit: the number parser below would take a plus sign for one, and capitals as well as small letters.
+    if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     let mut bytes = [0; 32];

@@ -275,7 +275,8 @@ fn hexadecimal_text_reads_back_and_odd_text_is_refused() {
     assert_eq!(Hash::from_hex(&hash.to_hex()), Some(hash));
     assert_eq!(PublicKey::from_hex(&key(1).public().to_hex()), Some(key(1).public()));
     let plus = format!("+1{}", "0".repeat(62));
-    for odd in ["", "00", &plus, &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"\u{e9}".repeat(32)] {
+    let capital = format!("{}B", "0".repeat(63));
+    for odd in ["", "00", &plus, &capital, &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"\u{e9}".repeat(32)] {
         assert_eq!(Hash::from_hex(odd), None, "{odd}");
     }
 }

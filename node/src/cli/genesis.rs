@@ -137,7 +137,8 @@ impl GenesisArgs {
 
 /// Reads a public key that may be registered.
 pub(crate) fn parse_key(text: &str) -> Result<PublicKey, String> {
-    let key = PublicKey::from_hex(text).ok_or("a public key is 64 hexadecimal digits: see `gridbook keys show`")?;
+    let key =
+        PublicKey::from_hex(text).ok_or("a public key is 64 lowercase hexadecimal digits: see `gridbook keys show`")?;
     key.check().map_err(|error| error.to_string())?;
     Ok(key)
 }

@@ -483,5 +483,5 @@ fn parse_sources(text: &str) -> Result<EnergySources, String> {
 
 fn parse_hash(text: &str) -> Result<Hash, String> {
     Hash::from_hex(text)
-        .ok_or_else(|| "a bundle is named by 64 hexadecimal digits, as `meter order` prints them".to_owned())
+        .ok_or_else(|| "a bundle is named by 64 lowercase hexadecimal digits, as `meter order` prints them".to_owned())
 }

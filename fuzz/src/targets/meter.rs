@@ -1,0 +1,106 @@
+//! What clients and validators say to each other.
+
+use gridbook_engine::depth::Depth;
+use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, MeterId, Money, Price};
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::reject::Code;
+use gridbook_ledger::validators::ValidatorIndex;
+use gridbook_node::protocol::{AccountState, Answer, Book, QueryKind, Request, RequestBody, SignedQuery, Status};
+
+use super::Target;
+use crate::quartet::{day, receipts};
+use crate::village::{PERIOD, chain, genesis, key, stories};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target { name: "meter_request", seeds: requests, run: request, held_bytes_max: (64 << 10, 8), short_runs: 10_000 },
+    Target { name: "meter_answer", seeds: answers, run: answer, held_bytes_max: (64 << 10, 32), short_runs: 20_000 },
+];
+
+fn query(kind: QueryKind) -> SignedQuery {
+    SignedQuery::sign(chain(), kind, LedgerTime(genesis().ledger_start.0 + 60_000), &key(1))
+}
+
+fn requests() -> Vec<Vec<u8>> {
+    let bodies = vec![
+        RequestBody::Submit(stories()[0].bytes().to_vec()),
+        RequestBody::Watch(query(QueryKind::Watch)),
+        RequestBody::Receipt { bundle: stories()[0].id().0, index: 2 },
+        RequestBody::Status,
+        RequestBody::Account(query(QueryKind::Account)),
+        RequestBody::Header { height: 7 },
+        RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
+    ];
+    bodies.into_iter().zip(1..).map(|(body, request_id)| Request { request_id, body }.encode()).collect()
+}
+
+/// Requests are canonical, and a query that verifies is one that the meter signed.
+fn request(bytes: &[u8]) {
+    if let Ok(request) = Request::decode(bytes) {
+        assert_eq!(request.encode(), bytes);
+        if let RequestBody::Watch(query) | RequestBody::Account(query) = request.body
+            && query.verify()
+        {
+            assert!([QueryKind::Watch, QueryKind::Account].map(self::query).contains(&query), "{query:?}");
+        }
+    }
+}
+
+fn status() -> Status {
+    Status {
+        chain: chain(),
+        validator: ValidatorIndex(3),
+        height: 9,
+        view: 4,
+        leader: ValidatorIndex(1),
+        ledger_time: genesis().ledger_start,
+        last_seq: 12,
+        accounts: 7,
+        meters: 5,
+        orders_open: 99,
+        trades: 3,
+        state_root: Hash([2; 32]),
+        money_sum: Money(0),
+        grid_income: Money(5),
+    }
+}
+
+fn account() -> AccountState {
+    AccountState {
+        account: AccountId(6),
+        balance: Money(5_000_000_000),
+        reserved: Money(1),
+        meter: MeterId(4),
+        area: AreaId(2),
+        nonce: 8,
+        suspended: true,
+    }
+}
+
+fn answers() -> Vec<Vec<u8>> {
+    let step = &day().finals[0];
+    let levels = |prices: [i32; 2]| prices.map(|price| (Price(price), Energy(400))).into_iter().collect();
+    let depth = Depth { epoch: 40, bids: levels([240, 230]), asks: levels([250, 260]) };
+    let (bundle, records) = (Hash([3; 32]), step.records.clone());
+    let receipt = receipts(day())[0].encode();
+    let header = step.proposal.header.encode();
+    let answers = [
+        Answer::Refused { request_id: 1, code: Code::AuthReplay },
+        Answer::Accepted { request_id: 2, bundle },
+        Answer::Final { request_id: 3, bundle, height: 8, first_seq: 70, records },
+        Answer::Watching { request_id: 4, meter: MeterId(4) },
+        Answer::Event { meter: MeterId(4), height: 8, record: step.records[0].clone() },
+        Answer::Receipt { request_id: 5, receipt },
+        Answer::Status { request_id: 6, status: status() },
+        Answer::Account { request_id: 7, account: account() },
+        Answer::NotFinal { request_id: 8 },
+        Answer::Header { request_id: 9, header },
+        Answer::Book { request_id: 10, book: Box::new(Book { as_of: 41, depth: Some(depth) }) },
+    ];
+    answers.iter().map(Answer::encode).collect()
+}
+
+fn answer(bytes: &[u8]) {
+    if let Ok(answer) = Answer::decode(bytes) {
+        assert_eq!(answer.encode(), bytes);
+    }
+}
