@@ -2,6 +2,7 @@
 
 mod area;
 mod auction;
+mod chaos;
 mod demo;
 mod genesis;
 mod init;

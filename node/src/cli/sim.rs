@@ -8,12 +8,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use gridbook_sim::cluster::{ClusterConfig, Faults, Report, run};
 
 use super::Global;
+use super::chaos::ChaosArgs;
 
 /// Simulate whole clusters on virtual time, with faults drawn from a seed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sim {
     /// Run seeds one after the other until one of them breaks a rule.
     Run(RunArgs),
+    /// Run four real validators under load and kill, stop, cut off and starve them.
+    Chaos(ChaosArgs),
 }
 
 /// Which seeds, and what goes wrong in them.
@@ -118,6 +121,7 @@ impl Sim {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::Run(args) => args.run(global),
+            Self::Chaos(args) => args.run(global),
         }
     }
 }

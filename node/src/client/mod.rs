@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use gridbook_engine::{Contract, MeterId};
 use gridbook_ledger::command::SignedBundle;
-use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::record::Record;
 use gridbook_ledger::reject::Code;
 use tokio::sync::mpsc;
@@ -247,6 +248,14 @@ pub fn next_nonce() -> u64 {
     let now = wall_us();
     let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
     now.max(last.expect("the update always gives a value") + 1)
+}
+
+/// A fresh key for a connection. It authorises nothing.
+///
+/// # Errors
+/// If the system gives no randomness.
+pub fn connection_seed() -> anyhow::Result<[u8; 32]> {
+    Ok(*SecretKey::generate().context("the system gives no randomness")?.seed())
 }
 
 /// Microseconds since the Unix epoch.

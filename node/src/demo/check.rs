@@ -1,29 +1,21 @@
 //! After the day: does everything hold that the market promises?
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use gridbook_engine::Money;
 use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::Header;
-use gridbook_ledger::receipt::Receipt;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use super::Lines;
 use super::report::Report;
-use super::tally::Traded;
-use crate::client::{Client, ClientError};
+use crate::client::Client;
 use crate::network::Network;
 use crate::protocol::Status;
+use crate::receipts::{self, Wanted};
 
 /// Receipts that are fetched, if there are so many traded commands.
 const RECEIPTS_MIN: usize = 1_000;
-
-/// Receipts under way at a time.
-const RECEIPTS_AT_ONCE: usize = 64;
 
 /// How long a validator that was away may take to catch up.
 const CATCH_UP: Duration = Duration::from_secs(60);
@@ -36,7 +28,7 @@ pub(super) async fn check_all(report: &mut Report, lines: &Lines, network: &Netw
     }
     let sample = sample(&report.tally.traded, RECEIPTS_MIN.max(report.meters));
     report.receipts_requested = sample.len() as u64;
-    let failures = fetch_and_verify(lines, &network.genesis, sample).await;
+    let failures = receipts::fetch_and_verify(&lines.gateways, &network.genesis, sample).await;
     report.receipts_verified = report.receipts_requested - failures.len() as u64;
     report.failures.extend(failures.into_iter().take(5));
 }
@@ -97,51 +89,9 @@ async fn state_roots(lines: &Lines, height: u64) -> anyhow::Result<Vec<Hash>> {
 }
 
 /// `count` of them, evenly over the day; all if there are fewer.
-fn sample(traded: &[Traded], count: usize) -> Vec<Traded> {
+fn sample(traded: &[Wanted], count: usize) -> Vec<Wanted> {
     let count = count.min(traded.len());
     (0..count).map(|place| traded[place * traded.len() / count]).collect()
-}
-
-/// Fetches receipts through all gateways and verifies each against the genesis alone; gives what went wrong.
-async fn fetch_and_verify(lines: &Lines, genesis: &Genesis, sample: Vec<Traded>) -> Vec<String> {
-    let (genesis, places) = (Arc::new(genesis.clone()), Arc::new(Semaphore::new(RECEIPTS_AT_ONCE)));
-    let mut checks = JoinSet::new();
-    for (traded, gateway) in sample.into_iter().zip(lines.gateways.iter().cycle()) {
-        let (genesis, places, gateway) = (Arc::clone(&genesis), Arc::clone(&places), gateway.clone());
-        checks.spawn(async move {
-            let _place = places.acquire_owned().await.expect("the semaphore is never closed");
-            fetch_and_verify_one(&gateway, &genesis, traded).await
-        });
-    }
-    let mut failures = Vec::new();
-    while let Some(checked) = checks.join_next().await {
-        match checked {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => failures.push(format!("{error:#}")),
-            Err(error) => failures.push(error.to_string()),
-        }
-    }
-    failures
-}
-
-async fn fetch_and_verify_one(gateway: &Client, genesis: &Genesis, traded: Traded) -> anyhow::Result<()> {
-    let Traded { bundle, index, leaf } = traded;
-    let deadline = Instant::now() + CATCH_UP;
-    let bytes = loop {
-        match gateway.receipt(bundle, index).await {
-            // A validator that was away may still be writing its index.
-            Err(ClientError::NotFinal) if Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(200)).await
-            }
-            answer => break answer?,
-        }
-    };
-    let verified = Receipt::decode(&bytes).context("not a receipt")?.verify(genesis)?;
-    ensure!(
-        verified.record.leaf_hash() == leaf,
-        "the receipt proves another record than was told when it became final"
-    );
-    Ok(())
 }
 
 #[cfg(test)]
@@ -150,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_sample_is_spread_over_the_day_and_never_larger_than_it() {
-        let traded: Vec<Traded> = (0..10).map(|index| Traded { bundle: Hash::ZERO, index, leaf: Hash::ZERO }).collect();
+        let traded: Vec<Wanted> = (0..10).map(|index| Wanted { bundle: Hash::ZERO, index, leaf: Hash::ZERO }).collect();
         let places = |count| sample(&traded, count).iter().map(|traded| traded.index).collect::<Vec<_>>();
         assert_eq!(places(5), [0, 2, 4, 6, 8]);
         assert_eq!(places(99), (0..10).collect::<Vec<_>>());

@@ -13,11 +13,12 @@ use gridbook_sim::{Intent, Prosumer, Town};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::cluster::Cluster;
 use super::screen::{Moment, Screen};
 use super::tally::Tally;
-use super::{DemoOptions, Lines, interrupted, time_until};
+use super::{DemoOptions, Lines, time_until};
 use crate::client::{Client, ClientError, FinalBundle, WatchEvent, next_nonce, wall_us};
+use crate::cluster::Cluster;
+use crate::interrupt::interrupted;
 use crate::network::Network;
 
 /// How the day ended.

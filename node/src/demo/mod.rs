@@ -4,9 +4,7 @@
 //! the end the demo checks what the market promises, and fails if any of it does not hold.
 
 mod check;
-mod cluster;
 mod day;
-mod registration;
 mod report;
 mod screen;
 mod tally;
@@ -16,15 +14,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use gridbook_engine::{AreaId, Energy, LedgerTime, Price};
-use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
 use gridbook_sim::{Measured, Town, TownConfig};
 use tokio::sync::mpsc;
 
-use crate::client::{Client, Patience, WatchEvent, wall_us};
+use crate::client::{Client, Patience, WatchEvent, connection_seed, wall_us};
+use crate::cluster::Cluster;
 use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
+use crate::interrupt::interrupted;
 use crate::network::{Network, NetworkPlan, loopback_free};
-use cluster::Cluster;
+use crate::registration;
 use day::{Day, DayEnd};
 pub use report::Report;
 use screen::Screen;
@@ -149,7 +149,8 @@ async fn prepare(
 ) -> anyhow::Result<(Lines, Vec<SecretKey>)> {
     cluster.wait_until_ready().await?;
     let lines = Lines::open(network).await?;
-    let keys: Vec<SecretKey> = town.meters().iter().map(|meter| meter_key(options.seed, meter.index)).collect();
+    let keys: Vec<SecretKey> =
+        town.meters().iter().map(|meter| registration::meter_key(options.seed, meter.index)).collect();
     registration::register(&lines.gateways[0], network, town, &keys).await?;
     screen.note(&format!("{} meters registered", town.meters().len()));
     let last_call = LedgerTime(town.ends_at().0.saturating_add(DAY_MS));
@@ -256,26 +257,4 @@ fn wall_us_at(genesis: &Genesis, time: LedgerTime) -> u64 {
 /// Time to wait until ledger time reaches `time`.
 fn time_until(genesis: &Genesis, time: LedgerTime) -> Duration {
     Duration::from_micros(wall_us_at(genesis, time).saturating_sub(wall_us()))
-}
-
-/// A meter's key, drawn from the seed, so that a demo can be played again with the same meters.
-fn meter_key(seed: u64, index: u32) -> SecretKey {
-    let drawn = [&seed.to_le_bytes()[..], &index.to_le_bytes()].concat();
-    SecretKey::from_seed(Hash::of("gridbook/demo-meter/1", &drawn).0)
-}
-
-fn connection_seed() -> anyhow::Result<[u8; 32]> {
-    Ok(*SecretKey::generate().context("the system gives no randomness")?.seed())
-}
-
-/// Resolves on Ctrl-C, or when somebody asks this process to end.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => _ = tokio::signal::ctrl_c().await,
-    }
 }

@@ -6,8 +6,8 @@ use gridbook_sim::Town;
 use serde_json::{Value, json};
 
 use super::DemoOptions;
-use super::cluster::Cluster;
 use super::tally::Tally;
+use crate::cluster::Cluster;
 
 /// The demo's result.
 pub struct Report {

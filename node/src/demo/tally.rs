@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridbook_engine::{Energy, MeterId, Money};
-use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::{Record, RecordEvent};
 use gridbook_sim::{LocalSummary, LocalSupply, Town};
 use hdrhistogram::Histogram;
 
 use crate::client::FinalBundle;
+use crate::receipts::Wanted;
 
 /// Counts of a day.
 pub(super) struct Tally {
@@ -38,7 +38,7 @@ pub(super) struct Tally {
     /// From submitting a bundle to its being final, in microseconds.
     pub(super) finality_us: Histogram<u64>,
     /// Commands that led to trades, to ask receipts for.
-    pub(super) traded: Vec<Traded>,
+    pub(super) traded: Vec<Wanted>,
     /// Energy that watching meters were told they bought and sold.
     pub(super) watched_bought: Energy,
     /// See `watched_bought`.
@@ -46,17 +46,6 @@ pub(super) struct Tally {
     /// Events that watches brought.
     pub(super) watch_events: u64,
     local: LocalSupply,
-}
-
-/// A command that led to trades.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Traded {
-    /// Its bundle.
-    pub(super) bundle: Hash,
-    /// Its place in the bundle.
-    pub(super) index: u16,
-    /// The hash of its record, as it was told when the bundle became final.
-    pub(super) leaf: Hash,
 }
 
 impl Tally {
@@ -98,7 +87,7 @@ impl Tally {
             }
             if self.trades > before {
                 let (bundle, index, leaf) = (done.bundle, record.index, record.leaf_hash());
-                self.traded.push(Traded { bundle, index, leaf });
+                self.traded.push(Wanted { bundle, index, leaf });
             }
         }
     }

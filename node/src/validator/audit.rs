@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use gridbook_engine::{LedgerTime, Money};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::replica::{Effect, LogRecord, Recovery};
+use gridbook_ledger::replica::{Effect, FinalStep, LogRecord, Recovery};
 use gridbook_ledger::state::Totals;
 use gridbook_ledger::store::{DataDir, Log, LogIdentity, LogOptions, LogPosition, LogRecordRef, StoreError};
 
@@ -43,6 +43,22 @@ pub struct ChainReport {
 /// # Errors
 /// The first thing that does not hold, in words.
 pub fn verify_chain(data_dir: &Path, genesis: &Genesis, mut progress: impl FnMut(u64)) -> anyhow::Result<ChainReport> {
+    walk_chain(data_dir, genesis, |step| {
+        if step.proposal.header.height.is_multiple_of(1_000) {
+            progress(step.proposal.header.height);
+        }
+    })
+}
+
+/// Like [`verify_chain`]; `visit` is shown every final header with its records once it holds, oldest first.
+///
+/// # Errors
+/// The first thing that does not hold, in words.
+pub fn walk_chain(
+    data_dir: &Path,
+    genesis: &Genesis,
+    mut visit: impl FnMut(&FinalStep),
+) -> anyhow::Result<ChainReport> {
     anyhow::ensure!(data_dir.join("log").is_dir(), "{} is not the data directory of a validator", data_dir.display());
     let dir = DataDir::open(data_dir)?;
     let (log, validator) = open_log(&dir, genesis)?;
@@ -58,9 +74,7 @@ pub fn verify_chain(data_dir: &Path, genesis: &Genesis, mut progress: impl FnMut
             for record in &step.records {
                 results = Hash::of("gridbook/results/1", &[&results.0[..], record].concat());
             }
-            if step.proposal.header.height.is_multiple_of(1_000) {
-                progress(step.proposal.header.height);
-            }
+            visit(&step);
         }
     }
     let replica = recovery.replica();

@@ -22,6 +22,7 @@ mod net;
 mod open;
 mod peers;
 mod pending;
+mod promise;
 mod storage;
 
 use std::sync::Arc;
@@ -43,8 +44,9 @@ use crate::admin::Health;
 use crate::config::ValidatorConfig;
 use crate::metrics::Metrics;
 
-pub use audit::{ChainReport, verify_chain};
+pub use audit::{ChainReport, verify_chain, walk_chain};
 pub use open::{Opened, open_data};
+pub use promise::{PROMISE_TARGET, Promise, Told};
 
 use core_loop::CoreJob;
 use desk::DeskJob;

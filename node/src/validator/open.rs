@@ -13,6 +13,7 @@ use gridbook_ledger::validators::ValidatorIndex;
 
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
+use super::promise::{Promise, Told};
 use super::storage::{read_checkpoint, read_safety_payload};
 use crate::config::ValidatorConfig;
 use crate::keyfile::read_key;
@@ -75,10 +76,14 @@ type Safety = Option<(SafetyRecord, LogPosition)>;
 
 fn open_safety(dir: &DataDir, identity: LogIdentity) -> anyhow::Result<(SafetyFile, Safety)> {
     let (safety, payload) = dir.open_safety(identity)?;
-    let Some(payload) = payload else { return Ok((safety, None)) };
-    let record =
+    let Some(payload) = payload else {
+        Promise::default().tell(Told::Found);
+        return Ok((safety, None));
+    };
+    let (record, synced) =
         read_safety_payload(&payload).context("the safety record cannot be read; this validator must not sign")?;
-    Ok((safety, Some(record)))
+    Promise::of(&record, synced).tell(Told::Found);
+    Ok((safety, Some((record, synced))))
 }
 
 fn open_log(

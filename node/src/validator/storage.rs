@@ -11,6 +11,7 @@ use gridbook_ledger::store::{CheckpointMark, Checkpoints, Log, LogPosition, Safe
 use super::core_loop::CoreJob;
 use super::history::Positions;
 use super::net::post;
+use super::promise::{Promise, Told};
 use super::{LOOK_UP, Peers, Shared};
 
 /// What the storage thread does, strictly in order.
@@ -149,6 +150,7 @@ impl Storage {
             self.log.sync()?;
         }
         self.safety.write(&safety_payload(record, self.log.synced()))?;
+        Promise::of(record, self.log.synced()).tell(Told::Kept);
         self.shared.metrics.log_sync.observe(began.elapsed());
         Ok(())
     }

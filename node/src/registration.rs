@@ -1,11 +1,11 @@
-//! Before the day: the operator registers every meter and deposits its money; every meter asks to be told of its orders.
+//! Before a town trades: the operator registers every meter and deposits its money; every meter asks to be told of its orders.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use gridbook_engine::{AccountId, LedgerTime, MeterId};
 use gridbook_ledger::command::{Bundle, COMMANDS_MAX, Command, NEVER};
-use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::Outcome;
 use gridbook_ledger::reject::Code;
@@ -18,7 +18,7 @@ use crate::network::Network;
 use crate::protocol::{QueryKind, SignedQuery};
 
 /// Registers account, meter and deposit of every meter of the town. On a new ledger the numbers are those of the town.
-pub(super) async fn register(
+pub(crate) async fn register(
     client: &Client,
     network: &Network,
     town: &Town,
@@ -68,7 +68,7 @@ async fn watch(gateway: Client, query: SignedQuery) -> Result<MeterId, ClientErr
 }
 
 /// Has every meter's gateway ask for its events, until `expires_at`.
-pub(super) async fn watch_all(
+pub(crate) async fn watch_all(
     gateways: &[Client],
     genesis: &Genesis,
     keys: &[SecretKey],
@@ -84,4 +84,10 @@ pub(super) async fn watch_all(
         watched?.context("a meter may not watch itself")?;
     }
     Ok(())
+}
+
+/// A meter's key, drawn from the seed, so that a run can be played again with the same meters.
+pub(crate) fn meter_key(seed: u64, index: u32) -> SecretKey {
+    let drawn = [&seed.to_le_bytes()[..], &index.to_le_bytes()].concat();
+    SecretKey::from_seed(Hash::of("gridbook/demo-meter/1", &drawn).0)
 }

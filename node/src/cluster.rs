@@ -1,9 +1,10 @@
-//! The validators as child processes. None of them outlives this process: each ends when its standard input does.
+//! The validators of a network as child processes. None of them outlives this process: each ends when its standard input does.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -14,9 +15,19 @@ use crate::admin;
 use crate::metrics::MemoryUse;
 use crate::network::Network;
 
-/// The validators of the demo.
-pub(super) struct Cluster {
+/// The validators of a network, each a process or between two.
+pub(crate) struct Cluster {
+    launch: Launch,
     members: Vec<Member>,
+}
+
+/// How validators are started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// The `gridbook` binary.
+    pub(crate) binary: PathBuf,
+    /// Environment variables besides those of this process.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 struct Member {
@@ -24,6 +35,8 @@ struct Member {
     data_dir: PathBuf,
     admin: SocketAddr,
     child: Option<Child>,
+    /// What stands in front of the binary on its command line.
+    inside: Vec<OsString>,
     /// The most memory that earlier lives of it took.
     peak_bytes: u64,
 }
@@ -34,25 +47,51 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// How long a validator may take to end cleanly.
 const GRACE: Duration = Duration::from_secs(10);
 
+impl Launch {
+    /// This very binary.
+    pub(crate) fn this_binary() -> anyhow::Result<Self> {
+        let binary = std::env::current_exe().context("cannot find this binary")?;
+        Ok(Self { binary, environment: Vec::new() })
+    }
+}
+
 impl Cluster {
-    /// Starts them all.
-    pub(super) fn start(network: &Network) -> anyhow::Result<Self> {
+    /// Knows them all, and has started none.
+    pub(crate) fn new(network: &Network, launch: Launch) -> Self {
         let members = network.config_files.iter().zip(&network.configs).map(|(file, config)| Member {
             config_file: file.clone(),
             data_dir: config.data_dir.clone(),
             admin: config.listen.admin,
             child: None,
+            inside: Vec::new(),
             peak_bytes: 0,
         });
-        let mut cluster = Self { members: members.collect() };
-        for member in &mut cluster.members {
-            member.start()?;
-        }
+        Self { launch, members: members.collect() }
+    }
+
+    /// Starts them all from this very binary.
+    pub(crate) fn start(network: &Network) -> anyhow::Result<Self> {
+        let mut cluster = Self::new(network, Launch::this_binary()?);
+        cluster.start_all()?;
         Ok(cluster)
     }
 
+    /// Starts those that are down.
+    pub(crate) fn start_all(&mut self) -> anyhow::Result<()> {
+        (0..self.members.len())
+            .filter(|index| !self.is_up(*index))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .try_for_each(|index| self.restart(index))
+    }
+
+    /// Has a validator run behind another command, such as one that enters a namespace first.
+    pub(crate) fn run_inside(&mut self, index: usize, command: Vec<OsString>) {
+        self.members[index].inside = command;
+    }
+
     /// Waits until all of them are ready for clients.
-    pub(super) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         for member in &mut self.members {
             member.wait_until_ready().await?;
         }
@@ -60,7 +99,7 @@ impl Cluster {
     }
 
     /// Kills one without warning.
-    pub(super) async fn kill(&mut self, index: usize) -> anyhow::Result<()> {
+    pub(crate) async fn kill(&mut self, index: usize) -> anyhow::Result<()> {
         let member = &mut self.members[index];
         member.note_memory();
         if let Some(mut child) = member.child.take() {
@@ -69,13 +108,40 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts a killed one again, on the same data.
-    pub(super) fn restart(&mut self, index: usize) -> anyhow::Result<()> {
-        self.members[index].start()
+    /// Starts one that is down, on the same data.
+    pub(crate) fn restart(&mut self, index: usize) -> anyhow::Result<()> {
+        self.members[index].start(&self.launch)
+    }
+
+    /// Whether it was started and not yet seen to end.
+    pub(crate) fn is_up(&self, index: usize) -> bool {
+        self.members[index].child.is_some()
+    }
+
+    /// Sends a signal. One that has ended by itself hears nothing.
+    pub(crate) fn signal(&self, index: usize, signal: Signal) {
+        if let Some(pid) = self.members[index].pid() {
+            // It may have ended just now: then there is nobody to tell.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Waits until one ends by itself. Nothing if it has not by then: it still runs.
+    pub(crate) async fn wait_for_end(&mut self, index: usize, within: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        let member = &mut self.members[index];
+        member.note_memory();
+        let Some(child) = &mut member.child else { bail!("validator {index} is not running") };
+        match tokio::time::timeout(within, child.wait()).await {
+            Ok(status) => {
+                member.child = None;
+                Ok(Some(status?))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// An error if one of them has ended by itself.
-    pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn check_alive(&mut self) -> anyhow::Result<()> {
         for (index, member) in self.members.iter_mut().enumerate() {
             member.check_alive().with_context(|| format!("validator {index}"))?;
         }
@@ -83,13 +149,10 @@ impl Cluster {
     }
 
     /// Asks all of them to end, waits, and kills whoever has not ended then. An error if one had to be killed.
-    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
-        for member in &mut self.members {
-            member.note_memory();
-            if let Some(pid) = member.pid() {
-                // It may have ended just now: then there is nothing to ask.
-                let _ = kill_process(pid, Signal::TERM);
-            }
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        for index in 0..self.members.len() {
+            self.members[index].note_memory();
+            self.signal(index, Signal::TERM);
         }
         let deadline = Instant::now() + GRACE;
         let mut stubborn = Vec::new();
@@ -107,8 +170,13 @@ impl Cluster {
         Ok(())
     }
 
+    /// The file that a validator's output goes to.
+    pub(crate) fn log_file(&self, index: usize) -> PathBuf {
+        self.members[index].log_file()
+    }
+
     /// The most memory each of them has had, in bytes.
-    pub(super) fn peak_memory_bytes(&mut self) -> Vec<u64> {
+    pub(crate) fn peak_memory_bytes(&mut self) -> Vec<u64> {
         self.members
             .iter_mut()
             .map(|member| {
@@ -119,29 +187,43 @@ impl Cluster {
     }
 
     /// What each of them takes on disk, in bytes.
-    pub(super) fn disk_bytes(&self) -> Vec<u64> {
+    pub(crate) fn disk_bytes(&self) -> Vec<u64> {
         self.members.iter().map(|member| disk_use(&member.data_dir)).collect()
     }
 }
 
 impl Member {
-    fn start(&mut self) -> anyhow::Result<()> {
-        let home = self.config_file.parent().context("a settings file lies in a directory")?;
-        let log = File::options().create(true).append(true).open(home.join("validator.log"))?;
-        let binary = std::env::current_exe().context("cannot find this binary")?;
-        let child = Command::new(&binary)
+    fn start(&mut self, launch: &Launch) -> anyhow::Result<()> {
+        let log = File::options().create(true).append(true).open(self.log_file())?;
+        let mut command = self.command(&launch.binary);
+        command
             .args(["validator", "--stop-with-stdin", "--config"])
             .arg(&self.config_file)
+            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log))
             // Ctrl-C is for the parent, which then ends its children in order.
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+            .kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("cannot start {}", launch.binary.display()))?;
         self.child = Some(child);
         Ok(())
+    }
+
+    fn command(&self, binary: &Path) -> Command {
+        match self.inside.split_first() {
+            None => Command::new(binary),
+            Some((outer, arguments)) => {
+                let mut command = Command::new(outer);
+                command.args(arguments).arg(binary);
+                command
+            }
+        }
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.config_file.with_file_name("validator.log")
     }
 
     async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
@@ -165,7 +247,7 @@ impl Member {
         match child.try_wait()? {
             None => Ok(()),
             Some(status) => {
-                let log = self.config_file.with_file_name("validator.log");
+                let log = self.log_file();
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
                 let last: Vec<&str> = text.lines().rev().take(5).collect();
                 let last = last.into_iter().rev().collect::<Vec<_>>().join("\n  ");

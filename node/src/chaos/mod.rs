@@ -1,0 +1,279 @@
+//! Real validators under real trouble: four processes over QUIC on loopback, meters that trade without a pause, and a plan of kills,
+//! stops, cut lines and full disks. In the end everything that any client was told is held against what the validators have on their disks.
+//!
+//! Time is wall time here. So nothing that is checked depends on how fast anything is, but for wide bounds after which a ledger that does
+//! not go on counts as broken.
+
+mod answers;
+mod dice;
+mod eyes;
+mod load;
+mod ordeal;
+mod plan;
+mod relay;
+mod report;
+mod small_disk;
+mod tally;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use gridbook_engine::{LedgerTime, MarketRules};
+use gridbook_ledger::crypto::SecretKey;
+use gridbook_sim::{Town, TownConfig};
+
+use crate::client::{Client, Patience, connection_seed, wall_us};
+use crate::cluster::{Cluster, Launch};
+use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
+use crate::interrupt::interrupted;
+use crate::network::{Network, NetworkPlan, loopback_free};
+use crate::receipts::{self, Wanted};
+use crate::registration;
+use crate::validator::PROMISE_TARGET;
+
+use answers::Answers;
+use dice::Dice;
+use eyes::Eyes;
+use load::{Load, Pace};
+use ordeal::{ON_SMALL_DISK, Ordeal};
+use plan::Plan;
+pub use plan::Trouble;
+use relay::Relay;
+pub use report::Report;
+use small_disk::SmallDisk;
+use tally::Tally;
+use verdict::FinalLog;
+
+/// What a run is to be like.
+#[derive(Clone, Debug)]
+pub struct ChaosOptions {
+    /// What the plan, the meters and their orders are drawn from.
+    pub seed: u64,
+    /// End after so many SIGKILLs, once every kind of trouble was met.
+    pub kills: Option<u64>,
+    /// End after so long, if that comes first.
+    pub seconds: u64,
+    /// How many meters trade.
+    pub meters: u32,
+    /// Bundles per second that they send together while answers keep up.
+    pub rate: u32,
+    /// Commands in a bundle.
+    pub commands: usize,
+    /// Only these troubles; all if there are none.
+    pub only: Vec<Trouble>,
+    /// After each trouble, wait until all validators are ready again.
+    pub calm: bool,
+    /// Tell the story while it happens.
+    pub loud: bool,
+    /// Where to make the network; it is kept. Without it, a temporary directory that is removed after a good run.
+    pub keep: Option<PathBuf>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct ChaosEnd {
+    /// What was done and found.
+    pub report: Report,
+    /// Where the network lies, if it was kept.
+    pub kept: Option<PathBuf>,
+}
+
+/// How many validators there are.
+const VALIDATORS: u16 = 4;
+/// Ledger milliseconds in one of the wall's: a quarter-hour takes 15 seconds, so that gates close and periods settle during a run.
+const TIME_SCALE: u32 = 60;
+/// Log segments are short, so that even a short run begins new ones.
+const SEGMENT_BYTES: u64 = 1 << 20;
+/// Room for a validator whose disk is to be filled.
+const SMALL_DISK_BYTES: u64 = 1 << 30;
+/// How long a client waits for an answer before it gives up. Far longer than any trouble lasts.
+const PATIENCE: Patience = Patience {
+    resend_after: Duration::from_secs(2),
+    give_up_after: Duration::from_secs(120),
+    silence_max: Duration::from_secs(2),
+};
+
+/// Makes a network, does everything to it, and checks what is left.
+///
+/// # Errors
+/// What kept it from running at all. What broke while it ran is in the report.
+pub async fn run(options: &ChaosOptions) -> anyhow::Result<ChaosEnd> {
+    let name = format!("gridbook-chaos-{}-{}", std::process::id(), wall_us() % 1_000_000);
+    let dir = options.keep.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
+    let mut network = make_network(dir.clone())?;
+    let relay = Relay::between(&mut network, options.seed).await?;
+    let report = live(options, network, relay).await.with_context(|| format!("see the logs in {}", dir.display()))?;
+    if options.keep.is_none() && report.is_good() {
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        return Ok(ChaosEnd { report, kept: None });
+    }
+    Ok(ChaosEnd { report, kept: Some(dir) })
+}
+
+async fn live(options: &ChaosOptions, network: Network, relay: Relay) -> anyhow::Result<Report> {
+    let began = Instant::now();
+    let environment =
+        vec![("GRIDBOOK_LOG", format!("info,{PROMISE_TARGET}=trace")), ("GRIDBOOK_LOG_FORMAT", "json".into())];
+    let launch = Launch { environment, ..Launch::this_binary()? };
+    let mut plan = Plan::new(options.seed, &options.only, usize::from(VALIDATORS));
+    let mut ordeal = Ordeal {
+        cluster: Cluster::new(&network, launch),
+        eyes: Eyes::on(&network),
+        network,
+        relay: Some(relay),
+        disk: None,
+        tally: Tally::default(),
+        loud: options.loud,
+        began,
+    };
+    ordeal.give_small_disk(&mut plan).await?;
+    ordeal.cluster.start_all()?;
+    ordeal.wait_until_ready().await?;
+    let (town, keys, gateways) = prepare(options, &ordeal.network).await?;
+    let pace = Pace { seed: options.seed, bundles_per_s: options.rate, commands: options.commands };
+    let load = Load::begin(pace, &town, &ordeal.network.genesis, &keys, &gateways);
+    ordeal.say(&format!("{} meters trade", options.meters));
+
+    let (broke, interrupted) = tokio::select! {
+        met = meet_trouble(options, &mut ordeal, &mut plan) => (met.err(), false),
+        () = interrupted() => (None, true),
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    ordeal.say("no more trouble");
+    let healed = ordeal.heal().await;
+    let answers = load.end().await?;
+    let mut report = Report::new(options, Tally::default(), answers);
+    report.seconds = seconds;
+    report.interrupted = interrupted;
+    report.failures.extend([broke, healed.err()].into_iter().flatten().map(|error| format!("{error:#}")));
+    check(&mut ordeal, &mut report, &gateways).await;
+    report.memory_bytes = ordeal.cluster.peak_memory_bytes();
+    report.tally = std::mem::take(&mut ordeal.tally);
+    Ok(report)
+}
+
+impl Ordeal {
+    /// Puts one validator on a small disk, if there can be one here; else nobody's disk is filled.
+    async fn give_small_disk(&mut self, plan: &mut Plan) -> anyhow::Result<()> {
+        match SmallDisk::mount(&self.network.configs[ON_SMALL_DISK].data_dir, SMALL_DISK_BYTES).await {
+            Ok(disk) => {
+                self.cluster.run_inside(ON_SMALL_DISK, disk.enter()?);
+                self.disk = Some(disk);
+            }
+            Err(error) => {
+                plan.leave_out(Trouble::FullDisk);
+                self.tally.left_out.push(format!("{}: {error:#}", Trouble::FullDisk.name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Trouble after trouble, until there were enough kills and every kind was met, or it took long enough.
+async fn meet_trouble(options: &ChaosOptions, ordeal: &mut Ordeal, plan: &mut Plan) -> anyhow::Result<()> {
+    let (began, mut dealt) = (Instant::now(), 0);
+    loop {
+        let Some(step) = plan.deal() else { bail!("none of the wished-for troubles can be made here") };
+        ordeal.undergo(&step).await?;
+        if options.calm {
+            ordeal.wait_until_ready().await?;
+        }
+        dealt += 1;
+        let enough = dealt >= plan.round() && options.kills.is_some_and(|kills| ordeal.tally.kills >= kills);
+        if enough || began.elapsed().as_secs() >= options.seconds {
+            return Ok(());
+        }
+    }
+}
+
+/// Everything that can be checked while the validators run, and then what is on their disks.
+async fn check(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Client]) {
+    if let Err(error) = ordeal.wait_until_equal().await {
+        report.failures.push(format!("{error:#}"));
+    }
+    ordeal.say("all are equally far; fetching receipts");
+    let wanted = wanted(&report.answers, report.options.seed);
+    report.receipts_requested = wanted.len() as u64;
+    let failures = receipts::fetch_and_verify(gateways, &ordeal.network.genesis, wanted).await;
+    report.receipts_verified = report.receipts_requested - failures.len() as u64;
+    report.failures.extend(failures.into_iter().take(5).map(|failure| format!("a receipt: {failure}")));
+    if let Err(error) = ordeal.cluster.stop().await {
+        report.failures.push(format!("{error:#}"));
+    }
+    ordeal.say("all have stopped; executing their logs again");
+    let judged = judge(ordeal, report);
+    report.failures.extend(judged.err().map(|error| format!("{error:#}")));
+}
+
+/// One receipt of every final bundle, for a command of it drawn from the seed.
+fn wanted(answers: &Answers, seed: u64) -> Vec<Wanted> {
+    let mut dice = Dice::new(seed, 2);
+    let finals = answers.finals.iter().filter(|(_, told)| !told.leaves.is_empty());
+    finals
+        .map(|(bundle, told)| {
+            let index = dice.below(told.leaves.len() as u64);
+            let leaf = told.leaves[usize::try_from(index).expect("below a length")];
+            Wanted { bundle: *bundle, index: u16::try_from(index).expect("a bundle is short"), leaf }
+        })
+        .collect()
+}
+
+fn judge(ordeal: &Ordeal, report: &mut Report) -> anyhow::Result<()> {
+    let (genesis, mut logs) = (&ordeal.network.genesis, Vec::new());
+    for index in 0..ordeal.network.configs.len() {
+        let (promises, failures) = verdict::check_promises(index, &ordeal.cluster.log_file(index))?;
+        report.promises += promises;
+        report.failures.extend(failures);
+        match FinalLog::read(&ordeal.data_dir(index)?, genesis) {
+            Ok(log) => logs.push(log),
+            Err(error) => report.failures.push(format!("validator {index}: {error:#}")),
+        }
+    }
+    report.logs_verified = logs.len() as u64;
+    if logs.is_empty() {
+        bail!("no validator has a log that holds");
+    }
+    report.failures.extend(verdict::compare_logs(&logs));
+    let log = verdict::longest(&logs);
+    report.failures.extend(verdict::compare_answers(&report.answers, log));
+    report.failures.extend(verdict::check_outages(&ordeal.tally.outages, &report.answers, log, genesis));
+    report.recoveries_ms = verdict::recoveries_ms(&ordeal.tally.leader_deaths, &report.answers, log);
+    report.recoveries_ms.sort_unstable();
+    (report.height, report.header) = (log.report.height, log.report.header.to_hex());
+    report.trades = log.report.totals.trades;
+    Ok(())
+}
+
+/// A town whose meters are registered, their keys, and a client for each validator.
+async fn prepare(options: &ChaosOptions, network: &Network) -> anyhow::Result<(Town, Vec<SecretKey>, Vec<Client>)> {
+    let town = Town::new(TownConfig { seed: options.seed, meters: options.meters, ..TownConfig::default() })?;
+    let meters = town.meters().iter();
+    let keys: Vec<SecretKey> = meters.map(|meter| registration::meter_key(options.seed, meter.index)).collect();
+    let mut gateways = Vec::new();
+    for first in 0..network.clients.validators.len() {
+        let mut order: Vec<Peer> = network.clients.validators.clone();
+        order.rotate_left(first);
+        gateways.push(Client::connect(order, connection_seed()?, PATIENCE).await?.0);
+    }
+    registration::register(&gateways[0], network, &town, &keys).await?;
+    Ok((town, keys, gateways))
+}
+
+fn make_network(dir: PathBuf) -> anyhow::Result<Network> {
+    let wall_start_ms = wall_us() / 1000;
+    let plan = NetworkPlan {
+        name: "chaos".to_owned(),
+        listen: loopback_free(VALIDATORS)?,
+        areas: vec!["town".into()],
+        rules: MarketRules::default(),
+        ledger_start: LedgerTime(wall_start_ms),
+        wall_start_ms,
+        time_scale: TIME_SCALE,
+        quotas: Quotas::one_host(),
+        log: LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() },
+        index_options: IndexOptions::default(),
+    };
+    plan.make(Path::new(&dir))
+}
