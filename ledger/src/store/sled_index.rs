@@ -122,12 +122,12 @@ impl Index {
     }
 
     fn begin(db: sled::Db, dir: &Path, identity: LogIdentity, start: IndexStart) -> Result<Self, StoreError> {
-        db.insert(IDENTITY, identity_bytes(identity)).map_err(index_error)?;
+        db.insert(IDENTITY, identity_bytes(identity)).map_err(index_error(dir))?;
         Ok(Self { db, dir: dir.to_path_buf(), start })
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.db.get(key).map_err(index_error)?.map(|value| value.to_vec()))
+        Ok(self.db.get(key).map_err(index_error(&self.dir))?.map(|value| value.to_vec()))
     }
 
     /// The heights must follow each other and what is there.
@@ -159,11 +159,11 @@ impl QueryIndex for Index {
         }
         add_meters(&mut changes, batches);
         changes.insert(LAST_HEIGHT, &last.height.to_be_bytes());
-        self.db.apply_batch(changes).map_err(index_error)
+        self.db.apply_batch(changes).map_err(index_error(&self.dir))
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(index_error)?;
+        self.db.flush().map_err(index_error(&self.dir))?;
         let path = self.dir.join("db");
         let file = File::open(&path).map_err(|e| StoreError::io("open", &path, e))?;
         rustix::fs::fdatasync(&file).map_err(|e| StoreError::io("sync", &path, e.into()))
@@ -180,7 +180,7 @@ impl QueryIndex for Index {
     fn height_of_seq(&self, seq: u64) -> Result<Option<u64>, StoreError> {
         let (start, end) = (key(Table::Seq, &[]), key(Table::Seq, &[&seq.to_be_bytes()]));
         let Some(found) = self.db.range(start..=end).next_back() else { return Ok(None) };
-        let (_, value) = found.map_err(index_error)?;
+        let (_, value) = found.map_err(index_error(&self.dir))?;
         let (last_seq, height) =
             pair_from(&value).ok_or_else(|| StoreError::Index("a row has the wrong size".into()))?;
         Ok((seq <= last_seq).then_some(height))
@@ -195,11 +195,12 @@ impl QueryIndex for Index {
     fn meter_rows(&self, meter: u32, from_seq: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
         let place = |seq: u64| key(Table::Meter, &[&meter.to_be_bytes(), &seq.to_be_bytes()]);
         // The row before `from_seq` may reach over it.
-        let before = self.db.range(place(0)..=place(from_seq)).next_back().transpose().map_err(index_error)?;
+        let before =
+            self.db.range(place(0)..=place(from_seq)).next_back().transpose().map_err(index_error(&self.dir))?;
         let start = before.map_or_else(|| place(from_seq), |(key, _)| key.to_vec());
         let mut found = Vec::new();
         for row in self.db.range(start..=place(u64::MAX)) {
-            let (_, value) = row.map_err(index_error)?;
+            let (_, value) = row.map_err(index_error(&self.dir))?;
             found.extend(value.chunks(8).filter_map(u64_from).filter(|seq| *seq >= from_seq));
             if found.len() >= limit {
                 break;
@@ -218,7 +219,7 @@ impl QueryIndex for Index {
         let start = key(Table::Row, &[&[table as u8], from]).max(prefix.clone());
         let mut found = Vec::new();
         for row in self.db.range(start..).take(limit) {
-            let (key, value) = row.map_err(index_error)?;
+            let (key, value) = row.map_err(index_error(&self.dir))?;
             if !key.starts_with(&prefix) {
                 break;
             }
@@ -316,6 +317,10 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }
 
-fn index_error(error: sled::Error) -> StoreError {
-    StoreError::Index(error.to_string())
+/// What sled says of an index in `dir`. An error of the system is told as such: on a full disk, deleting the index does not help for long.
+fn index_error(dir: &Path) -> impl Fn(sled::Error) -> StoreError {
+    move |error| match error {
+        sled::Error::Io(error) => StoreError::io("use the query index", dir, error),
+        error => StoreError::Index(error.to_string()),
+    }
 }
