@@ -33,7 +33,7 @@ pub fn receipt(records: &[Record]) -> (Genesis, Receipt) {
     };
     let qc = QuorumCert { epoch: child.epoch, header: qc_header, signers, signatures: (0..3).map(vote).collect() };
     let record = records[place].encode();
-    (genesis, Receipt { record, path, headers: vec![header], child, qc })
+    (genesis, Receipt { epochs: Vec::new(), record, path, headers: vec![header], child, qc })
 }
 
 fn child_of(parent: &Header, slot: u32) -> Header {

@@ -8,14 +8,15 @@ use std::sync::LazyLock;
 use gridbook_ledger::admission::Door;
 use gridbook_ledger::command::SignedBundle;
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::header::{Header, HeaderRef};
-use gridbook_ledger::hotstuff::{ConsensusMessage, Proposal, Recipient, SafetyRecord, Timing, WallTime};
+use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::merkle::Path;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::leaf_hash;
 use gridbook_ledger::replica::{
-    Effect, FinalStep, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig, sync_answer,
-    verify_sync,
+    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
+    read_proofs, sync_answer, verify_sync,
 };
 use gridbook_ledger::validators::ValidatorIndex;
 
@@ -62,25 +63,25 @@ pub(crate) fn replica(index: u16) -> Replica {
 
 /// Where a replica begins.
 pub(crate) fn recovery(index: u16) -> Recovery {
-    Recovery::new(config(index)).expect("the key is the validator's")
+    Recovery::new(config(index))
 }
 
 /// What a replica is made from.
 pub(crate) fn config(index: u16) -> ReplicaConfig {
-    let me = ValidatorIndex(index);
-    ReplicaConfig { genesis: genesis().clone(), me, key: validator(index), timing: Timing::default() }
+    ReplicaConfig { genesis: genesis().clone(), keys: vec![validator(index)], timing: Timing::default() }
 }
 
 /// Verifies a message as a validator does before its replica hears of it.
 pub(crate) fn verified(from: ValidatorIndex, message: PeerMessage, replica: &Replica) -> Result<Input, PeerFault> {
-    let set = &genesis().validators;
+    let (epoch, set) = (replica.epochs().present(), replica.epochs().present_set());
     Ok(match message {
         PeerMessage::Consensus(message) => Input::Consensus { from, message },
+        PeerMessage::Chunk(chunk) if chunk.epoch != epoch => return Err(PeerFault::Epoch),
         PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
         PeerMessage::Chunk(chunk) => match chunk.verify(chain(), set) {
             Ok(chunk) => Input::Chunk(chunk),
             Err(PeerFault::Leader) => return Err(PeerFault::Leader),
-            Err(_) => Input::BadChunk { view: chunk.view },
+            Err(_) => Input::BadChunk { epoch, view: chunk.view },
         },
         PeerMessage::Relay(bundles) => {
             let lookup = |key: &_| replica.state().device(key);
@@ -96,7 +97,13 @@ pub(crate) fn verified(from: ValidatorIndex, message: PeerMessage, replica: &Rep
             Input::Pulled(run)
         }
         PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
-        PeerMessage::SyncResponse { steps, tip } => Input::Synced(verify_sync(steps, tip.as_ref(), chain(), set)?),
+        PeerMessage::SyncResponse { steps, beyond, tip } => {
+            Input::Synced(verify_sync(steps, &beyond, tip.as_ref(), chain(), (epoch, set))?)
+        }
+        PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
+        PeerMessage::Reconfigure(change) => {
+            Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
+        }
     })
 }
 
@@ -120,7 +127,9 @@ impl Node {
     /// Its final headers from a height on, with their log.
     fn history(&self, from_height: u64) -> Option<PeerMessage> {
         let later = |step: &&FinalStep| step.proposal.header.height >= from_height;
-        let headers: Vec<Proposal> = self.finals.iter().filter(later).map(|step| step.proposal.clone()).collect();
+        let indexed =
+            |step: &FinalStep| IndexedHeader { proposal: step.proposal.clone(), proof: step.proof.as_deref().cloned() };
+        let headers: Vec<IndexedHeader> = self.finals.iter().filter(later).map(indexed).collect();
         let records = self.log.iter().cloned().map(Ok::<_, std::convert::Infallible>);
         let Ok(answer) = sync_answer(&headers, records);
         answer
@@ -277,7 +286,7 @@ impl Quartet {
             }
             Effect::Evidence { culprit, what } => panic!("evidence against {}, which is honest: {what}", culprit.0),
             Effect::Halt(why) => panic!("validator {from} halts: {why}"),
-            Effect::View { .. } => {}
+            Effect::View { .. } | Effect::Epoch(_) => {}
         }
     }
 
@@ -317,6 +326,7 @@ pub(crate) fn receipts(day: &Day) -> Vec<Receipt> {
         let headers: Vec<Header> =
             day.finals[number..number + length].iter().map(|step| step.proposal.header.clone()).collect();
         receipts.push(Receipt {
+            epochs: Vec::new(),
             record: step.records[0].clone(),
             path: Path::build(&leaves, 0).expect("there is a first record"),
             headers,

@@ -6,6 +6,7 @@ use crate::admission::{Admitted, BadSignatures, verify_chunk_bundles};
 use crate::bytes::{Reader, Writer};
 use crate::command::SignedBundle;
 use crate::crypto::{Hash, Hasher};
+use crate::epoch::Reconfigure;
 use crate::reject::Code;
 
 /// One entry of the log.
@@ -20,25 +21,29 @@ pub enum Entry {
         /// The most pieces to do.
         limit: u32,
     },
+    /// Ends the epoch, if it is good at its place: its signatures are verified when it is executed, against the set of then.
+    Reconfigure(Box<Reconfigure>),
 }
 
 /// An entry as it came over the wire or from disk: well formed, but nobody has looked at its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnverifiedEntry(Kind<SignedBundle>);
+pub struct UnverifiedEntry(Kind<SignedBundle, Box<Reconfigure>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind<B> {
+enum Kind<B, R> {
     Bundle(B),
     Time(LedgerTime),
     Work(u32),
+    Reconfigure(R),
 }
 
 const BUNDLE: u8 = 1;
 const TIME: u8 = 2;
 const WORK: u8 = 3;
+const RECONFIGURE: u8 = 4;
 
 impl Entry {
-    /// How many sequence numbers it takes: one for each command; 1 for time and work.
+    /// How many sequence numbers it takes: one for each command; 1 for time, work and a change of validators.
     pub fn count(&self) -> u64 {
         self.view().count()
     }
@@ -48,7 +53,7 @@ impl Entry {
         self.view().id()
     }
 
-    /// Canonical bytes for log and chunks: a tag, then the signed bundle, the time or the limit.
+    /// Canonical bytes for log and chunks: a tag, then the signed bundle, the time, the limit or the change of validators.
     pub fn encode(&self) -> Vec<u8> {
         self.view().encode()
     }
@@ -58,11 +63,12 @@ impl Entry {
         UnverifiedEntry::decode(bytes)
     }
 
-    fn view(&self) -> Kind<&SignedBundle> {
+    fn view(&self) -> Kind<&SignedBundle, &Reconfigure> {
         match self {
             Self::Bundle(admitted) => Kind::Bundle(admitted.signed()),
             Self::Time(time) => Kind::Time(*time),
             Self::Work { limit } => Kind::Work(*limit),
+            Self::Reconfigure(change) => Kind::Reconfigure(change),
         }
     }
 }
@@ -75,6 +81,7 @@ impl UnverifiedEntry {
             BUNDLE => Kind::Bundle(SignedBundle::decode(r.bytes(r.remaining())?)?),
             TIME => Kind::Time(LedgerTime(r.u64()?)),
             WORK => Kind::Work(r.u32()?),
+            RECONFIGURE => Kind::Reconfigure(Box::new(Reconfigure::decode(r.bytes(r.remaining())?)?)),
             _ => return Err(Code::FormTag),
         };
         r.finish()?;
@@ -113,29 +120,32 @@ impl UnverifiedEntry {
             Kind::Bundle(signed) => Entry::Bundle(admit(signed)?),
             Kind::Time(time) => Entry::Time(time),
             Kind::Work(limit) => Entry::Work { limit },
+            Kind::Reconfigure(change) => Entry::Reconfigure(change),
         })
     }
 
-    fn view(&self) -> Kind<&SignedBundle> {
+    fn view(&self) -> Kind<&SignedBundle, &Reconfigure> {
         match &self.0 {
             Kind::Bundle(signed) => Kind::Bundle(signed),
             Kind::Time(time) => Kind::Time(*time),
             Kind::Work(limit) => Kind::Work(*limit),
+            Kind::Reconfigure(change) => Kind::Reconfigure(change),
         }
     }
 }
 
-impl Kind<&SignedBundle> {
+impl Kind<&SignedBundle, &Reconfigure> {
     fn count(&self) -> u64 {
         match self {
             Self::Bundle(signed) => signed.bundle().commands.len() as u64,
-            Self::Time(_) | Self::Work(_) => 1,
+            Self::Time(_) | Self::Work(_) | Self::Reconfigure(_) => 1,
         }
     }
 
     fn id(&self) -> Hash {
         match self {
             Self::Bundle(signed) => signed.id().0,
+            Self::Reconfigure(change) => change.id(),
             Self::Time(_) | Self::Work(_) => Hash::of("gridbook/entry/1", &self.encode()),
         }
     }
@@ -146,6 +156,7 @@ impl Kind<&SignedBundle> {
             Self::Bundle(signed) => w.u8(BUNDLE).bytes(signed.bytes()),
             Self::Time(time) => w.u8(TIME).u64(time.0),
             Self::Work(limit) => w.u8(WORK).u32(*limit),
+            Self::Reconfigure(change) => w.u8(RECONFIGURE).bytes(&change.encode()),
         };
         w.finish()
     }
@@ -158,7 +169,7 @@ pub fn verify_entries(entries: Vec<UnverifiedEntry>) -> Result<Vec<Entry>, BadSi
         .enumerate()
         .filter_map(|(place, entry)| match &entry.0 {
             Kind::Bundle(signed) => Some((place, signed.clone())),
-            Kind::Time(_) | Kind::Work(_) => None,
+            Kind::Time(_) | Kind::Work(_) | Kind::Reconfigure(_) => None,
         })
         .unzip();
     let admitted = verify_chunk_bundles(bundles)

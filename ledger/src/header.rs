@@ -70,7 +70,7 @@ pub struct Header {
     pub state_root: Hash,
     /// Hash over everything that execution reads, in checkpoint headers; else zero.
     pub snapshot_root: Hash,
-    /// [`Header::CHECKPOINT`], or zero. Other bits are reserved.
+    /// [`Header::CHECKPOINT`] and [`Header::EPOCH_END`], or zero. Other bits are reserved.
     pub flags: u32,
     /// Hash of the next validator set in a header that ends its epoch; else zero.
     pub next_set_hash: Hash,
@@ -81,6 +81,9 @@ const DOMAIN: &str = "gridbook/header/1";
 impl Header {
     /// Marks a header that carries a snapshot root.
     pub const CHECKPOINT: u32 = 1;
+
+    /// Marks the header that ends its epoch; it names the next validator set.
+    pub const EPOCH_END: u32 = 2;
 
     /// Its hash, which is its name.
     pub fn hash(&self) -> Hash {
@@ -102,6 +105,11 @@ impl Header {
     /// Whether it adds nothing to the log.
     pub fn is_empty(&self) -> bool {
         self.first_seq > self.last_seq
+    }
+
+    /// Whether its last command ends the epoch: of what descends from it in this epoch nothing is ever final.
+    pub fn ends_epoch(&self) -> bool {
+        self.flags & Self::EPOCH_END != 0
     }
 
     /// Its ledger time.

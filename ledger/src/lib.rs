@@ -22,6 +22,7 @@ pub mod command;
 pub mod crypto;
 pub mod defects;
 pub mod entry;
+pub mod epoch;
 pub mod genesis;
 pub mod header;
 pub mod hotstuff;

@@ -1,7 +1,7 @@
 //! Why something was refused: one number, one name and one sentence for every reason, by room.
 //!
 //! Numbers go into records and over the wire, so they never change their meaning; a reason that falls out of use keeps its
-//! number. The hundreds digit is the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching.
+//! number. The hundreds digit is the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set.
 
 use core::fmt;
 
@@ -162,6 +162,23 @@ codes! {
     MatchBasket = 610, "Another order of this basket was refused, and a basket is carried out whole or not at all: see that order.";
     /// No such offer.
     MatchOffer = 611, "No offer of that name and these exact terms waits for this meter: ask the other party for a new one.";
+
+    /// Made for another epoch.
+    EpochNumber = 701, "The change of validators is for another epoch than the present one: propose it again from the present set.";
+    /// Not 3f + 1.
+    EpochSize = 702, "A validator set has 3f + 1 members, from 4 to 49: add or remove validators until it has.";
+    /// A weak or malformed key.
+    EpochKey = 703, "A validator of the next set has a key that is weak or malformed: make a new one with `gridbook keys generate`.";
+    /// One key for two.
+    EpochDuplicate = 704, "Two validators of the next set have one key, and one operator would count twice: give each its own.";
+    /// Penalties that cannot be.
+    EpochPenalty = 705, "The penalty list names members of the next set, each once and in order, and at most f of 3f + 1: correct it.";
+    /// Signed by a stranger.
+    EpochSigner = 706, "A signer of the change is not in the present validator set: only its members may sign.";
+    /// Too few signatures.
+    EpochQuorum = 707, "Fewer than 2f + 1 members of the present set have signed the change: gather more approvals.";
+    /// A bad signature.
+    EpochSignature = 708, "A signature of the change is not its signer's over exactly this next set: have it signed again.";
 }
 
 impl Code {
@@ -277,6 +294,7 @@ mod tests {
                 4 => "Gate",
                 5 => "Credit",
                 6 => "Match",
+                7 => "Epoch",
                 other => panic!("no room {other}"),
             };
             assert!(code.name().starts_with(room), "{}", code.name());

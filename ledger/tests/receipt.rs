@@ -5,6 +5,7 @@ use gridbook_engine::{
 };
 use gridbook_ledger::bytes::BytesError;
 use gridbook_ledger::crypto::{Hash, SecretKey, Signature};
+use gridbook_ledger::epoch::FinalityError;
 use gridbook_ledger::genesis::{FIRST_EPOCH, Genesis};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::{CertError, QuorumCert, Vote};
@@ -116,7 +117,8 @@ fn headers() -> [Header; 3] {
 fn receipt() -> Receipt {
     let [a, b, c] = headers();
     let path = Path::build(&leaves(1..=5), 2).expect("five leaves");
-    Receipt { record: record(3).encode(), path, headers: vec![a, b], qc: certificate(&c, 1, &[0, 1, 3]), child: c }
+    let (record, qc) = (record(3).encode(), certificate(&c, 1, &[0, 1, 3]));
+    Receipt { epochs: vec![], record, path, headers: vec![a, b], qc, child: c }
 }
 
 /// Lets C be changed, and signs it anew: what validators who break no rule of signing would make.
@@ -131,8 +133,12 @@ fn error(receipt: &Receipt) -> Option<ReceiptError> {
     receipt.verify(&genesis()).err()
 }
 
+fn unfinal(why: FinalityError) -> Option<ReceiptError> {
+    Some(ReceiptError::Finality { epoch: FIRST_EPOCH, why })
+}
+
 fn refused(error: CertError) -> Option<ReceiptError> {
-    Some(ReceiptError::Certificate(error))
+    unfinal(FinalityError::Certificate(error))
 }
 
 /// The good case, through bytes and back: it proves the record, its header and when.
@@ -220,6 +226,7 @@ fn the_quorum_is_that_of_the_genesis_set() {
     let c = after(&a, rank(1, 1), 1);
     let path = Path::build(&leaves(1..=5), 2).unwrap();
     let receipt = |signers| Receipt {
+        epochs: vec![],
         record: record(3).encode(),
         path: path.clone(),
         headers: vec![a.clone()],
@@ -267,28 +274,28 @@ fn a_signature_counts_once_and_for_its_own_signer() {
 #[test]
 fn a_receipt_of_another_ledger_is_refused() {
     let other = Genesis { name: "test town".into(), ..genesis() };
-    assert_eq!(receipt().verify(&other).err(), Some(ReceiptError::Chain));
+    assert_eq!(receipt().verify(&other).err(), unfinal(FinalityError::Chain));
     let foreign = with_child(|child| child.chain = Hash([0xee; 32]));
-    assert_eq!(error(&foreign), Some(ReceiptError::Chain));
+    assert_eq!(error(&foreign), unfinal(FinalityError::Chain));
 }
 
 /// A set that was not there in the genesis needs an epoch proof, which is none here.
 #[test]
 fn a_header_or_certificate_of_another_epoch_is_refused() {
-    assert_eq!(error(&with_child(|child| child.epoch = FIRST_EPOCH + 1)), Some(ReceiptError::Epoch));
+    assert_eq!(error(&with_child(|child| child.epoch = FIRST_EPOCH + 1)), unfinal(FinalityError::Epoch));
     let mut receipt = receipt();
     receipt.qc.epoch = FIRST_EPOCH + 1;
-    assert_eq!(error(&receipt), Some(ReceiptError::Epoch));
+    assert_eq!(error(&receipt), unfinal(FinalityError::Epoch));
 }
 
 /// Two-chain without the consecutive slot: another branch may be final instead.
 #[test]
 fn a_child_in_another_view_or_slot_makes_nothing_final() {
     for rank in [rank(3, 0), rank(3, 1), rank(2, 2)] {
-        assert_eq!(error(&with_child(|child| child.rank = rank)), Some(ReceiptError::NotConsecutive), "{rank:?}");
+        assert_eq!(error(&with_child(|child| child.rank = rank)), unfinal(FinalityError::NotConsecutive), "{rank:?}");
     }
     for rank in [rank(2, 0), rank(1, 1)] {
-        assert_eq!(error(&with_child(|child| child.rank = rank)), Some(ReceiptError::Link(2)), "{rank:?}");
+        assert_eq!(error(&with_child(|child| child.rank = rank)), unfinal(FinalityError::Link(2)), "{rank:?}");
     }
 }
 
@@ -297,12 +304,12 @@ fn a_child_in_another_view_or_slot_makes_nothing_final() {
 fn headers_that_do_not_link_are_refused() {
     let [a, b, c] = headers();
     let skipped = Receipt { headers: vec![a.clone()], ..receipt() };
-    assert_eq!(error(&skipped), Some(ReceiptError::Link(1)));
+    assert_eq!(error(&skipped), unfinal(FinalityError::Link(1)));
     let swapped = Receipt { headers: vec![a.clone(), c.clone()], child: b.clone(), ..receipt() };
-    assert_eq!(error(&swapped), Some(ReceiptError::Link(1)));
+    assert_eq!(error(&swapped), unfinal(FinalityError::Link(1)));
     let elsewhere = Header { state_root: Hash([2; 32]), ..b };
-    assert_eq!(error(&Receipt { headers: vec![a, elsewhere], ..receipt() }), Some(ReceiptError::Link(2)));
-    assert_eq!(error(&with_child(|child| child.height += 1)), Some(ReceiptError::Link(2)));
+    assert_eq!(error(&Receipt { headers: vec![a, elsewhere], ..receipt() }), unfinal(FinalityError::Link(2)));
+    assert_eq!(error(&with_child(|child| child.height += 1)), unfinal(FinalityError::Link(2)));
 }
 
 /// A good certificate, but of B: what it certifies is not what is shown.
@@ -310,13 +317,13 @@ fn headers_that_do_not_link_are_refused() {
 fn a_certificate_of_another_header_is_refused() {
     let [_, b, c] = headers();
     let of_b = Receipt { qc: certificate(&b, 1, &[0, 1, 3]), ..receipt() };
-    assert_eq!(error(&of_b), Some(ReceiptError::WrongHeader));
+    assert_eq!(error(&of_b), unfinal(FinalityError::WrongHeader));
     let mut relabelled = certificate(&b, 1, &[0, 1, 3]);
     relabelled.header = c.reference();
     assert_eq!(error(&Receipt { qc: relabelled, ..receipt() }), refused(CertError::Signature));
     let mut other_rank = receipt();
     other_rank.qc.header = HeaderRef { rank: rank(2, 2), hash: c.hash() };
-    assert_eq!(error(&other_rank), Some(ReceiptError::WrongHeader));
+    assert_eq!(error(&other_rank), unfinal(FinalityError::WrongHeader));
 }
 
 /// Another record of the same header, a record of another header, one that never was.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use gridbook_ledger::genesis::FIRST_EPOCH;
 use gridbook_ledger::header::{HeaderRef, LogPoint, Rank};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Proposal, QuorumCert, Timeout, TimeoutCert};
 use gridbook_ledger::replica::{Chunk, PeerMessage, verify_sync};
@@ -29,9 +30,10 @@ fn statements(bytes: &[u8]) {
     match PeerMessage::decode(bytes) {
         Ok(PeerMessage::Consensus(message)) => consensus(&message),
         Ok(PeerMessage::Chunk(chunk)) => streamed(&chunk),
-        Ok(PeerMessage::SyncResponse { steps, tip }) => {
+        Ok(PeerMessage::SyncResponse { steps, beyond, tip }) => {
             let last = steps.last().map(|step| step.proposal.header.reference());
-            if verify_sync(steps, tip.as_ref(), chain(), &genesis().validators).is_ok() {
+            let first = (FIRST_EPOCH, &genesis().validators);
+            if verify_sync(steps, &beyond, tip.as_ref(), chain(), first).is_ok() {
                 assert!(is_known(last.expect("nothing is not verified")), "a history that nobody certified");
             }
         }

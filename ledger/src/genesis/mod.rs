@@ -115,8 +115,8 @@ impl Genesis {
             write_area(&mut w, area);
         }
         w.bytes(&self.operator.0).u32(length(self.validators.count()));
-        for key in self.validators.indices().filter_map(|index| self.validators.key(index)) {
-            w.bytes(&key.0);
+        for member in self.validators.members() {
+            w.bytes(&member.key.0);
         }
         w.finish()
     }

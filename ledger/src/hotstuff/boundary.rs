@@ -2,6 +2,7 @@
 
 use super::messages::{ConsensusMessage, Proposal, QuorumCert, TimeoutCert};
 use crate::crypto::{Hash, SecretKey};
+use crate::epoch::EpochProof;
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
@@ -60,6 +61,8 @@ pub struct Body {
     pub snapshot_root: Hash,
     /// See [`Header`].
     pub flags: u32,
+    /// See [`Header`].
+    pub next_set_hash: Hash,
 }
 
 /// What happens to the core.
@@ -99,6 +102,8 @@ pub enum Input {
     LogGrew,
     /// Headers and their certificates from another validator's store, oldest first, each already executed and found to hold.
     CaughtUp(Vec<Proposal>),
+    /// Another validator says that this epoch has ended, and proves it.
+    EpochEnded(Box<EpochProof>),
     /// Time passed.
     Tick,
 }
@@ -196,11 +201,14 @@ pub enum Effect {
         /// The view.
         view: u64,
     },
-    /// These are final, oldest first, each told once. `proof` is the child that made the last of them final, with `qc` its certificate.
+    /// These are final, oldest first, each told once. After one that ends the epoch nothing is told any more.
     Final {
         /// Oldest first, never empty.
         headers: Vec<FinalHeader>,
-        /// Header C: the direct child of the last one, consecutive in its view.
+        /// From the last one to the parent of C: none but at the end of an epoch, whose last header may be final only by a descendant's
+        /// child, and that descendant never is.
+        via: Vec<Header>,
+        /// Header C: the direct child of the last of all these, consecutive in its view.
         child: Box<Header>,
         /// The certificate of C.
         qc: QuorumCert,
@@ -258,11 +266,14 @@ impl Default for Timing {
 pub struct CoreConfig {
     /// The validators.
     pub set: ValidatorSet,
-    /// Which of them this is.
+    /// Which of them this is; [`ValidatorIndex::OBSERVER`] if it is none: then it follows and signs nothing.
     pub me: ValidatorIndex,
     /// Its key.
     pub key: SecretKey,
-    /// The epoch's root: height 0, rank (0, 0).
+    /// The epoch's number.
+    pub epoch: u32,
+    /// What the epoch begins after: the genesis header, or the one that ended the epoch before. Under this epoch's rank (0, 0) it is its
+    /// root.
     pub root: Header,
     /// The pacemaker's durations.
     pub timing: Timing,

@@ -48,9 +48,10 @@ pub enum CertError {
 }
 
 impl QuorumCert {
-    /// The empty certificate of an epoch's root.
-    pub fn root(root: &Header) -> Self {
-        Self { epoch: root.epoch, header: root.reference(), signers: 0, signatures: Vec::new() }
+    /// The empty certificate of an epoch's root, which is the header that the epoch begins after, under the rank (0, 0).
+    pub fn root(epoch: u32, root: &Header) -> Self {
+        let header = HeaderRef { rank: Rank::default(), hash: root.hash() };
+        Self { epoch, header, signers: 0, signatures: Vec::new() }
     }
 
     /// The rank of the certified header.

@@ -15,6 +15,12 @@ pub(super) fn last_committing_child(ranks: &[Rank]) -> Option<usize> {
     (2..ranks.len()).rev().find(|&i| commit_rule(ranks[i - 1], ranks[i]))
 }
 
+/// How many of the headers that a certificate would make final are: none after one that ends the epoch. Told is, oldest first, which
+/// of them do.
+pub(super) fn last_of_epoch(ends: &[bool]) -> usize {
+    ends.iter().position(|ends| *ends).map_or(ends.len(), |place| place + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +48,13 @@ mod tests {
         }
         assert!(!commit_rule(Rank { view: 1, slot: 0 }, Rank { view: 1, slot: 2 }), "a slot is left out");
         assert!(!commit_rule(Rank { view: 1, slot: 0 }, Rank { view: 2, slot: 1 }), "another view");
+    }
+
+    #[test]
+    fn nothing_after_the_header_that_ends_the_epoch_is_final() {
+        assert_eq!(last_of_epoch(&[]), 0);
+        assert_eq!(last_of_epoch(&[false, false]), 2);
+        assert_eq!(last_of_epoch(&[false, true]), 2);
+        assert_eq!(last_of_epoch(&[true, false, false]), 1);
     }
 }

@@ -14,6 +14,7 @@ use super::tree::HeaderTree;
 use super::votes::VoteBox;
 use crate::crypto::{Hash, SecretKey};
 use crate::defects::{Defect, omits};
+use crate::epoch::EpochProof;
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
@@ -29,6 +30,8 @@ pub struct Core {
     pub(super) chain: Hash,
     pub(super) epoch: u32,
     pub(super) root: HeaderRef,
+    /// Proof that the epoch is over, while its last header is not known here.
+    pub(super) ended: Option<Box<EpochProof>>,
     /// What is on disk or is about to be. Nothing of it is told before it was persisted.
     pub(super) record: SafetyRecord,
     /// Whether no record was found: this validator never signed.
@@ -67,7 +70,7 @@ impl Core {
     /// A core that resumes from what its disk holds.
     ///
     /// `record` is `None` only for a validator that never signed in this epoch; one that lost its record must not sign.
-    /// `last_final` is `None` if only the root is final. `kept` are unfinal proposals in log order, in any branches.
+    /// `last_final` is `None` if only the epoch's root is final. `kept` are unfinal proposals in log order, in any branches.
     pub fn new(
         config: CoreConfig,
         record: Option<SafetyRecord>,
@@ -92,6 +95,7 @@ impl Core {
             Input::LeaderFault { view } if view == self.view => self.give_up(now, effects),
             Input::LeaderFault { .. } => {}
             Input::CaughtUp(proposals) => self.on_caught_up(proposals, now, effects),
+            Input::EpochEnded(proof) => self.on_epoch_ended(proof),
         }
         self.settle(log, now, effects);
     }
@@ -191,6 +195,11 @@ impl Core {
 
     pub(super) fn facts(&self) -> EpochFacts<'_> {
         EpochFacts { chain: self.chain, epoch: self.epoch, root: self.root, set: &self.set }
+    }
+
+    /// Whether this is a member of the set. One that is not follows, and signs nothing.
+    pub(super) fn may_sign(&self) -> bool {
+        self.set.key(self.me).is_some()
     }
 
     pub(super) fn last_voted(&self) -> Rank {

@@ -1,13 +1,14 @@
 //! From certificates to finality (CONSENSUS section 3, `commit_rule`), and what must be known for it.
 
 use super::boundary::{Effect, FinalHeader, Verdict, WallTime};
-use super::commit::last_committing_child;
+use super::commit::{last_committing_child, last_of_epoch};
 use super::core::Core;
 use super::form::check_link;
 use super::messages::{Proposal, QuorumCert};
 use super::tree::Path;
 use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
+use crate::epoch::EpochProof;
 use crate::header::{Header, HeaderRef};
 
 /// More heights than this are fetched by the replica, log and all, not header by header.
@@ -21,7 +22,11 @@ impl Core {
     /// Makes final what the certificates known make final. Every final header is an ancestor of the one that `high_qc` certifies,
     /// but the child that makes it final need not be.
     pub(super) fn advance_finality(&mut self, now: WallTime, out: &mut Vec<Effect>) {
+        if self.epoch_is_over() {
+            return;
+        }
         self.follow_high_qc(now, out);
+        self.follow_epoch_end(now, out);
         let Some(side) = self.side_qc.take() else { return };
         if side.rank() <= self.tree.last_final().0.rank {
             return;
@@ -74,13 +79,31 @@ impl Core {
 
     /// Tells what is final, oldest first, each once. `path` are the headers after the last final one; `qc` certifies its end.
     fn commit(&mut self, path: &[Hash], qc: &QuorumCert, now: WallTime, out: &mut Vec<Effect>) {
+        if self.epoch_is_over() {
+            return;
+        }
         let first = self.tree.last_final().0.rank;
         let ranks: Vec<_> = core::iter::once(first).chain(path.iter().map(|h| self.rank_of(*h))).collect();
         let Some(place) = last_committing_child(&ranks) else { return };
         // `place` counts the last final header too: the child is path[place - 1].
-        let child = self.tree.header(path[place - 1]).expect("a path holds known headers").clone();
+        let header = |hash: &Hash| self.tree.header(*hash).expect("a path holds known headers");
+        let child = header(&path[place - 1]).clone();
         let qc = path.get(place).map_or(qc, |next| &self.tree.known(*next).expect("as above").proposal.justify).clone();
-        let becoming_final = &path[..place - 1];
+        let proven = &path[..place - 1];
+        let last = last_of_epoch(&proven.iter().map(|hash| header(hash).ends_epoch()).collect::<Vec<_>>());
+        let via = proven[last..].iter().map(|hash| header(hash).clone()).collect();
+        self.make_final(&proven[..last], via, child, qc, now, out);
+    }
+
+    fn make_final(
+        &mut self,
+        becoming_final: &[Hash],
+        via: Vec<Header>,
+        child: Header,
+        qc: QuorumCert,
+        now: WallTime,
+        out: &mut Vec<Effect>,
+    ) {
         becoming_final.iter().for_each(|hash| self.keep(*hash, out));
         let proposals = self.tree.finalise(becoming_final, self.tip_hash());
         let headers = becoming_final.iter().zip(proposals);
@@ -89,7 +112,7 @@ impl Core {
             headers.reverse();
         }
         self.final_qc = Some(qc.clone());
-        out.push(Effect::Final { headers, child: Box::new(child), qc });
+        out.push(Effect::Final { headers, via, child: Box::new(child), qc });
         self.pacemaker.finality_grew(now);
     }
 
@@ -121,19 +144,62 @@ impl Core {
             self.requests.want(missing, qc.voters(), self.me);
             return;
         }
+        self.tell_behind(qc.header, qc, now, out);
+        // What was exhausted stays so until it is here.
+        self.requests.want(missing, qc.voters(), self.me);
+    }
+
+    fn tell_behind(&mut self, target: HeaderRef, qc: &QuorumCert, now: WallTime, out: &mut Vec<Effect>) {
         let due = match self.behind {
             None => true,
-            Some((target, at)) => {
-                now.0 >= at.0.saturating_add(if target == qc.header { BEHIND_AGAIN_US } else { BEHIND_NEW_US })
+            Some((last, at)) => {
+                now.0 >= at.0.saturating_add(if target == last { BEHIND_AGAIN_US } else { BEHIND_NEW_US })
             }
         };
         if due {
-            self.behind = Some((qc.header, now));
+            self.behind = Some((target, now));
             let sources = qc.voters().filter(|v| *v != self.me).collect();
-            out.push(Effect::Behind { target: qc.header, sources });
+            out.push(Effect::Behind { target, sources });
         }
-        // What was exhausted stays so until it is here.
-        self.requests.want(missing, qc.voters(), self.me);
+    }
+
+    /// The epoch is over once the header that ends it is final: nothing after that ever is, in this epoch.
+    pub(super) fn epoch_is_over(&self) -> bool {
+        self.tree.last_final().0.ends_epoch()
+    }
+
+    /// Whether a header, or one before it that is not final, ends the epoch.
+    pub(super) fn ended_by(&self, mut hash: Hash) -> bool {
+        while let Some(known) = self.tree.known(hash) {
+            if known.proposal.header.ends_epoch() {
+                return true;
+            }
+            hash = known.proposal.header.parent;
+        }
+        self.epoch_is_over()
+    }
+
+    /// Whoever stayed behind when the others went on into the next epoch hears no more of this one: the proof stands for all.
+    pub(super) fn on_epoch_ended(&mut self, proof: Box<EpochProof>) {
+        if self.ended.is_none() && proof.verify(self.chain, self.epoch, &self.set).is_ok() {
+            self.ended = Some(proof);
+        }
+    }
+
+    fn follow_epoch_end(&mut self, now: WallTime, out: &mut Vec<Effect>) {
+        let Some(proof) = self.ended.clone().filter(|_| !self.epoch_is_over()) else { return };
+        let EpochProof { headers, child, qc, .. } = *proof;
+        let end = headers[0].reference();
+        match self.tree.path_to(end) {
+            Path::Whole(path) if path.last() != Some(&end.hash) => {}
+            Path::Whole(path) => {
+                self.behind = None;
+                self.look_at_certified(&path, out);
+                self.make_final(&path, headers[1..].to_vec(), child, qc, now, out);
+            }
+            Path::Missing(..) => self.tell_behind(end, &qc, now, out),
+            Path::Fork => self.diverge(end, out),
+        }
     }
 
     pub(super) fn behind_due_at(&self) -> Option<WallTime> {
@@ -171,6 +237,9 @@ impl Core {
 
     /// Whether there is work for this view: something unsequenced, or something unfinal that is not empty.
     pub(super) fn is_busy(&self) -> bool {
+        if !self.may_sign() || self.epoch_is_over() {
+            return false;
+        }
         if self.waiting {
             return true;
         }

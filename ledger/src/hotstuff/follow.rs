@@ -3,7 +3,7 @@
 use super::boundary::{Effect, LogRelation, LogView, Recipient, Verdict, WallTime};
 use super::carry::{Carry, TipHeader, judge_tips, runs_through};
 use super::core::Core;
-use super::form::{check_certificates, check_fields, check_link};
+use super::form::{check_after_end, check_certificates, check_fields, check_link};
 use super::messages::{ConsensusMessage, Proposal, TimeoutCert, Vote};
 use super::start::{decode_vote, encode_vote};
 use super::tree::Known;
@@ -152,7 +152,7 @@ impl Core {
     /// Takes the highest header of this view that could be voted for as far as it goes now.
     pub(super) fn pursue_vote(&mut self, log: &dyn LogView, now: WallTime, out: &mut Vec<Effect>) {
         let given_up = self.record.timeout_view >= self.view && !omits(Defect::VoteAfterTimeout);
-        if self.diverged || given_up {
+        if self.diverged || given_up || !self.may_sign() {
             return;
         }
         let Some((hash, known)) = self.votable() else { return };
@@ -162,7 +162,8 @@ impl Core {
             self.requests.want(header.parent, [header.proposer].into_iter().chain(voters), self.me);
             return;
         };
-        if check_link(&header, &parent).is_err() && !omits(Defect::LinkUnchecked) {
+        let after_end = check_after_end(&header, self.ended_by(header.parent));
+        if check_link(&header, &parent).and(after_end).is_err() && !omits(Defect::LinkUnchecked) {
             self.give_up(now, out);
             return;
         }

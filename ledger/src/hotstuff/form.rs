@@ -39,8 +39,8 @@ pub enum FormError {
     /// Earlier than its parent.
     #[error("the time is before the parent's")]
     Time,
-    /// Says that it ends the epoch.
-    #[error("the header ends the epoch without a cause")]
+    /// Ends the epoch without naming the next set, or names one without ending it, or adds to the log after the end.
+    #[error("the header does not treat the end of the epoch as it must")]
     EpochEnd,
 }
 
@@ -77,7 +77,8 @@ pub(super) fn check_fields(header: &Header, facts: EpochFacts<'_>) -> Result<(),
     if opens_by_tc == (header.tc_hash == Hash::ZERO) && !omits(Defect::NoEntry) {
         return Err(FormError::TimeoutCert);
     }
-    if header.next_set_hash != Hash::ZERO {
+    let names_next = header.next_set_hash != Hash::ZERO;
+    if header.ends_epoch() != names_next || (names_next && header.is_empty()) {
         return Err(FormError::EpochEnd);
     }
     Ok(())
@@ -110,6 +111,11 @@ pub(super) fn check_link(header: &Header, parent: &Header) -> Result<(), FormErr
         return Err(FormError::Time);
     }
     Ok(())
+}
+
+/// The rule for a header whose parent, or another unfinal ancestor, ends the epoch if `ended`: from there on all are empty.
+pub(super) fn check_after_end(header: &Header, ended: bool) -> Result<(), FormError> {
+    if ended && (!header.is_empty() || header.ends_epoch()) { Err(FormError::EpochEnd) } else { Ok(()) }
 }
 
 #[cfg(test)]

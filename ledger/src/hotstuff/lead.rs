@@ -3,7 +3,7 @@
 use super::boundary::{Body, Effect, LogView, Recipient, Verdict, WallTime};
 use super::carry::Carry;
 use super::core::Core;
-use super::form::{SLOTS_LIMIT, check_link};
+use super::form::{SLOTS_LIMIT, check_after_end, check_link};
 use super::messages::{ConsensusMessage, Proposal, TimeoutCert, Vote};
 use super::tree::Path;
 use super::vote_rule::may_vote;
@@ -31,6 +31,8 @@ pub(super) struct Lead {
 struct OpenBuild {
     rank: Rank,
     parent: Header,
+    /// The parent, as it is certified: the epoch's root is not certified under its own rank.
+    justify: HeaderRef,
     carry: Option<LogPoint>,
     tail: bool,
     tc: Option<TimeoutCert>,
@@ -109,7 +111,8 @@ impl Core {
             Some(proposed) if self.record.high_qc.header == proposed => {
                 let rank = Rank { view: proposed.rank.view, slot: proposed.rank.slot + 1 };
                 let parent = self.tree.header(proposed.hash)?.clone();
-                Some(OpenBuild { rank, parent, carry: None, tail: ending || self.has_tail(), tc: None })
+                let tail = ending || self.has_tail();
+                Some(OpenBuild { rank, parent, justify: proposed, carry: None, tail, tc: None })
             }
             Some(_) => None,
         }
@@ -127,8 +130,10 @@ impl Core {
             self.requests.want(qc.header.hash, qc.voters(), self.me);
             return None;
         };
+        let justify = qc.header;
         if self.view == 1 {
-            return (qc.header == self.root).then_some(OpenBuild { rank, parent, carry: None, tail: ending, tc: None });
+            let first = OpenBuild { rank, parent, justify, carry: None, tail: ending, tc: None };
+            return (justify == self.root).then_some(first);
         }
         let tc = self.record.high_tc.clone().filter(|tc| tc.view + 1 == self.view)?;
         let carry = match self.judge_tips(&tc, &parent, log) {
@@ -139,7 +144,7 @@ impl Core {
                 return None;
             }
         };
-        Some(OpenBuild { rank, parent, carry, tail: true, tc: Some(tc) })
+        Some(OpenBuild { rank, parent, justify, carry, tail: true, tc: Some(tc) })
     }
 
     /// Whether log is certified that is not final.
@@ -157,7 +162,7 @@ impl Core {
         // An answer to a question that was since replaced by the next is no answer.
         let still_next = match lead.and_then(|l| l.proposed) {
             None => rank.slot == 0,
-            Some(proposed) => proposed.hash == open.parent.hash(),
+            Some(proposed) => proposed == open.justify,
         };
         if !still_next {
             return;
@@ -174,7 +179,7 @@ impl Core {
     }
 
     fn header_of(&self, open: &OpenBuild, body: Body) -> Header {
-        let parent = open.parent.reference();
+        let parent = open.justify;
         Header {
             chain: self.chain,
             epoch: self.epoch,
@@ -193,7 +198,7 @@ impl Core {
             state_root: body.state_root,
             snapshot_root: body.snapshot_root,
             flags: body.flags,
-            next_set_hash: Hash::ZERO,
+            next_set_hash: body.next_set_hash,
         }
     }
 
@@ -209,7 +214,8 @@ impl Core {
             }
             return;
         }
-        let sound = check_link(&header, &open.parent).is_ok() && carried;
+        let after_end = check_after_end(&header, self.ended_by(header.parent));
+        let sound = check_link(&header, &open.parent).and(after_end).is_ok() && carried;
         if !sound || may_vote(self.vote_case(&header, open.tc.as_ref(), true)).is_err() {
             return;
         }

@@ -99,6 +99,20 @@ pub struct QcNote {
     pub tc: Option<TimeoutCert>,
 }
 
+impl ConsensusMessage {
+    /// The epoch that it belongs to; none for questions, which name a header by its hash.
+    pub fn epoch(&self) -> Option<u32> {
+        match self {
+            Self::Proposal(proposal) | Self::HeaderResponse(proposal) => Some(proposal.header.epoch),
+            Self::Vote(vote) => Some(vote.epoch),
+            Self::Timeout(timeout) => Some(timeout.epoch),
+            Self::TimeoutCert(tc) => Some(tc.epoch),
+            Self::QcNote(note) => Some(note.qc.epoch),
+            Self::HeaderRequest(_) => None,
+        }
+    }
+}
+
 /// Everything on the consensus plane.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum ConsensusMessage {

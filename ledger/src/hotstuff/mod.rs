@@ -5,6 +5,7 @@
 
 mod boundary;
 mod carry;
+mod cert_bytes;
 mod certificate;
 mod commit;
 mod core;

@@ -10,8 +10,9 @@ use super::pacemaker::Pacemaker;
 use super::requests::Requests;
 use super::timeouts::TimeoutBox;
 use super::tree::HeaderTree;
+use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
-use crate::header::Rank;
+use crate::header::{Header, Rank};
 
 impl SafetyRecord {
     /// The record of a validator that never signed in this epoch.
@@ -36,13 +37,17 @@ impl Core {
         last_final: Option<Proposal>,
         kept: Vec<Proposal>,
     ) -> Self {
-        let CoreConfig { set, me, key, root, timing } = config;
+        let CoreConfig { set, me, key, epoch, root, timing } = config;
         let fresh = record.is_none();
-        let root_qc = QuorumCert::root(&root);
+        let root_qc = QuorumCert::root(epoch, &root);
         let mut record = record.unwrap_or_else(|| SafetyRecord::empty(root_qc.clone()));
-        assert_eq!(record.epoch, root.epoch, "a record is used only in its own epoch");
+        assert_eq!(record.epoch, epoch, "a record is used only in its own epoch");
+        let root_reference = root_qc.header;
         let mut certs = Verifier::new(root.chain, root_qc, set.clone());
-        let mut tree = HeaderTree::new(last_final.as_ref().map_or_else(|| root.clone(), |p| p.header.clone()));
+        let mut tree = match &last_final {
+            Some(proposal) => HeaderTree::new(proposal.header.clone(), proposal.header.hash()),
+            None => HeaderTree::new(as_root(epoch, &root), root_reference.hash),
+        };
         for proposal in last_final.iter().chain(&kept) {
             certs.trust_qc(&proposal.justify);
             if proposal.justify.rank() > record.high_qc.rank() {
@@ -61,8 +66,9 @@ impl Core {
         let view = resumed_view(&record);
         Self {
             chain: root.chain,
-            epoch: root.epoch,
-            root: root.reference(),
+            epoch,
+            root: root_reference,
+            ended: None,
             pacemaker: Pacemaker::new(timing),
             set,
             me,
@@ -120,6 +126,11 @@ impl Core {
             self.give_up(now, out);
         }
     }
+}
+
+/// The header that an epoch begins after, as that epoch sees it. Its hash is not this header's own.
+fn as_root(epoch: u32, header: &Header) -> Header {
+    Header { epoch, rank: Rank::default(), flags: 0, next_set_hash: Hash::ZERO, ..header.clone() }
 }
 
 /// current = max(high_qc.view, high_tc.view + 1, timeout_view, led.view, 1).

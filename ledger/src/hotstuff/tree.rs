@@ -46,8 +46,8 @@ pub(super) const SERVED_MAX: usize = 64;
 const VIEWS_KEPT: u64 = 8;
 
 impl HeaderTree {
-    pub(super) fn new(last_final: Header) -> Self {
-        let last_final_hash = last_final.hash();
+    /// `last_final_hash` is told because an epoch's root has the hash of the header that it was in the epoch before.
+    pub(super) fn new(last_final: Header, last_final_hash: Hash) -> Self {
         Self { last_final, last_final_hash, unfinal: BTreeMap::new(), served: BTreeMap::new() }
     }
 

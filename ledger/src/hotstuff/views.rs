@@ -32,7 +32,7 @@ impl Core {
     /// timeout(v) for the current view; once.
     pub(super) fn give_up(&mut self, now: WallTime, out: &mut Vec<Effect>) {
         let view = self.view;
-        if self.record.timeout_view >= view {
+        if self.record.timeout_view >= view || !self.may_sign() {
             return;
         }
         let (high_qc, tip) = (self.record.high_qc.clone(), self.record.last_voted);

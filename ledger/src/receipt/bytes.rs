@@ -1,12 +1,14 @@
 //! A receipt as bytes, for files and the wire.
 
-use super::{HEADERS_MAX, RECORD_BYTES_MAX, Receipt, cert};
+use super::{EPOCHS_MAX, RECORD_BYTES_MAX, Receipt};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::crypto::Hash;
+use crate::epoch::{EpochProof, HEADERS_MAX};
 use crate::header::Header;
+use crate::hotstuff::QuorumCert;
 use crate::merkle::Path;
 
-const DOMAIN: &str = "gridbook/receipt/1";
+const DOMAIN: &str = "gridbook/receipt/2";
 
 impl Receipt {
     /// Canonical bytes.
@@ -21,11 +23,13 @@ impl Receipt {
         for sibling in &self.path.siblings {
             w.bytes(&sibling.0);
         }
+        w.u16(u16::try_from(self.epochs.len()).expect("within EPOCHS_MAX"));
+        self.epochs.iter().for_each(|proof| proof.write(&mut w));
         w.u16(u16::try_from(self.headers.len()).expect("within HEADERS_MAX"));
         for header in self.headers.iter().chain([&self.child]) {
             w.bytes(&header.encode());
         }
-        cert::write(&self.qc, &mut w);
+        self.qc.write(&mut w);
         w.finish()
     }
 
@@ -39,12 +43,14 @@ impl Receipt {
         let siblings = at_most(r.u8()?.into(), Path::SIBLINGS_MAX)?;
         let siblings = (0..siblings).map(|_| Ok(Hash(r.array()?))).collect::<Result<_, BytesError>>()?;
         let path = Path { index, count, siblings };
+        let epochs = at_most(r.u16()?.into(), EPOCHS_MAX)?;
+        let epochs = (0..epochs).map(|_| EpochProof::read(&mut r)).collect::<Result<_, _>>()?;
         let headers = at_most(r.u16()?.into(), HEADERS_MAX)?;
         let headers = (0..headers).map(|_| Header::read(&mut r)).collect::<Result<_, _>>()?;
         let child = Header::read(&mut r)?;
-        let qc = cert::read(&mut r)?;
+        let qc = QuorumCert::read(&mut r)?;
         r.finish()?;
-        Ok(Self { record, path, headers, child, qc })
+        Ok(Self { epochs, record, path, headers, child, qc })
     }
 }
 

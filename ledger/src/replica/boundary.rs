@@ -2,6 +2,7 @@
 
 use crate::admission::Admitted;
 use crate::crypto::Hash;
+use crate::epoch::{EpochProof, Reconfigure};
 use crate::hotstuff::{ConsensusMessage, Proposal, Recipient, SafetyRecord, WallTime};
 use crate::validators::ValidatorIndex;
 
@@ -28,6 +29,8 @@ pub enum Input {
     Chunk(VerifiedChunk),
     /// The leader of a view signed a chunk that breaks the rules.
     BadChunk {
+        /// The epoch.
+        epoch: u32,
         /// The view.
         view: u64,
     },
@@ -50,6 +53,15 @@ pub enum Input {
         from: ValidatorIndex,
         /// The first height wanted.
         from_height: u64,
+    },
+    /// A change of validators, from a client or another validator.
+    Reconfigure(Box<Reconfigure>),
+    /// Another validator tells how epochs ended. Nothing of it was verified.
+    Epochs {
+        /// Who.
+        from: ValidatorIndex,
+        /// The proofs, oldest first.
+        proofs: Vec<EpochProof>,
     },
     /// A connection to a validator is up.
     Connected(ValidatorIndex),
@@ -118,6 +130,8 @@ pub enum Effect {
     },
     /// A header is final: tell those who wait, and index it.
     Final(Box<FinalStep>),
+    /// A new epoch began: connections follow its validators, which [`Replica::epochs`](super::Replica::epochs) tells.
+    Epoch(u32),
     /// A new view began.
     View {
         /// The view.

@@ -1,6 +1,7 @@
 //! The state as of the last final header, so that a start need not re-execute the whole log.
 
 use crate::bytes::BytesError;
+use crate::epoch::EpochProof;
 use crate::hotstuff::Proposal;
 use crate::state::State;
 
@@ -16,6 +17,8 @@ struct Image {
     proposal: Proposal,
     /// The state after its last command.
     state: Vec<u8>,
+    /// The proofs of all epochs that ended by then, the header's own among them if it ends one: canonical bytes.
+    epochs: Vec<Vec<u8>>,
 }
 
 impl Replica {
@@ -30,7 +33,8 @@ impl Replica {
         for placed in path {
             self.execute_known(placed);
         }
-        Some(archive(&Image { proposal, state }))
+        let epochs = self.epochs().proofs().iter().map(EpochProof::encode).collect();
+        Some(archive(&Image { proposal, state, epochs }))
     }
 }
 
@@ -41,8 +45,8 @@ impl Recovery {
     /// If the bytes are no checkpoint of this ledger, or its state is not the one its header names.
     pub fn from_checkpoint(config: ReplicaConfig, bytes: &[u8]) -> Result<Self, RecoveryError> {
         let unusable = |_: BytesError| RecoveryError::Checkpoint("it cannot be read");
-        let Image { proposal, state } = unarchive(bytes).map_err(unusable)?;
-        let mut recovery = Self::new(config)?;
+        let Image { proposal, state, epochs } = unarchive(bytes).map_err(unusable)?;
+        let mut recovery = Self::new(config);
         let replica = recovery.replica_mut();
         let header = proposal.header.clone();
         if header.chain != replica.chain {
@@ -54,6 +58,14 @@ impl Recovery {
             return Err(RecoveryError::Checkpoint("its state is not the one its header names"));
         }
         state.forget(state.mark());
+        for proof in epochs {
+            let proof = EpochProof::decode(&proof).map_err(unusable)?;
+            let added = replica.passage.epochs.extend(proof);
+            added.map_err(|_| RecoveryError::Checkpoint("it does not prove who the validators are"))?;
+        }
+        if state.epoch() != (replica.epoch(), replica.set()) {
+            return Err(RecoveryError::Checkpoint("its state has other validators than it proves"));
+        }
         replica.state = state;
         replica.tail = Tail::new(header.log_end(), header.time_ms, header.state_root);
         replica.final_header = header;

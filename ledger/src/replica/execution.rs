@@ -32,18 +32,23 @@ impl Replica {
     pub(super) fn execute_known(&mut self, placed: PlacedEntry) {
         let PlacedEntry { start, end, entry } = placed;
         let mark = self.state.mark();
+        let epoch = self.state.epoch().0;
         let mut records: Vec<Record> = Vec::with_capacity(usize::try_from(entry.count()).unwrap_or(0));
         self.state.apply(start.seq + 1, &entry, &mut records);
         assert_eq!(records.len() as u64, entry.count(), "every command has its record");
         if let Entry::Bundle(bundle) = &entry {
             self.pool.executed(bundle);
         }
+        let next_set = (self.state.epoch().0 > epoch).then(|| Box::new(self.state.epoch().1.clone()));
+        if let (Entry::Reconfigure(change), Some(_)) = (&entry, &next_set) {
+            self.note_executed_change(change);
+        }
         let records: Vec<Vec<u8>> = records.iter().map(Record::encode).collect();
         let leaves = records.iter().map(|record| record::leaf_hash(record)).collect();
         let time_ms = self.state.time().0;
         self.branches.insert(PlacedEntry { start, end, entry: entry.clone() });
         let id = entry.id();
-        self.tail.push(Executed { start, end, entry, id, mark, records, leaves, time_ms, state_root: None });
+        self.tail.push(Executed { start, end, entry, id, mark, records, leaves, time_ms, state_root: None, next_set });
         if self.cuts.contains(&(end.seq, end.digest)) {
             self.cut();
         }
@@ -134,7 +139,8 @@ impl Replica {
         root
     }
 
-    /// What the header of a height says that continues the log after `parent_end` up to `end`, both on the executed log.
+    /// What the header of a height in the present epoch says that continues the log after `parent_end` up to `end`, both on the executed log. Nothing if
+    /// no header can say that: the log runs through the end of the epoch and further.
     pub(super) fn body(
         &mut self,
         height: u64,
@@ -147,7 +153,10 @@ impl Replica {
             inputs.push(executed.id);
             results.extend_from_slice(&executed.leaves);
         }
+        let next_set_hash = self.tail.next_set_hash(parent_end, end)?;
         let is_checkpoint = height.is_multiple_of(CHECKPOINT_HEADERS);
+        let checkpoint_flag = if is_checkpoint { Header::CHECKPOINT } else { 0 };
+        let end_flag = if next_set_hash == Hash::ZERO { 0 } else { Header::EPOCH_END };
         Some(Body {
             time_ms: self.tail.time_ms(end)?,
             first_seq: parent_end.seq + 1,
@@ -157,7 +166,8 @@ impl Replica {
             results_root: merkle::root(&results),
             state_root: self.root_at(end, effects),
             snapshot_root: if is_checkpoint { self.snapshot_root_at(end, effects) } else { Hash::ZERO },
-            flags: if is_checkpoint { Header::CHECKPOINT } else { 0 },
+            flags: checkpoint_flag | end_flag,
+            next_set_hash,
         })
     }
 }

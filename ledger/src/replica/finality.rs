@@ -2,8 +2,7 @@
 
 use crate::crypto::Hash;
 use crate::entry::Entry;
-use crate::header::Header;
-use crate::hotstuff::{FinalHeader, Proposal, QuorumCert, Verdict};
+use crate::hotstuff::{FinalHeader, Proposal, Verdict};
 
 use super::branches::NoPath;
 use super::{Effect, FinalBundle, FinalProof, FinalStep, LogRecord, Replica};
@@ -22,16 +21,10 @@ const RECENT_FINAL: usize = 128;
 const KEEP_FINAL: u64 = 1 << 16;
 
 impl Replica {
-    pub(super) fn make_final(
-        &mut self,
-        headers: Vec<FinalHeader>,
-        child: Header,
-        qc: QuorumCert,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn make_final(&mut self, headers: Vec<FinalHeader>, proof: FinalProof, effects: &mut Vec<Effect>) {
         let last = headers.len().saturating_sub(1);
         for (i, FinalHeader { proposal, hash }) in headers.into_iter().enumerate() {
-            let proof = (i == last).then(|| Box::new(FinalProof { child: child.clone(), qc: qc.clone() }));
+            let proof = (i == last).then(|| Box::new(proof.clone()));
             self.cuts.insert((proposal.header.last_seq, proposal.header.log_digest));
             self.to_finalize.push_back(Finalizing { proposal, hash, proof });
         }
@@ -44,8 +37,7 @@ impl Replica {
             match self.go_through(next.proposal.header.log_end(), effects) {
                 Ok(()) => self.finalize(next, effects),
                 Err(NoPath::Missing(point)) => {
-                    let sources = self.set().indices().filter(|index| *index != self.config.me).collect();
-                    self.pull(point, sources);
+                    self.pull(point, self.others());
                     self.to_finalize.push_front(next);
                     return;
                 }
@@ -84,12 +76,16 @@ impl Replica {
             bundles: Vec::new(),
             proof: next.proof,
         };
+        let mut next_set = None;
         for executed in self.tail.finalize(header.log_end(), header.state_root) {
             if let Entry::Bundle(bundle) = &executed.entry {
                 self.pool.finished(bundle.id());
+            }
+            if matches!(executed.entry, Entry::Bundle(_) | Entry::Reconfigure(_)) {
                 let (first_seq, count) = (executed.start.seq + 1, executed.entry.count());
                 step.bundles.push(FinalBundle { id: executed.id, first_seq, count });
             }
+            next_set = next_set.or(executed.next_set);
             step.records.extend(executed.records);
         }
         let horizon = self.tail.oldest_mark().unwrap_or_else(|| self.state.mark());
@@ -101,6 +97,10 @@ impl Replica {
         self.recent_final.push_back(step.hash);
         if self.recent_final.len() > RECENT_FINAL {
             self.recent_final.pop_front();
+        }
+        if let (Some(next_set), Some(proof)) = (next_set, &step.proof) {
+            let end = self.final_header.clone();
+            self.end_epoch(&end, proof, *next_set);
         }
         let (height, hash, proof) = (self.final_header.height, step.hash, step.proof.clone());
         let last_seq = self.final_header.last_seq;

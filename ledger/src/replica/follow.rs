@@ -54,9 +54,21 @@ const PULLS_MAX: usize = 2;
 /// The most commands past finality that a leader's log is followed.
 const AHEAD_MAX: u64 = 1_000_000;
 
+impl Syncing {
+    /// Asks this validator next, and now.
+    pub(super) fn ask_first(&mut self, source: ValidatorIndex, now: WallTime) {
+        self.sources.retain(|other| *other != source);
+        self.sources.insert(0, source);
+        (self.asked, self.ask_at) = (0, now);
+    }
+}
+
 impl Replica {
     /// Takes in a piece of the leader's log and executes it, so that its header finds the work done.
     pub(super) fn follow_chunk(&mut self, chunk: VerifiedChunk, effects: &mut Vec<Effect>) {
+        if chunk.epoch != self.epoch() {
+            return;
+        }
         let view = self.core.view();
         if chunk.view > view {
             let of_view = self.early.iter().filter(|early| early.view == chunk.view).count();
@@ -66,7 +78,7 @@ impl Replica {
             return;
         }
         let too_far = chunk.run.end.seq > self.tail.base().seq + AHEAD_MAX;
-        if chunk.view < view || too_far || self.core.leader() == self.config.me {
+        if chunk.view < view || too_far || self.core.leader() == self.seat.me {
             return;
         }
         let (end, cut) = (chunk.run.end, chunk.cut);
@@ -102,7 +114,7 @@ impl Replica {
 
     /// The header of a new leader that streamed nothing beyond it leaves out what was executed beyond it in views before.
     fn shed_beyond(&mut self, header: &Header, effects: &mut Vec<Effect>) {
-        let leads_me = header.rank.view == self.core.view() && header.proposer != self.config.me;
+        let leads_me = header.rank.view == self.core.view() && header.proposer != self.seat.me;
         let end = header.log_end();
         if leads_me && self.followed.is_none_or(|followed| followed.seq <= end.seq) {
             self.rewind(end, effects);
@@ -193,7 +205,7 @@ impl Replica {
 
     /// Whether a header holds, as soon as that can be told.
     fn check(&mut self, check: &mut PendingCheck, effects: &mut Vec<Effect>) -> Option<Verdict> {
-        if !self.to_finalize.is_empty() {
+        if !self.to_finalize.is_empty() || check.header.epoch != self.epoch() {
             return None;
         }
         if self.recent_final.contains(&check.header.hash()) {
@@ -265,15 +277,14 @@ impl Replica {
             && body.state_root == header.state_root
             && body.snapshot_root == header.snapshot_root
             && body.flags == header.flags
-            && header.next_set_hash == Hash::ZERO;
+            && body.next_set_hash == header.next_set_hash;
         if same { Verdict::Holds } else { Verdict::Differs }
     }
 
     /// Wants the log up to a place; [`Replica::retry_pulls`] asks for it, soon and again after a while.
     pub(super) fn pull(&mut self, point: LogPoint, sources: Vec<ValidatorIndex>) {
         let key = (point.seq, point.digest);
-        let others = || self.set().indices().filter(|index| *index != self.config.me).collect();
-        let sources = if sources.is_empty() { others() } else { sources };
+        let sources = if sources.is_empty() { self.others() } else { sources };
         if self.awaited.contains_key(&key) || self.awaited.len() >= AWAITED_MAX {
             return;
         }

@@ -1,32 +1,56 @@
 //! What a validator tells one that missed it: final headers with their commands, out of its log.
 
-use crate::header::LogPoint;
+use crate::header::{Header, LogPoint};
 use crate::hotstuff::{Proposal, QuorumCert};
 
-use super::log_record::LogRecord;
+use super::log_record::{FinalProof, LogRecord};
 use super::messages::{PeerMessage, Run, SYNC_BYTES_MAX, SyncStep, end_of};
 
+/// A final header as an index keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct IndexedHeader {
+    /// The header, with the certificate it builds on.
+    pub proposal: Proposal,
+    /// What proves it final, if that is known of it and not only of a later one.
+    pub proof: Option<FinalProof>,
+}
+
 /// Answers a sync request with final `headers`, in sequence, and their commands out of `records`, which begin at or before
-/// the first of these commands. The certificate of each header is in the next one, so the last one only certifies. Nothing if
-/// not a single header can be answered for.
+/// the first of these commands. The certificate of each header is in the next one, so the last one only certifies; but one that ends
+/// its epoch is certified by its own proof, and the answer ends with it. Nothing if not a single header can be answered for.
 ///
 /// # Errors
 /// Whatever reading the records gives.
 pub fn sync_answer<E>(
-    headers: &[Proposal],
+    headers: &[IndexedHeader],
     records: impl Iterator<Item = Result<LogRecord, E>>,
 ) -> Result<Option<PeerMessage>, E> {
-    let mut steps = with_commands(headers, records)?;
-    if steps.len() == headers.len() {
-        steps.pop();
-    }
-    let tip: Option<QuorumCert> = headers.get(steps.len()).map(|next| next.justify.clone());
-    Ok((!steps.is_empty()).then_some(PeerMessage::SyncResponse { steps, tip }))
+    let end = headers.iter().position(|indexed| indexed.proposal.header.ends_epoch());
+    let headers = &headers[..end.map_or(headers.len(), |end| end + 1)];
+    let proposals: Vec<&Proposal> = headers.iter().map(|indexed| &indexed.proposal).collect();
+    let mut steps = with_commands(&proposals, records)?;
+    let (beyond, tip) = match (steps.len() == headers.len(), headers.last()) {
+        (true, Some(IndexedHeader { proof: Some(proof), proposal })) if proposal.header.ends_epoch() => {
+            beyond_end(proof)
+        }
+        (whole, _) => {
+            if whole {
+                steps.pop();
+            }
+            (Vec::new(), headers.get(steps.len()).map(|next| next.proposal.justify.clone()))
+        }
+    };
+    Ok((!steps.is_empty()).then_some(PeerMessage::SyncResponse { steps, beyond, tip }))
+}
+
+/// The headers behind one that ends its epoch, up to the certified one, with its certificate.
+fn beyond_end(FinalProof { via, child, qc }: &FinalProof) -> (Vec<Header>, Option<QuorumCert>) {
+    (via.iter().chain([child]).cloned().collect(), Some(qc.clone()))
 }
 
 /// Finds the commands of headers in the log file: those of branches that were given up lie between them.
 fn with_commands<E>(
-    headers: &[Proposal],
+    headers: &[&Proposal],
     mut records: impl Iterator<Item = Result<LogRecord, E>>,
 ) -> Result<Vec<SyncStep>, E> {
     let mut steps = Vec::new();
@@ -52,7 +76,7 @@ fn with_commands<E>(
             return Ok(steps);
         }
         let run = Run { start, entries: run.into_iter().map(|(_, entry)| entry).collect() };
-        steps.push(SyncStep { proposal: proposal.clone(), run });
+        steps.push(SyncStep { proposal: (*proposal).clone(), run });
         begin = end.seq;
     }
     Ok(steps)

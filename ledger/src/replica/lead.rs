@@ -80,7 +80,7 @@ impl Replica {
         effects.push(Effect::View { view, leader });
         self.followed = None;
         self.shed_unvoted(effects);
-        self.lead = (leader == self.config.me).then(|| Lead {
+        self.lead = (leader == self.seat.me).then(|| Lead {
             view,
             durable: false,
             aligned: false,
@@ -100,7 +100,7 @@ impl Replica {
     pub(super) fn relay(&mut self, effects: &mut Vec<Effect>) {
         let bundles = self.pool.take_unrelayed();
         let leader = self.core.leader();
-        if leader != self.config.me {
+        if leader != self.seat.me {
             hand_over(&bundles, Recipient::One(leader), effects);
         }
         self.relay_stranded(effects);
@@ -160,8 +160,7 @@ impl Replica {
                 }
             }
             Err(NoPath::Missing(point)) => {
-                let sources = self.set().indices().filter(|index| *index != self.config.me).collect();
-                self.pull(point, sources);
+                self.pull(point, self.others());
             }
             Err(NoPath::Conflict) => {}
         }
@@ -194,7 +193,10 @@ impl Replica {
         }
         if self.may_extend() {
             self.sequence_duties(effects);
-            self.sequence_bundles(effects);
+            self.sequence_change(effects);
+            if self.may_extend() {
+                self.sequence_bundles(effects);
+            }
         }
         let built = self.try_build(effects);
         if let Some(input) = built {
@@ -244,7 +246,7 @@ impl Replica {
     }
 
     fn may_extend(&self) -> bool {
-        self.lead.as_ref().is_some_and(|lead| !lead.term_over)
+        self.lead.as_ref().is_some_and(|lead| !lead.term_over) && !self.epoch_ends()
     }
 
     pub(super) fn end_term(&mut self, view: u64) {
@@ -292,11 +294,12 @@ impl Replica {
         }
         let Some(entries) = self.tail.between(start, end) else { return };
         let entries: Vec<Vec<u8>> = entries.map(|executed| executed.entry.encode()).collect();
+        let epoch = self.epoch();
         let Some(lead) = &mut self.lead else { return };
         lead.streamed = end;
         lead.unstreamed_bytes = 0;
         let chunk = Chunk {
-            epoch: 0,
+            epoch,
             view: lead.view,
             number: lead.chunks,
             cut,
@@ -305,7 +308,7 @@ impl Replica {
             signature: Signature([0; 64]),
         };
         lead.chunks += 1;
-        let chunk = chunk.sign(self.chain, &self.config.key);
+        let chunk = chunk.sign(self.chain, &self.seat.key);
         effects.push(Effect::Post { to: Recipient::Others, message: PeerMessage::Chunk(Box::new(chunk)) });
     }
 }

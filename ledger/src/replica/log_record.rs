@@ -37,10 +37,12 @@ pub enum LogRecord {
     },
 }
 
-/// The child that made a header final, and its certificate.
+/// The child that made a header final, and its certificate: its own, or at the end of an epoch perhaps that of a descendant.
 #[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct FinalProof {
-    /// Header C, the direct child of the final header, in the next slot of the same view.
+    /// From the final header to the parent of C: none but at the end of an epoch.
+    pub via: Vec<Header>,
+    /// Header C, the direct child of the last of these or of the final header, in the next slot of the same view.
     pub child: Header,
     /// The certificate of C.
     pub qc: QuorumCert,

@@ -8,10 +8,12 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::bytes::Writer;
 use crate::crypto::{Hash, SecretKey, Signature};
 use crate::entry::{Entry, UnverifiedEntry, log_digest, log_digest_of, verify_entries};
-use crate::header::LogPoint;
+use crate::epoch::EpochProof;
+use crate::header::{Header, LogPoint};
 use crate::hotstuff::{ConsensusMessage, Proposal, QuorumCert};
 use crate::validators::ValidatorSet;
 
+use super::epochs::PROOFS_PER_MESSAGE;
 use super::log_record::{archive, unarchive};
 
 /// A piece of log as it travels: where it starts, and the bytes of each entry.
@@ -81,11 +83,17 @@ pub enum PeerMessage {
     },
     /// Answers it, oldest first.
     SyncResponse {
-        /// Headers with their log.
+        /// Headers with their log, all of one epoch.
         steps: Vec<SyncStep>,
-        /// The certificate of the last of them.
+        /// From the child of the last of them to the certified one: none if it is certified itself.
+        beyond: Vec<Header>,
+        /// The certificate of the last of all these.
         tip: Option<QuorumCert>,
     },
+    /// How epochs ended, oldest first: canonical bytes of [`EpochProof`](crate::epoch::EpochProof)s.
+    Epochs(Vec<Vec<u8>>),
+    /// A change of validators for whoever leads: canonical bytes of a [`Reconfigure`](crate::epoch::Reconfigure).
+    Reconfigure(Vec<u8>),
 }
 
 /// About how many bytes of log go into one answer: verified in a moment, so that it is not asked for twice.
@@ -109,6 +117,9 @@ pub enum PeerFault {
     /// Not signed by the view's leader.
     #[error("the chunk is not signed by the leader of its view")]
     Leader,
+    /// Of another epoch than the present one: its validators cannot be looked up.
+    #[error("the message is of another epoch")]
+    Epoch,
     /// More than anyone sends.
     #[error("the message is too large")]
     Size,
@@ -192,6 +203,8 @@ pub fn end_of(start: LogPoint, entry: &[u8]) -> Option<LogPoint> {
 /// A chunk whose leader, signatures and digests hold.
 #[derive(Clone, Debug)]
 pub struct VerifiedChunk {
+    /// The leader's epoch.
+    pub epoch: u32,
     /// The leader's view.
     pub view: u64,
     /// Whether a header ends here.
@@ -217,19 +230,27 @@ impl Chunk {
         self
     }
 
-    /// Checks leader, signatures and digests. A fault other than [`PeerFault::Leader`] is the leader's.
+    /// Checks leader, signatures and digests against the set of its epoch. A fault other than [`PeerFault::Leader`] is the leader's.
     pub fn verify(&self, chain: Hash, set: &ValidatorSet) -> Result<VerifiedChunk, PeerFault> {
         let leader = set.key(set.leader(self.view)).ok_or(PeerFault::Leader)?;
-        if self.epoch != 0 || !leader.verify(&self.signed_bytes(chain), &self.signature) {
+        if !leader.verify(&self.signed_bytes(chain), &self.signature) {
             return Err(PeerFault::Leader);
         }
         let run = self.run.verify()?;
         if run.end == self.end {
-            Ok(VerifiedChunk { view: self.view, cut: self.cut, run })
+            Ok(VerifiedChunk { epoch: self.epoch, view: self.view, cut: self.cut, run })
         } else {
             Err(PeerFault::Digest)
         }
     }
+}
+
+/// Reads the epoch proofs of a message. Nothing of them is verified.
+pub fn read_proofs(proofs: &[Vec<u8>]) -> Result<Vec<EpochProof>, PeerFault> {
+    if proofs.len() > PROOFS_PER_MESSAGE {
+        return Err(PeerFault::Size);
+    }
+    proofs.iter().map(|bytes| EpochProof::decode(bytes).map_err(|_| PeerFault::Form)).collect()
 }
 
 /// A step of another validator's history, its commands verified.
@@ -242,18 +263,25 @@ pub struct VerifiedStep {
 }
 
 /// Checks the commands of sync steps, that each header's log is the one given, that they are linked by hash, and that the
-/// last is certified, which through the links certifies them all.
+/// last, or what is linked to it beyond, is certified by the validators of their epoch, which through the links certifies them all.
 pub fn verify_sync(
     steps: Vec<SyncStep>,
+    beyond: &[Header],
     tip: Option<&QuorumCert>,
     chain: Hash,
-    set: &ValidatorSet,
+    (epoch, set): (u32, &ValidatorSet),
 ) -> Result<Vec<VerifiedStep>, PeerFault> {
-    let (Some(last), Some(tip)) = (steps.last(), tip) else { return Err(PeerFault::Form) };
-    if tip.header != last.proposal.header.reference() || tip.verify(chain, set).is_err() {
+    let headers: Vec<&Header> = steps.iter().map(|step| &step.proposal.header).chain(beyond).collect();
+    let (Some(last), Some(tip)) = (headers.last(), tip.filter(|_| !steps.is_empty())) else {
+        return Err(PeerFault::Form);
+    };
+    if headers.iter().any(|header| header.epoch != epoch) || tip.epoch != epoch {
+        return Err(PeerFault::Epoch);
+    }
+    if tip.header != last.reference() || tip.verify(chain, set).is_err() {
         return Err(PeerFault::Leader);
     }
-    if steps.windows(2).any(|pair| pair[1].proposal.header.parent != pair[0].proposal.header.hash()) {
+    if headers.windows(2).any(|pair| pair[1].parent != pair[0].hash()) {
         return Err(PeerFault::Digest);
     }
     steps

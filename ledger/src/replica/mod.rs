@@ -10,6 +10,7 @@
 mod boundary;
 mod branches;
 mod checkpoint;
+mod epochs;
 mod execution;
 mod finality;
 mod follow;
@@ -33,18 +34,19 @@ use crate::genesis::Genesis;
 use crate::header::{Header, LogPoint};
 use crate::hotstuff::{self, Core, LogRelation, LogView, Proposal, Recipient, WallTime};
 use crate::state::State;
-use crate::validators::{ValidatorIndex, ValidatorSet};
+use crate::validators::ValidatorIndex;
 
 pub use boundary::{Effect, FinalBundle, FinalStep, Input};
-pub use history::sync_answer;
+pub use history::{IndexedHeader, sync_answer};
 pub use log_record::{FinalProof, LogRecord, archive, unarchive};
 pub use messages::{
     Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,
-    VerifiedStep, end_of, verify_sync,
+    VerifiedStep, end_of, read_proofs, verify_sync,
 };
 pub use recovery::{Recovery, RecoveryError, ReplicaConfig};
 
 use branches::Branches;
+use epochs::{Passage, Seat};
 use follow::{Awaited, PendingCheck};
 use lead::Lead;
 use pool::Pool;
@@ -55,7 +57,9 @@ use tail::Tail;
 pub struct Replica {
     config: ReplicaConfig,
     chain: Hash,
-    root: Header,
+    genesis_root: Header,
+    passage: Passage,
+    seat: Seat,
     core: Core,
     state: State,
     tail: Tail,
@@ -130,19 +134,26 @@ impl Replica {
                     self.pool.insert(bundle);
                 }
             }
-            Input::Consensus { from, message } => {
-                self.ask_core(hotstuff::Input::Message { from, message }, &mut effects);
-            }
+            Input::Consensus { from, message } => match message.epoch().filter(|epoch| *epoch != self.epoch()) {
+                Some(epoch) => self.meet_other_epoch(from, epoch, &mut effects),
+                None => self.ask_core(hotstuff::Input::Message { from, message }, &mut effects),
+            },
+            Input::Reconfigure(change) => self.take_reconfigure(change, &mut effects),
+            Input::Epochs { from, proofs } => self.take_epochs(from, proofs, &mut effects),
             Input::Chunk(chunk) => self.follow_chunk(chunk, &mut effects),
-            Input::BadChunk { view } => self.ask_core(hotstuff::Input::LeaderFault { view }, &mut effects),
+            Input::BadChunk { epoch, view } if epoch == self.epoch() => {
+                self.ask_core(hotstuff::Input::LeaderFault { view }, &mut effects);
+            }
+            Input::BadChunk { .. } => {}
             Input::Pulled(run) => self.take_pulled(run, &mut effects),
             Input::Pull { from, target, floor_seq } => self.answer_pull(from, target, floor_seq, &mut effects),
             Input::Synced(steps) => self.take_synced(steps, &mut effects),
-            Input::SyncRequest { from, from_height } => effects.push(Effect::ServeSync { to: from, from_height }),
+            Input::SyncRequest { from, from_height } => self.answer_sync(from, from_height, &mut effects),
             Input::Connected(peer) => self.greet(peer, &mut effects),
             Input::Durable(number) => self.lead_is_durable(number),
             Input::Tick => self.tick(&mut effects),
         }
+        self.begin_epoch_if_over(&mut effects);
         self.tell_waiting(&mut effects);
         self.tell_wake(&mut effects);
         effects
@@ -195,7 +206,9 @@ impl Replica {
             }
             hotstuff::Effect::PullLog { point, sources } => self.pull(point, sources),
             hotstuff::Effect::EnteredView { view, leader } => self.enter_view(view, leader, effects),
-            hotstuff::Effect::Final { headers, child, qc } => self.make_final(headers, *child, qc, effects),
+            hotstuff::Effect::Final { headers, via, child, qc } => {
+                self.make_final(headers, FinalProof { via, child: *child, qc }, effects);
+            }
             hotstuff::Effect::Behind { target, sources } => self.fall_behind(target, sources, effects),
             hotstuff::Effect::Evidence { culprit, what, .. } => effects.push(Effect::Evidence { culprit, what }),
             hotstuff::Effect::Diverged { header } => {
@@ -226,6 +239,7 @@ impl Replica {
         let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
         let to = Recipient::One(peer);
         effects.push(Effect::Send { to, message });
+        self.tell_change_to(peer, effects);
         if peer == self.core.leader() {
             // What was sent to it before may never have left.
             self.pool.forget_relays();
@@ -233,7 +247,7 @@ impl Replica {
         // What was proposed while the peer was away is not lost on it. A header beyond `led` was written just before a crash
         // and never sent; it stays so.
         let led = record.led;
-        let mine = |proposal: &&Proposal| proposal.header.proposer == self.config.me && proposal.header.rank <= led;
+        let mine = |proposal: &&Proposal| proposal.header.proposer == self.seat.me && proposal.header.rank <= led;
         for proposal in self.core.unfinal().filter(mine) {
             let message = hotstuff::ConsensusMessage::Proposal(Box::new(proposal.clone()));
             effects.push(Effect::Send { to, message });
@@ -244,7 +258,7 @@ impl Replica {
     fn tell_waiting(&mut self, effects: &mut Vec<Effect>) {
         // What was sequenced waits too, until it is final: its header may have been lost on the way to everybody.
         let unfinal = self.tail.end() != self.tail.base();
-        let waiting = unfinal || self.pool.has_next() || self.duties_lie(self.now);
+        let waiting = unfinal || self.pool.has_next() || self.change_waits() || self.duties_lie(self.now);
         if waiting != self.waiting_told {
             self.waiting_told = waiting;
             self.ask_core(hotstuff::Input::Waiting(waiting), effects);
@@ -283,10 +297,6 @@ impl Replica {
     /// The ledger time that a wall time stands for.
     fn ledger_time(&self, wall: WallTime) -> gridbook_engine::LedgerTime {
         self.config.genesis.ledger_now(wall.0)
-    }
-
-    fn set(&self) -> &ValidatorSet {
-        &self.config.genesis.validators
     }
 
     /// The state, with everything executed so far in it, final or not.

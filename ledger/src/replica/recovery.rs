@@ -2,13 +2,14 @@
 
 use crate::crypto::SecretKey;
 use crate::entry::Entry;
-use crate::genesis::Genesis;
-use crate::header::LogPoint;
-use crate::hotstuff::{Core, CoreConfig, Proposal, SafetyRecord, Timing, Verdict, WallTime};
+use crate::epoch::{Epochs, verify_finality};
+use crate::genesis::{FIRST_EPOCH, Genesis};
+use crate::header::{Header, LogPoint};
+use crate::hotstuff::{Core, CoreConfig, Proposal, QuorumCert, SafetyRecord, Timing, Verdict, WallTime};
 use crate::state::State;
-use crate::validators::ValidatorIndex;
 
 use super::branches::Branches;
+use super::epochs::Passage;
 use super::messages::{PlacedEntry, after};
 use super::pool::Pool;
 use super::tail::Tail;
@@ -19,10 +20,8 @@ use super::{Effect, FinalProof, LogRecord, Replica};
 pub struct ReplicaConfig {
     /// The ledger.
     pub genesis: Genesis,
-    /// Which validator this is.
-    pub me: ValidatorIndex,
-    /// Its key.
-    pub key: SecretKey,
+    /// Its keys. In each epoch it signs with the one that the set names; if none is, it follows and signs nothing.
+    pub keys: Vec<SecretKey>,
     /// The pacemaker's durations.
     pub timing: Timing,
 }
@@ -51,9 +50,6 @@ pub enum RecoveryError {
     /// A checkpoint that is not one of this ledger.
     #[error("the checkpoint cannot be used: {0}")]
     Checkpoint(&'static str),
-    /// The key is not that of the validator.
-    #[error("the key given is not that of validator {0}")]
-    Key(u16),
 }
 
 /// A replica in the making: feed it the log's records, then [`Recovery::finish`].
@@ -68,27 +64,38 @@ pub struct Recovery {
 
 impl Recovery {
     /// Begins at genesis.
-    pub fn new(config: ReplicaConfig) -> Result<Self, RecoveryError> {
-        if config.genesis.validators.key(config.me) != Some(&config.key.public()) {
-            return Err(RecoveryError::Key(config.me.0));
-        }
-        Ok(Self::begin(config, false))
+    pub fn new(config: ReplicaConfig) -> Self {
+        Self::begin(config, false)
     }
 
     /// Begins at genesis for somebody who is no validator and believes nothing: every signature is checked again. What comes out
     /// is only to be looked at.
     pub fn audit(genesis: Genesis) -> Self {
-        let nobody = SecretKey::from_seed([0; 32]);
-        Self::begin(ReplicaConfig { genesis, me: ValidatorIndex(0), key: nobody, timing: Timing::default() }, true)
+        Self::begin(ReplicaConfig { genesis, keys: Vec::new(), timing: Timing::default() }, true)
     }
 
     fn begin(config: ReplicaConfig, strict: bool) -> Self {
         let mut state = State::genesis(&config.genesis);
         let root = config.genesis.root_header(state.state_root());
-        let core = Self::core(&config, &root, None, None, Vec::new());
+        let (epochs, seat) = (Epochs::new(&config.genesis), config.seat(&config.genesis.validators));
+        let core = Core::new(
+            CoreConfig {
+                set: config.genesis.validators.clone(),
+                me: seat.me,
+                key: seat.key.clone(),
+                epoch: FIRST_EPOCH,
+                root: root.clone(),
+                timing: config.timing,
+            },
+            None,
+            None,
+            Vec::new(),
+        );
         let replica = Replica {
             chain: config.genesis.chain_id(),
             core,
+            passage: Passage::new(epochs),
+            seat,
             tail: Tail::new(root.log_end(), root.time_ms, root.state_root),
             state,
             branches: Branches::default(),
@@ -111,27 +118,10 @@ impl Recovery {
             wake_told: None,
             now: WallTime(0),
             halted: false,
-            root,
+            genesis_root: root,
             config,
         };
         Self { replica, kept: Vec::new(), strict }
-    }
-
-    fn core(
-        config: &ReplicaConfig,
-        root: &crate::header::Header,
-        record: Option<SafetyRecord>,
-        last_final: Option<Proposal>,
-        kept: Vec<Proposal>,
-    ) -> Core {
-        let config = CoreConfig {
-            set: config.genesis.validators.clone(),
-            me: config.me,
-            key: config.key.clone(),
-            root: root.clone(),
-            timing: config.timing,
-        };
-        Core::new(config, record, last_final, kept)
     }
 
     /// Takes in the next record of the log. What it made final comes back, to be indexed again if need be.
@@ -195,6 +185,9 @@ impl Recovery {
         if self.strict {
             self.check_certificates(&proposal, proof.as_deref())?;
         }
+        if proposal.header.ends_epoch() && proof.is_none() {
+            return Err(RecoveryError::Certificate(height));
+        }
         let mut effects = Vec::new();
         let parent_end = self.replica.final_header.log_end();
         if self.replica.verdict(&proposal.header, parent_end, &mut effects) == Verdict::Differs {
@@ -208,19 +201,20 @@ impl Recovery {
 
     /// A final header must be signed by its leader and build on a certified one, and what made it final must be certified.
     fn check_certificates(&self, proposal: &Proposal, proof: Option<&FinalProof>) -> Result<(), RecoveryError> {
-        let (chain, set) = (self.replica.chain, self.replica.set());
+        let (chain, epoch, set) = (self.replica.chain, self.replica.epoch(), self.replica.set());
         let height = proposal.header.height;
-        let parent = self.replica.final_header.reference();
+        let (before, header) = (&self.replica.final_header, &proposal.header);
+        // The first header of an epoch builds on its root, which is certified by its rank alone.
+        let root = QuorumCert::root(epoch, before);
+        let is_first = before.epoch != epoch || before.height == 0;
+        let parent = if is_first { root.header } else { before.reference() };
         let linked = proposal.header.parent == parent.hash && proposal.justify.header == parent;
         let proven = proof.is_none_or(|proof| {
-            let (b, c) = (proposal.header.rank, proof.child.rank);
-            proof.child.parent == proposal.header.hash()
-                && (c.view, c.slot) == (b.view, b.slot + 1)
-                && proof.qc.header == proof.child.reference()
-                && proof.qc.verify(chain, set).is_ok()
+            let headers: Vec<Header> = core::iter::once(header).chain(&proof.via).cloned().collect();
+            verify_finality(&headers, &proof.child, &proof.qc, chain, epoch, set).is_ok()
         });
-        let certified = height == 1 || proposal.justify.verify(chain, set).is_ok();
-        if linked && certified && proven && proposal.verify(set) {
+        let certified = if is_first { proposal.justify == root } else { proposal.justify.verify(chain, set).is_ok() };
+        if header.epoch == epoch && linked && certified && proven && proposal.verify(set) {
             Ok(())
         } else {
             Err(RecoveryError::Certificate(height))
@@ -238,9 +232,8 @@ impl Recovery {
 
     /// The log is at its end: gives consensus its record back.
     pub fn finish(mut self, record: Option<SafetyRecord>) -> Replica {
-        let replica = &mut self.replica;
-        let last_final = replica.final_proposal.clone();
-        replica.core = Self::core(&replica.config, &replica.root, record, last_final, self.kept);
+        self.replica.settle_epoch();
+        self.replica.make_core(record, self.kept);
         self.replica
     }
 }

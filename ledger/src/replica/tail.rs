@@ -6,6 +6,7 @@ use crate::crypto::Hash;
 use crate::entry::Entry;
 use crate::header::LogPoint;
 use crate::state::StateMark;
+use crate::validators::ValidatorSet;
 
 /// An entry that was executed.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Executed {
     /// Ledger time after it, and the state root if somebody needed it.
     pub(super) time_ms: u64,
     pub(super) state_root: Option<Hash>,
+    /// The next validator set, if it ended the epoch.
+    pub(super) next_set: Option<Box<ValidatorSet>>,
 }
 
 /// Executed entries after the last final one.
@@ -31,11 +34,19 @@ pub(super) struct Tail {
     base_time_ms: u64,
     base_root: Hash,
     entries: VecDeque<Executed>,
+    /// Places of entries that ended the epoch, in sequence: one, but on a log that no header may hold.
+    epoch_ends: VecDeque<LogPoint>,
 }
 
 impl Tail {
     pub(super) fn new(base: LogPoint, time_ms: u64, state_root: Hash) -> Self {
-        Self { base, base_time_ms: time_ms, base_root: state_root, entries: VecDeque::new() }
+        Self {
+            base,
+            base_time_ms: time_ms,
+            base_root: state_root,
+            entries: VecDeque::new(),
+            epoch_ends: VecDeque::new(),
+        }
     }
 
     /// The last final place.
@@ -60,12 +71,34 @@ impl Tail {
 
     pub(super) fn push(&mut self, executed: Executed) {
         assert_eq!(executed.start, self.end(), "entries are executed in log order");
+        if executed.next_set.is_some() {
+            self.epoch_ends.push_back(executed.end);
+        }
         self.entries.push_back(executed);
     }
 
     /// Takes the last entry back, if it lies after `to`.
     pub(super) fn pop_after(&mut self, to: LogPoint) -> Option<Executed> {
-        self.entries.pop_back_if(|last| last.end.seq > to.seq)
+        let last = self.entries.pop_back_if(|last| last.end.seq > to.seq)?;
+        self.epoch_ends.pop_back_if(|end| *end == last.end);
+        Some(last)
+    }
+
+    /// Where the present epoch ends on the executed log, if it does.
+    pub(super) fn epoch_end(&self) -> Option<LogPoint> {
+        self.epoch_ends.front().copied()
+    }
+
+    /// What a header from `parent_end` to `end` says of the next set: zero unless it ends the epoch. Nothing if there can be no such
+    /// header, for it would add to the log after the end of the epoch.
+    pub(super) fn next_set_hash(&self, parent_end: LogPoint, end: LogPoint) -> Option<Hash> {
+        match self.epoch_end() {
+            Some(epoch_end) if epoch_end.seq < end.seq && parent_end != end => None,
+            Some(epoch_end) if epoch_end == end && parent_end != end => {
+                Some(self.entries[self.position(end)?].next_set.as_ref()?.hash())
+            }
+            _ => Some(Hash::ZERO),
+        }
     }
 
     /// The state before the first entry that is not final.
@@ -116,6 +149,7 @@ impl Tail {
     pub(super) fn finalize(&mut self, end: LogPoint, state_root: Hash) -> Vec<Executed> {
         let count = if end == self.base { 0 } else { self.position(end).expect("only what was executed is final") + 1 };
         let done: Vec<Executed> = self.entries.drain(..count).collect();
+        self.epoch_ends.retain(|epoch_end| epoch_end.seq > end.seq);
         if let Some(last) = done.last() {
             self.base = last.end;
             self.base_time_ms = last.time_ms;

@@ -24,12 +24,11 @@ fn config(me: u16) -> ReplicaConfig {
         operator: key(9).public(),
         validators: ValidatorSet::new((1..5).map(|seed| key(seed).public()).collect()).unwrap(),
     };
-    let timing = Timing::default();
-    ReplicaConfig { genesis, me: ValidatorIndex(me), key: key(u8::try_from(me).unwrap() + 1), timing }
+    ReplicaConfig { genesis, keys: vec![key(u8::try_from(me).unwrap() + 1)], timing: Timing::default() }
 }
 
 fn replica(me: u16) -> Replica {
-    let mut replica = Recovery::new(config(me)).unwrap().finish(None);
+    let mut replica = Recovery::new(config(me)).finish(None);
     let _ = replica.handle(Input::Start, WallTime(1));
     replica
 }
@@ -59,7 +58,7 @@ fn an_empty_answer_does_not_end_a_pull() {
 fn chunks_of_far_views_take_no_room() {
     let mut replica = replica(0);
     let view = replica.view().0;
-    let chunk = |view| Input::Chunk(VerifiedChunk { view, cut: false, run: run(place(0), &[1]) });
+    let chunk = |view| Input::Chunk(VerifiedChunk { epoch: 0, view, cut: false, run: run(place(0), &[1]) });
     for far in 0..1_000 {
         let _ = replica.handle(chunk(u64::MAX - far), WallTime(2));
     }
@@ -92,7 +91,7 @@ fn a_leader_whose_log_cannot_continue_its_parents_gives_the_view_up() {
 /// checkpoint's part of the log. The validator must start all the same; an audit from genesis sees everything, and refuses.
 #[test]
 fn a_truncation_to_what_was_not_replayed_is_no_obstacle() {
-    let mut recovery = Recovery::new(config(0)).unwrap();
+    let mut recovery = Recovery::new(config(0));
     assert!(recovery.replay(LogRecord::Truncate { to_seq: 7 }).is_ok());
     let mut audit = Recovery::audit(config(0).genesis);
     assert_eq!(audit.replay(LogRecord::Truncate { to_seq: 7 }).unwrap_err(), RecoveryError::Truncated(7));

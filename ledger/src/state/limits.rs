@@ -112,12 +112,16 @@ mod tests {
     use gridbook_engine::{AccountId, Contract, LedgerTime, MeterId, OrderTag};
 
     use super::*;
-    use crate::crypto::PublicKey;
+    use crate::crypto::{PublicKey, SecretKey};
     use crate::state::collateral::CollateralRules;
+    use crate::state::tables::EpochRow;
+    use crate::validators::ValidatorSet;
 
     /// Two accounts of 1,000,000 with a meter each, and imbalance prices of up to 1,000 down to -100.
     fn tables() -> Tables {
-        let mut tables = Tables::new(LedgerTime(0));
+        let keys = (1..5).map(|seed| SecretKey::from_seed([seed; 32]).public()).collect();
+        let epoch = EpochRow { number: 0, set: ValidatorSet::new(keys).unwrap() };
+        let mut tables = Tables::new(LedgerTime(0), epoch);
         tables.collateral =
             CollateralRules { short_price_cap: Price(1_000), long_price_floor: Price(-100), share_ppm: 1_000_000 };
         for number in 0..2 {

@@ -25,6 +25,7 @@ mod bundle;
 mod collateral;
 mod dirty;
 mod edges;
+mod epoch;
 mod history;
 mod image;
 mod journal;
@@ -54,7 +55,7 @@ use gridbook_engine::{
 
 use self::history::Party;
 use self::roots::Trees;
-use self::tables::{Account, Holder, Meter, Standing, Tables, index};
+use self::tables::{Account, EpochRow, Holder, Meter, Standing, Tables, index};
 use crate::admission::{DeviceKind, DeviceStatus};
 use crate::crypto::{Hash, PublicKey};
 use crate::entry::Entry;
@@ -95,7 +96,7 @@ impl State {
         let mut engine = Engine::new(genesis.rules, network).expect("a genesis has valid market rules");
         engine.advance(genesis.ledger_start);
         engine.forget(engine.mark());
-        Self::from_parts(genesis, engine, Tables::new(genesis.ledger_start))
+        Self::from_parts(genesis, engine, Tables::new(genesis.ledger_start, EpochRow::first(genesis)))
     }
 
     fn from_parts(genesis: &Genesis, engine: Engine, tables: Tables) -> Self {
@@ -118,6 +119,10 @@ impl State {
             Entry::Bundle(admitted) => self.apply_bundle(first_seq, entry.id(), admitted.bundle(), records),
             Entry::Time(at) => {
                 let outcome = self.apply_time(*at);
+                records.push(bare_record(first_seq, entry, outcome, Vec::new()));
+            }
+            Entry::Reconfigure(change) => {
+                let outcome = self.apply_reconfigure(change);
                 records.push(bare_record(first_seq, entry, outcome, Vec::new()));
             }
             Entry::Work { limit } => {

@@ -4,13 +4,13 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerT
 use gridbook_engine::{OrderTag, Price, Side};
 
 use super::pieces::{rest_hashes, snapshot_root_of};
-use super::tables::{Account, Counters, EdgeIncome, Holder, MeterFacts, MeterStatus, Name, Payable, PeriodTable};
-use super::tables::{Position, Standing, Tables};
+use super::tables::{Account, Counters, EdgeIncome, EpochRow, Holder, MeterFacts, MeterStatus, Name};
+use super::tables::{Payable, PeriodTable, Position, Standing, Tables};
 use super::{AuditError, State, SystemAccount, Totals, image};
 use crate::bytes::BytesError;
 use crate::command::{AgreedTerms, Offer};
 use crate::crypto::Hash;
-use crate::genesis::Genesis;
+use crate::genesis::{FIRST_EPOCH, Genesis};
 
 use image::{AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, NameImage, OfferImage, PayableImage};
 use image::{PeriodImage, PositionImage, RestImage, StateImage};
@@ -88,8 +88,11 @@ impl State {
 
     fn rest_image(&self) -> RestImage {
         let Counters { now, operator_nonce, totals } = *self.tables.counters();
+        let EpochRow { number, set } = self.tables.epoch();
         RestImage {
             chain: self.chain,
+            epoch: *number,
+            validators: set.clone(),
             now: now.0,
             operator_nonce,
             totals: totals.into(),
@@ -119,7 +122,7 @@ impl State {
 fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, RestoreError> {
     let rest = &image.rest;
     let now = LedgerTime(rest.now);
-    let mut tables = Tables::new(now);
+    let mut tables = Tables::new(now, restore_epoch(genesis, rest)?);
     let totals = Totals::from(rest.totals);
     tables.set_counters(Counters { now, operator_nonce: rest.operator_nonce, totals });
     if rest.system.len() != SystemAccount::COUNT {
@@ -144,6 +147,16 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     restore_waiting(&mut tables, rest)?;
     restore_edges(genesis, &mut tables, &rest.edges)?;
     Ok(tables)
+}
+
+/// The epochs between are proven by whoever hands out the snapshot; here it only has to be a set, and in the first epoch the genesis'.
+fn restore_epoch(genesis: &Genesis, rest: &RestImage) -> Result<EpochRow, RestoreError> {
+    let first = EpochRow::first(genesis);
+    match rest.epoch {
+        FIRST_EPOCH if rest.validators.hash() != first.set.hash() => Err(RestoreError::Row("the validators")),
+        FIRST_EPOCH => Ok(first),
+        number => Ok(EpochRow { number, set: rest.validators.clone() }),
+    }
 }
 
 fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterImage) -> Result<(), RestoreError> {
@@ -374,10 +387,14 @@ mod tests {
         }
     }
 
-    fn refused(forge: impl FnOnce(&mut StateImage)) -> RestoreError {
+    fn forged(forge: impl FnOnce(&mut StateImage)) -> Vec<u8> {
         let mut image = State::genesis(&genesis()).image();
         forge(&mut image);
-        State::restore(&genesis(), &image::encode(&image)).unwrap_err()
+        image::encode(&image)
+    }
+
+    fn refused(forge: impl FnOnce(&mut StateImage)) -> RestoreError {
+        State::restore(&genesis(), &forged(forge)).unwrap_err()
     }
 
     /// A stranger's snapshot is well formed, but its amounts are chosen so that adding them up overflows.
@@ -412,6 +429,13 @@ mod tests {
             refused(|image| image.rest.periods = vec![PeriodImage { cleared: 5, ..period(2) }]),
             RestoreError::Audit(AuditError::Clearing { holds: Money(5), owes: Money(0) })
         );
+        let another = |image: &mut StateImage| image.rest.epoch = 1;
+        let set = |image: &mut StateImage| {
+            let keys = (5..9).map(|number| SecretKey::from_seed([number; 32]).public());
+            image.rest.validators = ValidatorSet::new(keys.collect()).unwrap();
+        };
+        assert!(State::restore(&genesis(), &forged(another)).is_ok(), "the epochs between are for others to prove");
+        assert_eq!(refused(set), RestoreError::Row("the validators"));
         assert_eq!(refused(|image| image.rest.now += 1), RestoreError::Audit(AuditError::Time));
         assert_eq!(refused(|image| image.rest.system.truncate(1)), RestoreError::Row("the system's accounts"));
     }

@@ -349,7 +349,8 @@ impl Cluster {
             Effect::PullLog { point, .. } => self.after(5_000, Event::Pull { to: who, life, point }),
             Effect::EnteredView { .. } => self.validators[who].build = None,
             Effect::TermOver { .. } => {}
-            Effect::Final { headers, child, qc } => {
+            Effect::Final { headers, via, child, qc } => {
+                assert!(via.is_empty(), "no epoch ends here");
                 assert_eq!(child.parent, headers.last().expect("never empty").hash);
                 assert_eq!(qc.header, child.reference());
                 for header in headers {

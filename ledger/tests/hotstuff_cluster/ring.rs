@@ -27,13 +27,14 @@ impl Ring {
             set: self.set.clone(),
             me: index(me),
             key: self.keys[me].clone(),
+            epoch: 0,
             root: self.root.clone(),
             timing: self.timing,
         }
     }
 
     pub(crate) fn root_qc(&self) -> QuorumCert {
-        QuorumCert::root(&self.root)
+        QuorumCert::root(0, &self.root)
     }
 
     pub(crate) fn vote(&self, voter: usize, header: HeaderRef) -> Vote {
@@ -92,7 +93,7 @@ impl Ring {
             state_root: body.state_root,
             snapshot_root: body.snapshot_root,
             flags: body.flags,
-            next_set_hash: Hash::ZERO,
+            next_set_hash: body.next_set_hash,
         };
         let signature = Proposal::sign(&header, &self.keys[usize::from(proposer.0)]);
         Proposal { header, signature, justify, tc }

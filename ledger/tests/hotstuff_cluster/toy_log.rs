@@ -103,5 +103,6 @@ pub(crate) fn body(parent: &Header, end: LogPoint, time_ms: u64) -> Body {
         state_root: state_root(end.digest),
         snapshot_root: Hash::ZERO,
         flags: 0,
+        next_set_hash: Hash::ZERO,
     }
 }

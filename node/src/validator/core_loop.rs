@@ -172,6 +172,10 @@ impl CoreLoop {
             Effect::Post { to, message } => post(&self.peers, to, &message),
             Effect::ServeSync { to, from_height } => _ = self.queues.desk.send(DeskJob::ServeSync { to, from_height }),
             Effect::Final(step) => _ = self.queues.desk.send(DeskJob::Final(step)),
+            Effect::Epoch(epoch) => {
+                tracing::info!(epoch, place = self.replica.seat().0, "new epoch");
+                *self.shared.epochs.write() = Arc::new(self.replica.epochs().clone());
+            }
             Effect::View { view, leader } => {
                 tracing::info!(view, leader = leader.0, "new view");
                 self.shared.metrics.timeouts.increment();
@@ -197,7 +201,7 @@ impl CoreLoop {
         metrics.bundles_waiting.set(self.replica.pool_len() as u64);
         metrics.orders_open.set(self.replica.state().engine().orders_open());
         self.shared.health.beat();
-        let quorum = self.shared.genesis.validators.quorum();
+        let quorum = self.shared.epochs().present_set().quorum();
         self.shared.health.set_ready(self.connected + 1 >= quorum && !self.replica.is_catching_up());
     }
 

@@ -8,18 +8,19 @@ use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use gridbook_engine::MeterId;
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::epoch::EpochProof;
 use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::Recipient;
 use gridbook_ledger::merkle::Path;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent, leaf_hash};
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::replica::{FinalProof, FinalStep, archive};
+use gridbook_ledger::replica::{FinalProof, FinalStep, IndexedHeader, archive};
 use gridbook_ledger::store::{BundlePlace, Index, IndexBatch, QueryIndex, StoreError};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
-use super::history::{History, IndexedHeader};
+use super::history::History;
 use super::net::post;
 use super::{LOOK_UP, Meters, Peers, Shared};
 use crate::protocol::{Answer, RequestId, meters_in};
@@ -236,7 +237,10 @@ impl Desk {
         let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(record)).collect();
         let Some(path) = Path::build(&leaves, leaf) else { return Ok(None) };
         let record = records[leaf].to_vec();
-        Ok(Some(Receipt { record, path, headers, child: proof.child, qc: proof.qc }))
+        let epochs = self.shared.epochs();
+        let Some(epochs) = epochs.proofs_to(proof.qc.epoch).map(<[EpochProof]>::to_vec) else { return Ok(None) };
+        let headers = headers.into_iter().chain(proof.via).collect();
+        Ok(Some(Receipt { epochs, record, path, headers, child: proof.child, qc: proof.qc }))
     }
 
     /// The headers from a height to the first one that was made final by its own child, and that proof.

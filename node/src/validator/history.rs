@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbook_ledger::bytes::{Reader, Writer};
-use gridbook_ledger::hotstuff::Proposal;
-use gridbook_ledger::replica::{FinalProof, LogRecord, PeerMessage, sync_answer, unarchive};
+use gridbook_ledger::replica::{IndexedHeader, LogRecord, PeerMessage, sync_answer, unarchive};
 use gridbook_ledger::store::{Index, LogPosition, LogReader, LogRecordRef, QueryIndex, StoreError};
 use parking_lot::Mutex;
 
@@ -88,13 +87,6 @@ impl Places {
     }
 }
 
-/// What the index holds for a height.
-#[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct IndexedHeader {
-    pub(super) proposal: Proposal,
-    pub(super) proof: Option<FinalProof>,
-}
-
 /// Reads final headers and their commands for others.
 #[derive(Debug)]
 pub(super) struct History {
@@ -122,12 +114,12 @@ impl History {
         let mut headers = Vec::new();
         for height in from_height..from_height.saturating_add(HEADERS_MAX) {
             match self.header(height)? {
-                Some(indexed) => headers.push(indexed.proposal),
+                Some(indexed) => headers.push(indexed),
                 None => break,
             }
         }
         let Some(first) = headers.first() else { return Ok(None) };
-        let mut records = self.reader.read_from(self.positions.before(first.header.first_seq - 1));
+        let mut records = self.reader.read_from(self.positions.before(first.proposal.header.first_seq - 1));
         let readable = std::iter::from_fn(move || {
             loop {
                 match records.advance() {

@@ -35,10 +35,12 @@ use crossbeam::channel::{Sender, bounded, unbounded};
 use gridbook_engine::LedgerTime;
 use gridbook_engine::depth::DepthTable;
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::epoch::Epochs;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::hotstuff::WallTime;
 use gridbook_ledger::store::DataDir;
 use gridbook_net::{MeterEndpoint, ValidatorEndpoint};
+use parking_lot::RwLock;
 
 use crate::admin::Health;
 use crate::config::ValidatorConfig;
@@ -58,6 +60,8 @@ use pending::Pending;
 struct Shared {
     genesis: Genesis,
     chain: Hash,
+    /// The validator sets, as far as this validator has come.
+    epochs: RwLock<Arc<Epochs>>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     directory: Directory,
@@ -83,6 +87,10 @@ impl Shared {
 
     fn ledger_now(&self) -> LedgerTime {
         self.genesis.ledger_now(self.now().0)
+    }
+
+    fn epochs(&self) -> Arc<Epochs> {
+        self.epochs.read().clone()
     }
 
     fn is_stopping(&self) -> bool {
@@ -124,6 +132,7 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
     let chain = opened.genesis.chain_id();
     let shared = Arc::new(Shared {
         chain,
+        epochs: RwLock::new(Arc::new(opened.replica.epochs().clone())),
         metrics: Arc::new(Metrics::default()),
         health: Arc::new(Health::default()),
         directory: Directory::default(),

@@ -180,7 +180,9 @@ pub(super) fn class_of(message: &PeerMessage) -> Class {
         PeerMessage::Pull { .. }
         | PeerMessage::Pulled { .. }
         | PeerMessage::SyncRequest { .. }
-        | PeerMessage::SyncResponse { .. } => Class::Sync,
+        | PeerMessage::SyncResponse { .. }
+        | PeerMessage::Epochs(_)
+        | PeerMessage::Reconfigure(_) => Class::Sync,
     }
 }
 

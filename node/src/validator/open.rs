@@ -9,7 +9,6 @@ use gridbook_ledger::store::{
     Checkpoints, DataDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogReader, LogRecordRef, QueryIndex,
     SafetyFile,
 };
-use gridbook_ledger::validators::ValidatorIndex;
 
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
@@ -56,8 +55,7 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
     let checkpoints = dir.open_checkpoints(identity)?;
     let (log, record) = open_log(&dir, config, identity, record)?;
     let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
-    let replica_config =
-        ReplicaConfig { genesis: genesis.clone(), me: ValidatorIndex(config.index), key: key.clone(), timing: TIMING };
+    let replica_config = ReplicaConfig { genesis: genesis.clone(), keys: vec![key.clone()], timing: TIMING };
     let mut start = begin(replica_config, &checkpoints, &index)?;
     let index = start.replay(&dir, config, identity, &log.reader(), index)?;
     let Start { recovery, history, .. } = start;
@@ -127,7 +125,7 @@ fn begin(config: ReplicaConfig, checkpoints: &Checkpoints, index: &Index) -> any
             Err(error) => tracing::warn!(%error, "the whole log is executed"),
         }
     }
-    Ok(Start { recovery: Recovery::new(config)?, history: Positions::default(), from: LogPosition::START })
+    Ok(Start { recovery: Recovery::new(config), history: Positions::default(), from: LogPosition::START })
 }
 
 /// How many final heights go into the index at once: see the desk.
@@ -153,7 +151,7 @@ impl Start {
         drop(index);
         Index::remove(&dir.index_dir())?;
         let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
-        let mut again = Recovery::new(self.recovery.replica().config().clone())?;
+        let mut again = Recovery::new(self.recovery.replica().config().clone());
         feed(&mut again, log, LogPosition::START, &index, |_, _| {})?;
         Ok(index)
     }

@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gridbook_ledger::admission::Door;
 use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::hotstuff::{ConsensusMessage, Proposal, Recipient, SafetyRecord, Timing, WallTime};
+use gridbook_ledger::epoch::Reconfigure;
+use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
-    Effect, FinalStep, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig, sync_answer,
-    verify_sync,
+    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
+    read_proofs, sync_answer, verify_sync,
 };
 use gridbook_ledger::validators::ValidatorIndex;
 
@@ -35,7 +36,7 @@ pub(super) struct Running {
     pub(super) tick_is_due: bool,
     pub(super) wake_at: Option<WallTime>,
     /// Final headers as its index knows them.
-    index: BTreeMap<u64, Proposal>,
+    index: BTreeMap<u64, IndexedHeader>,
     bundles: BTreeSet<Hash>,
 }
 
@@ -68,11 +69,10 @@ impl Process {
 
     /// Opens the disk and executes its log again. Gives what was final there.
     pub(super) fn start(&mut self, market: &Market) -> Result<Vec<FinalStep>, String> {
-        let me = ValidatorIndex(u16::try_from(self.index).expect("at most 49"));
-        let key = market.validator_keys[self.index].clone();
-        let config = ReplicaConfig { genesis: market.genesis.clone(), me, key, timing: Timing::default() };
+        let keys = vec![market.validator_keys[self.index].clone()];
+        let config = ReplicaConfig { genesis: market.genesis.clone(), keys, timing: Timing::default() };
         let (records, safety) = (self.disk.read()?, self.disk.read_safety()?);
-        let mut recovery = Recovery::new(config).map_err(|error| error.to_string())?;
+        let mut recovery = Recovery::new(config);
         let mut steps = Vec::new();
         guarded(|| {
             for record in records {
@@ -116,7 +116,8 @@ impl Process {
         if height != next {
             return Err(format!("validator {index} tells height {height} as final where {next} is next"));
         }
-        running.index.insert(height, step.proposal.clone());
+        let proof = step.proof.as_deref().cloned();
+        running.index.insert(height, IndexedHeader { proposal: step.proposal.clone(), proof });
         running.bundles.extend(step.bundles.iter().map(|bundle| bundle.id));
         Ok(())
     }
@@ -137,15 +138,20 @@ impl Process {
         market: &Market,
         now_us: u64,
     ) -> Result<Input, PeerFault> {
-        let (chain, set) = (market.genesis.chain_id(), &market.genesis.validators);
+        let chain = market.genesis.chain_id();
+        let Some(epochs) = self.running.as_ref().map(|running| running.replica.epochs()) else {
+            return Err(PeerFault::Epoch);
+        };
+        let (epoch, set) = (epochs.present(), epochs.present_set());
         Ok(match message {
             PeerMessage::Consensus(message) => Input::Consensus { from, message },
+            PeerMessage::Chunk(chunk) if chunk.epoch != epoch => return Err(PeerFault::Epoch),
             // From its leader only: the bodies of a chunk that somebody passes on are not covered by the leader's signature.
             PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
             PeerMessage::Chunk(chunk) => match chunk.verify(chain, set) {
                 Ok(chunk) => Input::Chunk(chunk),
                 Err(PeerFault::Leader) => return Err(PeerFault::Leader),
-                Err(_) => Input::BadChunk { view: chunk.view },
+                Err(_) => Input::BadChunk { epoch, view: chunk.view },
             },
             PeerMessage::Relay(bundles) => {
                 Input::Relayed(bundles.iter().filter_map(|bytes| self.admit(bytes, market, now_us).ok()).collect())
@@ -159,7 +165,13 @@ impl Process {
                 Input::Pulled(run)
             }
             PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
-            PeerMessage::SyncResponse { steps, tip } => Input::Synced(verify_sync(steps, tip.as_ref(), chain, set)?),
+            PeerMessage::SyncResponse { steps, beyond, tip } => {
+                Input::Synced(verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))?)
+            }
+            PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
+            PeerMessage::Reconfigure(change) => {
+                Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
+            }
         })
     }
 
@@ -184,8 +196,8 @@ impl Process {
     /// Answers another validator's sync request.
     pub(super) fn history(&self, from_height: u64) -> Option<PeerMessage> {
         let running = self.running.as_ref()?;
-        let headers: Vec<Proposal> =
-            running.index.range(from_height..).take(HEADERS_MAX).map(|(_, proposal)| proposal.clone()).collect();
+        let headers: Vec<IndexedHeader> =
+            running.index.range(from_height..).take(HEADERS_MAX).map(|(_, indexed)| indexed.clone()).collect();
         let records = self.disk.records().iter().cloned().map(Ok::<_, std::convert::Infallible>);
         let Ok(answer) = sync_answer(&headers, records);
         answer

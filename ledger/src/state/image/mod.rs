@@ -16,6 +16,7 @@ use gridbook_engine::image::EngineImage;
 
 use super::Totals;
 use crate::crypto::{Hash, PublicKey};
+use crate::validators::ValidatorSet;
 
 /// The counts that stand in front.
 pub(super) const COUNTS_BYTES: usize = 8;
@@ -44,6 +45,8 @@ pub(super) struct RestImage {
     pub(super) blocks: Vec<BlockNameImage>,
     pub(super) offers: Vec<OfferImage>,
     pub(super) edges: Vec<EdgeIncomeImage>,
+    pub(super) epoch: u32,
+    pub(super) validators: ValidatorSet,
     pub(super) engine: EngineImage,
 }
 

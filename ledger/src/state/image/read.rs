@@ -9,6 +9,7 @@ use super::{
 use super::{PositionImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
 use crate::crypto::{Hash, PublicKey};
+use crate::validators::ValidatorSet;
 
 type Read<T> = Result<T, BytesError>;
 
@@ -109,6 +110,8 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         blocks: list(r, 20, |r| Ok(BlockNameImage { tag: r.u64()?, meter: r.u32()?, client_id: r.u64()? }))?,
         offers: list(r, 33, read_offer)?,
         edges: list(r, 34, |r| Ok(EdgeIncomeImage { area: r.u16()?, fees: r.i128()?, rent: r.i128()? }))?,
+        epoch: r.u32()?,
+        validators: ValidatorSet::read(r)?,
         engine: read_engine(r)?,
     })
 }

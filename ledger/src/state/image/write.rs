@@ -23,7 +23,20 @@ pub(in crate::state) fn encode(image: &StateImage) -> Vec<u8> {
 
 /// The rest alone.
 pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
-    let RestImage { chain, now, operator_nonce, totals, system, periods, blocks, offers, edges, engine } = rest;
+    let RestImage {
+        chain,
+        now,
+        operator_nonce,
+        totals,
+        system,
+        periods,
+        blocks,
+        offers,
+        edges,
+        epoch,
+        validators,
+        engine,
+    } = rest;
     let mut w = Writer::new();
     w.bytes(&chain.0).u64(*now).u64(*operator_nonce);
     for total in totals.0 {
@@ -38,6 +51,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
     list(&mut w, edges, |EdgeIncomeImage { area, fees, rent }, w| {
         w.u16(*area).i128(*fees).i128(*rent);
     });
+    validators.write(w.u32(*epoch));
     write_engine(&mut w, engine);
     w.finish()
 }

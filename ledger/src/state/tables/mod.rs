@@ -6,7 +6,7 @@
 mod rows;
 mod undo;
 
-pub(super) use rows::{Account, Counters, EdgeIncome, Holder, Meter, MeterFacts, MeterStatus, Name};
+pub(super) use rows::{Account, Counters, EdgeIncome, EpochRow, Holder, Meter, MeterFacts, MeterStatus, Name};
 pub(super) use rows::{Payable, PeriodTable, Position, Standing};
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ use crate::crypto::{Hash, PairHasher, PublicKey};
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     pub(super) collateral: CollateralRules,
+    epoch: EpochRow,
     counters: Counters,
     system: [Account; SystemAccount::COUNT],
     accounts: Vec<Account>,
@@ -54,9 +55,10 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(now: LedgerTime) -> Self {
+    pub(super) fn new(now: LedgerTime, epoch: EpochRow) -> Self {
         Self {
             collateral: CollateralRules::default(),
+            epoch,
             counters: Counters { now, operator_nonce: 0, totals: Totals::default() },
             system: [Account::default(); SystemAccount::COUNT],
             accounts: Vec::new(),
@@ -79,6 +81,10 @@ impl Tables {
 
 /// Reading.
 impl Tables {
+    pub(super) fn epoch(&self) -> &EpochRow {
+        &self.epoch
+    }
+
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }
@@ -138,6 +144,11 @@ impl Tables {
 
 /// Changing.
 impl Tables {
+    pub(super) fn set_epoch(&mut self, epoch: EpochRow) {
+        let old = core::mem::replace(&mut self.epoch, epoch);
+        self.journal.push(Undo::Epoch(Box::new(old)));
+    }
+
     pub(super) fn set_counters(&mut self, counters: Counters) {
         self.journal.push(Undo::Counters(Box::new(self.counters)));
         self.operator_touched |= counters.operator_nonce != self.counters.operator_nonce;

@@ -5,7 +5,22 @@ use std::collections::BTreeMap;
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, OrderId, OrderTag};
 
 use crate::crypto::{Hash, PublicKey};
+use crate::genesis::{FIRST_EPOCH, Genesis};
 use crate::state::{SystemAccount, Totals};
+use crate::validators::ValidatorSet;
+
+/// Which epoch it is, and who may end it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::state) struct EpochRow {
+    pub(in crate::state) number: u32,
+    pub(in crate::state) set: ValidatorSet,
+}
+
+impl EpochRow {
+    pub(in crate::state) fn first(genesis: &Genesis) -> Self {
+        Self { number: FIRST_EPOCH, set: genesis.validators.clone() }
+    }
+}
 
 /// One account, a user's or the system's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,12 +2,15 @@
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
 
-use super::{Account, Counters, EdgeIncome, Holder, MeterStatus, Name, Payable, PeriodTable, Position, Tables, index};
+use super::{
+    Account, Counters, EdgeIncome, EpochRow, Holder, MeterStatus, Name, Payable, PeriodTable, Position, Tables, index,
+};
 use crate::command::Offer;
 
 /// How to take one change back.
 #[derive(Clone, Debug)]
 pub(super) enum Undo {
+    Epoch(Box<EpochRow>),
     Counters(Box<Counters>),
     Account(Holder, Account),
     AccountAdded,
@@ -45,6 +48,7 @@ impl Tables {
 
     fn undo(&mut self, undo: Undo) {
         match undo {
+            Undo::Epoch(old) => self.epoch = *old,
             Undo::Counters(old) => {
                 self.operator_touched |= old.operator_nonce != self.counters.operator_nonce;
                 self.counters = *old;

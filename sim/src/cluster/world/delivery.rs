@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gridbook_ledger::hotstuff::Recipient;
-use gridbook_ledger::replica::{Effect, Input, PeerMessage};
+use gridbook_ledger::replica::{Effect, Input, PeerFault, PeerMessage};
 
 use super::super::market::WALL_START_US;
 use super::super::process::StorageJob;
@@ -42,7 +42,7 @@ impl World {
         }
         match self.processes[to].verify(index_of(from), message, &self.market, self.now_us()) {
             Ok(input) => {
-                if let Input::BadChunk { view } = &input
+                if let Input::BadChunk { view, .. } = &input
                     && !self.culprits.contains_key(&usize::from(self.market.genesis.validators.leader(*view).0))
                 {
                     return Err(format!("validator {to} found a bad chunk of an honest leader, view {view}"));
@@ -52,6 +52,8 @@ impl World {
                 Ok(())
             }
             Err(_) if self.culprits.contains_key(&from) => Ok(()),
+            // One of the two is an epoch ahead: that is for the replicas to settle.
+            Err(PeerFault::Epoch) => Ok(()),
             Err(fault) => Err(format!("validator {to} dropped a message of {from}, which is honest: {fault}")),
         }
     }
@@ -101,6 +103,7 @@ impl World {
                     self.audit(from)?;
                 }
             }
+            Effect::Epoch(epoch) => self.trace.note(now_us, || format!("{from}: epoch {epoch} begins")),
             Effect::View { view, leader } => {
                 self.report.views = self.report.views.max(view);
                 self.trace.note(now_us, || format!("{from}: view {view}, led by {}", leader.0));
