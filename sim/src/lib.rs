@@ -10,6 +10,7 @@
 
 pub mod calendar;
 pub mod cluster;
+pub mod consensus;
 mod draw;
 pub mod measured;
 pub mod meter;
@@ -18,6 +19,7 @@ pub mod report;
 pub mod strategy;
 mod sun;
 pub mod town;
+pub mod twins;
 
 pub use calendar::{Date, DateError, DayKind};
 pub use measured::{Measured, MeasuredError};

@@ -99,7 +99,7 @@ impl SecretKey {
 
     /// Signs a message. Callers sign a domain tag first, always.
     pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.signing.sign(message).to_bytes())
+        memo::made_once(&self.public(), message, || Signature(self.signing.sign(message).to_bytes()))
     }
 }
 

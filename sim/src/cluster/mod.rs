@@ -8,7 +8,7 @@
 //! Architecture invariant: no clock, no thread, no socket. The same configuration gives the same trace, byte for byte.
 
 mod clients;
-mod dice;
+pub(crate) mod dice;
 mod disk;
 mod market;
 mod mischief;
