@@ -43,6 +43,7 @@ impl Ring {
 
     pub(crate) fn config(&self, me: usize) -> CoreConfig {
         CoreConfig {
+            epoch: 0,
             set: self.set.clone(),
             me: index(me),
             key: self.keys[me].clone(),
@@ -52,7 +53,7 @@ impl Ring {
     }
 
     pub(crate) fn root_qc(&self) -> QuorumCert {
-        QuorumCert::root(&self.root)
+        QuorumCert::root(0, &self.root)
     }
 
     pub(crate) fn vote(&self, voter: usize, header: HeaderRef) -> Vote {

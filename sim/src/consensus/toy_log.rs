@@ -106,5 +106,6 @@ pub(crate) fn body(parent: &Header, end: LogPoint) -> Body {
         state_root: if end.seq == 0 { parent.state_root } else { state_root(end.digest) },
         snapshot_root: Hash::ZERO,
         flags: 0,
+        next_set_hash: Hash::ZERO,
     }
 }
