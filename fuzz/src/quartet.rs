@@ -286,7 +286,7 @@ impl Quartet {
             }
             Effect::Evidence { culprit, what } => panic!("evidence against {}, which is honest: {what}", culprit.0),
             Effect::Halt(why) => panic!("validator {from} halts: {why}"),
-            Effect::View { .. } | Effect::Epoch(_) => {}
+            Effect::View { .. } | Effect::Epoch(_) | Effect::Snapshot(_) => {}
         }
     }
 

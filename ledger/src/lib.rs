@@ -31,6 +31,7 @@ pub mod receipt;
 pub mod record;
 pub mod reject;
 pub mod replica;
+pub mod snapshot;
 pub mod state;
 pub mod store;
 pub mod validators;

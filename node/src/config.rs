@@ -92,6 +92,10 @@ pub struct LogOptions {
     pub sync: bool,
     /// Length of a log segment.
     pub segment_bytes: u64,
+    /// How much of the log is kept: older segments are removed once two snapshots make them dispensable. None keeps everything.
+    pub keep_bytes: Option<u64>,
+    /// About how many commands lie between two snapshots of the state: what a start after a crash has to execute again at most.
+    pub snapshot_commands: u64,
 }
 
 /// How the query index is kept.
@@ -151,7 +155,7 @@ impl Quotas {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { sync: true, segment_bytes: 64 << 20 }
+        Self { sync: true, segment_bytes: 64 << 20, keep_bytes: None, snapshot_commands: 2_000_000 }
     }
 }
 
@@ -229,6 +233,15 @@ impl ValidatorConfig {
                 return Err(format!("peer {} is named twice", peer.index));
             }
         }
+        if self.log.snapshot_commands == 0 {
+            return Err(
+                "log.snapshot_commands is 0: a snapshot after every command would leave time for nothing else".into()
+            );
+        }
+        let least = self.log.segment_bytes.saturating_mul(2);
+        if self.log.keep_bytes.is_some_and(|bytes| bytes < least) {
+            return Err(format!("log.keep_bytes is less than two segments, {least} bytes: too little to start from"));
+        }
         Ok(())
     }
 
@@ -271,6 +284,11 @@ bundles_waiting_max = {}
 sync = {}
 # Length of one log segment, in bytes.
 segment_bytes = {}
+# About how many commands lie between two snapshots of the state: what a start after a crash executes again at most.
+snapshot_commands = {}
+# How many bytes of log are kept. Older segments are removed once two snapshots make them dispensable; others are then told to ask
+# elsewhere, and nobody can re-execute this directory from the genesis any more. Without the setting everything is kept.
+{}
 
 [index_options]
 # Memory for the query index, in MiB. The index can always be rebuilt from the log.
@@ -288,6 +306,8 @@ memory_mib = {}
             quotas.bundles_waiting_max,
             log.sync,
             log.segment_bytes,
+            log.snapshot_commands,
+            log.keep_bytes.map_or("# keep_bytes = 17179869184".to_owned(), |bytes| format!("keep_bytes = {bytes}")),
             index_options.memory_mib,
         );
         for Peer { index, key, address } in peers {

@@ -8,6 +8,7 @@ use crate::validators::ValidatorIndex;
 
 use super::log_record::{FinalProof, LogRecord};
 use super::messages::{PeerMessage, VerifiedChunk, VerifiedRun, VerifiedStep};
+use super::snapshot::TakenSnapshot;
 
 /// What happens to a replica. Whatever came from outside has been verified by then, which the types say.
 #[derive(Clone, Debug)]
@@ -132,6 +133,8 @@ pub enum Effect {
     Final(Box<FinalStep>),
     /// A new epoch began: connections follow its validators, which [`Replica::epochs`](super::Replica::epochs) tells.
     Epoch(u32),
+    /// The state as of the header that became final just now, for those who join later: to be kept with this place in the log.
+    Snapshot(Box<TakenSnapshot>),
     /// A new view began.
     View {
         /// The view.

@@ -104,7 +104,8 @@ impl Replica {
         }
         let (height, hash, proof) = (self.final_header.height, step.hash, step.proof.clone());
         let last_seq = self.final_header.last_seq;
-        effects.push(Effect::Append(LogRecord::Final { height, hash, last_seq, proof }));
+        effects.push(Effect::Append(LogRecord::Final { height, hash, last_seq, proof: proof.clone() }));
         effects.push(Effect::Final(Box::new(step)));
+        self.take_snapshot(proof, effects);
     }
 }

@@ -35,6 +35,17 @@ pub enum LogRecord {
         /// What proves it, with the last of several that became final at once.
         proof: Option<Box<FinalProof>>,
     },
+    /// The ledger was gone on with from another validator's snapshot: what lies between the header before and this one is not here.
+    Snapshot(Box<SnapshotPlace>),
+}
+
+/// Where a log goes on from a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SnapshotPlace {
+    /// The checkpoint header, with the certificate it builds on.
+    pub proposal: Proposal,
+    /// What made it final.
+    pub proof: FinalProof,
 }
 
 /// The child that made a header final, and its certificate: its own, or at the end of an epoch perhaps that of a descendant.
@@ -52,6 +63,7 @@ const ENTRY: u8 = 1;
 const TRUNCATE: u8 = 2;
 const PROPOSAL: u8 = 3;
 const FINAL: u8 = 4;
+const SNAPSHOT: u8 = 7;
 
 impl LogRecord {
     /// Kind and payload for the log file.
@@ -72,6 +84,7 @@ impl LogRecord {
                 }
                 (FINAL, w.finish())
             }
+            Self::Snapshot(place) => (SNAPSHOT, archive(&**place)),
         }
     }
 
@@ -95,6 +108,7 @@ impl LogRecord {
                 let proof = if rest.is_empty() { None } else { Some(Box::new(unarchive(rest)?)) };
                 Ok(Self::Final { height, hash, last_seq, proof })
             }
+            SNAPSHOT => Ok(Self::Snapshot(Box::new(unarchive(payload)?))),
             _ => Err(BytesError::Unknown),
         }
     }

@@ -20,6 +20,7 @@ mod log_record;
 mod messages;
 mod pool;
 mod recovery;
+mod snapshot;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -38,18 +39,20 @@ use crate::validators::ValidatorIndex;
 
 pub use boundary::{Effect, FinalBundle, FinalStep, Input};
 pub use history::{IndexedHeader, sync_answer};
-pub use log_record::{FinalProof, LogRecord, archive, unarchive};
+pub use log_record::{FinalProof, LogRecord, SnapshotPlace, archive, unarchive};
 pub use messages::{
     Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,
     VerifiedStep, end_of, read_proofs, verify_sync,
 };
 pub use recovery::{Recovery, RecoveryError, ReplicaConfig};
+pub use snapshot::TakenSnapshot;
 
 use branches::Branches;
 use epochs::{Passage, Seat};
 use follow::{Awaited, PendingCheck};
 use lead::Lead;
 use pool::Pool;
+use snapshot::SnapshotPlan;
 use tail::Tail;
 
 /// A validator's whole deterministic part.
@@ -73,6 +76,7 @@ pub struct Replica {
     recent_final: VecDeque<Hash>,
     /// The last roots over everything that execution reads, by place.
     snapshot_roots: VecDeque<(LogPoint, Hash)>,
+    snapshots: SnapshotPlan,
     /// Final headers whose log is not executed here yet, oldest first.
     to_finalize: VecDeque<finality::Finalizing>,
     lead: Option<Lead>,

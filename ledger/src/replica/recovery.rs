@@ -47,6 +47,9 @@ pub enum RecoveryError {
     /// The log was taken back to a place that it never reached.
     #[error("the log goes back to {0}, where it never was")]
     Truncated(u64),
+    /// The log goes on from a snapshot that whoever replays it has not begun at.
+    #[error("the log goes on from the snapshot of header {0}, which is not here")]
+    Gap(u64),
     /// A checkpoint that is not one of this ledger.
     #[error("the checkpoint cannot be used: {0}")]
     Checkpoint(&'static str),
@@ -60,6 +63,10 @@ pub struct Recovery {
     kept: Vec<Proposal>,
     /// Whether nothing is believed, not even that signatures were checked before they were written.
     strict: bool,
+    /// Whether it began at a checkpoint: the log may begin with what was given up before it.
+    late: bool,
+    /// Whether the log goes on from a snapshot that is not here: of what follows only that counts which continues what is executed.
+    gap: bool,
 }
 
 impl Recovery {
@@ -104,6 +111,7 @@ impl Recovery {
             final_proposal: None,
             recent_final: Default::default(),
             snapshot_roots: Default::default(),
+            snapshots: Default::default(),
             to_finalize: Default::default(),
             lead: None,
             checks: Default::default(),
@@ -121,7 +129,7 @@ impl Recovery {
             genesis_root: root,
             config,
         };
-        Self { replica, kept: Vec::new(), strict }
+        Self { replica, kept: Vec::new(), strict, late: false, gap: false }
     }
 
     /// Takes in the next record of the log. What it made final comes back, to be indexed again if need be.
@@ -132,7 +140,7 @@ impl Recovery {
             }
             LogRecord::Truncate { to_seq } => {
                 // After a checkpoint the log may begin with what was given up before it: nothing of that is executed.
-                if to_seq > self.replica.tail.end().seq && !self.strict {
+                if to_seq > self.replica.tail.end().seq && (self.late || !self.strict) {
                     return Ok(Vec::new());
                 }
                 let to_seq = to_seq.max(self.replica.tail.base().seq);
@@ -140,7 +148,11 @@ impl Recovery {
                 self.replica.rewind_known(point);
             }
             LogRecord::Proposal(proposal) => self.keep(*proposal),
+            LogRecord::Final { height, .. } if self.gap && height != self.replica.final_header.height + 1 => {
+                self.kept.retain(|kept| kept.header.height > height);
+            }
             LogRecord::Final { height, hash, proof, .. } => return self.replay_final(height, hash, proof),
+            LogRecord::Snapshot(place) => self.replay_snapshot(place.proposal.header.height)?,
         }
         Ok(Vec::new())
     }
@@ -163,6 +175,22 @@ impl Recovery {
         Ok(())
     }
 
+    /// The snapshot itself is kept apart from the log. If it is lost, the validator stands where it stood before and fetches another.
+    fn replay_snapshot(&mut self, height: u64) -> Result<(), RecoveryError> {
+        self.gap |= height > self.replica.final_header.height;
+        if self.gap && self.strict { Err(RecoveryError::Gap(height)) } else { Ok(()) }
+    }
+
+    /// The log does not reach back to where this began, because older segments were removed.
+    pub fn begins_in_a_gap(&mut self) {
+        self.gap = true;
+    }
+
+    /// Whether a stretch of the ledger is not in the log.
+    pub fn has_gap(&self) -> bool {
+        self.gap
+    }
+
     fn keep(&mut self, proposal: Proposal) {
         if proposal.header.height > self.replica.final_header.height {
             self.replica.cut_at(proposal.header.log_end());
@@ -180,6 +208,13 @@ impl Recovery {
             return Ok(Vec::new());
         }
         let place = self.kept.iter().position(|kept| kept.header.height == height && kept.header.hash() == hash);
+        let continues = |place: usize| {
+            let header = &self.kept[place].header;
+            header.parent == self.replica.final_header.hash() && self.replica.tail.contains(header.log_end())
+        };
+        if self.gap && !place.is_some_and(continues) {
+            return Ok(Vec::new());
+        }
         let proposal = self.kept.get(place.ok_or(RecoveryError::Unknown(height))?).cloned();
         let proposal = proposal.ok_or(RecoveryError::Unknown(height))?;
         if self.strict {
@@ -224,6 +259,10 @@ impl Recovery {
     /// What was executed so far.
     pub fn replica(&self) -> &Replica {
         &self.replica
+    }
+
+    pub(super) fn begins_late(&mut self) {
+        self.late = true;
     }
 
     pub(super) fn replica_mut(&mut self) -> &mut Replica {

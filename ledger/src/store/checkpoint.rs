@@ -1,5 +1,6 @@
 //! Checkpoints: the state at a place in the log, so that a start need not replay all of it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +52,13 @@ pub struct Checkpoints {
     poisoned: bool,
 }
 
+/// Reads parts of checkpoints while they are kept. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct CheckpointReader {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+}
+
 impl Checkpoints {
     /// Opens the directory, making it if it is not there.
     ///
@@ -73,10 +81,18 @@ impl Checkpoints {
     /// # Errors
     /// Any error poisons this writer; what was kept before is still there.
     pub fn write(&mut self, mark: CheckpointMark, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_parts(mark, &[bytes])
+    }
+
+    /// As [`Checkpoints::write`], of bytes that lie in several places, one part after the other.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::write`].
+    pub fn write_parts(&mut self, mark: CheckpointMark, parts: &[&[u8]]) -> Result<(), StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned);
         }
-        let result = self.write_and_tidy(mark, bytes);
+        let result = self.write_and_tidy(mark, parts);
         self.poisoned = result.is_err();
         result
     }
@@ -96,11 +112,34 @@ impl Checkpoints {
         Ok(NewestCheckpoint { checkpoint: None, damaged })
     }
 
-    fn write_and_tidy(&self, mark: CheckpointMark, bytes: &[u8]) -> Result<(), StoreError> {
-        let header = encode_header(self.identity, mark, bytes);
-        let size = (header.len() + bytes.len()) as u64;
-        let path = self.dir.join(format!("{:020}{ENDING}", mark.seq));
-        write_aside(&*self.disk, &path, size, &[&header, bytes])?;
+    /// Reads parts of what was written, from any thread.
+    pub fn reader(&self) -> CheckpointReader {
+        CheckpointReader { disk: self.disk.clone(), dir: self.dir.clone() }
+    }
+
+    /// What each kept checkpoint stands for, newest first; damaged ones left out. Reads only the beginnings of the files.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::newest`].
+    pub fn marks(&self) -> Result<Vec<CheckpointMark>, StoreError> {
+        let mut marks = Vec::new();
+        for path in self.paths_newest_first()? {
+            let file = self.disk.open(&path).map_err(|e| StoreError::io("open", &path, e))?;
+            let mut bytes = [0; HEADER_BYTES];
+            let count = file.read_at(&mut bytes, 0).map_err(|e| StoreError::io("read", &path, e))?;
+            let Ok(Header { version, identity, mark, .. }) = Header::read(&bytes[..count]) else { continue };
+            check_version(&path, version, FORMAT_VERSION)?;
+            self.identity.check(&path, &identity)?;
+            marks.push(mark);
+        }
+        Ok(marks)
+    }
+
+    fn write_and_tidy(&self, mark: CheckpointMark, parts: &[&[u8]]) -> Result<(), StoreError> {
+        let header = encode_header(self.identity, mark, parts);
+        let size = header.len() + parts.iter().map(|part| part.len()).sum::<usize>();
+        let all: Vec<&[u8]> = std::iter::once(&header[..]).chain(parts.iter().copied()).collect();
+        write_aside(&*self.disk, &path_of(&self.dir, mark.seq), size as u64, &all)?;
         for old in self.paths_newest_first()?.iter().skip(KEPT) {
             self.disk.remove(old).map_err(|e| StoreError::io("remove", old, e))?;
         }
@@ -122,7 +161,7 @@ impl Checkpoints {
         let mut bytes = vec![0; usize::try_from(size).expect("a checkpoint fits into memory")];
         let count = file.read_at(&mut bytes, 0).map_err(|e| StoreError::io("read", path, e))?;
         bytes.truncate(count);
-        let Ok((version, identity, mark)) = decode(&bytes) else { return Ok(None) };
+        let Ok(Header { version, identity, mark, .. }) = decode(&bytes) else { return Ok(None) };
         check_version(path, version, FORMAT_VERSION)?;
         self.identity.check(path, &identity)?;
         bytes.drain(..HEADER_BYTES);
@@ -130,37 +169,82 @@ impl Checkpoints {
     }
 }
 
-fn encode_header(identity: LogIdentity, mark: CheckpointMark, bytes: &[u8]) -> Vec<u8> {
+impl CheckpointReader {
+    /// So many bytes from `offset` on of what was written under a sequence number; nothing if it is no longer kept, or shorter.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn part(&self, seq: u64, offset: u64, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = path_of(&self.dir, seq);
+        let file = match self.disk.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("open", &path, error)),
+        };
+        let Some(at) = offset.checked_add(HEADER_BYTES as u64) else { return Ok(None) };
+        let mut bytes = vec![0; length];
+        let count = file.read_at(&mut bytes, at).map_err(|e| StoreError::io("read", &path, e))?;
+        Ok((count == length).then_some(bytes))
+    }
+}
+
+fn path_of(dir: &Path, seq: u64) -> PathBuf {
+    dir.join(format!("{seq:020}{ENDING}"))
+}
+
+fn encode_header(identity: LogIdentity, mark: CheckpointMark, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut w = Writer::new();
     w.bytes(MAGIC).u32(FORMAT_VERSION).u16(identity.validator).u16(0).bytes(&identity.chain.0);
-    w.u64(mark.seq).bytes(&mark.replay_from.to_bytes()).u64(bytes.len() as u64);
-    let check = checksum(w.as_slice(), bytes);
+    w.u64(mark.seq).bytes(&mark.replay_from.to_bytes()).u64(length as u64);
+    let check = checksum(w.as_slice(), parts);
     w.bytes(&check.0);
     w.finish()
 }
 
-/// Format version, owner and mark, if the whole file holds.
-fn decode(file: &[u8]) -> Result<(u32, LogIdentity, CheckpointMark), BytesError> {
-    let mut r = Reader::new(file);
-    if r.bytes(MAGIC.len())? != MAGIC {
-        return Err(BytesError::Unknown);
-    }
-    let version = r.u32()?;
-    let validator = r.u16()?;
-    r.padding(2)?;
-    let chain = Hash(r.array()?);
-    let mark = CheckpointMark { seq: r.u64()?, replay_from: LogPosition::from_bytes(r.array()?) };
-    let length = r.u64()?;
-    let check = Hash(r.array()?);
-    if r.remaining() as u64 != length {
-        return Err(BytesError::Truncated);
-    }
-    if checksum(&file[..HEADER_BYTES - 32], &file[HEADER_BYTES..]) != check {
-        return Err(BytesError::Unknown);
-    }
-    Ok((version, LogIdentity { chain, validator }, mark))
+/// What stands before the bytes.
+struct Header {
+    version: u32,
+    identity: LogIdentity,
+    mark: CheckpointMark,
+    length: u64,
+    check: Hash,
 }
 
-fn checksum(fields: &[u8], bytes: &[u8]) -> Hash {
-    Hasher::new("gridbook/checkpoint").update(fields).update(bytes).finish()
+impl Header {
+    fn read(bytes: &[u8]) -> Result<Self, BytesError> {
+        let mut r = Reader::new(bytes);
+        if r.bytes(MAGIC.len())? != MAGIC {
+            return Err(BytesError::Unknown);
+        }
+        let version = r.u32()?;
+        let validator = r.u16()?;
+        r.padding(2)?;
+        let chain = Hash(r.array()?);
+        let mark = CheckpointMark { seq: r.u64()?, replay_from: LogPosition::from_bytes(r.array()?) };
+        let (length, check) = (r.u64()?, Hash(r.array()?));
+        Ok(Self { version, identity: LogIdentity { chain, validator }, mark, length, check })
+    }
+}
+
+/// What a file begins with, if the whole file holds.
+fn decode(file: &[u8]) -> Result<Header, BytesError> {
+    let header = Header::read(file)?;
+    let bytes = &file[HEADER_BYTES..];
+    if bytes.len() as u64 != header.length {
+        return Err(BytesError::Truncated);
+    }
+    if checksum(&file[..HEADER_BYTES - 32], &[bytes]) != header.check {
+        return Err(BytesError::Unknown);
+    }
+    Ok(header)
+}
+
+fn checksum(fields: &[u8], parts: &[&[u8]]) -> Hash {
+    let mut hasher = Hasher::new("gridbook/checkpoint");
+    hasher.update(fields);
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finish()
 }

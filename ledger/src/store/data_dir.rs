@@ -15,7 +15,9 @@ use super::{Checkpoints, Disk, Index, Log, LogIdentity, LogOptions, Recovered, S
 /// lock           held while a process uses the directory
 /// safety         the consensus safety record
 /// log/           segments of the log
-/// checkpoints/   the newest two
+/// checkpoints/   the newest two, for this node's own start
+/// snapshots/     the newest two, proven, for others and for this node's own start
+/// incoming/      pieces of another validator's snapshot, while it is fetched
 /// index/         sled; may be deleted at any time the node does not run
 /// ```
 #[derive(Debug)]
@@ -66,6 +68,16 @@ impl DataDir {
         self.root.join("checkpoints")
     }
 
+    /// Where the snapshots are that others may ask for.
+    pub fn snapshots_dir(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// Where the pieces of a snapshot are while it is fetched.
+    pub fn incoming_dir(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
     /// Where the query index is.
     pub fn index_dir(&self) -> PathBuf {
         self.root.join("index")
@@ -98,6 +110,14 @@ impl DataDir {
     /// As [`Checkpoints::open`].
     pub fn open_checkpoints(&self, identity: LogIdentity) -> Result<Checkpoints, StoreError> {
         Checkpoints::open(&self.checkpoints_dir(), identity)
+    }
+
+    /// Opens the snapshots, which are kept like checkpoints.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::open`].
+    pub fn open_snapshots(&self, identity: LogIdentity) -> Result<Checkpoints, StoreError> {
+        Checkpoints::open(&self.snapshots_dir(), identity)
     }
 
     /// Opens the query index.

@@ -159,6 +159,14 @@ pub enum StoreError {
         /// Where the log ends.
         end: LogPosition,
     },
+    /// A record was asked for that lay in a segment which was removed on purpose.
+    #[error("the log no longer has a record at {position}; it begins at {start}, older segments were removed")]
+    Pruned {
+        /// The place.
+        position: LogPosition,
+        /// Where the log begins.
+        start: LogPosition,
+    },
     /// A record or payload over its limit. Nothing was written.
     #[error("{bytes} bytes are too many here, the limit is {limit_bytes}")]
     TooLong {

@@ -72,7 +72,27 @@ pub trait QueryIndex: Send + Sync {
     /// The last height it holds, in every query alike.
     fn last_height(&self) -> Option<u64>;
 
-    /// Adds heights: all of them or none.
+    /// The first height of those that it holds without a gap up to [`QueryIndex::last_height`], or will hold next.
+    fn first_height(&self) -> Option<u64>;
+
+    /// The height after which it goes on: 0 for one that is empty and may begin anywhere.
+    fn through(&self) -> u64 {
+        self.last_height().or(self.first_height().map(|first| first.saturating_sub(1))).unwrap_or(0)
+    }
+
+    /// The last height that it holds below a gap: all from there to [`QueryIndex::first_height`] are missing. None without a gap.
+    fn gap_after(&self) -> Option<u64>;
+
+    /// Leaves a gap: the next height to be added is `height`. For a ledger that is gone on with from a snapshot.
+    fn begin_at(&self, height: u64) -> Result<(), StoreError>;
+
+    /// Adds heights at the lower end of the gap: all of them or none. Those above the gap that are there already are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::HeightGap`] if they do not follow each other and what is below the gap.
+    fn fill(&self, batches: &[IndexBatch]) -> Result<(), StoreError>;
+
+    /// Adds heights at the upper end: all of them or none. An empty index begins at whatever height comes first.
     ///
     /// # Errors
     /// [`StoreError::HeightGap`] if they do not follow each other and the last height.

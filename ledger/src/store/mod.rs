@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Log`] | the truth: a chained, append-only log of records | never, once [`Log::sync`] returned |
 //! | [`SafetyFile`] | the consensus safety record, one synced write each | never, once [`SafetyFile::write`] returned |
-//! | [`Checkpoints`] | the state at a place in the log, two kept | harmless: a longer tail of the log is replayed |
+//! | [`Checkpoints`] | the state at a place in the log, two kept; snapshots for others likewise | harmless: a longer tail of the log is replayed |
 //! | [`Index`] | what queries read, in sled | harmless: rebuilt from the log |
 //!
 //! Everything here blocks; a node runs it in a thread of its own. It knows records, not orders: what the bytes mean is
@@ -24,7 +24,7 @@ mod memory_disk;
 mod safety;
 mod sled_index;
 
-pub use checkpoint::{Checkpoint, CheckpointMark, Checkpoints, NewestCheckpoint};
+pub use checkpoint::{Checkpoint, CheckpointMark, CheckpointReader, Checkpoints, NewestCheckpoint};
 pub use data_dir::{DataDir, DiskSpace};
 pub use disk::{Disk, DiskFile, StdDisk};
 pub use error::StoreError;

@@ -14,9 +14,13 @@ use super::{BundlePlace, Disk, FoundRow, IndexBatch, IndexTable, LogIdentity, Qu
 use crate::bytes::Writer;
 use crate::crypto::Hash;
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 const IDENTITY: &[u8] = b"\0identity";
 const LAST_HEIGHT: &[u8] = b"\0last_height";
+/// The first height above the gap, or of all.
+const FIRST_HEIGHT: &[u8] = b"\0first_height";
+/// The last height below the gap; not there without one.
+const GAP_AFTER: &[u8] = b"\0gap_after";
 
 /// First byte of a key.
 #[derive(Clone, Copy)]
@@ -130,9 +134,12 @@ impl Index {
         Ok(self.db.get(key).map_err(index_error(&self.dir))?.map(|value| value.to_vec()))
     }
 
+    fn number(&self, key: &[u8]) -> Option<u64> {
+        self.db.get(key).ok().flatten().and_then(|value| u64_from(&value))
+    }
+
     /// The heights must follow each other and what is there.
-    fn check_heights(&self, batches: &[IndexBatch]) -> Result<(), StoreError> {
-        let mut last = self.last_height();
+    fn check_heights(mut last: Option<u64>, batches: &[IndexBatch]) -> Result<(), StoreError> {
         for batch in batches {
             match last {
                 Some(last_height) if last_height.checked_add(1) != Some(batch.height) => {
@@ -147,17 +154,51 @@ impl Index {
 
 impl QueryIndex for Index {
     fn last_height(&self) -> Option<u64> {
-        self.db.get(LAST_HEIGHT).ok().flatten().and_then(|value| u64_from(&value))
+        self.number(LAST_HEIGHT)
+    }
+
+    fn first_height(&self) -> Option<u64> {
+        self.number(FIRST_HEIGHT)
+    }
+
+    fn gap_after(&self) -> Option<u64> {
+        self.number(GAP_AFTER)
+    }
+
+    fn begin_at(&self, height: u64) -> Result<(), StoreError> {
+        // Where there is a gap already, what lies between the two stays behind as rows that nobody counts on.
+        let below = self.gap_after().or(self.last_height()).unwrap_or(0);
+        let mut changes = sled::Batch::default();
+        changes.remove(LAST_HEIGHT);
+        changes.insert(FIRST_HEIGHT, &height.to_be_bytes());
+        changes.insert(GAP_AFTER, &below.to_be_bytes());
+        self.db.apply_batch(changes).map_err(index_error(&self.dir))
+    }
+
+    fn fill(&self, batches: &[IndexBatch]) -> Result<(), StoreError> {
+        let (Some(below), Some(first)) = (self.gap_after(), self.first_height()) else { return Ok(()) };
+        let count = batches.iter().take_while(|batch| batch.height < first).count();
+        let batches = &batches[..count];
+        Self::check_heights(Some(below), batches)?;
+        let Some(last) = batches.last() else { return Ok(()) };
+        let mut changes = changes_of(batches);
+        if last.height + 1 == first {
+            changes.remove(GAP_AFTER);
+            changes.insert(FIRST_HEIGHT, &1_u64.to_be_bytes());
+        } else {
+            changes.insert(GAP_AFTER, &last.height.to_be_bytes());
+        }
+        self.db.apply_batch(changes).map_err(index_error(&self.dir))
     }
 
     fn apply(&self, batches: &[IndexBatch]) -> Result<(), StoreError> {
-        self.check_heights(batches)?;
-        let Some(last) = batches.last() else { return Ok(()) };
-        let mut changes = sled::Batch::default();
-        for batch in batches {
-            add_height(&mut changes, batch);
+        let last = self.last_height().or(self.first_height().map(|first| first.saturating_sub(1)));
+        Self::check_heights(last, batches)?;
+        let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
+        let mut changes = changes_of(batches);
+        if self.first_height().is_none() {
+            changes.insert(FIRST_HEIGHT, &first.height.to_be_bytes());
         }
-        add_meters(&mut changes, batches);
         changes.insert(LAST_HEIGHT, &last.height.to_be_bytes());
         self.db.apply_batch(changes).map_err(index_error(&self.dir))
     }
@@ -246,6 +287,15 @@ fn misfit(db: &sled::Db, identity: LogIdentity, final_height: Option<u64>) -> Op
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Ok(Some("reading it panicked".into())))
         .unwrap_or_else(|error| Some(error.to_string()))
+}
+
+fn changes_of(batches: &[IndexBatch]) -> sled::Batch {
+    let mut changes = sled::Batch::default();
+    for batch in batches {
+        add_height(&mut changes, batch);
+    }
+    add_meters(&mut changes, batches);
+    changes
 }
 
 fn add_height(changes: &mut sled::Batch, batch: &IndexBatch) {

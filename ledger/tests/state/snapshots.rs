@@ -1,10 +1,11 @@
 //! Snapshots, proofs and histories: what others can check without having been there.
 
 use gridbook_engine::{AccountId, MeterId, Money};
+use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::{Hash, PairHasher};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::{Outcome, Record};
-use gridbook_ledger::state::{AccountView, RestoreError, State};
+use gridbook_ledger::state::{AccountView, PieceError, PieceList, RestoreError, State};
 
 use crate::random::{random_entry, village};
 use crate::town::{Dice, Town, buy, sell};
@@ -100,4 +101,81 @@ fn a_history_is_the_chain_over_the_records_that_name_its_owner() {
 
 fn head(town: &Town, account: u32) -> Hash {
     town.state.account(AccountId(account)).unwrap().history_head
+}
+
+/// A joiner fetches a snapshot in pieces. Each is checked when it comes, so that whoever sent a bad one is known.
+#[test]
+fn every_piece_is_checked_by_itself_and_all_together_are_the_snapshot() {
+    let mut town = Town::of(3);
+    town.done(0, buy(1, 100, 10));
+    town.done(1, sell(1, 90, 5));
+    let whole = town.state.snapshot();
+    let list = PieceList::of(&whole).unwrap();
+    assert_eq!(list.check(), Ok(()));
+    assert_eq!((list.state_root(), list.snapshot_root()), (town.state.state_root(), town.state.snapshot_root()));
+    assert_eq!(list.snapshot_bytes(), whole.len() as u64);
+    let mut together = list.front().to_vec();
+    for piece in 0..list.count() {
+        let range = list.range(piece).unwrap();
+        let bytes = &whole[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+        assert_eq!(list.check_piece(piece, bytes), Ok(()));
+        for at in 0..bytes.len() {
+            let mut bad = bytes.to_vec();
+            bad[at] ^= 1;
+            assert_eq!(list.check_piece(piece, &bad), Err(PieceError::Hash(piece)), "byte {at}");
+        }
+        assert_eq!(list.check_piece(piece, &bytes[1..]), Err(PieceError::Hash(piece)));
+        assert_eq!(list.check_piece(piece, &[bytes, &[0]].concat()), Err(PieceError::Hash(piece)));
+        together.extend_from_slice(bytes);
+    }
+    assert_eq!(together, whole);
+    assert_eq!(list.check_piece(list.count(), &[]), Err(PieceError::Number(list.count())));
+}
+
+/// More meters than a page holds: the nodes over the pages give the root of the tree over all of them.
+#[test]
+fn pages_of_many_meters_give_the_same_root_as_the_tree() {
+    let mut town = Town::of(0);
+    for from in (0..2_100).step_by(700) {
+        let commands = (from..from + 700).flat_map(|number| {
+            let (account, meter) = (AccountId(number), MeterId(number));
+            [
+                Command::RegisterAccount { account },
+                Command::RegisterMeter {
+                    meter,
+                    account,
+                    key: crate::town::key(number + 5_000),
+                    area: gridbook_engine::AreaId(0),
+                    import_max_wh: gridbook_engine::Energy(number.into()),
+                    export_max_wh: gridbook_engine::Energy(1),
+                },
+            ]
+        });
+        let commands: Vec<Command> = commands.collect();
+        for commands in commands.chunks(1_000) {
+            town.operator(commands.to_vec());
+        }
+    }
+    let list = PieceList::of(&town.state.snapshot()).unwrap();
+    assert_eq!((list.account_nodes.len(), list.meter_nodes.len()), (3, 3));
+    assert_eq!((list.state_root(), list.snapshot_root()), (town.state.state_root(), town.state.snapshot_root()));
+}
+
+/// Lists that lie about their length are refused before room is made for what they promise.
+#[test]
+fn a_list_of_pieces_that_contradicts_itself_is_refused() {
+    let mut town = Town::of(2);
+    town.done(0, buy(1, 100, 10));
+    let list = PieceList::of(&town.state.snapshot()).unwrap();
+    let forged = |forge: fn(&mut PieceList)| {
+        let mut list = list.clone();
+        forge(&mut list);
+        list.check()
+    };
+    assert_eq!(forged(|list| list.accounts = u32::MAX), Err(PieceError::List));
+    assert_eq!(forged(|list| list.meters += 1_024), Err(PieceError::List));
+    assert_eq!(forged(|list| list.rest_bytes = u64::MAX), Err(PieceError::List));
+    assert_eq!(forged(|list| list.rest_bytes += 1 << 20), Err(PieceError::List));
+    assert_eq!(forged(|list| list.rest.clear()), Err(PieceError::List));
+    assert_eq!(forged(|list| list.account_nodes.clear()), Err(PieceError::List));
 }

@@ -211,3 +211,50 @@ fn an_opening_that_killed_the_process_is_not_tried_again() {
     let start = assert_rebuilt(spoil, identity(), Some(6));
     assert!(matches!(start, IndexStart::Dropped(why) if why.contains("did not finish")));
 }
+
+/// The index was lost and the validator starts from a snapshot at height 6: it answers for what comes after at once, and for what
+/// was before as it is filled.
+///
+/// ```text
+/// heights  1 2 3 | 4 5 6 | 7 8 9
+///          filled   gap    held from the start on
+/// ```
+#[test]
+fn an_index_that_begins_late_is_filled_from_below() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("index");
+    let index = open(&dir, 0);
+    index.begin_at(7).unwrap();
+    assert_eq!((index.through(), index.first_height(), index.gap_after()), (6, Some(7), Some(0)));
+    assert!(matches!(index.apply(&[batch(8)]), Err(StoreError::HeightGap { height: 8, last_height: 6 })));
+    fill(&index, 7, 9);
+    assert_eq!((index.last_height(), index.header(3).unwrap()), (Some(9), None));
+
+    index.fill(&[batch(1), batch(2), batch(3)]).unwrap();
+    assert!(matches!(index.fill(&[batch(5)]), Err(StoreError::HeightGap { height: 5, last_height: 3 })));
+    assert_eq!((index.gap_after(), index.first_height()), (Some(3), Some(7)));
+    index.flush().unwrap();
+    drop(index);
+    let index = open(&dir, 9);
+    assert_eq!(index.start(), &IndexStart::Kept);
+    // The last piece reaches beyond the gap: what is there already is left as it is.
+    index.fill(&[batch(4), batch(5), batch(6), batch(7)]).unwrap();
+    assert_eq!((index.gap_after(), index.first_height()), (None, Some(1)));
+    assert_answers(&index, 9);
+    assert_eq!(index.meter_rows(300, 0, 99).unwrap().len(), 9);
+}
+
+/// It held heights 1 to 4 when a snapshot of height 8 was taken over: nothing of the first four is lost, and it goes on with 9.
+#[test]
+fn an_index_keeps_what_is_below_a_gap() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"), 0);
+    fill(&index, 1, 4);
+    index.begin_at(9).unwrap();
+    fill(&index, 9, 10);
+    assert_eq!((index.gap_after(), index.first_height(), index.last_height()), (Some(4), Some(9), Some(10)));
+    for height in [1, 4, 9, 10] {
+        assert_eq!(index.header(height).unwrap(), Some(batch(height).header));
+    }
+    assert_eq!(index.height_of_seq(61).unwrap(), None);
+}

@@ -8,4 +8,5 @@ mod index;
 mod log;
 mod log_damage;
 mod log_power;
+mod prune;
 mod safety;

@@ -18,6 +18,7 @@ use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
 use super::desk::DeskJob;
+use super::keeper::KeptState;
 use super::net::post;
 use super::storage::StorageJob;
 use super::{Meters, Peers, Queues, Shared};
@@ -59,12 +60,10 @@ pub(super) struct CoreLoop {
     meters: Meters,
     connected: usize,
     wake_at: Option<WallTime>,
-    /// Up to where the last checkpoint goes.
-    checkpoint_seq: u64,
+    /// Up to where the last checkpoint or snapshot goes.
+    kept_seq: u64,
 }
 
-/// How many final commands lie between two checkpoints: re-executing them takes seconds.
-const CHECKPOINT_COMMANDS: u64 = 2_000_000;
 /// How many jobs are done before the replica may send what has gathered.
 const JOBS_PER_TURN: usize = 256;
 const BUNDLES_PER_TURN: usize = 1_024;
@@ -81,8 +80,8 @@ impl CoreLoop {
         peers: Peers,
         meters: Meters,
     ) -> Self {
-        let checkpoint_seq = replica.final_header().last_seq;
-        Self { me, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None, checkpoint_seq }
+        let kept_seq = replica.final_header().last_seq;
+        Self { me, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None, kept_seq }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<CoreJob>) {
@@ -109,22 +108,19 @@ impl CoreLoop {
             self.feed(Input::Tick);
             self.shared.metrics.execution.observe(began.elapsed());
             self.show();
-            if self.replica.final_header().last_seq >= self.checkpoint_seq + CHECKPOINT_COMMANDS {
-                self.checkpoint();
-            }
         }
         self.checkpoint();
     }
 
-    /// Saves the state as of the last final header, so that the next start is short.
+    /// Saves the state as of the last final header at the end, so that the next start is short.
     fn checkpoint(&mut self) {
-        let seq = self.replica.final_header().last_seq;
-        if seq == self.checkpoint_seq {
+        let (height, seq) = (self.replica.final_header().height, self.replica.final_header().last_seq);
+        if seq == self.kept_seq {
             return;
         }
-        self.checkpoint_seq = seq;
+        self.kept_seq = seq;
         if let Some(image) = self.replica.checkpoint() {
-            let _ = self.queues.storage.send(StorageJob::Checkpoint { seq, image });
+            let _ = self.queues.storage.send(StorageJob::Keep { seq, state: KeptState::Checkpoint { height, image } });
         }
     }
 
@@ -175,6 +171,11 @@ impl CoreLoop {
             Effect::Epoch(epoch) => {
                 tracing::info!(epoch, place = self.replica.seat().0, "new epoch");
                 *self.shared.epochs.write() = Arc::new(self.replica.epochs().clone());
+            }
+            Effect::Snapshot(taken) => {
+                let seq = taken.proposal.header.last_seq;
+                self.kept_seq = seq;
+                store(StorageJob::Keep { seq, state: KeptState::Snapshot(taken) });
             }
             Effect::View { view, leader } => {
                 tracing::info!(view, leader = leader.0, "new view");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_engine::MeterId;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::EpochProof;
@@ -40,6 +40,8 @@ pub(super) enum DeskJob {
     Replayed { connection: ConnectionId, request_id: RequestId, bundle: Hash },
     /// A validator wants final headers with their commands.
     ServeSync { to: ValidatorIndex, from_height: u64 },
+    /// Write to the index all that is known, and say so.
+    WriteIndex(Sender<()>),
     /// A client is gone.
     Closed(ConnectionId),
 }
@@ -51,6 +53,8 @@ pub(super) struct Desk {
     peers: Peers,
     shared: Arc<Shared>,
     watchers: BTreeMap<MeterId, BTreeSet<ConnectionId>>,
+    /// The last height that is in the index, or about to be.
+    indexed: u64,
     /// Final heights not in the index yet.
     unwritten: Vec<IndexBatch>,
     written_at: Instant,
@@ -64,7 +68,8 @@ const INDEX_AFTER: Duration = Duration::from_millis(50);
 impl Desk {
     pub(super) fn new(index: Arc<Index>, history: History, meters: Meters, peers: Peers, shared: Arc<Shared>) -> Self {
         let (watchers, unwritten) = (BTreeMap::new(), Vec::new());
-        Self { index, history, meters, peers, shared, watchers, unwritten, written_at: Instant::now() }
+        let indexed = index.through();
+        Self { index, history, meters, peers, shared, watchers, indexed, unwritten, written_at: Instant::now() }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<DeskJob>) {
@@ -132,6 +137,12 @@ impl Desk {
                     }
                 })
             }
+            DeskJob::WriteIndex(done) => {
+                self.write_index();
+                // The keeper may be gone: then nobody waits.
+                let _ = done.send(());
+                Ok(())
+            }
             DeskJob::Closed(connection) => {
                 self.watchers.retain(|_, connections| {
                     connections.remove(&connection);
@@ -179,7 +190,11 @@ impl Desk {
                 }
             }
         }
-        self.unwritten.push(index_batch(step, by_meter));
+        // After a power cut the index may know more than the log that was executed again.
+        if header.height > self.indexed {
+            self.indexed = header.height;
+            self.unwritten.push(index_batch(step, by_meter));
+        }
     }
 
     fn count(&self, record: &Record) {

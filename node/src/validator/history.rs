@@ -36,6 +36,10 @@ impl Positions {
                 places.proposals.entry(proposal.header.height).or_insert(position);
             }
             LogRecord::Final { height, last_seq, .. } => places.finalize(*height, *last_seq),
+            LogRecord::Snapshot(place) => {
+                let header = &place.proposal.header;
+                places.finalize(header.height, header.last_seq);
+            }
         }
     }
 
@@ -49,6 +53,11 @@ impl Positions {
         let places = self.0.lock();
         let first = |map: &BTreeMap<u64, LogPosition>| map.values().min().copied();
         [first(&places.unfinal), first(&places.proposals)].into_iter().flatten().fold(end, LogPosition::min)
+    }
+
+    /// The log before a place is no longer there.
+    pub(super) fn forget_before(&self, start: LogPosition) {
+        self.0.lock().known.retain(|_, position| *position >= start);
     }
 
     /// The known places as bytes, for a checkpoint.

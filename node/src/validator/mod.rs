@@ -8,6 +8,8 @@
 //! | `core` | the one writer: sequencing, execution, consensus |
 //! | `storage` | the log and the safety record; sends what waits for them |
 //! | `desk` | answers clients out of what is final, and keeps the query index |
+//! | `keeper` | writes snapshots and checkpoints of the state |
+//! | `fill` | only after the query index was lost: makes it again behind everything else |
 //!
 //! It decides nothing that the replica decides; it only brings things where they belong.
 
@@ -17,12 +19,15 @@ mod core_loop;
 mod desk;
 mod directory;
 mod door;
+mod fill;
 mod history;
+mod keeper;
 mod net;
 mod open;
 mod peers;
 mod pending;
 mod promise;
+mod shelf;
 mod storage;
 
 use std::sync::Arc;
@@ -172,7 +177,12 @@ struct Threads {
     _lock: DataDir,
 }
 
-fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &net::Net) -> anyhow::Result<Threads> {
+fn spawn(
+    config: &ValidatorConfig,
+    mut opened: Opened,
+    shared: &Arc<Shared>,
+    net: &net::Net,
+) -> anyhow::Result<Threads> {
     let (core_in, core_out) = bounded(QUEUE_JOBS_MAX);
     let (door_in, door_out) = bounded(QUEUE_JOBS_MAX);
     let (peers_in, peers_out) = bounded(QUEUE_JOBS_MAX);
@@ -189,9 +199,21 @@ fn spawn(config: &ValidatorConfig, opened: Opened, shared: &Arc<Shared>, net: &n
     let index = Arc::new(opened.index);
 
     let mut threads = Threads { queues: queues.clone(), handles: Vec::new(), _lock: opened.dir };
+    opened.replica.snapshot_every(config.log.snapshot_commands);
+    if let Some(config) = opened.filling {
+        let (reader, index, shared) = (reader.clone(), index.clone(), shared.clone());
+        threads.start("fill", move || fill::fill(config, &reader, &index, &shared))?;
+    }
+    // One state at a time is written, and one may wait.
+    let (keeper_in, keeper_out) = bounded(1);
+    let files =
+        keeper::KeeperFiles { checkpoints: opened.checkpoints, snapshots: opened.snapshots, shelf: opened.shelf };
+    let needed = keeper::NeededFrom::default();
+    let keeper = keeper::Keeper::new(files, index.clone(), queues.desk.clone(), needed.clone(), shared.clone());
+    threads.start("keeper", move || keeper.run(&keeper_out))?;
     let storage = storage::Storage::new(
-        storage::Files { log: opened.log, safety: opened.safety, checkpoints: opened.checkpoints },
-        config.log.sync,
+        storage::Files { log: opened.log, safety: opened.safety, keeper: keeper_in, needed },
+        config.log,
         opened.history.clone(),
         peers_endpoint.clone(),
         shared.clone(),

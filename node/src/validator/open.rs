@@ -3,17 +3,20 @@
 use anyhow::Context as _;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::{SafetyRecord, Timing};
-use gridbook_ledger::replica::{Effect, LogRecord, Recovery, Replica, ReplicaConfig};
+use gridbook_ledger::replica::{Effect, IndexedHeader, LogRecord, Recovery, Replica, ReplicaConfig, unarchive};
+use gridbook_ledger::snapshot::Snapshot;
 use gridbook_ledger::store::{
     Checkpoints, DataDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogReader, LogRecordRef, QueryIndex,
-    SafetyFile,
+    SafetyFile, StoreError,
 };
 
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
 use super::promise::{Promise, Told};
-use super::storage::{read_checkpoint, read_safety_payload};
+use super::shelf::Shelf;
+use super::storage::{read_safety_payload, split_places};
 use crate::config::ValidatorConfig;
 use crate::keyfile::read_key;
 
@@ -32,15 +35,21 @@ pub struct Opened {
     pub safety: SafetyFile,
     /// Where checkpoints go.
     pub checkpoints: Checkpoints,
-    /// The query index, as far as the log.
+    /// Where snapshots go.
+    pub snapshots: Checkpoints,
+    /// The snapshots that others may ask for.
+    pub shelf: Shelf,
+    /// The query index: as far as the log, but perhaps with a gap.
     pub index: Index,
     /// Where final entries lie in the log.
     pub history: Positions,
     /// The replica, ready to start.
     pub replica: Replica,
+    /// What is needed to fill the index's gap, if there is one and the log holds what is missing.
+    pub filling: Option<ReplicaConfig>,
 }
 
-/// Opens a validator's data directory and brings its replica to where the log ends: from the newest checkpoint, or from genesis.
+/// Opens a validator's data directory and brings its replica to where the log ends: from the newest state that was kept, or from genesis.
 ///
 /// # Errors
 /// Whatever is wrong with files, keys or the log, in words.
@@ -52,18 +61,23 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
     let identity = LogIdentity { chain: genesis.chain_id(), validator: config.index };
     let dir = DataDir::open(&config.data_dir)?;
     let (safety, record) = open_safety(&dir, identity)?;
-    let checkpoints = dir.open_checkpoints(identity)?;
-    let (log, record) = open_log(&dir, config, identity, record)?;
-    let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
+    let (checkpoints, snapshots) = (dir.open_checkpoints(identity)?, dir.open_snapshots(identity)?);
+    let shelf = Shelf::open(&snapshots)?;
     let replica_config = ReplicaConfig { genesis: genesis.clone(), keys: vec![key.clone()], timing: TIMING };
-    let mut start = begin(replica_config, &checkpoints, &index)?;
-    let index = start.replay(&dir, config, identity, &log.reader(), index)?;
-    let Start { recovery, history, .. } = start;
-    let replica = recovery.finish(record);
-    let header = replica.final_header();
-    tracing::info!(height = header.height, seq = header.last_seq, "the log is executed");
-    Ok(Opened { dir, genesis, key, log, safety, checkpoints, index, history, replica })
+    let start = begin(&replica_config, &checkpoints, &snapshots)?;
+    let (log, record) = open_log(&dir, config, identity, record, start.from)?;
+    let open_index = || dir.open_index(identity, config.index_options.memory_mib << 20, ANY_HEIGHT);
+    let index = open_index()?;
+    let Executed { replica, history, index, whole } = start.execute(&log.reader(), index, record, || {
+        Index::remove(&dir.index_dir())?;
+        open_index()
+    })?;
+    let filling = (whole && index.gap_after().is_some()).then_some(replica_config);
+    Ok(Opened { dir, genesis, key, log, safety, checkpoints, snapshots, shelf, index, history, replica, filling })
 }
+
+/// What the index knows is compared with the log once that was executed.
+const ANY_HEIGHT: Option<u64> = Some(u64::MAX);
 
 /// The protocol's timer may go down to 50 ms. On one disk and a few cores shared with others, a stall of that length is no sign of a
 /// dead leader, and a needless change of view costs more than waiting: a killed leader is still replaced in well under half a second.
@@ -89,9 +103,13 @@ fn open_log(
     config: &ValidatorConfig,
     identity: LogIdentity,
     safety: Safety,
+    replay_from: LogPosition,
 ) -> anyhow::Result<(Log, Option<SafetyRecord>)> {
-    let (record, must_reach) = safety.unzip();
-    let options = LogOptions { segment_bytes: config.log.segment_bytes, must_reach, ..LogOptions::default() };
+    let (record, promised) = safety.unzip();
+    // The log was synced that far when the state was kept, and when the record was written.
+    let must_reach = promised.into_iter().chain((replay_from > LogPosition::START).then_some(replay_from)).max();
+    let segment_bytes = config.log.segment_bytes;
+    let options = LogOptions { segment_bytes, must_reach, verify_from: replay_from, ..LogOptions::default() };
     let (log, recovered) = dir.open_log(identity, options)?;
     if let Some(torn) = &recovered.torn {
         tracing::warn!(?torn, "the log ended in a torn record, as after a crash; it was cut off");
@@ -106,55 +124,96 @@ struct Start {
     from: LogPosition,
 }
 
-/// Begins at the newest checkpoint, if there is a usable one and the index needs nothing from before it.
-fn begin(config: ReplicaConfig, checkpoints: &Checkpoints, index: &Index) -> anyhow::Result<Start> {
-    let newest = checkpoints.newest()?;
-    for damaged in &newest.damaged {
-        tracing::warn!(file = %damaged.display(), "a checkpoint is damaged; an older one or the log serves");
+type Recover = fn(ReplicaConfig, &[u8]) -> anyhow::Result<Recovery>;
+
+/// Begins at the newest state that was kept and can be used.
+fn begin(config: &ReplicaConfig, checkpoints: &Checkpoints, snapshots: &Checkpoints) -> anyhow::Result<Start> {
+    let newest = |files: &Checkpoints| Ok::<_, StoreError>(files.marks()?.first().map_or(0, |mark| mark.seq));
+    let mut kept: [(&Checkpoints, Recover); 2] = [(snapshots, from_snapshot), (checkpoints, from_checkpoint)];
+    if newest(checkpoints)? > newest(snapshots)? {
+        kept.reverse();
     }
-    if let Some(checkpoint) = newest.checkpoint
-        && let Some((history, image)) = read_checkpoint(&checkpoint.bytes)
-    {
-        match Recovery::from_checkpoint(config.clone(), image) {
-            Ok(recovery) if index.last_height().unwrap_or(0) >= recovery.replica().final_header().height => {
-                return Ok(Start { recovery, history, from: checkpoint.mark.replay_from });
-            }
-            Ok(_) => {
-                tracing::info!("the query index is behind the checkpoint: the whole log is executed to make it again")
-            }
-            Err(error) => tracing::warn!(%error, "the whole log is executed"),
+    for (files, recover) in kept {
+        let found = files.newest()?;
+        for damaged in &found.damaged {
+            tracing::warn!(file = %damaged.display(), "a kept state is damaged; an older one or the log serves");
+        }
+        let Some(checkpoint) = found.checkpoint else { continue };
+        let Some((history, image)) = split_places(&checkpoint.bytes) else { continue };
+        match recover(config.clone(), image) {
+            Ok(recovery) => return Ok(Start { recovery, history, from: checkpoint.mark.replay_from }),
+            Err(error) => tracing::warn!(%error, seq = checkpoint.mark.seq, "a kept state cannot be used"),
         }
     }
-    Ok(Start { recovery: Recovery::new(config), history: Positions::default(), from: LogPosition::START })
+    Ok(Start { recovery: Recovery::new(config.clone()), history: Positions::default(), from: LogPosition::START })
+}
+
+fn from_snapshot(config: ReplicaConfig, image: &[u8]) -> anyhow::Result<Recovery> {
+    Ok(Recovery::from_snapshot(config, &Snapshot::decode(image)?)?)
+}
+
+fn from_checkpoint(config: ReplicaConfig, image: &[u8]) -> anyhow::Result<Recovery> {
+    Ok(Recovery::from_checkpoint(config, image)?)
 }
 
 /// How many final heights go into the index at once: see the desk.
 const INDEX_HEIGHTS: usize = 16;
 
+/// The log is executed to its end.
+struct Executed {
+    replica: Replica,
+    history: Positions,
+    index: Index,
+    /// Whether the log holds the ledger from its genesis on.
+    whole: bool,
+}
+
 impl Start {
-    fn replay(
-        &mut self,
-        dir: &DataDir,
-        config: &ValidatorConfig,
-        identity: LogIdentity,
+    fn execute(
+        mut self,
         log: &LogReader,
-        index: Index,
-    ) -> anyhow::Result<Index> {
+        mut index: Index,
+        record: Option<SafetyRecord>,
+        again: impl FnOnce() -> Result<Index, StoreError>,
+    ) -> anyhow::Result<Executed> {
+        let whole = log.start() == LogPosition::START;
+        if self.from < log.start() {
+            tracing::warn!(
+                "no kept state can be used, and the log does not begin at genesis: another's snapshot is needed"
+            );
+            self.recovery.begins_in_a_gap();
+            self.from = log.start();
+        }
+        let first = self.recovery.replica().final_header().height + 1;
+        if index.through() + 1 < first {
+            tracing::warn!(indexed = index.through(), first, "the query index lacks heights; it goes on without them");
+            index.begin_at(first)?;
+        }
         let history = self.history.clone();
         feed(&mut self.recovery, log, self.from, &index, |record, position| history.note(record, position))?;
-        let height = self.recovery.replica().final_header().height;
-        if index.last_height().unwrap_or(0) <= height {
-            return Ok(index);
+        let header = self.recovery.replica().final_header();
+        if !agrees(&index, header)? {
+            // It knows another ledger than the log: it is not this log's.
+            tracing::warn!("the query index differs from the log; it is made again");
+            let next = header.height + 1;
+            drop(index);
+            index = again()?;
+            index.begin_at(next)?;
         }
-        // It knows what the log does not: it is not this log's.
-        tracing::warn!("the query index is ahead of the log; it is made again");
-        drop(index);
-        Index::remove(&dir.index_dir())?;
-        let index = dir.open_index(identity, config.index_options.memory_mib << 20, None)?;
-        let mut again = Recovery::new(self.recovery.replica().config().clone());
-        feed(&mut again, log, LogPosition::START, &index, |_, _| {})?;
-        Ok(index)
+        tracing::info!(height = header.height, seq = header.last_seq, "the log is executed");
+        let whole = whole && !self.recovery.has_gap();
+        Ok(Executed { replica: self.recovery.finish(record), history, index, whole })
     }
+}
+
+/// Whether the index holds this header at its height, if it holds that height. It may well know more than the log: what became final
+/// just before a power cut, and the log's last records of it were not synced.
+fn agrees(index: &Index, header: &Header) -> anyhow::Result<bool> {
+    if header.height == 0 || index.through() < header.height {
+        return Ok(true);
+    }
+    let Some(bytes) = index.header(header.height)? else { return Ok(index.first_height() > Some(header.height)) };
+    Ok(unarchive::<IndexedHeader>(&bytes).is_ok_and(|indexed| indexed.proposal.header.hash() == header.hash()))
 }
 
 /// Executes the log from a place on, and indexes what is not in the index.
@@ -165,7 +224,7 @@ fn feed(
     index: &Index,
     note: impl Fn(&LogRecord, LogPosition),
 ) -> anyhow::Result<()> {
-    let indexed = index.last_height().unwrap_or(0);
+    let indexed = index.through();
     let mut batches = Vec::new();
     let mut records = log.read_from(from);
     while let Some(LogRecordRef { position, kind, payload }) = records.advance()? {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
 use gridbook_ledger::replica::{Input, LogRecord, PeerMessage, archive, unarchive};
-use gridbook_ledger::store::{CheckpointMark, Checkpoints, Log, LogPosition, SafetyFile, StoreError};
+use gridbook_ledger::store::{CheckpointMark, Log, LogPosition, SafetyFile, StoreError};
 
 use super::core_loop::CoreJob;
 use super::history::Positions;
+use super::keeper::{KeeperJob, KeptState, NeededFrom};
 use super::net::post;
 use super::promise::{Promise, Told};
 use super::{LOOK_UP, Peers, Shared};
+use crate::config::LogOptions;
 
 /// What the storage thread does, strictly in order.
 #[derive(Debug)]
@@ -21,8 +23,8 @@ pub(super) enum StorageJob {
     Append(LogRecord),
     /// Make the log durable, then this record.
     Persist(Box<SafetyRecord>),
-    /// Write a checkpoint of everything up to and including this sequence number.
-    Checkpoint { seq: u64, image: Vec<u8> },
+    /// Have the state after this sequence number kept, and the place in the log that belongs to it.
+    Keep { seq: u64, state: KeptState },
     /// Tell the core that everything so far is durable.
     Notify(u64),
     /// Send, now that everything so far is durable.
@@ -33,14 +35,16 @@ pub(super) enum StorageJob {
 pub(super) struct Files {
     pub(super) log: Log,
     pub(super) safety: SafetyFile,
-    pub(super) checkpoints: Checkpoints,
+    pub(super) keeper: Sender<KeeperJob>,
+    pub(super) needed: NeededFrom,
 }
 
 pub(super) struct Storage {
     log: Log,
     safety: SafetyFile,
-    checkpoints: Checkpoints,
-    sync: bool,
+    keeper: Sender<KeeperJob>,
+    needed: NeededFrom,
+    options: LogOptions,
     positions: Positions,
     peers: Peers,
     shared: Arc<Shared>,
@@ -53,14 +57,14 @@ const BATCH_JOBS: usize = 4_096;
 impl Storage {
     pub(super) fn new(
         files: Files,
-        sync: bool,
+        options: LogOptions,
         positions: Positions,
         peers: Peers,
         shared: Arc<Shared>,
         core: Sender<CoreJob>,
     ) -> Self {
-        let Files { log, safety, checkpoints } = files;
-        Self { log, safety, checkpoints, sync, positions, peers, shared, core }
+        let Files { log, safety, keeper, needed } = files;
+        Self { log, safety, keeper, needed, options, positions, peers, shared, core }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<StorageJob>) {
@@ -92,7 +96,7 @@ impl Storage {
     fn work(&mut self, batch: Vec<StorageJob>) -> Result<(), StoreError> {
         let mut record = None;
         let mut after = Vec::new();
-        let mut checkpoint = None;
+        let mut kept = Vec::new();
         let mut notify = false;
         for job in batch {
             match job {
@@ -104,26 +108,47 @@ impl Storage {
                 }
                 StorageJob::Send { .. } => after.push(job),
                 // What is not final is looked up at its place among the jobs: later ones may make more final than is in the image.
-                StorageJob::Checkpoint { seq, image } => {
+                StorageJob::Keep { seq, state } => {
                     let replay_from = self.positions.unfinal_from(self.log.end());
-                    checkpoint = Some((CheckpointMark { seq, replay_from }, self.positions.to_bytes(), image));
+                    let (mark, places) = (CheckpointMark { seq, replay_from }, self.positions.to_bytes());
+                    kept.push(KeeperJob { mark, places, state });
                 }
             }
         }
         if let Some(record) = record {
             self.persist(&record)?;
-        } else if notify && self.sync {
+        } else if notify && self.options.sync {
             self.log.sync()?;
         }
         for job in after {
             match job {
                 StorageJob::Notify(number) => _ = self.core.send(CoreJob::Input(Input::Durable(number))),
                 StorageJob::Send { to, message } => post(&self.peers, to, &PeerMessage::Consensus(message)),
-                StorageJob::Append(_) | StorageJob::Persist(_) | StorageJob::Checkpoint { .. } => {}
+                StorageJob::Append(_) | StorageJob::Persist(_) | StorageJob::Keep { .. } => {}
             }
         }
-        if let Some((mark, places, image)) = checkpoint {
-            self.checkpoint(mark, &places, &image)?;
+        if !kept.is_empty() {
+            self.log.sync()?;
+            self.let_go()?;
+        }
+        for job in kept {
+            if let Err(TrySendError::Full(job)) = self.keeper.try_send(job) {
+                // A disk that cannot keep up is no reason to wait: the next one will do.
+                tracing::warn!(seq = job.mark.seq, "a checkpoint is left out: the one before is still being written");
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes segments of the log that nothing here needs, if the operator wants no more of it than so many bytes.
+    fn let_go(&mut self) -> Result<(), StoreError> {
+        let (Some(keep_bytes), Some(before)) = (self.options.keep_bytes, self.needed.position()) else { return Ok(()) };
+        let segments = keep_bytes.div_ceil(self.options.segment_bytes);
+        let first = before.segment.min((self.log.end().segment + 1).saturating_sub(segments));
+        if first > self.log.start().segment {
+            self.log.prune(first)?;
+            self.positions.forget_before(LogPosition { segment: first, offset: 0 });
+            tracing::info!(first_segment = first, "older segments of the log were removed");
         }
         Ok(())
     }
@@ -136,17 +161,9 @@ impl Storage {
         Ok(())
     }
 
-    fn checkpoint(&mut self, mark: CheckpointMark, places: &[u8], image: &[u8]) -> Result<(), StoreError> {
-        self.log.sync()?;
-        let length = u64::try_from(places.len()).expect("lengths fit");
-        self.checkpoints.write(mark, &[&length.to_le_bytes()[..], places, image].concat())?;
-        tracing::info!(seq = mark.seq, bytes = image.len(), "checkpoint written");
-        Ok(())
-    }
-
     fn persist(&mut self, record: &SafetyRecord) -> Result<(), StoreError> {
         let began = Instant::now();
-        if self.sync {
+        if self.options.sync {
             self.log.sync()?;
         }
         self.safety.write(&safety_payload(record, self.log.synced()))?;
@@ -167,8 +184,8 @@ pub(super) fn read_safety_payload(payload: &[u8]) -> Option<(SafetyRecord, LogPo
     Some((unarchive(record).ok()?, LogPosition::from_bytes(*synced)))
 }
 
-/// Takes a checkpoint apart: the known places of the log, and the replica's image.
-pub(super) fn read_checkpoint(bytes: &[u8]) -> Option<(Positions, &[u8])> {
+/// Takes a kept state apart: the known places of the log, and the rest.
+pub(super) fn split_places(bytes: &[u8]) -> Option<(Positions, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (places, image) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
     Some((Positions::from_bytes(places)?, image))

@@ -22,6 +22,7 @@
 //! **Opening again.** Whole records that are not proven synced are written once more and synced before [`Log::open`]
 //! returns: after a failed sync the page cache may show bytes that the disk never got.
 
+mod first;
 mod frame;
 mod reader;
 mod recovery;
@@ -37,7 +38,7 @@ pub use reader::{LogReader, LogRecord, LogRecordRef, LogRecords};
 pub use recovery::TornTail;
 
 use self::frame::MARK_BYTES;
-use self::reader::WrittenEnd;
+use self::reader::Readable;
 use self::segment::{HEADER_BYTES, SegmentHeader};
 use super::disk::write_aside;
 use super::{Disk, DiskFile, LogIdentity, StdDisk, StoreError};
@@ -74,6 +75,13 @@ impl LogPosition {
     }
 }
 
+impl LogPosition {
+    /// Where the first record of a segment stands.
+    pub(super) const fn start_of(segment: u64) -> Self {
+        Self { segment, offset: HEADER_BYTES }
+    }
+}
+
 impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "segment {} byte {}", self.segment, self.offset)
@@ -104,6 +112,8 @@ impl Default for LogOptions {
 /// What opening a log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
+    /// Where the first record stands: segments before it were removed by [`Log::prune`].
+    pub start: LogPosition,
     /// Where the next record will stand.
     pub end: LogPosition,
     /// The chain hash there.
@@ -128,7 +138,7 @@ pub struct Log {
     buffer: Vec<u8>,
     written: u64,
     synced: u64,
-    readable: WrittenEnd,
+    readable: Readable,
     poisoned: bool,
 }
 
@@ -151,7 +161,7 @@ impl Log {
         let tail = recovery::recover(&*disk, dir, identity, &options)?;
         let written = tail.found.end.offset;
         let log = Self {
-            readable: WrittenEnd::new(tail.found.end),
+            readable: Readable::new(tail.found.start, tail.found.end),
             disk,
             dir: dir.to_path_buf(),
             identity,
@@ -203,6 +213,28 @@ impl Log {
             log.sync_segment()?;
             log.leave_mark()
         })
+    }
+
+    /// Removes the segments before segment `first`, for good; never the one that is written to. From now on the log begins there.
+    ///
+    /// # Errors
+    /// Any error poisons the log. A removal that was begun is finished when the log is next opened.
+    pub fn prune(&mut self, first: u64) -> Result<(), StoreError> {
+        self.refuse_if_poisoned()?;
+        let first = first.min(self.segment.number);
+        if first <= self.readable.start().segment {
+            return Ok(());
+        }
+        self.poison_on_error(|log| {
+            first::write(&*log.disk, &log.dir, log.identity, first)?;
+            log.readable.begin(first);
+            first::remove_before(&*log.disk, &log.dir, first)
+        })
+    }
+
+    /// Where the first record stands.
+    pub fn start(&self) -> LogPosition {
+        self.readable.start()
     }
 
     /// Where the next record will stand.

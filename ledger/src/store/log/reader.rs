@@ -16,7 +16,7 @@ pub struct LogReader {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     identity: LogIdentity,
-    end: WrittenEnd,
+    readable: Readable,
 }
 
 /// A record as read.
@@ -51,32 +51,46 @@ pub struct LogRecords {
     failed: bool,
 }
 
-/// How far the files are written, shared between the log and its readers.
+/// From where to where the files can be read, shared between the log and its readers.
 #[derive(Clone, Debug)]
-pub(super) struct WrittenEnd(Arc<Mutex<LogPosition>>);
+pub(super) struct Readable(Arc<Mutex<(LogPosition, LogPosition)>>);
 
-impl WrittenEnd {
-    pub(super) fn new(end: LogPosition) -> Self {
-        Self(Arc::new(Mutex::new(end)))
+impl Readable {
+    pub(super) fn new(start: LogPosition, end: LogPosition) -> Self {
+        Self(Arc::new(Mutex::new((start, end))))
     }
 
     pub(super) fn advance(&self, end: LogPosition) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = end;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = end;
     }
 
-    fn position(&self) -> LogPosition {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Segments before this one are about to be removed.
+    pub(super) fn begin(&self, segment: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = LogPosition::start_of(segment);
+    }
+
+    pub(super) fn start(&self) -> LogPosition {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn end(&self) -> LogPosition {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }
 
 impl LogReader {
-    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, identity: LogIdentity, end: WrittenEnd) -> Self {
-        Self { disk, dir, identity, end }
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, identity: LogIdentity, readable: Readable) -> Self {
+        Self { disk, dir, identity, readable }
     }
 
     /// Where the written records end.
     pub fn end(&self) -> LogPosition {
-        self.end.position()
+        self.readable.end()
+    }
+
+    /// Where the first record stands.
+    pub fn start(&self) -> LogPosition {
+        self.readable.start()
     }
 
     /// The records from a place on, which must be where a record begins or the end.
@@ -96,6 +110,9 @@ impl LogReader {
 
     /// Opens a segment at an offset; what stands right before it is the chain hash to continue from.
     fn open_at(&self, position: LogPosition) -> Result<Scan, StoreError> {
+        if position < self.start() {
+            return Err(StoreError::Pruned { position, start: self.start() });
+        }
         let path = segment::path(&self.dir, position.segment);
         let file = self.disk.open(&path).map_err(|e| StoreError::io("open", &path, e))?;
         let header = SegmentHeader::read(&*file, &path, self.identity)?;

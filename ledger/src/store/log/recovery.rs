@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::first;
 use super::frame::{self, ALIGNMENT, FRAME_BYTES, Frame, MARK_BYTES};
 use super::scan::{Scan, Step, WINDOW_BYTES};
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
@@ -40,14 +41,20 @@ pub(super) fn recover(
     disk.create_dir(dir).map_err(|e| StoreError::io("make the directory", dir, e))?;
     let names = disk.list(dir).map_err(|e| StoreError::io("list the directory", dir, e))?;
     remove_asides(disk, dir, &names)?;
-    let segments = read_headers(disk, dir, identity, &names)?;
+    let first = first::read(disk, dir, identity)?;
+    first::remove_before(disk, dir, first)?;
+    let names = disk.list(dir).map_err(|e| StoreError::io("list the directory", dir, e))?;
+    let segments = read_headers(disk, dir, identity, &names, first)?;
     let tail = match segments.last() {
+        None if first > 0 => return Err(StoreError::MissingSegment { dir: dir.to_path_buf(), number: first }),
         None => begin(disk, dir, identity, options)?,
         Some(last) => {
             // A segment whose name never became durable would vanish with all that is synced into it.
             disk.sync_dir(dir).map_err(|e| StoreError::io("sync the directory", dir, e))?;
             let records = verify_closed(disk, dir, &segments, options)?;
-            LastSegment::open(disk, dir, *last)?.recover(options, records)?
+            let mut tail = LastSegment::open(disk, dir, *last)?.recover(options, records)?;
+            tail.found.start = LogPosition::start_of(first);
+            tail
         }
     };
     let end = tail.found.end;
@@ -60,15 +67,20 @@ pub(super) fn recover(
 fn begin(disk: &dyn Disk, dir: &Path, identity: LogIdentity, options: &LogOptions) -> Result<Tail, StoreError> {
     let head = segment::first_chain(identity);
     let (segment, file) = create_segment(disk, dir, identity, 0, options.segment_bytes, head)?;
-    Ok(Tail { segment, file, found: Recovered { end: LogPosition::START, head, records: 0, torn: None } })
+    Ok(Tail {
+        segment,
+        file,
+        found: Recovered { start: LogPosition::START, end: LogPosition::START, head, records: 0, torn: None },
+    })
 }
 
-/// The headers in order, if each number from 0 is there once and under its own name.
+/// The headers in order, if each number from `first` is there once and under its own name.
 fn read_headers(
     disk: &dyn Disk,
     dir: &Path,
     identity: LogIdentity,
     names: &[String],
+    first: u64,
 ) -> Result<Vec<SegmentHeader>, StoreError> {
     let mut found: BTreeMap<u64, (PathBuf, SegmentHeader)> = BTreeMap::new();
     for name in names.iter().filter(|name| segment::is_segment_name(name)) {
@@ -83,7 +95,7 @@ fn read_headers(
     if let Some((number, (path, _))) = swapped {
         return Err(StoreError::SwappedSegment { path: path.clone(), found: *number });
     }
-    for (expected, number) in (0..).zip(found.keys()) {
+    for (expected, number) in (first..).zip(found.keys()) {
         if expected != *number {
             return Err(StoreError::MissingSegment { dir: dir.to_path_buf(), number: expected });
         }
@@ -170,7 +182,7 @@ impl LastSegment {
         if !promised {
             self.make_durable(mark.unwrap_or(proven), end.offset, behind.nonzero_end, mark)?;
         }
-        let found = Recovered { end, head: self.scan.chain, records, torn };
+        let found = Recovered { start: LogPosition::START, end, head: self.scan.chain, records, torn };
         Ok(Tail { segment: self.header, file: self.scan.file, found })
     }
 

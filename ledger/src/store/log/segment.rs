@@ -106,3 +106,8 @@ pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
 pub(super) fn is_segment_name(name: &str) -> bool {
     name.ends_with(ENDING)
 }
+
+/// The number in a segment's file name.
+pub(super) fn number_of(name: &str) -> Option<u64> {
+    name.strip_suffix(ENDING)?.parse().ok()
+}

@@ -118,6 +118,8 @@ impl World {
                     ));
                 }
             }
+            // No snapshots are asked for here.
+            Effect::Snapshot(_) => {}
             Effect::Halt(why) => {
                 if !self.culprits.contains_key(&from) {
                     return Err(format!("validator {from} halts: {why}"));

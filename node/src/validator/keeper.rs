@@ -1,0 +1,132 @@
+//! The keeper: writes checkpoints and snapshots while everything else goes on.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use gridbook_ledger::replica::TakenSnapshot;
+use gridbook_ledger::store::{CheckpointMark, Checkpoints, Index, LogPosition, QueryIndex};
+use parking_lot::Mutex;
+
+use super::desk::DeskJob;
+use super::shelf::Shelf;
+use super::{LOOK_UP, Shared};
+
+/// A state to be kept, with its place in the log, up to which the log is synced.
+#[derive(Debug)]
+pub(super) struct KeeperJob {
+    pub(super) mark: CheckpointMark,
+    /// The known places of the log.
+    pub(super) places: Vec<u8>,
+    pub(super) state: KeptState,
+}
+
+/// The states that are kept.
+#[derive(Debug)]
+pub(super) enum KeptState {
+    /// For this validator's own next start: height and image.
+    Checkpoint { height: u64, image: Vec<u8> },
+    /// For others too.
+    Snapshot(Box<TakenSnapshot>),
+}
+
+impl KeptState {
+    pub(super) fn height(&self) -> u64 {
+        match self {
+            Self::Checkpoint { height, .. } => *height,
+            Self::Snapshot(taken) => taken.proposal.header.height,
+        }
+    }
+}
+
+/// From where on the log is needed for a start, as the keeper tells storage; none while it is all needed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NeededFrom(Arc<Mutex<Option<LogPosition>>>);
+
+impl NeededFrom {
+    pub(super) fn position(&self) -> Option<LogPosition> {
+        *self.0.lock()
+    }
+}
+
+/// What the keeper writes.
+pub(super) struct KeeperFiles {
+    pub(super) checkpoints: Checkpoints,
+    pub(super) snapshots: Checkpoints,
+    pub(super) shelf: Shelf,
+}
+
+pub(super) struct Keeper {
+    files: KeeperFiles,
+    index: Arc<Index>,
+    desk: Sender<DeskJob>,
+    needed: NeededFrom,
+    shared: Arc<Shared>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        files: KeeperFiles,
+        index: Arc<Index>,
+        desk: Sender<DeskJob>,
+        needed: NeededFrom,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { files, index, desk, needed, shared }
+    }
+
+    pub(super) fn run(mut self, jobs: &Receiver<KeeperJob>) {
+        loop {
+            match jobs.recv_timeout(LOOK_UP) {
+                Ok(job) => {
+                    if let Err(error) = self.keep(job) {
+                        return self.shared.fail(&format!("a checkpoint could not be written: {error:#}"));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// First the index, durably, then the state: so that a start from that state needs nothing of the index that is not there.
+    fn keep(&mut self, KeeperJob { mark, places, state }: KeeperJob) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let height = state.height();
+        self.index_through(height)?;
+        let (what, bytes) = match state {
+            KeptState::Checkpoint { image, .. } => {
+                let length = (places.len() as u64).to_le_bytes();
+                self.files.checkpoints.write_parts(mark, &[&length, &places, &image])?;
+                ("checkpoint", image.len() as u64)
+            }
+            KeptState::Snapshot(taken) => {
+                let bytes = self.files.shelf.write(&mut self.files.snapshots, mark, &places, *taken)?;
+                ("snapshot", bytes)
+            }
+        };
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(height, seq = mark.seq, bytes, ms, "{what} written");
+        self.let_go()
+    }
+
+    /// Has the desk write its part of the index, and makes it durable.
+    fn index_through(&self, height: u64) -> anyhow::Result<()> {
+        let (done, written) = bounded(1);
+        // A desk that is gone has written everything at its end.
+        if self.desk.send(DeskJob::WriteIndex(done)).is_ok() {
+            let _ = written.recv();
+        }
+        let indexed = self.index.through();
+        anyhow::ensure!(indexed >= height, "the query index ends at height {indexed}, and {height} was to be kept");
+        Ok(self.index.flush()?)
+    }
+
+    /// Tells storage from where on the log is still needed: by the older of the two snapshots.
+    fn let_go(&self) -> anyhow::Result<()> {
+        if let Some(older) = self.files.snapshots.marks()?.get(1) {
+            *self.needed.0.lock() = Some(older.replay_from);
+        }
+        Ok(())
+    }
+}
