@@ -3,6 +3,7 @@
 mod area;
 mod auction;
 mod chaos;
+mod crew;
 mod demo;
 mod genesis;
 mod init;
@@ -10,6 +11,7 @@ mod keys;
 mod match_file;
 mod meter;
 mod sim;
+mod twins;
 mod validator;
 mod verify;
 

@@ -9,6 +9,7 @@ use gridbook_sim::cluster::{ClusterConfig, Faults, Report, run};
 
 use super::Global;
 use super::chaos::ChaosArgs;
+use super::twins::TwinsArgs;
 
 /// Simulate whole clusters on virtual time, with faults drawn from a seed.
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,8 @@ pub(crate) enum Sim {
     Run(RunArgs),
     /// Run four real validators under load and kill, stop, cut off and starve them.
     Chaos(ChaosArgs),
+    /// Run some validators twice under one key, in every partition and under every leader.
+    Twins(TwinsArgs),
 }
 
 /// Which seeds, and what goes wrong in them.
@@ -122,6 +125,7 @@ impl Sim {
         match self {
             Self::Run(args) => args.run(global),
             Self::Chaos(args) => args.run(global),
+            Self::Twins(args) => args.run(global),
         }
     }
 }
