@@ -110,6 +110,7 @@ impl Core {
                 self.on_timeout_cert(&tc, now, out);
             }
             ConsensusMessage::QcNote(note) => {
+                self.answer_newcomer(from, &note, out);
                 self.on_cert(&note.qc, now, out);
                 if let Some(tc) = &note.tc {
                     self.on_timeout_cert(tc, now, out);
@@ -117,6 +118,13 @@ impl Core {
             }
             ConsensusMessage::HeaderRequest(hash) => self.on_header_request(from, hash, out),
             ConsensusMessage::HeaderResponse(proposal) => self.on_header_response(*proposal, now, out),
+        }
+    }
+
+    /// Whoever enters an epoch that others have long been in tells that it knows the root and nothing more; it is told the rest.
+    fn answer_newcomer(&self, from: ValidatorIndex, note: &QcNote, out: &mut Vec<Effect>) {
+        if note.qc.header == self.root && self.record.high_qc.header != self.root {
+            self.send_note(Recipient::One(from), self.record.high_qc.clone(), self.record.high_tc.clone(), out);
         }
     }
 

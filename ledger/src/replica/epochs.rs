@@ -139,6 +139,7 @@ impl Replica {
             effects.push(Effect::Persist(Box::new(self.core.record().clone())));
         }
         self.ask_core(hotstuff::Input::Start, effects);
+        self.tell_standing(Recipient::Others, effects);
     }
 
     /// What belonged to the views of the old epoch.

@@ -238,11 +238,8 @@ impl Replica {
 
     /// Tells a validator that just connected where this one stands.
     fn greet(&mut self, peer: ValidatorIndex, effects: &mut Vec<Effect>) {
-        let record = self.core.record();
-        let note = hotstuff::QcNote { qc: record.high_qc.clone(), tc: record.high_tc.clone() };
-        let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
         let to = Recipient::One(peer);
-        effects.push(Effect::Send { to, message });
+        self.tell_standing(to, effects);
         self.tell_change_to(peer, effects);
         if peer == self.core.leader() {
             // What was sent to it before may never have left.
@@ -250,12 +247,19 @@ impl Replica {
         }
         // What was proposed while the peer was away is not lost on it. A header beyond `led` was written just before a crash
         // and never sent; it stays so.
-        let led = record.led;
+        let led = self.core.record().led;
         let mine = |proposal: &&Proposal| proposal.header.proposer == self.seat.me && proposal.header.rank <= led;
         for proposal in self.core.unfinal().filter(mine) {
             let message = hotstuff::ConsensusMessage::Proposal(Box::new(proposal.clone()));
             effects.push(Effect::Send { to, message });
         }
+    }
+
+    fn tell_standing(&self, to: Recipient, effects: &mut Vec<Effect>) {
+        let record = self.core.record();
+        let note = hotstuff::QcNote { qc: record.high_qc.clone(), tc: record.high_tc.clone() };
+        let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
+        effects.push(Effect::Send { to, message });
     }
 
     /// Tells the core when commands begin or cease to wait: its timer runs only while something does.
