@@ -14,7 +14,7 @@ use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
-    read_proofs, sync_answer, verify_sync,
+    read_proofs, sync_answer, verify_evidence, verify_sync,
 };
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
@@ -253,18 +253,19 @@ impl Hall {
         Ok(match message {
             PeerMessage::Consensus(message) => Input::Consensus { from, message },
             PeerMessage::Chunk(chunk) if chunk.epoch != epoch => return Err(PeerFault::Epoch),
-            PeerMessage::Chunk(chunk) => Input::Chunk(chunk.verify(chain, set)?),
+            PeerMessage::Chunk(chunk) => Input::Chunk(Box::new(chunk.verify(chain, set)?)),
             PeerMessage::Relay(bundles) => {
                 let lookup = |key: &_| self.replica(by).state().device(key);
                 let door = Door { chain, now: self.genesis.ledger_start, lookup };
                 Input::Relayed(door.admit_batch(&bundles).into_iter().flatten().collect())
             }
             PeerMessage::Pull { target, floor_seq } => Input::Pull { from, target, floor_seq },
-            PeerMessage::Pulled { run, .. } => Input::Pulled(run.verify()?),
+            PeerMessage::Pulled { run, .. } => Input::Pulled { from, run: run.verify()? },
             PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
             PeerMessage::SyncResponse { steps, beyond, tip } => {
-                Input::Synced(verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))?)
+                Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))? }
             }
+            PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain, epochs)?)),
             PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
             PeerMessage::Reconfigure(change) => Input::Reconfigure(Box::new(Reconfigure::decode(&change).unwrap())),
         })
@@ -347,9 +348,11 @@ impl Hall {
             guest.finals.range(from_height..).take(40).map(|(_, step)| indexed(step)).collect();
         let records = guest.log.iter().cloned().map(Ok::<_, std::convert::Infallible>);
         let Ok(answer) = sync_answer(&headers, records);
+        let bytes = answer.as_ref().map_or(0, |answer| answer.encode().len() as u64);
         if let Some(answer) = answer {
             self.send(from, Recipient::One(to), &answer);
         }
+        self.feed(from, Input::Served { to, bytes });
     }
 
     fn send(&mut self, from: usize, to: Recipient, message: &PeerMessage) {

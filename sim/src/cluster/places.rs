@@ -32,7 +32,7 @@ impl Places {
                 let done = std::mem::replace(&mut self.unfinal, rest);
                 self.known.extend(done.into_iter().step_by(SPARSE));
             }
-            LogRecord::Snapshot(_) => {}
+            LogRecord::Snapshot(_) | LogRecord::Evidence(_) => {}
         }
     }
 

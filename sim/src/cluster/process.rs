@@ -9,7 +9,7 @@ use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
     Effect, FinalStep, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig, read_proofs,
-    sync_answer, verify_sync,
+    sync_answer, verify_evidence, verify_sync,
 };
 use gridbook_ledger::store::{LogIdentity, LogPosition, StoreError};
 use gridbook_ledger::validators::ValidatorIndex;
@@ -209,7 +209,7 @@ impl Process {
             // From its leader only: the bodies of a chunk that somebody passes on are not covered by the leader's signature.
             PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
             PeerMessage::Chunk(chunk) => match chunk.verify(chain, set) {
-                Ok(chunk) => Input::Chunk(chunk),
+                Ok(chunk) => Input::Chunk(Box::new(chunk)),
                 Err(PeerFault::Leader) => return Err(PeerFault::Leader),
                 Err(_) => Input::BadChunk { epoch, view: chunk.view },
             },
@@ -222,16 +222,17 @@ impl Process {
                 if run.end != end {
                     return Err(PeerFault::Digest);
                 }
-                Input::Pulled(run)
+                Input::Pulled { from, run }
             }
             PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
             PeerMessage::SyncResponse { steps, beyond, tip } => {
-                Input::Synced(verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))?)
+                Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))? }
             }
             PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
             PeerMessage::Reconfigure(change) => {
                 Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
             }
+            PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain, epochs)?)),
         })
     }
 

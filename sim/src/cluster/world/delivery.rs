@@ -127,7 +127,11 @@ impl World {
                 self.report.views = self.report.views.max(view);
                 self.trace.note(now_us, || format!("{from}: view {view}, led by {}", leader.0));
             }
-            Effect::Evidence { culprit, what } => {
+            // What clients are told before finality; nobody in here waits for it.
+            Effect::Sequenced(_) | Effect::Certified { .. } => {}
+            Effect::AlreadyFinal(bundle) => self.tell_clients(from, std::iter::once(bundle.0)),
+            Effect::Evidence(evidence) => {
+                let (culprit, what) = (evidence.culprit(), evidence.evidence().kind.name());
                 self.trace.note(now_us, || format!("{from}: evidence against {}: {what}", culprit.0));
                 self.report.evidence += 1;
                 if !self.culprits.contains_key(&usize::from(culprit.0)) {

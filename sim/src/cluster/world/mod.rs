@@ -209,10 +209,13 @@ impl World {
                 }
             }
             Event::Serve { to, life, asker, from_height } => {
-                if self.is_alive(to, life)
-                    && let Some(answer) = self.processes[to].history(from_height)?
-                {
-                    self.post(to, Recipient::One(index_of(asker)), &answer)?;
+                if self.is_alive(to, life) {
+                    let (answer, asker) = (self.processes[to].history(from_height)?, index_of(asker));
+                    let bytes = answer.as_ref().map_or(0, |answer| answer.encode().len() as u64);
+                    if let Some(answer) = answer {
+                        self.post(to, Recipient::One(asker), &answer)?;
+                    }
+                    self.feed(to, Input::Served { to: asker, bytes })?;
                 }
             }
             Event::Client(client) => self.let_client_act(client)?,
