@@ -9,7 +9,8 @@ use gridbook_engine::{
 use gridbook_ledger::command::{Block, BlockPart, Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
+use gridbook_ledger::epoch::Reconfigure;
+use gridbook_ledger::genesis::{Area, AreaEdge, FIRST_EPOCH, Genesis};
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -78,6 +79,24 @@ pub(crate) fn bundle(n: u32, nonce: u64, commands: Vec<Command>) -> SignedBundle
     Bundle { chain: chain(), signer: key.public(), nonce, expires_at: NEVER, commands }.sign(&key)
 }
 
+/// The validators of the next epoch: one of them is new.
+pub(crate) fn successors() -> &'static ValidatorSet {
+    static SET: LazyLock<ValidatorSet> = LazyLock::new(|| {
+        let keys = [0, 1, 2, 7].map(|index| validator(index).public());
+        ValidatorSet::new(keys.to_vec()).expect("four good keys")
+    });
+    &SET
+}
+
+/// The wish for them of three of the four.
+pub(crate) fn reconfigure() -> Reconfigure {
+    let mut wish = Reconfigure::propose(chain(), FIRST_EPOCH, successors());
+    for index in [0, 1, 3] {
+        wish.approve(&genesis().validators, &validator(index)).expect("it is one of the four");
+    }
+    wish
+}
+
 /// What the operator says first: three accounts with a meter and money each.
 pub(crate) fn registrations() -> SignedBundle {
     let register = |number: u32| {
@@ -137,6 +156,7 @@ pub(crate) fn entries() -> Vec<Vec<u8>> {
     let time = |after_ms: u64| Entry::Time(LedgerTime(start + after_ms)).encode();
     let mut entries = vec![time(1_000), logged(&registrations()), Entry::Work { limit: 100 }.encode()];
     entries.extend(stories().iter().map(logged));
+    entries.push(Entry::Reconfigure(Box::new(reconfigure())).encode());
     entries.extend([time(4 * 900_000), Entry::Work { limit: 3 }.encode(), Entry::Work { limit: 10_000 }.encode()]);
     entries
 }

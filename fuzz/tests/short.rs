@@ -31,8 +31,9 @@ short_runs! {
     frames peer_message replica
     statements
     bundle command door entry execution
+    reconfigure epoch_proof
     header record receipt
-    log_record audit log_segment safety_file safety_record checkpoint_file checkpoint snapshot
+    log_record audit log_segment safety_file safety_record checkpoint_file checkpoint snapshot pieces
     meter_request meter_answer
     genesis order_file auction_files config key_file words
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
 use quinn::Connection;
 use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -34,8 +33,6 @@ pub(crate) enum Accepted {
     Any,
     /// One of these.
     Among(Vec<[u8; 32]>),
-    /// One of those that stand in the list when it is looked at: whose key is taken out opens no connection any more.
-    Listed(Arc<RwLock<Vec<[u8; 32]>>>),
 }
 
 impl Accepted {
@@ -44,10 +41,7 @@ impl Accepted {
         match self {
             Self::Any => Ok(()),
             Self::Among(keys) if keys.contains(&key) => Ok(()),
-            Self::Listed(keys) if keys.read().contains(&key) => Ok(()),
-            Self::Among(_) | Self::Listed(_) => {
-                Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-            }
+            Self::Among(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod command;
+mod epoch;
 mod file;
 mod meter;
 mod proof;
@@ -37,6 +38,7 @@ pub fn targets() -> Vec<Target> {
         wire::TARGETS,
         certificate::TARGETS,
         command::TARGETS,
+        epoch::TARGETS,
         proof::TARGETS,
         storage::TARGETS,
         meter::TARGETS,

@@ -1,12 +1,12 @@
 //! What lies on disks: one's own after damage, and those that were brought from elsewhere.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::hotstuff::SafetyRecord;
 use gridbook_ledger::replica::{LogRecord, Recovery, archive, unarchive};
-use gridbook_ledger::state::State;
+use gridbook_ledger::state::{PieceList, State};
 use gridbook_ledger::store::{
     CheckpointMark, Checkpoints, Log, LogIdentity, LogOptions, LogPosition, MemoryDisk, SafetyFile,
 };
@@ -54,6 +54,7 @@ pub(super) const TARGETS: &[Target] = &[
         short_runs: 2_000,
     },
     Target { name: "snapshot", seeds: snapshots, run: snapshot, held_bytes_max: (16 << 20, 256), short_runs: 2_000 },
+    Target { name: "pieces", seeds: pieces, run: piece_list, held_bytes_max: (16 << 20, 64), short_runs: 3_000 },
 ];
 
 const IDENTITY: LogIdentity = LogIdentity { chain: Hash([5; 32]), validator: 2 };
@@ -111,7 +112,7 @@ fn options() -> LogOptions {
 }
 
 fn segment_path() -> PathBuf {
-    dir().join("00000000000000000000.log")
+    dir().join(format!("{:012}.log", 0))
 }
 
 fn segments() -> Vec<Vec<u8>> {
@@ -256,5 +257,71 @@ fn snapshot(bytes: &[u8]) {
     if let Ok(state) = State::restore(genesis(), bytes) {
         assert_eq!(state.snapshot(), bytes);
         assert_eq!(state.audit(), Ok(()));
+    }
+}
+
+/// A list as it comes from another validator, then pieces as they come.
+fn pieces() -> Vec<Vec<u8>> {
+    let of = |snapshot: &[u8]| {
+        let list = PieceList::of(snapshot).expect("own bytes");
+        let range = |piece| list.range(piece).expect("there is such a piece");
+        let piece = |piece| {
+            let (start, end) = (range(piece).start as usize, range(piece).end as usize);
+            snapshot[start..end].to_vec()
+        };
+        let mut parts = vec![archive(&list)];
+        parts.extend((0..list.count()).map(piece));
+        glued(&parts)
+    };
+    snapshots().iter().map(|snapshot| of(snapshot)).collect()
+}
+
+/// Pieces that are taken under a root make the snapshot of that root.
+fn piece_list(bytes: &[u8]) {
+    let mut parts = parts(bytes);
+    let Some(Ok(list)) = parts.next().map(unarchive::<PieceList>) else { return };
+    if list.check().is_err() {
+        return;
+    }
+    let (mut snapshot, root) = (list.front().to_vec(), list.snapshot_root());
+    for (number, piece) in (0..list.count()).zip(parts) {
+        let range = list.range(number).expect("there is such a piece");
+        if list.check_piece(number, piece).is_ok() {
+            assert_eq!(range.end - range.start, piece.len() as u64);
+            assert_eq!(range.start, snapshot.len() as u64);
+            snapshot.extend_from_slice(piece);
+        }
+    }
+    // The root is what a header names; under any other nothing is taken.
+    if snapshot.len() as u64 == list.snapshot_bytes() && KNOWN_ROOTS.contains(&root) {
+        assert!(snapshots().contains(&snapshot), "a snapshot that nobody took");
+    }
+}
+
+static KNOWN_ROOTS: LazyLock<Vec<Hash>> = LazyLock::new(|| {
+    let root = |snapshot: &Vec<u8>| PieceList::of(snapshot).expect("own bytes").snapshot_root();
+    snapshots().iter().map(root).collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of the wrong name, or seeds that are refused at the first byte, would never find anything.
+    #[test]
+    fn the_seeds_are_read_as_what_they_are() {
+        let disk = MemoryDisk::new();
+        let mut file = segments().pop().expect("there are some");
+        file.resize(SEGMENT_BYTES as usize, 0);
+        disk.plant(&segment_path(), file);
+        let (_, found) = Log::open_on(Arc::new(disk.clone()), &dir(), IDENTITY, options()).expect("an honest segment");
+        assert_eq!(found.records, 12);
+        disk.plant(&checkpoint_path(), checkpoint_files().remove(0));
+        let newest =
+            Checkpoints::open_on(Arc::new(disk), &dir(), IDENTITY).expect("it opens").newest().expect("it is read");
+        assert_eq!(newest.checkpoint.expect("an honest checkpoint").bytes, b"a state");
+        assert!(snapshots().iter().all(|bytes| State::restore(genesis(), bytes).is_ok()));
+        assert!(checkpoints().iter().all(|bytes| Recovery::from_checkpoint(config(2), bytes).is_ok()));
+        assert!(log_records().iter().all(|bytes| LogRecord::decode(bytes[0], &bytes[1..]).is_ok()));
     }
 }

@@ -5,6 +5,8 @@ mod hash;
 mod keys;
 mod memo;
 #[cfg(test)]
+mod speccheck;
+#[cfg(test)]
 mod tests;
 
 pub use batch::{Batch, BatchError};

@@ -9,21 +9,21 @@ use sha2::{Digest, Sha512};
 use super::*;
 
 /// The order of the prime-order subgroup, little-endian.
-const L: [u8; 32] = [
+pub(super) const L: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
-const MESSAGE: &[u8] = b"gridbook/test/1: sell 400 Wh";
+pub(super) const MESSAGE: &[u8] = b"gridbook/test/1: sell 400 Wh";
 
 fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed([seed; 32])
 }
 
-fn basepoint() -> EdwardsPoint {
+pub(super) fn basepoint() -> EdwardsPoint {
     CompressedEdwardsY(ED25519_BASEPOINT_COMPRESSED.0).decompress().unwrap()
 }
 
-fn signature(r: [u8; 32], s: [u8; 32]) -> Signature {
+pub(super) fn signature(r: [u8; 32], s: [u8; 32]) -> Signature {
     let mut bytes = [0; 64];
     bytes[..32].copy_from_slice(&r);
     bytes[32..].copy_from_slice(&s);
@@ -31,19 +31,19 @@ fn signature(r: [u8; 32], s: [u8; 32]) -> Signature {
 }
 
 /// The challenge of a signature: the hash of R, A and the message, modulo the group order.
-fn challenge(r: &[u8; 32], a: &[u8; 32], message: &[u8]) -> Scalar {
+pub(super) fn challenge(r: &[u8; 32], a: &[u8; 32], message: &[u8]) -> Scalar {
     let hash = Sha512::new().chain_update(r).chain_update(a).chain_update(message).finalize();
     Scalar::from_bytes_mod_order_wide(&hash.into())
 }
 
 /// A signature by secret scalar `a` with public key bytes `key` and the given R, made so that the equation holds but for
 /// what R and the key have of small order.
-fn sign_with(a: Scalar, key: &[u8; 32], nonce: Scalar, r: [u8; 32]) -> Signature {
+pub(super) fn sign_with(a: Scalar, key: &[u8; 32], nonce: Scalar, r: [u8; 32]) -> Signature {
     signature(r, (nonce + challenge(&r, key, MESSAGE) * a).to_bytes())
 }
 
 /// Puts one case to the single check and to batches in which it stands first, in the middle and last.
-fn accepted_alike(key_bytes: [u8; 32], case: &Signature) -> bool {
+pub(super) fn accepted_alike(key_bytes: [u8; 32], case: &Signature) -> bool {
     let public = PublicKey(key_bytes);
     let alone = public.verify(MESSAGE, case);
     for place in [0, 3, 6] {
@@ -63,7 +63,7 @@ fn accepted_alike(key_bytes: [u8; 32], case: &Signature) -> bool {
 }
 
 /// All encodings of the eight points of small order: the canonical ones, those with y + p, and a sign on x = 0.
-fn small_order_encodings() -> Vec<[u8; 32]> {
+pub(super) fn small_order_encodings() -> Vec<[u8; 32]> {
     let mut encodings: Vec<[u8; 32]> = EIGHT_TORSION.iter().map(|point| point.compress().0).collect();
     let mut p = [0xff; 32];
     (p[0], p[31]) = (0xed, 0x7f);

@@ -164,7 +164,7 @@ impl Genesis {
 
 fn read_key(field: &str, text: &str) -> Result<PublicKey, GenesisError> {
     let refused = || GenesisError::Key { field: field.into() };
-    let key = PublicKey::from_hex(text).filter(|key| key.to_hex() == text).ok_or_else(refused)?;
+    let key = PublicKey::from_hex(text).ok_or_else(refused)?;
     key.check().map_err(|_| refused())?;
     Ok(key)
 }

@@ -3,7 +3,6 @@
 use super::messages::{ConsensusMessage, Proposal, QuorumCert, TimeoutCert};
 use crate::crypto::{Hash, SecretKey};
 use crate::epoch::EpochProof;
-use crate::evidence::Evidence;
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
@@ -30,6 +29,12 @@ pub enum LogRelation {
 pub trait LogView {
     /// How two places relate.
     fn relation(&self, first: LogPoint, second: LogPoint) -> LogRelation;
+
+    /// Whether a header of this ledger time is so far in the future that no honest validator can have voted for it: it would be held
+    /// until its time has come, for longer than clocks differ. A log without time has no such headers.
+    fn is_far_ahead(&self, _time_ms: u64) -> bool {
+        false
+    }
 }
 
 /// The answer to [`Effect::Check`].
@@ -221,12 +226,14 @@ pub enum Effect {
         /// Who should have it.
         sources: Vec<ValidatorIndex>,
     },
-    /// Two statements of one signer that no honest validator makes; verified.
+    /// Two statements of one signer that no honest validator makes.
     Evidence {
         /// Whose.
         culprit: ValidatorIndex,
+        /// What, in words.
+        what: &'static str,
         /// The two statements.
-        evidence: Box<Evidence>,
+        statements: Box<[ConsensusMessage; 2]>,
     },
     /// A certified header differs from own execution: stop voting.
     Diverged {

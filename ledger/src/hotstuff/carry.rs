@@ -16,7 +16,7 @@ use crate::header::{HeaderRef, LogPoint, Rank};
 pub(super) enum TipHeader {
     /// Not here.
     Missing,
-    /// It breaks the rules, so no honest validator voted for it.
+    /// It breaks the rules, or its time has not nearly come, so no honest validator voted for it.
     Broken,
     /// Its log ends here.
     EndsAt(LogPoint),

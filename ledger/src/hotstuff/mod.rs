@@ -16,11 +16,10 @@ mod lead;
 mod messages;
 mod pacemaker;
 mod requests;
-mod sayings;
 #[cfg(test)]
-pub(crate) mod scenes;
+mod scenes;
 mod start;
-pub(crate) mod statement;
+mod statement;
 mod timeouts;
 mod tree;
 mod views;
@@ -33,6 +32,5 @@ pub use boundary::{
     WallTime,
 };
 pub use certificate::CertError;
-pub(crate) use form::check_certificates;
-pub use form::{FormError, HEADER_COMMANDS_MAX, SLOTS_LIMIT};
+pub use form::{FormError, SLOTS_LIMIT};
 pub use messages::{ConsensusMessage, Proposal, QcNote, QuorumCert, Timeout, TimeoutCert, TimeoutEntry, Vote};

@@ -78,7 +78,6 @@ impl Core {
         {
             self.on_timeout_cert(tc, now, out);
         }
-        self.compare_timeout(&timeout, out);
         let is_old = self.timeouts.is_old(&timeout);
         let lags = timeout.view < self.view || (is_old && timeout.high_qc.rank() < self.record.high_qc.rank());
         if lags && !omits(Defect::NoAnswerToLate) {
@@ -95,7 +94,6 @@ impl Core {
         if !(rebuilds || counts) || !signed {
             return;
         }
-        self.remember_timeout(&timeout);
         if rebuilds && !omits(Defect::NoRebuild) {
             self.rebuild(&timeout);
         } else {

@@ -8,8 +8,10 @@ mod cluster;
 mod defects;
 mod ring;
 mod rng;
+mod solo;
 mod toy_log;
 mod validator;
+mod words;
 
 use byzantine::Strategy;
 use cluster::{Cluster, Weather};

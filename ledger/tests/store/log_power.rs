@@ -48,8 +48,7 @@ fn assert_kept(disk: &MemoryDisk, synced: u64, appended: u64, story: &str) -> u6
 }
 
 fn cuts() -> impl Iterator<Item = PowerCut> {
-    let some = (0..12).flat_map(|seed| [PowerCut::LosesSome(seed), PowerCut::Garbles(seed)]);
-    std::iter::once(PowerCut::LosesAll).chain(some)
+    std::iter::once(PowerCut::LosesAll).chain((0..12).map(PowerCut::LosesSome))
 }
 
 #[test]

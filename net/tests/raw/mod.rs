@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "only tests are built from this")]
 
+pub(crate) mod forger;
+
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +114,15 @@ pub(crate) async fn dial_meter(address: SocketAddr, seed: u8) -> (Connection, Se
 
 /// The client's configuration; tickets would be used if the server gave any.
 pub(crate) fn config(alpn: &[u8], seed: Option<[u8; 32]>) -> quinn::ClientConfig {
+    let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls(alpn, seed)).unwrap()));
+    let mut transport = TransportConfig::default();
+    transport.max_concurrent_uni_streams(3u32.into());
+    config.transport_config(Arc::new(transport));
+    config
+}
+
+/// The client's half of TLS.
+pub(crate) fn tls(alpn: &[u8], seed: Option<[u8; 32]>) -> rustls::ClientConfig {
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&version::TLS13])
         .unwrap()
@@ -123,11 +134,7 @@ pub(crate) fn config(alpn: &[u8], seed: Option<[u8; 32]>) -> quinn::ClientConfig
     };
     tls.alpn_protocols = if alpn.is_empty() { Vec::new() } else { vec![alpn.to_vec()] };
     tls.enable_early_data = true;
-    let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    let mut transport = TransportConfig::default();
-    transport.max_concurrent_uni_streams(3u32.into());
-    config.transport_config(Arc::new(transport));
-    config
+    tls
 }
 
 /// The code and the words a connection is closed with by the other side, which must happen soon.
@@ -146,7 +153,7 @@ pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
     [&u32::try_from(payload.len()).unwrap().to_le_bytes()[..], payload].concat()
 }
 
-fn key(seed: &[u8; 32]) -> Arc<CertifiedKey> {
+pub(crate) fn key(seed: &[u8; 32]) -> Arc<CertifiedKey> {
     let pkcs8 = [b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20", &seed[..]].concat();
     let signing = any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).unwrap();
     let spki = CertificateDer::from(signing.public_key().unwrap().to_vec());

@@ -40,7 +40,6 @@ impl Positions {
                 let header = &place.proposal.header;
                 places.finalize(header.height, header.last_seq);
             }
-            LogRecord::Evidence(_) => {}
         }
     }
 

@@ -6,7 +6,8 @@ use gridbook_ledger::command::{BUNDLE_BYTES_MAX, COMMAND_BYTES, Command, NEVER, 
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::reject::Code;
 use gridbook_net::MeterClient;
-use gridbook_node::client::{next_nonce, wall_us};
+use gridbook_node::client::{Client, Patience, next_nonce, wall_us};
+use gridbook_node::keyfile::read_key;
 use gridbook_node::protocol::{Answer, Request, RequestBody};
 
 use crate::fixture::{
@@ -112,6 +113,20 @@ fn an_unknown_meter_is_refused() {
         let bundle = sign(&stranger, vec![Command::Place(good_order())]);
         assert_refused(refusal(&client, &bundle).await, Code::AuthUnknownDevice, "No device with this key");
         assert_serves(&client, &rich_meter(&client).await).await;
+    });
+}
+
+/// Every validator's key is known to all, and is nobody's meter: its connection is as good as any, its bundles are not.
+#[test]
+fn a_validators_key_signs_no_orders() {
+    run(async {
+        let config = &fixture().network.configs[2];
+        let key = read_key(&config.key_file).unwrap();
+        let validators = fixture().network.clients.validators.clone();
+        let (as_validator, _) = Client::connect(validators, *key.seed(), Patience::default()).await.unwrap();
+        let bundle = sign(&key, vec![Command::Place(good_order())]);
+        assert_refused(refusal(&as_validator, &bundle).await, Code::AuthUnknownDevice, "No device with this key");
+        assert_serves(&as_validator, &rich_meter(&as_validator).await).await;
     });
 }
 

@@ -28,8 +28,7 @@ impl World {
         if due {
             self.submit(client)?;
         }
-        let (soon_us, late_us) = self.mix.client_us;
-        let again_us = self.clients[client].dice.between(soon_us, late_us);
+        let again_us = self.clients[client].dice.between(200_000, 600_000);
         self.after(again_us, Event::Client(client));
         Ok(())
     }
