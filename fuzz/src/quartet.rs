@@ -16,7 +16,7 @@ use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::leaf_hash;
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
-    read_proofs, sync_answer, verify_sync,
+    read_proofs, sync_answer, verify_evidence, verify_sync,
 };
 use gridbook_ledger::validators::ValidatorIndex;
 
@@ -79,7 +79,7 @@ pub(crate) fn verified(from: ValidatorIndex, message: PeerMessage, replica: &Rep
         PeerMessage::Chunk(chunk) if chunk.epoch != epoch => return Err(PeerFault::Epoch),
         PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
         PeerMessage::Chunk(chunk) => match chunk.verify(chain(), set) {
-            Ok(chunk) => Input::Chunk(chunk),
+            Ok(chunk) => Input::Chunk(Box::new(chunk)),
             Err(PeerFault::Leader) => return Err(PeerFault::Leader),
             Err(_) => Input::BadChunk { epoch, view: chunk.view },
         },
@@ -94,12 +94,13 @@ pub(crate) fn verified(from: ValidatorIndex, message: PeerMessage, replica: &Rep
             if run.end != end {
                 return Err(PeerFault::Digest);
             }
-            Input::Pulled(run)
+            Input::Pulled { from, run }
         }
         PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
         PeerMessage::SyncResponse { steps, beyond, tip } => {
-            Input::Synced(verify_sync(steps, &beyond, tip.as_ref(), chain(), (epoch, set))?)
+            Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain(), (epoch, set))? }
         }
+        PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain(), replica.epochs())?)),
         PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
         PeerMessage::Reconfigure(change) => {
             Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
@@ -275,7 +276,10 @@ impl Quartet {
             Effect::Send { to, message } => self.send(from, to, PeerMessage::Consensus(message)),
             Effect::Post { to, message } => self.send(from, to, message),
             Effect::ServeSync { to, from_height } => {
-                if let Some(answer) = node.history(from_height) {
+                let answer = node.history(from_height);
+                let bytes = answer.as_ref().map_or(0, |answer| answer.encode().len() as u64);
+                inputs.push_back(Input::Served { to, bytes });
+                if let Some(answer) = answer {
                     self.send(from, Recipient::One(to), answer);
                 }
             }
@@ -284,9 +288,10 @@ impl Quartet {
                 node.wake_at = Some(at);
                 self.at(at.0, Event::Wake { to: from, at });
             }
-            Effect::Evidence { culprit, what } => panic!("evidence against {}, which is honest: {what}", culprit.0),
+            Effect::Evidence(evidence) => panic!("evidence against an honest validator: {evidence:?}"),
             Effect::Halt(why) => panic!("validator {from} halts: {why}"),
-            Effect::View { .. } | Effect::Epoch(_) | Effect::Snapshot(_) => {}
+            Effect::View { .. } | Effect::Epoch(_) | Effect::Snapshot(_) | Effect::Sequenced(_) => {}
+            Effect::Certified { .. } | Effect::AlreadyFinal(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ use gridbook_ledger::hotstuff::{
     ConsensusMessage, Proposal, QcNote, QuorumCert, Timeout, TimeoutCert, TimeoutEntry, Vote,
 };
 use gridbook_ledger::replica::{Chunk, PeerFault, PeerMessage, Run, end_of};
+use gridbook_ledger::sequenced::places_root;
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
 const CHAIN: Hash = Hash([7; 32]);
@@ -92,7 +93,9 @@ fn run() -> Run {
 fn chunk(cut: bool) -> Chunk {
     let run = run();
     let end = run.entries.iter().fold(run.start, |at, entry| end_of(at, entry).unwrap());
-    Chunk { epoch: 0, view: 3, number: 1, cut, run, end, signature: Signature([0; 64]) }.sign(CHAIN, &key(3))
+    let places_root = places_root(&run.verify().unwrap().places());
+    let signature = Signature([0; 64]);
+    Chunk { epoch: 0, view: 3, number: 1, cut, run, end, places_root, signature }.sign(CHAIN, &key(3))
 }
 
 /// One of each kind that carries a signature.
@@ -127,7 +130,7 @@ fn said(message: &PeerMessage) -> Vec<Said<'_>> {
     match message {
         PeerMessage::Consensus(message) => said_of_headers(message),
         PeerMessage::Chunk(chunk) => {
-            vec![(chunk.signed_bytes(CHAIN), Box::new(|| chunk.verify(CHAIN, &set()).is_ok()))]
+            vec![(chunk.statement().signed_bytes(CHAIN), Box::new(|| chunk.verify(CHAIN, &set()).is_ok()))]
         }
         PeerMessage::Relay(bundles) => bundles.iter().filter_map(|bytes| said_by_bundle(bytes)).collect(),
         _ => Vec::new(),

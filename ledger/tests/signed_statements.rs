@@ -119,7 +119,9 @@ fn statements(key: &SecretKey) -> Vec<(&'static str, Vec<u8>, Signature)> {
     let tip = Some(header.reference());
     let timeout = Timeout { epoch: 0, view: 4, high_qc, tip, voter: me, signature: unsigned, entry: None };
     let run = Run { start: LogPoint::default(), entries: Vec::new() };
-    let chunk = Chunk { epoch: 0, view: 4, number: 0, cut: false, run, end: LogPoint::default(), signature: unsigned };
+    let end = LogPoint::default();
+    let chunk =
+        Chunk { epoch: 0, view: 4, number: 0, cut: false, run, end, places_root: Hash::ZERO, signature: unsigned };
     let chunk = chunk.sign(chain, key);
     let commands = vec![Command::CancelAll];
     let bundle = Bundle { chain, signer: key.public(), nonce: 1, expires_at: NEVER, commands }.sign(key);
@@ -129,7 +131,7 @@ fn statements(key: &SecretKey) -> Vec<(&'static str, Vec<u8>, Signature)> {
         ("vote", vote.signed_bytes(chain), vote.signature),
         ("timeout", timeout.signed_bytes(chain), key.sign(&timeout.signed_bytes(chain))),
         ("proposal", proposal.signed_bytes(), proposal.signature),
-        ("chunk", chunk.signed_bytes(chain), chunk.signature),
+        ("chunk", chunk.statement().signed_bytes(chain), chunk.signature),
         ("bundle", bundle.content().to_vec(), *bundle.signature()),
     ]
 }

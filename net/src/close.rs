@@ -30,7 +30,7 @@ pub enum CloseCode {
     AnswersNotRead = 10,
     /// A newer connection of the same peer takes the place of this one.
     Replaced = 11,
-    /// Of two validators the one with the lower index dials; this one had the higher.
+    /// Of two validators the one with the lower key dials; this one had the higher.
     WrongDirection = 12,
     /// The node asked for the connection to be closed.
     Dismissed = 13,

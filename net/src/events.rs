@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, error::TryRecvError};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, WeakUnboundedSender, error::TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What an event is charged beyond its bytes, so that many small frames are bounded as well.
@@ -57,6 +57,11 @@ impl<E> EventSender<E> {
         self.queue.send(Envelope { event, _charges: charges }).is_ok()
     }
 
+    /// A sender that does not keep the events from ending.
+    pub(crate) fn downgrade(&self) -> WeakEventSender<E> {
+        WeakEventSender { queue: self.queue.downgrade() }
+    }
+
     /// Resolves when the receiver is gone.
     pub(crate) async fn closed(&self) {
         self.queue.closed().await;
@@ -66,6 +71,19 @@ impl<E> EventSender<E> {
 impl<E> Clone for EventSender<E> {
     fn clone(&self) -> Self {
         Self { queue: self.queue.clone() }
+    }
+}
+
+/// For tasks that may be started later.
+#[derive(Debug)]
+pub(crate) struct WeakEventSender<E> {
+    queue: WeakUnboundedSender<Envelope<E>>,
+}
+
+impl<E> WeakEventSender<E> {
+    /// A sender, if any is left.
+    pub(crate) fn upgrade(&self) -> Option<EventSender<E>> {
+        Some(EventSender { queue: self.queue.upgrade()? })
     }
 }
 

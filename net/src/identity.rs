@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use quinn::Connection;
 use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -33,6 +34,8 @@ pub(crate) enum Accepted {
     Any,
     /// One of these.
     Among(Vec<[u8; 32]>),
+    /// One of those that stand in the list when it is looked at: whose key is taken out opens no connection any more.
+    Listed(Arc<RwLock<Vec<[u8; 32]>>>),
 }
 
 impl Accepted {
@@ -41,7 +44,10 @@ impl Accepted {
         match self {
             Self::Any => Ok(()),
             Self::Among(keys) if keys.contains(&key) => Ok(()),
-            Self::Among(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+            Self::Listed(keys) if keys.read().contains(&key) => Ok(()),
+            Self::Among(_) | Self::Listed(_) => {
+                Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
         }
     }
 }

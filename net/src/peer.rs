@@ -18,7 +18,7 @@ use crate::handshake::HANDSHAKE_DEADLINE;
 use crate::outbox::Outbox;
 use crate::reader::{FrameReader, ReadEnd, opening_byte};
 use crate::transport::SERVER_NAME;
-use crate::validator::{Peer, PeerEvent, Shared};
+use crate::validator::{DRAIN_DEADLINE, Peer, PeerEvent, Shared};
 
 /// How long one attempt to dial may take; a fresh one finds a peer that has just started sooner.
 const DIAL_DEADLINE: Duration = Duration::from_secs(2);
@@ -84,6 +84,8 @@ impl Lane {
     }
 
     /// Keeps a connection until the endpoint closes: by dialling if there is a configuration for it, else by waiting.
+    ///
+    /// It ends too when the peer is one no longer, or under another key or address, once what is queued for it was sent.
     pub(crate) async fn keep(self, dial: Option<ClientConfig>, arrivals: Receiver<Connection>) {
         match dial {
             Some(config) => self.keep_dialling(config, arrivals).await,
@@ -91,31 +93,46 @@ impl Lane {
         }
     }
 
+    /// Resolves when there is nothing to be kept any more.
+    async fn over(&self) {
+        let (mut closing, mut retired) = (self.shared.closing.subscribe(), self.peer.retired.subscribe());
+        tokio::select! {
+            _ = closing.wait_for(|closing| *closing) => {}
+            _ = retired.wait_for(|retired| *retired) => {}
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        *self.shared.closing.borrow() || *self.peer.retired.borrow()
+    }
+
     async fn keep_dialling(self, config: ClientConfig, mut arrivals: Receiver<Connection>) {
-        let mut closing = self.shared.closing.subscribe();
         let mut backoff = Backoff::new();
-        while !*closing.borrow() {
-            if let Some(connection) = self.dial(&config).await
+        while !self.is_over() {
+            let dialled = tokio::select! {
+                dialled = self.dial(&config) => dialled,
+                () = self.over() => None,
+            };
+            if let Some(connection) = dialled
                 && self.session(connection, &mut arrivals).await.was_up
             {
                 backoff = Backoff::new();
             }
             tokio::select! {
                 () = sleep(backoff.pause()) => {}
-                _ = closing.wait_for(|closing| *closing) => {}
+                () = self.over() => {}
             }
         }
     }
 
     async fn keep_waiting(self, mut arrivals: Receiver<Connection>) {
-        let mut closing = self.shared.closing.subscribe();
         let mut newer = None;
         loop {
             let connection = match newer.take() {
                 Some(connection) => connection,
                 None => tokio::select! {
                     Some(connection) = arrivals.recv() => connection,
-                    _ = closing.wait_for(|closing| *closing) => return,
+                    () = self.over() => return,
                 },
             };
             newer = self.session(connection, &mut arrivals).await.newer;
@@ -155,6 +172,10 @@ impl Lane {
         let mut tasks = self.go_up(&connection, streams);
         let newer = tokio::select! {
             _ = connection.closed() => None,
+            () = self.retired() => {
+                self.take_leave(&connection).await;
+                None
+            }
             Some(newer) = arrivals.recv() => {
                 close(&connection, CloseCode::Replaced, "a newer connection takes its place");
                 Some(newer)
@@ -165,6 +186,25 @@ impl Lane {
         tasks.shutdown().await;
         self.go_down(&connection);
         Ended { was_up: true, newer }
+    }
+
+    /// Resolves when the peer is one no longer; the closing endpoint closes its connections itself.
+    async fn retired(&self) {
+        let mut retired = self.peer.retired.subscribe();
+        if retired.wait_for(|retired| *retired).await.is_err() {
+            // Nobody will say it any more.
+            std::future::pending().await
+        }
+    }
+
+    /// Sends what is queued, and closes.
+    async fn take_leave(&self, connection: &Connection) {
+        let link = self.peer.link.lock().clone();
+        if let Some(link) = link {
+            link.finish();
+            let _ = timeout(DRAIN_DEADLINE, link.writers_ended()).await;
+        }
+        close(connection, CloseCode::Done, "the validators have changed, or their keys or addresses");
     }
 
     fn go_up(&self, connection: &Connection, streams: Streams) -> JoinSet<()> {

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use quinn::{Connection, Endpoint, Incoming};
+use parking_lot::{Mutex, RwLock};
+use quinn::{Connection, Endpoint, Incoming, TransportConfig};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::class::Class;
 use crate::close::{CloseCode, close};
 use crate::counters::{PeerCounters, Stats};
-use crate::events::{EventSender, Events, channel};
+use crate::events::{EventSender, Events, WeakEventSender, channel};
 use crate::frame::is_sendable;
 use crate::handshake::{HandshakeGate, complete};
-use crate::identity::{Accepted, client_tls, server_tls};
+use crate::identity::{Accepted, client_tls, public_key, server_tls};
 use crate::peer::{Lane, Link};
 use crate::transport::{BindError, VALIDATOR_ALPN, client_config, listen, peer_transport, server_config};
 
@@ -27,18 +29,18 @@ pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
 /// Another validator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress {
-    /// Its index in the validator set.
+    /// What it is called here: its place in the validator set, or any other number if it has none.
     pub index: u16,
     /// Its ed25519 public key.
     pub key: [u8; 32],
-    /// Where it listens. Used only if this validator has the lower index, and so dials.
+    /// Where it listens. Used only if this validator has the lower key, and so dials.
     pub address: SocketAddr,
 }
 
 /// What a validator endpoint needs to know. It holds a secret, so it is not printable.
 #[derive(Clone)]
 pub struct ValidatorConfig {
-    /// This validator's index in the set.
+    /// What this validator is called here: no peer may be called the same.
     pub index: u16,
     /// The ed25519 seed of its key.
     pub seed: [u8; 32],
@@ -106,7 +108,8 @@ pub struct ValidatorEndpoint {
 }
 
 impl ValidatorEndpoint {
-    /// Listens, and begins to dial the peers with a higher index; those with a lower one dial this validator.
+    /// Listens, and begins to dial the peers with a higher key; those with a lower one dial this validator. So it does not depend on
+    /// what they call each other who dials.
     ///
     /// Must be called inside of a tokio runtime. The endpoint lives until [`close`](Self::close), or until the events
     /// are dropped.
@@ -114,37 +117,39 @@ impl ValidatorEndpoint {
     /// # Errors
     /// When the socket cannot be opened, or a peer is configured twice.
     pub fn bind(config: ValidatorConfig) -> Result<(Self, Events<PeerEvent>), BindError> {
-        check(&config)?;
+        check(config.index, &config.seed, &config.peers)?;
         let transport = peer_transport(config.idle_timeout);
-        let keys = config.peers.iter().map(|peer| peer.key).collect();
-        let tls = server_tls(&config.seed, Accepted::Among(keys), VALIDATOR_ALPN);
-        let mut server = server_config(tls, Arc::clone(&transport));
-        server.migration(false);
+        let accepted = Arc::new(RwLock::new(Vec::new()));
+        let server = server_of(&config.seed, &accepted, &transport);
         let endpoint = listen(config.listen, &config.seed, VALIDATOR_ALPN, server)?;
         let (events, receiver) = channel();
-        let mut peers = BTreeMap::new();
-        let mut arrivals = Vec::new();
-        for peer in &config.peers {
-            let (sender, queue) = mpsc::channel(1);
-            peers.insert(peer.index, Arc::new(Peer { address: *peer, link: Mutex::default(), arrivals: sender }));
-            arrivals.push((peer.index, queue));
-        }
         let shared = Arc::new(Shared {
-            index: config.index,
             endpoint,
-            peers,
+            transport,
+            accepted,
+            set: RwLock::new(Set { seed: config.seed, peers: BTreeMap::new() }),
+            events: events.downgrade(),
+            runtime: Handle::current(),
             counters: PeerCounters::default(),
             closing: watch::Sender::new(false),
             frame_deadline: config.frame_deadline,
         });
-        for (index, queue) in arrivals {
-            let peer = Arc::clone(&shared.peers[&index]);
-            let tls = client_tls(&config.seed, Accepted::Among(vec![peer.address.key]), VALIDATOR_ALPN);
-            let dial = (config.index < index).then(|| client_config(tls, Arc::clone(&transport)));
-            tokio::spawn(Lane::new(Arc::clone(&shared), peer, events.clone()).keep(dial, queue));
-        }
+        shared.follow(config.seed, config.peers);
         tokio::spawn(accept(Arc::clone(&shared), events));
         Ok((Self { shared }, receiver))
+    }
+
+    /// From now on this validator proves the key of `seed`, is called `index`, and has these peers and no others.
+    ///
+    /// A connection goes on if its peer keeps name, key and address and this validator its key. Any other is closed once what is queued
+    /// on it was sent; whose key is not named any more opens none, from this moment on.
+    ///
+    /// # Errors
+    /// When a peer is named twice. Nothing changes then.
+    pub fn follow(&self, index: u16, seed: [u8; 32], peers: Vec<PeerAddress>) -> Result<(), BindError> {
+        check(index, &seed, &peers)?;
+        self.shared.follow(seed, peers);
+        Ok(())
     }
 
     /// Queues a frame for a peer; never waits.
@@ -152,7 +157,7 @@ impl ValidatorEndpoint {
         if !is_sendable(&bytes, class.frame_bytes_max()) {
             return PeerSend::Unsendable;
         }
-        let Some(link) = self.shared.peers.get(&to).and_then(|peer| peer.link.lock().clone()) else {
+        let Some(link) = self.shared.peer(to).and_then(|peer| peer.link.lock().clone()) else {
             return PeerSend::NotConnected;
         };
         if link.outbox(class).push(&bytes) {
@@ -165,7 +170,8 @@ impl ValidatorEndpoint {
 
     /// Which peers are connected now, in the order of their indices.
     pub fn connected(&self) -> Vec<u16> {
-        self.shared.peers.values().filter(|peer| peer.link.lock().is_some()).map(|peer| peer.address.index).collect()
+        let set = self.shared.set.read();
+        set.peers.values().filter(|peer| peer.link.lock().is_some()).map(|peer| peer.address.index).collect()
     }
 
     /// The address the endpoint listens at, with the port it was given if it asked for any.
@@ -185,7 +191,7 @@ impl ValidatorEndpoint {
     /// The port is free again once they have, and every handle is dropped.
     pub async fn close(&self, reason: &str) {
         self.shared.closing.send_replace(true);
-        let links: Vec<_> = self.shared.peers.values().filter_map(|peer| peer.link.lock().clone()).collect();
+        let links: Vec<_> = self.shared.set.read().peers.values().filter_map(|peer| peer.link.lock().clone()).collect();
         links.iter().for_each(|link| link.finish());
         let _ = timeout(DRAIN_DEADLINE, async {
             for link in &links {
@@ -201,12 +207,23 @@ impl ValidatorEndpoint {
 /// What the handle and the tasks of an endpoint share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) index: u16,
     pub(crate) endpoint: Endpoint,
-    pub(crate) peers: BTreeMap<u16, Arc<Peer>>,
+    transport: Arc<TransportConfig>,
+    /// The keys that may connect.
+    accepted: Arc<RwLock<Vec<[u8; 32]>>>,
+    set: RwLock<Set>,
+    /// The lanes hold the events open, so that these end with the endpoint.
+    events: WeakEventSender<PeerEvent>,
+    runtime: Handle,
     pub(crate) counters: PeerCounters,
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) frame_deadline: Duration,
+}
+
+/// Who is who at present.
+struct Set {
+    seed: [u8; 32],
+    peers: BTreeMap<u16, Arc<Peer>>,
 }
 
 /// One of the other validators.
@@ -217,13 +234,98 @@ pub(crate) struct Peer {
     pub(crate) link: Mutex<Option<Arc<Link>>>,
     /// Where connections the peer has dialled go.
     arrivals: mpsc::Sender<Connection>,
+    /// Set once, when it is a peer no longer.
+    pub(crate) retired: watch::Sender<bool>,
+    /// Resolves when its lane has ended.
+    lane: Mutex<Option<JoinHandle<()>>>,
 }
 
-fn check(config: &ValidatorConfig) -> Result<(), BindError> {
-    let own_key = crate::identity::public_key(&config.seed);
-    let mut indices = vec![config.index];
-    let mut keys = vec![own_key];
-    for peer in &config.peers {
+impl Shared {
+    fn peer(&self, index: u16) -> Option<Arc<Peer>> {
+        self.set.read().peers.get(&index).cloned()
+    }
+
+    fn own_key(&self) -> [u8; 32] {
+        public_key(&self.set.read().seed)
+    }
+
+    fn follow(self: &Arc<Self>, seed: [u8; 32], peers: Vec<PeerAddress>) {
+        // First of all nobody is let in who is not named.
+        *self.accepted.write() = peers.iter().map(|peer| peer.key).collect();
+        let mut set = self.set.write();
+        let same_key = set.seed == seed;
+        if !same_key {
+            set.seed = seed;
+            self.endpoint.set_server_config(Some(server_of(&seed, &self.accepted, &self.transport)));
+        }
+        let mut before = std::mem::take(&mut set.peers);
+        for address in peers {
+            let old = before.remove(&address.index);
+            let peer = match old {
+                Some(same) if same_key && same.address == address => same,
+                old => {
+                    let last_lane = old.and_then(|old| old.retire());
+                    self.begin_lane(&seed, address, last_lane)
+                }
+            };
+            set.peers.insert(address.index, peer);
+        }
+        for gone in before.into_values() {
+            let _ = gone.retire();
+        }
+    }
+
+    /// Starts to keep a connection to a peer; of two of one name the second begins when the first has ended.
+    fn begin_lane(self: &Arc<Self>, seed: &[u8; 32], address: PeerAddress, last: Option<JoinHandle<()>>) -> Arc<Peer> {
+        let (arrivals, queue) = mpsc::channel(1);
+        let (link, retired, lane) = (Mutex::default(), watch::Sender::new(false), Mutex::default());
+        let peer = Arc::new(Peer { address, link, arrivals, retired, lane });
+        // Without anybody to tell there is nothing to keep.
+        let Some(events) = self.events.upgrade() else { return peer };
+        let tls = client_tls(seed, Accepted::Among(vec![address.key]), VALIDATOR_ALPN);
+        let dials = public_key(seed) < address.key;
+        let dial = dials.then(|| client_config(tls, Arc::clone(&self.transport)));
+        let lane = Lane::new(Arc::clone(self), Arc::clone(&peer), events);
+        let task = self.runtime.spawn(async move {
+            if let Some(last) = last {
+                let _ = last.await;
+            }
+            lane.keep(dial, queue).await;
+        });
+        *peer.lane.lock() = Some(task);
+        peer
+    }
+}
+
+impl Peer {
+    fn retire(&self) -> Option<JoinHandle<()>> {
+        self.retired.send_replace(true);
+        self.lane.lock().take()
+    }
+}
+
+impl std::fmt::Debug for Set {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(&self.peers).finish()
+    }
+}
+
+fn server_of(
+    seed: &[u8; 32],
+    accepted: &Arc<RwLock<Vec<[u8; 32]>>>,
+    transport: &Arc<TransportConfig>,
+) -> quinn::ServerConfig {
+    let tls = server_tls(seed, Accepted::Listed(Arc::clone(accepted)), VALIDATOR_ALPN);
+    let mut server = server_config(tls, Arc::clone(transport));
+    server.migration(false);
+    server
+}
+
+fn check(index: u16, seed: &[u8; 32], peers: &[PeerAddress]) -> Result<(), BindError> {
+    let mut indices = vec![index];
+    let mut keys = vec![public_key(seed)];
+    for peer in peers {
         if indices.contains(&peer.index) || keys.contains(&peer.key) {
             return Err(BindError::DuplicatePeer { index: peer.index });
         }
@@ -233,9 +335,12 @@ fn check(config: &ValidatorConfig) -> Result<(), BindError> {
     Ok(())
 }
 
+/// Handshakes under way at a time before callers must prove their address; more than the peers of a small set need.
+const HANDSHAKES_MIN: usize = 6;
+
 /// Takes up connections until the endpoint closes, or nobody wants to hear of them.
 async fn accept(shared: Arc<Shared>, events: EventSender<PeerEvent>) {
-    let gate = HandshakeGate::new(2 * shared.peers.len());
+    let gate = HandshakeGate::new((2 * shared.set.read().peers.len()).max(HANDSHAKES_MIN));
     loop {
         let incoming = tokio::select! {
             incoming = shared.endpoint.accept() => incoming,
@@ -257,9 +362,13 @@ async fn accept(shared: Arc<Shared>, events: EventSender<PeerEvent>) {
 /// Completes a handshake and hands the connection to its peer's lane.
 async fn arrive(shared: &Shared, incoming: Incoming) {
     let Some((connection, key)) = complete(incoming).await else { return shared.counters.handshakes_failed.up() };
-    let peer = shared.peers.values().find(|peer| peer.address.key == key).expect("the handshake admits only peers");
-    if peer.address.index > shared.index {
-        let reason = "of two validators the one with the lower index dials: check both indices";
+    let peer = shared.set.read().peers.values().find(|peer| peer.address.key == key).cloned();
+    let Some(peer) = peer else {
+        // It was a peer when the handshake began.
+        return close(&connection, CloseCode::Dismissed, "this key is no validator's any more");
+    };
+    if key > shared.own_key() {
+        let reason = "of two validators the one with the lower key dials: check both keys";
         return close(&connection, CloseCode::WrongDirection, reason);
     }
     if let Err(error) = peer.arrivals.try_send(connection) {

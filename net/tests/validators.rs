@@ -18,8 +18,11 @@ use tokio::time::timeout;
 
 type Validator = (ValidatorEndpoint, Events<PeerEvent>);
 
+/// Seeds in the order of their keys: of two validators here the one with the lower index has the lower key, and dials.
 fn seed(index: u16) -> [u8; 32] {
-    [u8::try_from(index).unwrap() + 1; 32]
+    let mut seeds: Vec<[u8; 32]> = (1..=16).map(|byte| [byte; 32]).collect();
+    seeds.sort_by_key(public_key);
+    seeds[usize::from(index)]
 }
 
 fn peer(index: u16, address: SocketAddr) -> PeerAddress {
@@ -334,7 +337,7 @@ async fn the_meters_protocol_is_refused_on_the_validators_port() {
 }
 
 #[tokio::test]
-async fn the_higher_index_may_not_dial() {
+async fn the_higher_key_may_not_dial() {
     let (one, address) = waiting();
     let connection = dial(address, VALIDATOR, Some(seed(2))).await.unwrap();
     assert_eq!(closed_with(&connection).await.0, CloseCode::WrongDirection);
@@ -422,4 +425,62 @@ async fn a_peer_configured_twice_is_an_error() {
     let taken = std::net::UdpSocket::bind(here()).unwrap();
     let error = ValidatorEndpoint::bind(config(0, taken.local_addr().unwrap(), Vec::new())).err().unwrap();
     assert!(matches!(error, BindError::Socket { .. }), "{error}");
+}
+
+/// Validator 1 changes its key: 0 follows it, and whoever holds the old key is shut out, also from the connection it had.
+#[tokio::test]
+async fn a_rotated_key_takes_the_place_of_the_old_one() {
+    let ((zero, mut zero_events), (one, mut one_events)) = pair().await;
+    let address = one.local_addr().unwrap();
+    assert_eq!(zero.send(1, Class::Log, Bytes::from_static(b"the proof")), PeerSend::Sent);
+    zero.follow(0, seed(0), vec![PeerAddress { index: 1, key: public_key(&seed(5)), address }]).unwrap();
+    let frame = PeerEvent::Frame { peer: 0, class: Class::Log, bytes: Bytes::from_static(b"the proof") };
+    assert_eq!(next(&mut one_events).await, frame, "what was queued is still sent");
+    assert_eq!(next(&mut one_events).await, PeerEvent::Disconnected { peer: 0 });
+    assert_eq!(next(&mut zero_events).await, PeerEvent::Disconnected { peer: 1 });
+    assert!(timeout(Duration::from_millis(400), zero_events.recv()).await.is_err(), "1 has its old key yet");
+    one.follow(1, seed(5), vec![peer(0, here())]).unwrap();
+    assert_eq!(next(&mut zero_events).await, PeerEvent::Connected { peer: 1 });
+    assert_eq!(next(&mut one_events).await, PeerEvent::Connected { peer: 0 });
+    exchange(&zero, 1, &mut one_events, 0).await;
+    exchange(&one, 0, &mut zero_events, 1).await;
+}
+
+/// The old key of validator 0 was stolen before it was rotated away.
+#[tokio::test]
+async fn a_revoked_key_opens_no_connection_any_more() {
+    let (mut one, address) = waiting();
+    let (thief, _streams) = impostor(address, &[1, 2, 3]).await;
+    assert_eq!(next(&mut one.1).await, PeerEvent::Connected { peer: 0 });
+    one.0.follow(1, seed(1), vec![PeerAddress { index: 0, key: public_key(&seed(6)), address: here() }]).unwrap();
+    assert_eq!(next(&mut one.1).await, PeerEvent::Disconnected { peer: 0 });
+    timeout(Duration::from_secs(2), thief.closed()).await.expect("the connection it had is closed");
+    if let Ok(again) = dial(address, VALIDATOR, Some(seed(0))).await {
+        timeout(Duration::from_secs(2), again.closed()).await.expect("a revoked key was let in");
+    }
+    assert!(one.1.try_recv().is_err());
+    assert_eq!(one.0.connected(), []);
+}
+
+/// Validator 2 takes part from the next epoch on; the connection of the others is not touched.
+#[tokio::test]
+async fn a_new_peer_joins_while_the_others_go_on() {
+    let ((zero, mut zero_events), (one, mut one_events)) = pair().await;
+    let (one_at, two_at) = (one.local_addr().unwrap(), free_address());
+    let everyone = [peer(0, here()), peer(1, one_at), peer(2, two_at)];
+    let without = |index: u16| everyone.iter().copied().filter(|peer| peer.index != index).collect::<Vec<_>>();
+    let (two, mut two_events) = ValidatorEndpoint::bind(config(2, two_at, without(2))).unwrap();
+    assert!(timeout(Duration::from_millis(200), two_events.recv()).await.is_err(), "nobody knows it yet");
+    zero.follow(0, seed(0), without(0)).unwrap();
+    one.follow(1, seed(1), vec![peer(0, here()), peer(2, two_at)]).unwrap();
+    assert_eq!(next(&mut zero_events).await, PeerEvent::Connected { peer: 2 });
+    assert_eq!(next(&mut one_events).await, PeerEvent::Connected { peer: 2 });
+    let up = [next(&mut two_events).await, next(&mut two_events).await];
+    assert!(up.contains(&PeerEvent::Connected { peer: 0 }) && up.contains(&PeerEvent::Connected { peer: 1 }));
+    exchange(&zero, 1, &mut one_events, 0).await;
+    exchange(&two, 1, &mut one_events, 2).await;
+    assert_eq!((zero.stats().connections_made, one.stats().connections_made), (2, 2));
+    // A list that names somebody twice changes nothing.
+    assert!(zero.follow(0, seed(0), vec![everyone[1], everyone[1]]).is_err());
+    exchange(&zero, 2, &mut two_events, 0).await;
 }

@@ -130,6 +130,10 @@ pub struct Metrics {
     pub log_bytes: Counter,
     /// From admission of a bundle here to its being final here.
     pub finality: Histogram,
+    /// From admission of a bundle here to its leader's word on its place.
+    pub sequencing: Histogram,
+    /// Validators proven to have broken the rules, each kind once for each.
+    pub evidence: Counter,
     /// One wait for the disk.
     pub log_sync: Histogram,
     /// Applying one batch of commands.
@@ -153,6 +157,11 @@ impl Metrics {
             "gridbook_finality_seconds",
             "From admission of a bundle here to its being final here.",
         );
+        self.sequencing.write(
+            &mut text,
+            "gridbook_sequencing_seconds",
+            "From admission of a bundle here to its leader's word on its place.",
+        );
         self.log_sync.write(&mut text, "gridbook_log_sync_seconds", "One wait for the disk.");
         self.execution.write(&mut text, "gridbook_execution_seconds", "Applying one batch of commands.");
         text
@@ -170,6 +179,7 @@ impl Metrics {
         counter("gridbook_trades_final_total", "Final trades.", &self.trades_final);
         counter("gridbook_energy_final_wh_total", "Final energy traded, in watt-hours.", &self.energy_final_wh);
         counter("gridbook_timeouts_total", "View changes by timeout.", &self.timeouts);
+        counter("gridbook_evidence_total", "Validators proven to have broken the rules, by kind.", &self.evidence);
         counter("gridbook_log_bytes_total", "Bytes appended to the log.", &self.log_bytes);
         let name = "gridbook_bundles_refused_total";
         head(text, name, "counter", "Bundles refused at admission, by code.");

@@ -3,6 +3,7 @@
 use super::messages::{ConsensusMessage, Proposal, QuorumCert, TimeoutCert};
 use crate::crypto::{Hash, SecretKey};
 use crate::epoch::EpochProof;
+use crate::evidence::Evidence;
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::validators::{ValidatorIndex, ValidatorSet};
 
@@ -226,14 +227,12 @@ pub enum Effect {
         /// Who should have it.
         sources: Vec<ValidatorIndex>,
     },
-    /// Two statements of one signer that no honest validator makes.
+    /// Two statements of one signer that no honest validator makes; verified.
     Evidence {
         /// Whose.
         culprit: ValidatorIndex,
-        /// What, in words.
-        what: &'static str,
         /// The two statements.
-        statements: Box<[ConsensusMessage; 2]>,
+        evidence: Box<Evidence>,
     },
     /// A certified header differs from own execution: stop voting.
     Diverged {

@@ -9,8 +9,9 @@ use super::lead::Lead;
 use super::messages::{ConsensusMessage, Proposal, QcNote, QuorumCert, Timeout, TimeoutCert};
 use super::pacemaker::Pacemaker;
 use super::requests::Requests;
+use super::sayings::Sayings;
 use super::timeouts::TimeoutBox;
-use super::tree::HeaderTree;
+use super::tree::{HeaderTree, Path};
 use super::votes::VoteBox;
 use crate::crypto::{Hash, SecretKey};
 use crate::defects::{Defect, omits};
@@ -47,6 +48,7 @@ pub struct Core {
     pub(super) certs: Verifier,
     pub(super) votes: Option<VoteBox>,
     pub(super) timeouts: TimeoutBox,
+    pub(super) sayings: Sayings,
     /// One's own last timeout, to be sent again while its view lasts.
     pub(super) last_timeout: Option<Timeout>,
     pub(super) repeat_at: WallTime,
@@ -110,6 +112,7 @@ impl Core {
                 self.on_timeout_cert(&tc, now, out);
             }
             ConsensusMessage::QcNote(note) => {
+                self.answer_newcomer(from, &note, out);
                 self.on_cert(&note.qc, now, out);
                 if let Some(tc) = &note.tc {
                     self.on_timeout_cert(tc, now, out);
@@ -117,6 +120,13 @@ impl Core {
             }
             ConsensusMessage::HeaderRequest(hash) => self.on_header_request(from, hash, out),
             ConsensusMessage::HeaderResponse(proposal) => self.on_header_response(*proposal, now, out),
+        }
+    }
+
+    /// Whoever enters an epoch that others have long been in tells that it knows the root and nothing more; it is told the rest.
+    fn answer_newcomer(&self, from: ValidatorIndex, note: &QcNote, out: &mut Vec<Effect>) {
+        if note.qc.header == self.root && self.record.high_qc.header != self.root {
+            self.send_note(Recipient::One(from), self.record.high_qc.clone(), self.record.high_tc.clone(), out);
         }
     }
 
@@ -202,6 +212,14 @@ impl Core {
         self.set.key(self.me).is_some()
     }
 
+    /// How many headers lie between the last final one and this one, which counts.
+    pub(super) fn depth_of(&self, header: HeaderRef) -> usize {
+        match self.tree.path_to(header) {
+            Path::Whole(path) => path.len(),
+            Path::Missing(..) | Path::Fork => usize::MAX,
+        }
+    }
+
     pub(super) fn last_voted(&self) -> Rank {
         self.record.last_voted.map_or(Rank::default(), |v| v.rank)
     }
@@ -233,6 +251,16 @@ impl Core {
     /// Whether this validator leads it and has not given it up.
     pub fn is_leader(&self) -> bool {
         self.lead.is_some() && self.record.timeout_view < self.view
+    }
+
+    /// Whether the current view is given up.
+    pub fn has_given_up(&self) -> bool {
+        self.record.timeout_view >= self.view
+    }
+
+    /// How many headers are certified and not final. What is missing between counts as very many.
+    pub fn unfinal_depth(&self) -> usize {
+        self.depth_of(self.record.high_qc.header)
     }
 
     /// The highest certificate known.

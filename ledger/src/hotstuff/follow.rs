@@ -10,9 +10,12 @@ use super::tree::Known;
 use super::vote_rule::{Refusal, VoteCase, may_vote};
 use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
+use crate::evidence::Statement;
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::validators::ValidatorIndex;
 
+/// The most certified headers that are not final beyond which log is added (CONSENSUS section 3, Bounds).
+const SPECULATION_HEADERS_MAX: usize = 64;
 /// Unfinal headers here are at most this many, but for those asked for: a leader that floods is not listened to.
 const UNFINAL_MAX: usize = 1_024;
 
@@ -70,12 +73,11 @@ impl Core {
         let Some(first) = others.first().and_then(|other| self.tree.proposal(*other)).cloned() else { return false };
         if self.doubled != Some(rank) {
             self.doubled = Some(rank);
-            let statements = [first, proposal.clone()].map(|p| ConsensusMessage::Proposal(Box::new(p)));
-            for message in &statements {
-                out.push(Effect::Send { to: Recipient::Others, message: message.clone() });
+            for double in [&first, proposal] {
+                let message = ConsensusMessage::Proposal(Box::new(double.clone()));
+                out.push(Effect::Send { to: Recipient::Others, message });
             }
-            let culprit = proposal.header.proposer;
-            out.push(Effect::Evidence { culprit, what: "double proposal", statements: Box::new(statements) });
+            self.accuse_by(Statement::of_proposal(&first), Statement::of_proposal(proposal), out);
             if rank.view == self.view && !omits(Defect::EvidenceIgnored) {
                 self.give_up(now, out);
             }
@@ -195,6 +197,9 @@ impl Core {
         let tc = self.tree.known(hash).and_then(|k| k.proposal.tc.clone());
         let carry = tc.as_ref().map_or(Some(true), |tc| self.carry_ok(header, parent, tc, log, out));
         let Some(carry_ok) = carry else { return };
+        if self.is_too_deep(header, tc.as_ref()) {
+            return;
+        }
         match may_vote(self.vote_case(header, tc.as_ref(), carry_ok)) {
             Ok(()) => self.vote(hash, header.reference(), out),
             // What an honest leader never proposes.
@@ -203,6 +208,14 @@ impl Core {
             }
             Err(Refusal::OtherView | Refusal::AlreadyVoted | Refusal::GivenUp) => {}
         }
+    }
+
+    /// Speculation ends somewhere: a header that adds log so far beyond what is final waits until finality grows. Empty headers are
+    /// what makes it grow, and a carried log must be carried, so both are always votable.
+    fn is_too_deep(&self, header: &Header, tc: Option<&TimeoutCert>) -> bool {
+        let ends_there = |tip: HeaderRef| self.tree.header(tip.hash).is_some_and(|h| h.log_end() == header.log_end());
+        let carried = || tc.is_some_and(|tc| tc.entries.iter().filter_map(|entry| entry.tip).any(ends_there));
+        !header.is_empty() && self.depth_of(header.justify) >= SPECULATION_HEADERS_MAX && !carried()
     }
 
     pub(super) fn vote_case<'a>(

@@ -9,6 +9,10 @@ use crate::validators::ValidatorSet;
 /// Slots of a view: 0 .. this, exclusive.
 pub const SLOTS_LIMIT: u32 = 10_000;
 
+/// The most commands that one header adds to the log, carried ones among them: with the smallest bundles this is just below 8 MiB, so
+/// that a header and its log always fit into one answer to a validator that missed them.
+pub const HEADER_COMMANDS_MAX: u64 = 32_768;
+
 /// Why a header breaks the rules whatever its log says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
@@ -42,6 +46,9 @@ pub enum FormError {
     /// Ends the epoch without naming the next set, or names one without ending it, or adds to the log after the end.
     #[error("the header does not treat the end of the epoch as it must")]
     EpochEnd,
+    /// More commands than one header may add.
+    #[error("the header adds more commands than one may")]
+    Size,
 }
 
 /// What is fixed for an epoch.
@@ -77,6 +84,9 @@ pub(super) fn check_fields(header: &Header, facts: EpochFacts<'_>) -> Result<(),
     if opens_by_tc == (header.tc_hash == Hash::ZERO) && !omits(Defect::NoEntry) {
         return Err(FormError::TimeoutCert);
     }
+    if header.last_seq.saturating_sub(header.first_seq) >= HEADER_COMMANDS_MAX {
+        return Err(FormError::Size);
+    }
     let names_next = header.next_set_hash != Hash::ZERO;
     if header.ends_epoch() != names_next || (names_next && header.is_empty()) {
         return Err(FormError::EpochEnd);
@@ -85,7 +95,7 @@ pub(super) fn check_fields(header: &Header, facts: EpochFacts<'_>) -> Result<(),
 }
 
 /// The rules that need the certificates it came with. Their signatures are verified elsewhere.
-pub(super) fn check_certificates(proposal: &Proposal) -> Result<(), FormError> {
+pub(crate) fn check_certificates(proposal: &Proposal) -> Result<(), FormError> {
     let header = &proposal.header;
     if proposal.justify.header != header.justify {
         return Err(FormError::OtherCert);

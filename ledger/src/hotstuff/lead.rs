@@ -10,6 +10,7 @@ use super::vote_rule::may_vote;
 use super::votes::{Counted, VoteBox};
 use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
+use crate::evidence::Statement;
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 
 /// What a leader knows of its own view.
@@ -256,13 +257,13 @@ impl Core {
         match votes.add(vote, self.chain, &self.set) {
             Counted::Waiting => {}
             Counted::Certified(qc) => {
+                votes.verified().for_each(|vote| self.sayings.remember_vote(vote));
                 self.certs.trust_qc(&qc);
                 self.accept_cert(&qc, now, out);
             }
             Counted::Double(pair) => {
-                let culprit = pair[0].voter;
-                let statements = Box::new(pair.map(ConsensusMessage::Vote));
-                out.push(Effect::Evidence { culprit, what: "double vote", statements });
+                let [first, second] = (*pair).map(Statement::Vote);
+                self.accuse_by(first, second, out);
             }
         }
     }

@@ -16,10 +16,11 @@ mod lead;
 mod messages;
 mod pacemaker;
 mod requests;
+mod sayings;
 #[cfg(test)]
-mod scenes;
+pub(crate) mod scenes;
 mod start;
-mod statement;
+pub(crate) mod statement;
 mod timeouts;
 mod tree;
 mod views;
@@ -32,5 +33,6 @@ pub use boundary::{
     WallTime,
 };
 pub use certificate::CertError;
-pub use form::{FormError, SLOTS_LIMIT};
+pub(crate) use form::check_certificates;
+pub use form::{FormError, HEADER_COMMANDS_MAX, SLOTS_LIMIT};
 pub use messages::{ConsensusMessage, Proposal, QcNote, QuorumCert, Timeout, TimeoutCert, TimeoutEntry, Vote};

@@ -5,7 +5,7 @@ use crate::header::{Header, HeaderRef, Rank};
 use crate::validators::ValidatorIndex;
 
 /// A root: everything zero, the log empty.
-pub(super) fn root_header() -> Header {
+pub(crate) fn root_header() -> Header {
     Header {
         chain: Hash::ZERO,
         epoch: 0,

@@ -8,6 +8,7 @@ use super::core::Core;
 use super::messages::{ConsensusMessage, Proposal, QuorumCert, Timeout, Vote};
 use super::pacemaker::Pacemaker;
 use super::requests::Requests;
+use super::sayings::Sayings;
 use super::timeouts::TimeoutBox;
 use super::tree::HeaderTree;
 use crate::crypto::Hash;
@@ -83,6 +84,7 @@ impl Core {
             certs,
             votes: None,
             timeouts: TimeoutBox::default(),
+            sayings: Sayings::default(),
             last_timeout,
             repeat_at: WallTime(0),
             requests: Requests::default(),

@@ -15,7 +15,7 @@ pub(super) fn vote_bytes(chain: Hash, epoch: u32, header: HeaderRef) -> Vec<u8> 
 }
 
 /// The bytes of a timeout.
-pub(super) fn timeout_bytes(chain: Hash, epoch: u32, view: u64, high_qc_rank: Rank, tip: Option<HeaderRef>) -> Vec<u8> {
+pub(crate) fn timeout_bytes(chain: Hash, epoch: u32, view: u64, high_qc_rank: Rank, tip: Option<HeaderRef>) -> Vec<u8> {
     let mut w = Writer::new();
     w.domain("gridbook/timeout/1").bytes(&chain.0).u32(epoch).u64(view);
     w.u64(high_qc_rank.view).u32(high_qc_rank.slot).u8(tip.is_some().into());
@@ -24,7 +24,8 @@ pub(super) fn timeout_bytes(chain: Hash, epoch: u32, view: u64, high_qc_rank: Ra
     w.finish()
 }
 
-fn proposal_bytes(header: &Header) -> Vec<u8> {
+/// The bytes of a proposal: the header's hash stands for all of it.
+pub(crate) fn proposal_bytes(header: &Header) -> Vec<u8> {
     let mut w = Writer::new();
     w.domain("gridbook/proposal/1").bytes(&header.chain.0).u32(header.epoch).bytes(&header.hash().0);
     w.finish()

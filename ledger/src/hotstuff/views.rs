@@ -78,6 +78,7 @@ impl Core {
         {
             self.on_timeout_cert(tc, now, out);
         }
+        self.compare_timeout(&timeout, out);
         let is_old = self.timeouts.is_old(&timeout);
         let lags = timeout.view < self.view || (is_old && timeout.high_qc.rank() < self.record.high_qc.rank());
         if lags && !omits(Defect::NoAnswerToLate) {
@@ -94,6 +95,7 @@ impl Core {
         if !(rebuilds || counts) || !signed {
             return;
         }
+        self.remember_timeout(&timeout);
         if rebuilds && !omits(Defect::NoRebuild) {
             self.rebuild(&timeout);
         } else {

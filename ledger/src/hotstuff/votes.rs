@@ -44,6 +44,16 @@ impl VoteBox {
         self.target
     }
 
+    /// What a voter said in this box, verified or not.
+    pub(super) fn vote_of(&self, voter: ValidatorIndex) -> Option<&Vote> {
+        self.votes.get(&voter).map(|ballot| &ballot.vote)
+    }
+
+    /// The votes whose signatures were found to hold.
+    pub(super) fn verified(&self) -> impl Iterator<Item = &Vote> {
+        self.votes.values().filter(|ballot| ballot.verified).map(|ballot| &ballot.vote)
+    }
+
     /// Counts a vote for the target's rank.
     pub(super) fn add(&mut self, vote: Vote, chain: Hash, set: &ValidatorSet) -> Counted {
         if vote.header.rank != self.target.rank || set.key(vote.voter).is_none() {

@@ -11,6 +11,7 @@ pub use dense::DenseTree;
 
 use std::sync::LazyLock;
 
+use crate::bytes::{BytesError, Reader, Writer};
 use crate::crypto::{Hash, Hasher, PairHasher};
 
 static NODES: LazyLock<PairHasher> = LazyLock::new(|| PairHasher::new("gridbook/node/1"));
@@ -90,6 +91,38 @@ impl Path {
             place /= 2;
         }
         Some(Self { index: index as u64, count: leaves.len() as u64, siblings })
+    }
+
+    /// The paths of several leaves, in their order; those of leaves that are not there are left out. The tree is hashed once.
+    pub fn build_many(leaves: &[Hash], indices: &[usize]) -> Vec<Self> {
+        let mut levels = vec![leaves.to_vec()];
+        while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+            levels.push(level_above(level));
+        }
+        let path = |index: usize| {
+            let siblings = levels.iter().enumerate().filter_map(|(height, level)| level.get((index >> height) ^ 1));
+            Self { index: index as u64, count: leaves.len() as u64, siblings: siblings.copied().collect() }
+        };
+        indices.iter().filter(|index| **index < leaves.len()).map(|index| path(*index)).collect()
+    }
+
+    /// Lays it into something longer.
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.u64(self.index).u64(self.count);
+        w.u8(u8::try_from(self.siblings.len()).expect("within SIBLINGS_MAX"));
+        for sibling in &self.siblings {
+            w.bytes(&sibling.0);
+        }
+    }
+
+    /// Reads what [`Path::write`] wrote.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        let (index, count, siblings) = (r.u64()?, r.u64()?, usize::from(r.u8()?));
+        if siblings > Self::SIBLINGS_MAX {
+            return Err(BytesError::TooLong);
+        }
+        let siblings = (0..siblings).map(|_| Ok(Hash(r.array()?))).collect::<Result<_, BytesError>>()?;
+        Ok(Self { index, count, siblings })
     }
 
     /// Whether it leads from `leaf` to `root`.

@@ -2,7 +2,6 @@
 
 use super::{EPOCHS_MAX, RECORD_BYTES_MAX, Receipt};
 use crate::bytes::{BytesError, Reader, Writer};
-use crate::crypto::Hash;
 use crate::epoch::{EpochProof, HEADERS_MAX};
 use crate::header::Header;
 use crate::hotstuff::QuorumCert;
@@ -18,11 +17,7 @@ impl Receipt {
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.domain(DOMAIN).u32(u32::try_from(self.record.len()).expect("within RECORD_BYTES_MAX")).bytes(&self.record);
-        w.u64(self.path.index).u64(self.path.count);
-        w.u8(u8::try_from(self.path.siblings.len()).expect("within SIBLINGS_MAX"));
-        for sibling in &self.path.siblings {
-            w.bytes(&sibling.0);
-        }
+        self.path.write(&mut w);
         w.u16(u16::try_from(self.epochs.len()).expect("within EPOCHS_MAX"));
         self.epochs.iter().for_each(|proof| proof.write(&mut w));
         w.u16(u16::try_from(self.headers.len()).expect("within HEADERS_MAX"));
@@ -39,10 +34,7 @@ impl Receipt {
         r.domain(DOMAIN)?;
         let length = at_most(r.u32()?, RECORD_BYTES_MAX)?;
         let record = r.bytes(length)?.to_vec();
-        let (index, count) = (r.u64()?, r.u64()?);
-        let siblings = at_most(r.u8()?.into(), Path::SIBLINGS_MAX)?;
-        let siblings = (0..siblings).map(|_| Ok(Hash(r.array()?))).collect::<Result<_, BytesError>>()?;
-        let path = Path { index, count, siblings };
+        let path = Path::read(&mut r)?;
         let epochs = at_most(r.u16()?.into(), EPOCHS_MAX)?;
         let epochs = (0..epochs).map(|_| EpochProof::read(&mut r)).collect::<Result<_, _>>()?;
         let headers = at_most(r.u16()?.into(), HEADERS_MAX)?;

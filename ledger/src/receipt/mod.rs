@@ -93,14 +93,20 @@ impl Receipt {
         }
         let first = self.headers.first().ok_or(ReceiptError::Size)?;
         let record = self.verify_record(first)?;
-        let mut epochs = Epochs::new(genesis);
-        for (number, proof) in self.epochs.iter().enumerate() {
-            epochs.extend(proof.clone()).map_err(|why| ReceiptError::Epochs { number, why })?;
-        }
+        let epochs = self.verify_epochs(genesis)?;
         let epoch = epochs.present();
         verify_finality(&self.headers, &self.child, &self.qc, genesis.chain_id(), epoch, epochs.present_set())
             .map_err(|why| ReceiptError::Finality { epoch, why })?;
         Ok(VerifiedReceipt { record, header: first.reference(), time: first.time(), certified: self.child.reference() })
+    }
+
+    /// The epochs up to the one that the command belongs to, each proven by the one before.
+    pub(crate) fn verify_epochs(&self, genesis: &Genesis) -> Result<Epochs, ReceiptError> {
+        let mut epochs = Epochs::new(genesis);
+        for (number, proof) in self.epochs.iter().enumerate() {
+            epochs.extend(proof.clone()).map_err(|why| ReceiptError::Epochs { number, why })?;
+        }
+        Ok(epochs)
     }
 
     /// The record stands at its place under the header's results root. A header has one record for each of its numbers.

@@ -1,9 +1,13 @@
 //! The replica's door: what happens to it, and what it wants done.
 
 use crate::admission::Admitted;
+use crate::command::BundleId;
 use crate::crypto::Hash;
 use crate::epoch::{EpochProof, Reconfigure};
+use crate::evidence::VerifiedEvidence;
+use crate::header::HeaderRef;
 use crate::hotstuff::{ConsensusMessage, Proposal, Recipient, SafetyRecord, WallTime};
+use crate::sequenced::{Place, SequencedChunk};
 use crate::validators::ValidatorIndex;
 
 use super::log_record::{FinalProof, LogRecord};
@@ -27,7 +31,7 @@ pub enum Input {
         message: ConsensusMessage,
     },
     /// A piece of log from the leader of a view.
-    Chunk(VerifiedChunk),
+    Chunk(Box<VerifiedChunk>),
     /// The leader of a view signed a chunk that breaks the rules.
     BadChunk {
         /// The epoch.
@@ -36,7 +40,12 @@ pub enum Input {
         view: u64,
     },
     /// The answer to a pull.
-    Pulled(VerifiedRun),
+    Pulled {
+        /// Who sent it.
+        from: ValidatorIndex,
+        /// The entries.
+        run: VerifiedRun,
+    },
     /// A validator asks for a piece of log.
     Pull {
         /// Who.
@@ -47,7 +56,14 @@ pub enum Input {
         floor_seq: u64,
     },
     /// Final headers from another validator, with their log.
-    Synced(Vec<VerifiedStep>),
+    Synced {
+        /// Who sent them.
+        from: ValidatorIndex,
+        /// The headers, oldest first.
+        steps: Vec<VerifiedStep>,
+    },
+    /// Proof that a validator broke the rules, from another one; checked.
+    Evidence(Box<VerifiedEvidence>),
     /// A validator asks for final headers.
     SyncRequest {
         /// Who.
@@ -63,6 +79,13 @@ pub enum Input {
         from: ValidatorIndex,
         /// The proofs, oldest first.
         proofs: Vec<EpochProof>,
+    },
+    /// What [`Effect::ServeSync`] wanted was sent, or there was nothing to send.
+    Served {
+        /// To whom.
+        to: ValidatorIndex,
+        /// How long it was.
+        bytes: u64,
     },
     /// A connection to a validator is up.
     Connected(ValidatorIndex),
@@ -98,6 +121,13 @@ pub struct FinalBundle {
     pub count: u64,
 }
 
+impl FinalBundle {
+    /// A bundle at its place.
+    pub(super) fn at(place: Place) -> Self {
+        Self { id: place.entry, first_seq: place.first_seq, count: place.count }
+    }
+}
+
 /// What a replica wants done, in this order.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -122,7 +152,7 @@ pub enum Effect {
         /// What.
         message: PeerMessage,
     },
-    /// Answer another validator's sync request out of the log.
+    /// Answer another validator's sync request out of the log, and say [`Input::Served`].
     ServeSync {
         /// Who asks.
         to: ValidatorIndex,
@@ -142,13 +172,19 @@ pub enum Effect {
         /// Its leader.
         leader: ValidatorIndex,
     },
-    /// Two statements that no honest validator makes.
-    Evidence {
-        /// Whose.
-        culprit: ValidatorIndex,
-        /// What.
-        what: &'static str,
+    /// A validator is proven to have broken the rules, in a way that was not known of it before.
+    Evidence(Box<VerifiedEvidence>),
+    /// The leader of this view gave these bundles their places, and said so under its signature: S0. They are not final.
+    Sequenced(Box<SequencedChunk>),
+    /// A quorum certified a header that covers these bundles: S1. They are not final.
+    Certified {
+        /// The header.
+        header: HeaderRef,
+        /// The bundles that it covers and none told of before did, in sequence.
+        bundles: Vec<FinalBundle>,
     },
+    /// A bundle of an own client is final already, and was told of as such before.
+    AlreadyFinal(BundleId),
     /// The validators certified something that differs from own execution: stop, and look into it.
     Halt(String),
     /// Call with [`Input::Tick`] at this time; replaces any earlier wish.

@@ -139,6 +139,7 @@ impl Replica {
             effects.push(Effect::Persist(Box::new(self.core.record().clone())));
         }
         self.ask_core(hotstuff::Input::Start, effects);
+        self.tell_standing(Recipient::Others, effects);
     }
 
     /// What belonged to the views of the old epoch.
@@ -149,6 +150,13 @@ impl Replica {
         self.early.clear();
         self.sync = None;
         self.followed = None;
+        self.chunks.enter(0);
+        self.faulty_view = None;
+        self.disputed.clear();
+        self.asked_history.clear();
+        // In the next set others may have the same numbers.
+        self.serving = Default::default();
+        self.certified = Default::default();
         self.waiting_told = false;
         self.stranded_at = None;
         self.core_wake = None;
@@ -215,7 +223,7 @@ impl Replica {
         if self.passage.ask_at <= self.now {
             self.passage.ask_at = WallTime(self.now.0 + ASK_AGAIN_US);
             let from_height = self.final_header.height + 1;
-            effects.push(Effect::Post { to: Recipient::One(from), message: PeerMessage::SyncRequest { from_height } });
+            self.ask_history(from, from_height, effects);
         }
     }
 
@@ -228,10 +236,12 @@ impl Replica {
         }
     }
 
-    /// Before headers of an epoch that ended come the proofs of how it did.
+    /// Before headers of an epoch that ended come the proofs of how it did. One answer at a time, within the asker's allowance.
     pub(super) fn answer_sync(&mut self, from: ValidatorIndex, from_height: u64, effects: &mut Vec<Effect>) {
-        self.post_proofs(from, self.passage.epochs.epoch_of(from_height), effects);
-        effects.push(Effect::ServeSync { to: from, from_height });
+        if self.serving.begin(from, self.now) {
+            self.post_proofs(from, self.passage.epochs.epoch_of(from_height), effects);
+            effects.push(Effect::ServeSync { to: from, from_height });
+        }
     }
 
     fn post_proofs(&self, to: ValidatorIndex, epoch: u32, effects: &mut Vec<Effect>) {

@@ -2,6 +2,7 @@
 
 use crate::crypto::Hash;
 use crate::entry::Entry;
+use crate::header::LogPoint;
 use crate::hotstuff::{FinalHeader, Proposal, Verdict};
 
 use super::branches::NoPath;
@@ -13,6 +14,12 @@ pub(super) struct Finalizing {
     proposal: Proposal,
     hash: Hash,
     proof: Option<Box<FinalProof>>,
+}
+
+impl Finalizing {
+    pub(super) fn log_end(&self) -> LogPoint {
+        self.proposal.header.log_end()
+    }
 }
 
 /// How many final headers are remembered: consensus may still ask about them.
@@ -65,6 +72,10 @@ impl Replica {
     fn finalize(&mut self, next: Finalizing, effects: &mut Vec<Effect>) {
         let header = next.proposal.header.clone();
         assert_eq!(header.height, self.final_header.height + 1, "finality goes from parent to child");
+        if !self.disputed.is_empty() && next.proposal.justify.header == self.final_header.reference() {
+            let certified = self.final_header.clone();
+            self.settle_disputes(&certified, &next.proposal.justify, effects);
+        }
         if self.verdict(&header, self.final_header.log_end(), effects) == Verdict::Differs {
             let why = format!("the final header {} differs from own execution", header.height);
             return self.halt(why, effects);
@@ -82,8 +93,7 @@ impl Replica {
                 self.pool.finished(bundle.id());
             }
             if matches!(executed.entry, Entry::Bundle(_) | Entry::Reconfigure(_)) {
-                let (first_seq, count) = (executed.start.seq + 1, executed.entry.count());
-                step.bundles.push(FinalBundle { id: executed.id, first_seq, count });
+                step.bundles.push(FinalBundle::at(executed.place()));
             }
             next_set = next_set.or(executed.next_set);
             step.records.extend(executed.records);

@@ -1,10 +1,11 @@
 //! Following a leader: taking its log in, checking its headers, and fetching what was missed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::crypto::Hash;
 use crate::header::{Header, HeaderRef, LogPoint};
 use crate::hotstuff::{self, Recipient, Verdict, WallTime};
+use crate::sequenced::SequencedChunk;
 use crate::validators::ValidatorIndex;
 
 use super::branches::NoPath;
@@ -20,11 +21,19 @@ pub(super) struct PendingCheck {
     pub(super) hold_until: Option<WallTime>,
 }
 
+impl PendingCheck {
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
 /// A place in the log that was asked for.
 #[derive(Debug)]
 pub(super) struct Awaited {
     sources: Vec<ValidatorIndex>,
     asked: usize,
+    /// Who was asked: nobody else's answer is taken.
+    asked_of: BTreeSet<ValidatorIndex>,
     pub(super) ask_at: WallTime,
 }
 
@@ -51,6 +60,8 @@ const EARLY_MAX: usize = 64;
 const EARLY_VIEWS: u64 = 4;
 /// How many pulls are under way at a time.
 const PULLS_MAX: usize = 2;
+/// What a pull counts for at least, in bytes: looking for what is not there takes time too.
+const PULL_COST_MIN: u64 = 4 << 10;
 /// The most commands past finality that a leader's log is followed.
 const AHEAD_MAX: u64 = 1_000_000;
 
@@ -66,24 +77,34 @@ impl Syncing {
 impl Replica {
     /// Takes in a piece of the leader's log and executes it, so that its header finds the work done.
     pub(super) fn follow_chunk(&mut self, chunk: VerifiedChunk, effects: &mut Vec<Effect>) {
-        if chunk.epoch != self.epoch() {
+        if chunk.statement.epoch != self.epoch() {
             return;
         }
         let view = self.core.view();
-        if chunk.view > view {
-            let of_view = self.early.iter().filter(|early| early.view == chunk.view).count();
-            if chunk.view - view <= EARLY_VIEWS && of_view < EARLY_MAX {
+        if chunk.view() > view {
+            let of_view = self.early.iter().filter(|early| early.view() == chunk.view()).count();
+            if chunk.view() - view <= EARLY_VIEWS && of_view < EARLY_MAX {
                 self.early.push_back(chunk);
             }
             return;
         }
-        let too_far = chunk.run.end.seq > self.tail.base().seq + AHEAD_MAX;
-        if chunk.view < view || too_far || self.core.leader() == self.seat.me {
+        let too_far = chunk.run.end.seq > self.tail.base().seq.saturating_add(AHEAD_MAX);
+        if chunk.view() < view || self.core.leader() == self.seat.me || !self.hear_chunk(&chunk.statement, effects) {
             return;
         }
-        let (end, cut) = (chunk.run.end, chunk.cut);
+        if too_far {
+            return;
+        }
+        let (end, cut) = (chunk.run.end, chunk.statement.cut);
+        let places = chunk.run.places();
         self.learn(chunk.run);
-        if !self.to_finalize.is_empty() {
+        effects.push(Effect::Sequenced(Box::new(SequencedChunk::new(chunk.statement, places))));
+        if self.leaves_followed(end) {
+            // Chunks that were left out lie between: no two statements prove it, but no honest leader does it.
+            return self.blame_leader();
+        }
+        if !self.to_finalize.is_empty() || self.core.has_given_up() {
+            // Of a view that is given up only what is certified counts, and that is executed when its header is looked at.
             return self.log_grew(effects);
         }
         match self.go_through(end, effects) {
@@ -121,13 +142,16 @@ impl Replica {
         }
     }
 
-    pub(super) fn take_early_chunks(&mut self) {
+    pub(super) fn take_early_chunks(&mut self, effects: &mut Vec<Effect>) {
         let view = self.core.view();
         let early = std::mem::take(&mut self.early);
         for chunk in early {
-            if chunk.view > view {
+            if chunk.view() > view {
                 self.early.push_back(chunk);
-            } else if chunk.view == view && chunk.run.end.seq <= self.tail.base().seq.saturating_add(AHEAD_MAX) {
+            } else if chunk.view() == view
+                && self.hear_chunk(&chunk.statement, effects)
+                && chunk.run.end.seq <= self.tail.base().seq.saturating_add(AHEAD_MAX)
+            {
                 // The core is in the middle of its effects: only learn, the header's check executes.
                 self.learn(chunk.run);
             }
@@ -148,7 +172,7 @@ impl Replica {
         let known: Vec<(u64, Hash)> = self
             .awaited
             .keys()
-            .filter(|(seq, digest)| self.knows(LogPoint { seq: *seq, digest: *digest }))
+            .filter(|(seq, digest)| self.knows_log(LogPoint { seq: *seq, digest: *digest }))
             .copied()
             .collect();
         for key in &known {
@@ -160,7 +184,7 @@ impl Replica {
         }
     }
 
-    fn knows(&self, point: LogPoint) -> bool {
+    pub(super) fn knows_log(&self, point: LogPoint) -> bool {
         self.tail.contains(point) || self.branches.entry(point).is_some() || point.seq <= self.tail.base().seq
     }
 
@@ -219,7 +243,7 @@ impl Replica {
         }
         let parent = self.header(header.parent)?;
         let (parent_end, parent_time_ms, end) = (parent.log_end(), parent.time_ms, header.log_end());
-        if !self.is_relevant(&header) {
+        if !self.is_relevant(&header, effects) {
             return None;
         }
         match self.go_through(end, effects) {
@@ -233,6 +257,7 @@ impl Replica {
             Err(NoPath::Conflict) => return None,
         }
         if self.verdict(&header, parent_end, effects) == Verdict::Differs {
+            self.dispute(&header);
             return Some(Verdict::Differs);
         }
         let votable_from = self.config.genesis.wall_at(gridbook_engine::LedgerTime(header.time_ms));
@@ -247,11 +272,22 @@ impl Replica {
 
     /// Whether a header is worth executing now: one of this view, or a certified one. A leader stays on the log of its view
     /// whatever else turns up: it builds on it.
-    fn is_relevant(&self, header: &Header) -> bool {
+    fn is_relevant(&mut self, header: &Header, effects: &mut Vec<Effect>) -> bool {
         if self.is_on_its_own_log() && !self.tail.contains(header.log_end()) {
             return false;
         }
-        header.rank.view == self.core.view() || self.is_certified(header)
+        if self.is_certified(header) {
+            return true;
+        }
+        let too_far = header.last_seq > self.tail.base().seq.saturating_add(AHEAD_MAX);
+        if header.rank.view != self.core.view() || too_far {
+            return false;
+        }
+        let beside = header.proposer != self.seat.me && self.leaves_followed(header.log_end());
+        if beside {
+            self.blame_for_header(header, effects);
+        }
+        !beside
     }
 
     fn is_certified(&self, header: &Header) -> bool {
@@ -292,7 +328,7 @@ impl Replica {
         }
         // A header often overtakes its log, which is already on its way on another stream.
         let ask_at = WallTime(self.now.0 + PULL_AFTER_US);
-        self.awaited.insert(key, Awaited { sources, asked: 0, ask_at });
+        self.awaited.insert(key, Awaited { sources, asked: 0, asked_of: BTreeSet::new(), ask_at });
     }
 
     /// Asks for the earliest place that is missing, few at a time: what comes after it is often known by then. One that nobody
@@ -310,11 +346,18 @@ impl Replica {
         }
         let to = awaited.sources[awaited.asked % awaited.sources.len()];
         awaited.asked += 1;
+        awaited.asked_of.insert(to);
         awaited.ask_at = WallTime(now.0 + PULL_AGAIN_US);
         // Most likely it continues what is executed here. If not, the answer's start is not known, and is asked for in turn.
         let floor_seq = if *seq > executed { executed } else { base };
         let message = PeerMessage::Pull { target: LogPoint { seq: *seq, digest: *digest }, floor_seq };
         effects.push(Effect::Post { to: Recipient::One(to), message });
+    }
+
+    /// Asks a validator for history; only from who was asked is any taken.
+    pub(super) fn ask_history(&mut self, to: ValidatorIndex, from_height: u64, effects: &mut Vec<Effect>) {
+        self.asked_history.insert(to);
+        effects.push(Effect::Post { to: Recipient::One(to), message: PeerMessage::SyncRequest { from_height } });
     }
 
     pub(super) fn answer_pull(
@@ -324,20 +367,29 @@ impl Replica {
         floor_seq: u64,
         effects: &mut Vec<Effect>,
     ) {
+        if !self.serving.may_take(from, self.now) {
+            return;
+        }
         let (start, entries) = self.branches.run_to(target, floor_seq, SYNC_BYTES_MAX);
+        let bytes: usize = entries.iter().map(Vec::len).sum();
+        self.serving.charge(from, (bytes as u64).max(PULL_COST_MIN), self.now);
         if !entries.is_empty() {
             let message = PeerMessage::Pulled { end: target, run: Run { start, entries } };
             effects.push(Effect::Post { to: Recipient::One(from), message });
         }
     }
 
-    pub(super) fn take_pulled(&mut self, run: VerifiedRun, effects: &mut Vec<Effect>) {
+    pub(super) fn take_pulled(&mut self, from: ValidatorIndex, run: VerifiedRun, effects: &mut Vec<Effect>) {
         // An answer without a single entry would end the question, and the same validator would be asked first the next time.
         let Some(start) = run.entries.first().map(|placed| placed.start) else { return };
-        // Only what was asked for: anybody could fill the memory otherwise.
-        let Some(mut awaited) = self.awaited.remove(&(run.end.seq, run.end.digest)) else { return };
+        // Only what was asked for, of whom it was asked: anybody could fill the memory otherwise.
+        let key = (run.end.seq, run.end.digest);
+        if !self.awaited.get(&key).is_some_and(|awaited| awaited.asked_of.contains(&from)) {
+            return;
+        }
+        let Some(mut awaited) = self.awaited.remove(&key) else { return };
         self.learn(run);
-        if !self.knows(start) {
+        if !self.knows_log(start) {
             // It was too long for one answer: the earlier part is asked for as well, of the next in turn, for this one may give
             // little at a time.
             let turn = awaited.asked % awaited.sources.len();
@@ -371,7 +423,7 @@ impl Replica {
         let to = sync.sources[sync.asked % sync.sources.len()];
         sync.asked += 1;
         sync.ask_at = WallTime(self.now.0 + SYNC_AGAIN_US);
-        effects.push(Effect::Post { to: Recipient::One(to), message: PeerMessage::SyncRequest { from_height } });
+        self.ask_history(to, from_height, effects);
     }
 
     /// Whether every header from the last final one to this one is known. To know it alone is not enough: headers are also
@@ -389,7 +441,10 @@ impl Replica {
     }
 
     /// Another validator's history: executed and compared before it is believed.
-    pub(super) fn take_synced(&mut self, steps: Vec<VerifiedStep>, effects: &mut Vec<Effect>) {
+    pub(super) fn take_synced(&mut self, from: ValidatorIndex, steps: Vec<VerifiedStep>, effects: &mut Vec<Effect>) {
+        if !self.asked_history.remove(&from) {
+            return;
+        }
         let mut parent = self.final_header.clone();
         let mut held = Vec::new();
         for step in steps {

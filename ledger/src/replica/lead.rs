@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use crate::admission::Admitted;
+use crate::command::COMMANDS_MAX;
 use crate::crypto::Signature;
 use crate::entry::Entry;
 use crate::header::{Header, LogPoint, Rank};
-use crate::hotstuff::{self, Recipient, WallTime};
+use crate::hotstuff::{self, HEADER_COMMANDS_MAX, Recipient, WallTime};
+use crate::sequenced::{Place, SequencedChunk, places_root};
 use crate::validators::ValidatorIndex;
 
 use super::branches::NoPath;
@@ -34,6 +36,8 @@ pub(super) struct Lead {
     unstreamed_bytes: usize,
     /// Whether the log had its time since the last header.
     timed: bool,
+    /// The sequence number after which the header under way begins.
+    header_from: u64,
 }
 
 /// A header that the core asked for.
@@ -47,6 +51,8 @@ pub(super) struct Build {
 
 /// The most commands executed and not final: beyond that bundles wait in the pool.
 const SPECULATION_MAX: u64 = 200_000;
+/// The most headers that are certified and not final before nothing new is sequenced; followers are patient for twice as many.
+const HEADERS_AHEAD_MAX: usize = 32;
 /// The most commands sequenced in one go, so that headers are not late.
 const COMMANDS_PER_TICK: u64 = 8_192;
 /// The most work done by one command.
@@ -79,7 +85,9 @@ impl Replica {
     pub(super) fn enter_view(&mut self, view: u64, leader: ValidatorIndex, effects: &mut Vec<Effect>) {
         effects.push(Effect::View { view, leader });
         self.followed = None;
+        self.chunks.enter(view);
         self.shed_unvoted(effects);
+        self.forget_cuts();
         self.lead = (leader == self.seat.me).then(|| Lead {
             view,
             durable: false,
@@ -91,9 +99,28 @@ impl Replica {
             streamed: self.tail.end(),
             unstreamed_bytes: 0,
             timed: false,
+            header_from: self.tail.base().seq,
         });
         self.pool.forget_relays();
-        self.take_early_chunks();
+        self.take_early_chunks(effects);
+    }
+
+    /// Takes bundles of own clients in. One that became final after it was admitted would never be told of again.
+    pub(super) fn take_submitted(&mut self, bundles: Vec<Admitted>, effects: &mut Vec<Effect>) {
+        for bundle in bundles {
+            let id = bundle.id();
+            if !self.pool.insert(bundle) {
+                effects.push(Effect::AlreadyFinal(id));
+            }
+        }
+    }
+
+    /// Cuts of headers that nobody looks at any more are forgotten, so that a leader's headers that were never certified take no room.
+    pub(super) fn forget_cuts(&mut self) {
+        let checked = self.checks.values().map(|check| check.header().log_end());
+        let unfinal = self.core.unfinal().map(|proposal| proposal.header.log_end());
+        let finalizing = self.to_finalize.iter().map(|next| next.log_end());
+        self.cuts = checked.chain(unfinal).chain(finalizing).map(|end| (end.seq, end.digest)).collect();
     }
 
     /// Hands the leader what it may not know of.
@@ -129,6 +156,7 @@ impl Replica {
     ) {
         let Some(lead) = &mut self.lead else { return };
         let first = build.rank.slot == 0 && lead.build.is_none();
+        lead.header_from = build.parent.last_seq;
         lead.build = Some(build);
         lead.answered = None;
         if first {
@@ -156,6 +184,7 @@ impl Replica {
                 if let Some(lead) = &mut self.lead {
                     // The carried log is streamed again, under the new leader's name.
                     lead.streamed = parent_end;
+                    lead.header_from = parent_end.seq;
                     lead.aligned = true;
                 }
             }
@@ -207,6 +236,9 @@ impl Replica {
 
     /// Puts the time into the log when something is due or waits, and does due work in slices.
     fn sequence_duties(&mut self, effects: &mut Vec<Effect>) {
+        if !self.has_room(2) {
+            return;
+        }
         let ledger_now = self.ledger_time(self.now);
         let due = self.state.next_due().is_some_and(|due| due <= ledger_now);
         let timed = self.lead.as_ref().is_some_and(|lead| lead.timed);
@@ -224,7 +256,7 @@ impl Replica {
     fn sequence_bundles(&mut self, effects: &mut Vec<Effect>) {
         let from = self.tail.end().seq;
         while self.tail.end().seq - from < COMMANDS_PER_TICK
-            && self.tail.end().seq - self.tail.base().seq < SPECULATION_MAX
+            && self.has_room(COMMANDS_MAX as u64)
             && let Some(bundle) = self.pool.next()
         {
             let bytes = bundle.signed().bytes().len();
@@ -241,8 +273,18 @@ impl Replica {
     pub fn is_eager(&self) -> bool {
         self.may_sequence()
             && (self.pool.has_next() || self.state.has_work())
-            && self.tail.end().seq - self.tail.base().seq < SPECULATION_MAX
+            && self.has_room(COMMANDS_MAX as u64)
             && self.may_extend()
+    }
+
+    /// Whether so many more commands fit into the header that is being filled, and not too much waits to become final.
+    fn has_room(&self, count: u64) -> bool {
+        let Some(lead) = &self.lead else { return false };
+        let end = self.tail.end().seq;
+        let filled = end.saturating_sub(lead.header_from);
+        filled + count <= HEADER_COMMANDS_MAX
+            && end - self.tail.base().seq < SPECULATION_MAX
+            && self.core.unfinal_depth() < HEADERS_AHEAD_MAX
     }
 
     fn may_extend(&self) -> bool {
@@ -268,6 +310,10 @@ impl Replica {
         let (parent_end, end) = (build.parent.log_end(), self.tail.end());
         let has_log = end.seq > parent_end.seq;
         // An empty answer may have come to nothing; log that comes later is then worth a second one.
+        if !self.tail.contains(lead.streamed) {
+            // What others certified took the place of what was streamed. To go on would be to lead two logs.
+            return Some(hotstuff::Input::LeaderFault { view: rank.view });
+        }
         let answered = lead.answered.is_some_and(|at| at == end || at != parent_end);
         if answered || !(has_log || tail || rank.slot == 0) {
             return None;
@@ -277,6 +323,7 @@ impl Replica {
         let lead = self.lead.as_mut()?;
         lead.answered = Some(end);
         lead.timed = false;
+        lead.header_from = end.seq;
         match self.body(height, parent_end, end, effects) {
             Some(body) => Some(hotstuff::Input::Built { rank, body }),
             // A certificate of another branch came after this view's log was begun, or that log was taken back for what others
@@ -292,9 +339,10 @@ impl Replica {
         if start == end {
             return;
         }
-        let Some(entries) = self.tail.between(start, end) else { return };
-        let entries: Vec<Vec<u8>> = entries.map(|executed| executed.entry.encode()).collect();
         let epoch = self.epoch();
+        let Some(executed) = self.tail.between(start, end) else { return };
+        let (entries, places): (Vec<Vec<u8>>, Vec<Place>) =
+            executed.map(|executed| (executed.entry.encode(), executed.place())).unzip();
         let Some(lead) = &mut self.lead else { return };
         lead.streamed = end;
         lead.unstreamed_bytes = 0;
@@ -305,10 +353,13 @@ impl Replica {
             cut,
             run: Run { start, entries },
             end,
+            places_root: places_root(&places),
             signature: Signature([0; 64]),
         };
         lead.chunks += 1;
         let chunk = chunk.sign(self.chain, &self.seat.key);
+        let sequenced = SequencedChunk::new(chunk.statement(), places);
         effects.push(Effect::Post { to: Recipient::Others, message: PeerMessage::Chunk(Box::new(chunk)) });
+        effects.push(Effect::Sequenced(Box::new(sequenced)));
     }
 }

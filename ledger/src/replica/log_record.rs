@@ -37,6 +37,8 @@ pub enum LogRecord {
     },
     /// The ledger was gone on with from another validator's snapshot: what lies between the header before and this one is not here.
     Snapshot(Box<SnapshotPlace>),
+    /// Proof that a validator broke the rules, in its canonical bytes.
+    Evidence(Vec<u8>),
 }
 
 /// Where a log goes on from a snapshot.
@@ -64,6 +66,7 @@ const TRUNCATE: u8 = 2;
 const PROPOSAL: u8 = 3;
 const FINAL: u8 = 4;
 const SNAPSHOT: u8 = 7;
+const EVIDENCE: u8 = 5;
 
 impl LogRecord {
     /// Kind and payload for the log file.
@@ -85,6 +88,7 @@ impl LogRecord {
                 (FINAL, w.finish())
             }
             Self::Snapshot(place) => (SNAPSHOT, archive(&**place)),
+            Self::Evidence(bytes) => (EVIDENCE, bytes.clone()),
         }
     }
 
@@ -109,6 +113,7 @@ impl LogRecord {
                 Ok(Self::Final { height, hash, last_seq, proof })
             }
             SNAPSHOT => Ok(Self::Snapshot(Box::new(unarchive(payload)?))),
+            EVIDENCE => Ok(Self::Evidence(payload.to_vec())),
             _ => Err(BytesError::Unknown),
         }
     }

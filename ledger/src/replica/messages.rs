@@ -5,12 +5,13 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::bytes::Writer;
 use crate::crypto::{Hash, SecretKey, Signature};
 use crate::entry::{Entry, UnverifiedEntry, log_digest, log_digest_of, verify_entries};
-use crate::epoch::EpochProof;
-use crate::header::{Header, LogPoint};
-use crate::hotstuff::{ConsensusMessage, Proposal, QuorumCert};
+use crate::epoch::{EpochProof, Epochs};
+use crate::evidence::{Evidence, EvidenceError, VerifiedEvidence};
+use crate::header::{Header, HeaderRef, LogPoint, Rank};
+use crate::hotstuff::{ConsensusMessage, Proposal, QuorumCert, TimeoutCert, check_certificates};
+use crate::sequenced::{ChunkStatement, Place, places_root};
 use crate::validators::ValidatorSet;
 
 use super::epochs::PROOFS_PER_MESSAGE;
@@ -40,7 +41,9 @@ pub struct Chunk {
     pub run: Run,
     /// The place after the last entry.
     pub end: LogPoint,
-    /// The leader's signature over all of it but the bodies, which the digests stand for.
+    /// Merkle root over the places of the entries: what S0 receipts hang on.
+    pub places_root: Hash,
+    /// The leader's signature over all of it but the bodies, which the digests and the root stand for.
     pub signature: Signature,
 }
 
@@ -94,6 +97,8 @@ pub enum PeerMessage {
     Epochs(Vec<Vec<u8>>),
     /// A change of validators for whoever leads: canonical bytes of a [`Reconfigure`](crate::epoch::Reconfigure).
     Reconfigure(Vec<u8>),
+    /// Proof that a validator broke the rules, in its canonical bytes.
+    Evidence(Vec<u8>),
 }
 
 /// About how many bytes of log go into one answer: verified in a moment, so that it is not asked for twice.
@@ -123,6 +128,18 @@ pub enum PeerFault {
     /// More than anyone sends.
     #[error("the message is too large")]
     Size,
+    /// A chunk without entries.
+    #[error("the chunk is empty")]
+    Empty,
+    /// A header with a certificate that does not hold, or that its leader did not sign.
+    #[error("a header comes with a certificate or a signature that does not hold")]
+    Certificate,
+    /// Evidence that proves nothing.
+    #[error("the evidence proves nothing: {0}")]
+    Evidence(EvidenceError),
+    /// An answer to no question, or from somebody who was not asked.
+    #[error("nobody asked this validator for that")]
+    Unasked,
 }
 
 impl PeerMessage {
@@ -155,6 +172,20 @@ pub struct VerifiedRun {
     pub entries: Vec<PlacedEntry>,
     /// The place after the last.
     pub end: LogPoint,
+}
+
+impl VerifiedRun {
+    /// The places of its entries.
+    pub fn places(&self) -> Vec<Place> {
+        self.entries.iter().map(PlacedEntry::place).collect()
+    }
+}
+
+impl PlacedEntry {
+    /// Its name and the sequence numbers that it takes.
+    pub fn place(&self) -> Place {
+        Place { first_seq: self.start.seq + 1, count: self.end.seq - self.start.seq, entry: self.entry.id() }
+    }
 }
 
 impl Run {
@@ -203,42 +234,44 @@ pub fn end_of(start: LogPoint, entry: &[u8]) -> Option<LogPoint> {
 /// A chunk whose leader, signatures and digests hold.
 #[derive(Clone, Debug)]
 pub struct VerifiedChunk {
-    /// The leader's epoch.
-    pub epoch: u32,
-    /// The leader's view.
-    pub view: u64,
-    /// Whether a header ends here.
-    pub cut: bool,
+    /// What the leader signed.
+    pub statement: ChunkStatement,
     /// The entries.
     pub run: VerifiedRun,
 }
 
-impl Chunk {
-    const DOMAIN: &'static str = "gridbook/chunk/1";
+impl VerifiedChunk {
+    /// The leader's view.
+    pub fn view(&self) -> u64 {
+        self.statement.view
+    }
+}
 
-    /// The canonical bytes the leader signs.
-    pub fn signed_bytes(&self, chain: Hash) -> Vec<u8> {
-        let mut w = Writer::new();
-        w.domain(Self::DOMAIN).bytes(&chain.0).u32(self.epoch).u64(self.view).u32(self.number).u8(u8::from(self.cut));
-        w.u64(self.run.start.seq).bytes(&self.run.start.digest.0).u64(self.end.seq).bytes(&self.end.digest.0);
-        w.finish()
+impl Chunk {
+    /// What the leader signs.
+    pub fn statement(&self) -> ChunkStatement {
+        let Self { epoch, view, number, cut, end, places_root, signature, .. } = *self;
+        ChunkStatement { epoch, view, number, cut, start: self.run.start, end, places_root, signature }
     }
 
     /// Signs it.
     pub fn sign(mut self, chain: Hash, key: &SecretKey) -> Self {
-        self.signature = key.sign(&self.signed_bytes(chain));
+        self.signature = self.statement().sign(chain, key).signature;
         self
     }
 
     /// Checks leader, signatures and digests against the set of its epoch. A fault other than [`PeerFault::Leader`] is the leader's.
     pub fn verify(&self, chain: Hash, set: &ValidatorSet) -> Result<VerifiedChunk, PeerFault> {
-        let leader = set.key(set.leader(self.view)).ok_or(PeerFault::Leader)?;
-        if !leader.verify(&self.signed_bytes(chain), &self.signature) {
+        let statement = self.statement();
+        if !statement.verify(chain, set) {
             return Err(PeerFault::Leader);
         }
+        if self.run.entries.is_empty() {
+            return Err(PeerFault::Empty);
+        }
         let run = self.run.verify()?;
-        if run.end == self.end {
-            Ok(VerifiedChunk { epoch: self.epoch, view: self.view, cut: self.cut, run })
+        if run.end == self.end && places_root(&run.places()) == self.places_root {
+            Ok(VerifiedChunk { statement, run })
         } else {
             Err(PeerFault::Digest)
         }
@@ -253,6 +286,17 @@ pub fn read_proofs(proofs: &[Vec<u8>]) -> Result<Vec<EpochProof>, PeerFault> {
     proofs.iter().map(|bytes| EpochProof::decode(bytes).map_err(|_| PeerFault::Form)).collect()
 }
 
+/// Reads and checks the evidence of a message.
+///
+/// # Errors
+/// If it cannot be read or proves nothing.
+pub fn verify_evidence(bytes: &[u8], chain: Hash, epochs: &Epochs) -> Result<VerifiedEvidence, PeerFault> {
+    let evidence = Evidence::decode(bytes).map_err(|_| PeerFault::Form)?;
+    let epoch = evidence.epoch();
+    let set = epochs.set(epoch).ok_or(PeerFault::Epoch)?;
+    VerifiedEvidence::check(evidence, chain, epoch, set).map_err(PeerFault::Evidence)
+}
+
 /// A step of another validator's history, its commands verified.
 #[derive(Clone, Debug)]
 pub struct VerifiedStep {
@@ -264,6 +308,8 @@ pub struct VerifiedStep {
 
 /// Checks the commands of sync steps, that each header's log is the one given, that they are linked by hash, and that the
 /// last, or what is linked to it beyond, is certified by the validators of their epoch, which through the links certifies them all.
+/// What comes beside a header's hash is not covered by that, and is kept and shown to others later: so every header's signature and
+/// certificates are checked too.
 pub fn verify_sync(
     steps: Vec<SyncStep>,
     beyond: &[Header],
@@ -287,6 +333,7 @@ pub fn verify_sync(
     steps
         .into_iter()
         .map(|step| {
+            verify_beside(&step.proposal, chain, set)?;
             let run = step.run.verify()?;
             if run.end == step.proposal.header.log_end() {
                 Ok(VerifiedStep { proposal: step.proposal, run })
@@ -295,4 +342,21 @@ pub fn verify_sync(
             }
         })
         .collect()
+}
+
+/// The leader's signature and the certificates of a proposal. That of an epoch's root is empty; whoever links the header to its parent
+/// sees whether that is the root.
+fn verify_beside(proposal: &Proposal, chain: Hash, set: &ValidatorSet) -> Result<(), PeerFault> {
+    let Proposal { header, justify, tc, .. } = proposal;
+    let root = |qc: &QuorumCert| QuorumCert {
+        epoch: header.epoch,
+        header: HeaderRef { rank: Rank::default(), ..qc.header },
+        signers: 0,
+        signatures: Vec::new(),
+    };
+    let certified = *justify == root(justify) || (justify.epoch == header.epoch && justify.verify(chain, set).is_ok());
+    let entered = |tc: &TimeoutCert| tc.epoch == header.epoch && tc.verify(chain, set, &root(&tc.high_qc)).is_ok();
+    let entered = tc.as_ref().is_none_or(entered);
+    let fits = check_certificates(proposal).is_ok();
+    if fits && certified && entered && proposal.verify(set) { Ok(()) } else { Err(PeerFault::Certificate) }
 }

@@ -7,9 +7,14 @@
 //! Architecture invariant: whatever this validator's word depends on is appended and persisted by effects that stand before the
 //! send. Architecture invariant: state is a function of the log; consensus decides which log, and never looks into it.
 
+mod accuse;
+#[cfg(test)]
+mod attacks;
 mod boundary;
 mod branches;
+mod certified;
 mod checkpoint;
+mod chunks;
 mod epochs;
 mod execution;
 mod finality;
@@ -20,6 +25,7 @@ mod log_record;
 mod messages;
 mod pool;
 mod recovery;
+mod serving;
 mod snapshot;
 mod tail;
 #[cfg(test)]
@@ -31,6 +37,7 @@ use gridbook_engine::depth::DepthWriter;
 
 use crate::command::BundleId;
 use crate::crypto::Hash;
+use crate::evidence::KeptEvidence;
 use crate::genesis::Genesis;
 use crate::header::{Header, LogPoint};
 use crate::hotstuff::{self, Core, LogRelation, LogView, Proposal, Recipient, WallTime};
@@ -42,16 +49,19 @@ pub use history::{IndexedHeader, sync_answer};
 pub use log_record::{FinalProof, LogRecord, SnapshotPlace, archive, unarchive};
 pub use messages::{
     Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,
-    VerifiedStep, end_of, read_proofs, verify_sync,
+    VerifiedStep, end_of, read_proofs, verify_evidence, verify_sync,
 };
 pub use recovery::{Recovery, RecoveryError, ReplicaConfig};
 pub use snapshot::TakenSnapshot;
 
 use branches::Branches;
+use certified::Certified;
+use chunks::Chunks;
 use epochs::{Passage, Seat};
 use follow::{Awaited, PendingCheck};
 use lead::Lead;
 use pool::Pool;
+use serving::Serving;
 use snapshot::SnapshotPlan;
 use tail::Tail;
 
@@ -91,6 +101,17 @@ pub struct Replica {
     sync: Option<follow::Syncing>,
     /// The end of the last chunk of this view that was executed.
     followed: Option<LogPoint>,
+    /// What the leader of this view signed of its log.
+    chunks: Chunks,
+    /// A view whose leader broke a rule of the log plane; it is given up when the present input is done with.
+    faulty_view: Option<u64>,
+    /// Headers with other results than own execution gives, by their proposer.
+    disputed: BTreeMap<ValidatorIndex, Proposal>,
+    evidence: KeptEvidence,
+    serving: Serving,
+    /// Who was asked for history and has not answered.
+    asked_history: BTreeSet<ValidatorIndex>,
+    certified: Certified,
     waiting_told: bool,
     /// When bundles that wait are told to all, if they wait.
     stranded_at: Option<WallTime>,
@@ -139,31 +160,34 @@ impl Replica {
         }
         match input {
             Input::Start => self.ask_core(hotstuff::Input::Start, &mut effects),
-            Input::Submitted(bundles) | Input::Relayed(bundles) => {
-                for bundle in bundles {
-                    self.pool.insert(bundle);
-                }
-            }
+            Input::Submitted(bundles) => self.take_submitted(bundles, &mut effects),
+            Input::Relayed(bundles) => bundles.into_iter().for_each(|bundle| _ = self.pool.insert(bundle)),
             Input::Consensus { from, message } => match message.epoch().filter(|epoch| *epoch != self.epoch()) {
                 Some(epoch) => self.meet_other_epoch(from, epoch, &mut effects),
                 None => self.ask_core(hotstuff::Input::Message { from, message }, &mut effects),
             },
             Input::Reconfigure(change) => self.take_reconfigure(change, &mut effects),
             Input::Epochs { from, proofs } => self.take_epochs(from, proofs, &mut effects),
-            Input::Chunk(chunk) => self.follow_chunk(chunk, &mut effects),
+            Input::Chunk(chunk) => self.follow_chunk(*chunk, &mut effects),
             Input::BadChunk { epoch, view } if epoch == self.epoch() => {
                 self.ask_core(hotstuff::Input::LeaderFault { view }, &mut effects);
             }
             Input::BadChunk { .. } => {}
-            Input::Pulled(run) => self.take_pulled(run, &mut effects),
+            Input::Pulled { from, run } => self.take_pulled(from, run, &mut effects),
             Input::Pull { from, target, floor_seq } => self.answer_pull(from, target, floor_seq, &mut effects),
-            Input::Synced(steps) => self.take_synced(steps, &mut effects),
+            Input::Synced { from, steps } => self.take_synced(from, steps, &mut effects),
             Input::SyncRequest { from, from_height } => self.answer_sync(from, from_height, &mut effects),
+            Input::Served { to, bytes } => self.serving.end(to, bytes, self.now),
+            Input::Evidence(evidence) => self.take_evidence(*evidence, &mut effects),
             Input::Connected(peer) => self.greet(peer, &mut effects),
             Input::Durable(number) => self.lead_is_durable(number),
             Input::Tick => self.tick(&mut effects),
         }
+        if let Some(view) = self.faulty_view.take() {
+            self.ask_core(hotstuff::Input::LeaderFault { view }, &mut effects);
+        }
         self.begin_epoch_if_over(&mut effects);
+        self.tell_certified(&mut effects);
         self.tell_waiting(&mut effects);
         self.tell_wake(&mut effects);
         effects
@@ -221,7 +245,7 @@ impl Replica {
                 self.make_final(headers, FinalProof { via, child: *child, qc }, effects);
             }
             hotstuff::Effect::Behind { target, sources } => self.fall_behind(target, sources, effects),
-            hotstuff::Effect::Evidence { culprit, what, .. } => effects.push(Effect::Evidence { culprit, what }),
+            hotstuff::Effect::Evidence { evidence, .. } => self.accuse(*evidence, effects),
             hotstuff::Effect::Diverged { header } => {
                 self.halt(format!("the certified header {:?} differs from own execution", header.hash), effects);
             }
@@ -245,11 +269,8 @@ impl Replica {
 
     /// Tells a validator that just connected where this one stands.
     fn greet(&mut self, peer: ValidatorIndex, effects: &mut Vec<Effect>) {
-        let record = self.core.record();
-        let note = hotstuff::QcNote { qc: record.high_qc.clone(), tc: record.high_tc.clone() };
-        let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
         let to = Recipient::One(peer);
-        effects.push(Effect::Send { to, message });
+        self.tell_standing(to, effects);
         self.tell_change_to(peer, effects);
         if peer == self.core.leader() {
             // What was sent to it before may never have left.
@@ -257,12 +278,20 @@ impl Replica {
         }
         // What was proposed while the peer was away is not lost on it. A header beyond `led` was written just before a crash
         // and never sent; it stays so.
-        let led = record.led;
+        let led = self.core.record().led;
         let mine = |proposal: &&Proposal| proposal.header.proposer == self.seat.me && proposal.header.rank <= led;
         for proposal in self.core.unfinal().filter(mine) {
             let message = hotstuff::ConsensusMessage::Proposal(Box::new(proposal.clone()));
             effects.push(Effect::Send { to, message });
         }
+        self.show_evidence(peer, effects);
+    }
+
+    fn tell_standing(&self, to: Recipient, effects: &mut Vec<Effect>) {
+        let record = self.core.record();
+        let note = hotstuff::QcNote { qc: record.high_qc.clone(), tc: record.high_tc.clone() };
+        let message = hotstuff::ConsensusMessage::QcNote(Box::new(note));
+        effects.push(Effect::Send { to, message });
     }
 
     /// Tells the core when commands begin or cease to wait: its timer runs only while something does.

@@ -34,15 +34,19 @@ impl Pool {
         self.held.contains_key(&id)
     }
 
-    /// Takes a bundle in, unless it is here or was final already, or there is no room.
-    pub(super) fn insert(&mut self, bundle: Admitted) {
+    /// Takes a bundle in, unless it is here or was final already, or there is no room. False if it was final.
+    pub(super) fn insert(&mut self, bundle: Admitted) -> bool {
         let id = bundle.id();
-        if self.held.len() >= Self::MAX || self.held.contains_key(&id) || self.recent_set.contains(&id) {
-            return;
+        if self.recent_set.contains(&id) {
+            return false;
+        }
+        if self.held.len() >= Self::MAX || self.held.contains_key(&id) {
+            return true;
         }
         self.held.insert(id, bundle);
         self.queue.push_back(id);
         self.unrelayed.push_back(id);
+        true
     }
 
     /// The next bundle to sequence. The caller executes it, and says so with [`Pool::executed`].

@@ -120,6 +120,13 @@ impl Recovery {
             early: Default::default(),
             sync: None,
             followed: None,
+            chunks: Default::default(),
+            faulty_view: None,
+            disputed: Default::default(),
+            evidence: Default::default(),
+            serving: Default::default(),
+            asked_history: Default::default(),
+            certified: Default::default(),
             waiting_told: false,
             stranded_at: None,
             core_wake: None,
@@ -153,6 +160,7 @@ impl Recovery {
             }
             LogRecord::Final { height, hash, proof, .. } => return self.replay_final(height, hash, proof),
             LogRecord::Snapshot(place) => self.replay_snapshot(place.proposal.header.height)?,
+            LogRecord::Evidence(bytes) => self.replica.recall_evidence(&bytes),
         }
         Ok(Vec::new())
     }

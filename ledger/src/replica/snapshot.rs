@@ -57,6 +57,7 @@ impl Replica {
             epochs: self.encoded_epochs(),
             state,
         })));
+        effects.extend(self.evidence_records().map(Effect::Append));
     }
 
     /// The state as of the last final header. Takes back what is not final and executes it again.

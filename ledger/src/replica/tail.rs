@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::crypto::Hash;
 use crate::entry::Entry;
 use crate::header::LogPoint;
+use crate::sequenced::Place;
 use crate::state::StateMark;
 use crate::validators::ValidatorSet;
 
@@ -25,6 +26,13 @@ pub(super) struct Executed {
     pub(super) state_root: Option<Hash>,
     /// The next validator set, if it ended the epoch.
     pub(super) next_set: Option<Box<ValidatorSet>>,
+}
+
+impl Executed {
+    /// Its name and the sequence numbers that it takes.
+    pub(super) fn place(&self) -> Place {
+        Place { first_seq: self.start.seq + 1, count: self.end.seq - self.start.seq, entry: self.id }
+    }
 }
 
 /// Executed entries after the last final one.

@@ -6,13 +6,14 @@ use gridbook_engine::{LedgerTime, MarketRules};
 
 use super::lead::Build;
 use super::*;
-use crate::crypto::SecretKey;
+use crate::crypto::{SecretKey, Signature};
 use crate::entry::Entry;
 use crate::header::Rank;
 use crate::hotstuff::Timing;
+use crate::sequenced::{ChunkStatement, places_root};
 use crate::validators::ValidatorSet;
 
-fn config(me: u16) -> ReplicaConfig {
+pub(super) fn config(me: u16) -> ReplicaConfig {
     let key = |seed| SecretKey::from_seed([seed; 32]);
     let genesis = Genesis {
         name: "Kirchdorf".into(),
@@ -27,19 +28,29 @@ fn config(me: u16) -> ReplicaConfig {
     ReplicaConfig { genesis, keys: vec![key(u8::try_from(me).unwrap() + 1)], timing: Timing::default() }
 }
 
-fn replica(me: u16) -> Replica {
+pub(super) fn replica(me: u16) -> Replica {
     let mut replica = Recovery::new(config(me)).finish(None);
     let _ = replica.handle(Input::Start, WallTime(1));
     replica
 }
 
-fn place(seq: u64) -> LogPoint {
+pub(super) fn place(seq: u64) -> LogPoint {
     LogPoint { seq, digest: Hash([7; 32]) }
 }
 
-fn run(start: LogPoint, limits: &[u32]) -> VerifiedRun {
+pub(super) fn run(start: LogPoint, limits: &[u32]) -> VerifiedRun {
     let entries = limits.iter().map(|limit| Entry::Work { limit: *limit }.encode()).collect();
     Run { start, entries }.verify().unwrap()
+}
+
+/// A chunk of a view, signed by its leader.
+pub(super) fn chunk(view: u64, number: u32, run: VerifiedRun) -> VerifiedChunk {
+    let start = run.entries.first().map_or(run.end, |placed| placed.start);
+    let (end, places_root) = (run.end, places_root(&run.places()));
+    let signature = Signature([0; 64]);
+    let unsigned = ChunkStatement { epoch: 0, view, number, cut: false, start, end, places_root, signature };
+    let leader = SecretKey::from_seed([u8::try_from(view % 4).unwrap() + 1; 32]);
+    VerifiedChunk { statement: unsigned.sign(config(0).genesis.chain_id(), &leader), run }
 }
 
 /// A validator answers a pull with no entries at all, and would be asked first again as soon as the question is put anew: the
@@ -49,7 +60,7 @@ fn an_empty_answer_does_not_end_a_pull() {
     let mut replica = replica(0);
     let wanted = place(5);
     replica.pull(wanted, vec![ValidatorIndex(1), ValidatorIndex(2)]);
-    let _ = replica.handle(Input::Pulled(run(wanted, &[])), WallTime(2));
+    let _ = replica.handle(Input::Pulled { from: ValidatorIndex(1), run: run(wanted, &[]) }, WallTime(2));
     assert!(replica.awaited.contains_key(&(wanted.seq, wanted.digest)));
 }
 
@@ -58,7 +69,7 @@ fn an_empty_answer_does_not_end_a_pull() {
 fn chunks_of_far_views_take_no_room() {
     let mut replica = replica(0);
     let view = replica.view().0;
-    let chunk = |view| Input::Chunk(VerifiedChunk { epoch: 0, view, cut: false, run: run(place(0), &[1]) });
+    let chunk = |view| Input::Chunk(Box::new(chunk(view, 0, run(place(0), &[1]))));
     for far in 0..1_000 {
         let _ = replica.handle(chunk(u64::MAX - far), WallTime(2));
     }

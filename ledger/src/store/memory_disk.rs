@@ -36,21 +36,27 @@ pub enum PowerCut {
     LosesAll,
     /// Each sector, and the names together, by the toss of a coin from this seed.
     LosesSome(u64),
+    /// As before, but in every other sector that does not survive, what was to change is garbage afterwards.
+    Garbles(u64),
 }
+
+/// A file may have a name in memory and one on the platter.
+type SharedContent = Arc<Mutex<Content>>;
 
 #[derive(Debug, Default)]
 struct State {
-    names: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
-    durable_names: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
+    names: BTreeMap<PathBuf, SharedContent>,
+    durable_names: BTreeMap<PathBuf, SharedContent>,
     changes: u64,
     boots: u64,
     fault: Option<(u64, Fault)>,
     read_only: bool,
+    full: bool,
     power_gone: bool,
 }
 
 /// A file's bytes as read and as on the platter; `unsynced` are the changed sectors on their way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
     durable: Vec<u8>,
@@ -60,7 +66,7 @@ struct Content {
 #[derive(Debug)]
 struct MemoryFile {
     disk: MemoryDisk,
-    content: Arc<Mutex<Content>>,
+    content: SharedContent,
     boot: u64,
 }
 
@@ -90,6 +96,31 @@ impl MemoryDisk {
     /// Refuses every change, or no longer.
     pub fn set_read_only(&self, read_only: bool) {
         lock(&self.0).read_only = read_only;
+    }
+
+    /// From now on there is no space for anything new, or there is again.
+    pub fn set_full(&self, full: bool) {
+        lock(&self.0).full = full;
+    }
+
+    /// Another disk with the same files, synced or not as they are on this one.
+    pub fn copy(&self) -> Self {
+        let state = lock(&self.0);
+        let mut copies: Vec<(SharedContent, SharedContent)> = Vec::new();
+        let mut copy = |names: &BTreeMap<PathBuf, SharedContent>| {
+            let copy_of = |(path, content): (&PathBuf, &SharedContent)| {
+                let known = copies.iter().find(|(original, _)| Arc::ptr_eq(original, content));
+                let copy = known.map(|(_, copy)| copy.clone()).unwrap_or_else(|| {
+                    let copy = Arc::new(Mutex::new(lock(content).clone()));
+                    copies.push((content.clone(), copy.clone()));
+                    copy
+                });
+                (path.clone(), copy)
+            };
+            names.iter().map(copy_of).collect()
+        };
+        let (names, durable_names) = (copy(&state.names), copy(&state.durable_names));
+        Self(Arc::new(Mutex::new(State { names, durable_names, ..State::default() })))
     }
 
     /// Cuts the power and brings it back: open files are dead, and unsynced bytes and names are lost.
@@ -138,6 +169,7 @@ impl MemoryDisk {
                 Err(io::Error::other("the power is gone"))
             }
             (Some((at, Fault::NoSpace)), Change::Grow) if at == number => Err(io::ErrorKind::StorageFull.into()),
+            (_, Change::Grow) if state.full => Err(io::ErrorKind::StorageFull.into()),
             (Some((at, Fault::SyncFails)), Change::Sync) if at == number => Err(io::Error::from_raw_os_error(5)),
             _ => Ok(()),
         }
@@ -148,7 +180,7 @@ impl MemoryDisk {
         state.power_gone && state.fault == Some((state.changes - 1, Fault::PowerGoes))
     }
 
-    fn file(&self, content: Arc<Mutex<Content>>) -> Box<dyn DiskFile> {
+    fn file(&self, content: SharedContent) -> Box<dyn DiskFile> {
         Box::new(MemoryFile { disk: self.clone(), content, boot: lock(&self.0).boots })
     }
 }
@@ -281,10 +313,23 @@ impl Content {
         self.durable[start..end].copy_from_slice(&self.bytes[start..end]);
     }
 
+    /// Puts garbage where a sector was to change.
+    fn garble(&mut self, sector: usize, garbage: [u8; 8]) {
+        let start = sector * SECTOR_BYTES;
+        let end = self.durable.len().min(self.bytes.len()).min(start + SECTOR_BYTES);
+        for at in start..end {
+            if self.durable[at] != self.bytes[at] {
+                self.durable[at] = garbage[at % garbage.len()];
+            }
+        }
+    }
+
     fn lose_unsynced(&mut self, coin: &mut Coin) {
         for sector in std::mem::take(&mut self.unsynced) {
             if coin.keeps() {
                 self.harden(sector);
+            } else if let Some(garbage) = coin.garbage() {
+                self.garble(sector, garbage);
             }
         }
         self.bytes = self.durable.clone();
@@ -296,12 +341,24 @@ struct Coin(PowerCut);
 
 impl Coin {
     fn keeps(&mut self) -> bool {
-        let PowerCut::LosesSome(state) = &mut self.0 else { return false };
+        self.toss().is_some_and(|toss| toss & 1 == 1)
+    }
+
+    /// What a sector that did not survive holds, if not what it held before.
+    fn garbage(&mut self) -> Option<[u8; 8]> {
+        match self.0 {
+            PowerCut::Garbles(_) => self.toss().filter(|toss| toss & 1 == 1).map(u64::to_le_bytes),
+            PowerCut::LosesAll | PowerCut::LosesSome(_) => None,
+        }
+    }
+
+    fn toss(&mut self) -> Option<u64> {
+        let (PowerCut::LosesSome(state) | PowerCut::Garbles(state)) = &mut self.0 else { return None };
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = *state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) & 1 == 1
+        Some(mixed ^ (mixed >> 31))
     }
 }
 

@@ -221,17 +221,18 @@ impl Quartet {
         let (chain, set, from) = (self.genesis.chain_id(), &self.genesis.validators, index_of(from));
         Ok(match message {
             PeerMessage::Consensus(message) => Input::Consensus { from, message },
-            PeerMessage::Chunk(chunk) => Input::Chunk(chunk.verify(chain, set)?),
+            PeerMessage::Chunk(chunk) => Input::Chunk(Box::new(chunk.verify(chain, set)?)),
             PeerMessage::Relay(bundles) => {
                 let lookup = |key: &_| self.nodes[to].replica.state().device(key);
                 let door = Door { chain, now: self.genesis.ledger_now(self.now_us), lookup };
                 Input::Relayed(door.admit_batch(&bundles).into_iter().flatten().collect())
             }
             PeerMessage::Pull { target, floor_seq } => Input::Pull { from, target, floor_seq },
-            PeerMessage::Pulled { run, .. } => Input::Pulled(run.verify()?),
+            PeerMessage::Pulled { run, .. } => Input::Pulled { from, run: run.verify()? },
             PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
             PeerMessage::SyncResponse { steps, beyond, tip } => {
-                Input::Synced(verify_sync(steps, &beyond, tip.as_ref(), chain, (FIRST_EPOCH, set))?)
+                let steps = verify_sync(steps, &beyond, tip.as_ref(), chain, (FIRST_EPOCH, set))?;
+                Input::Synced { from, steps }
             }
             // No story here changes the validators.
             _ => return Err(PeerFault::Form),

@@ -48,7 +48,8 @@ fn assert_kept(disk: &MemoryDisk, synced: u64, appended: u64, story: &str) -> u6
 }
 
 fn cuts() -> impl Iterator<Item = PowerCut> {
-    std::iter::once(PowerCut::LosesAll).chain((0..12).map(PowerCut::LosesSome))
+    let some = (0..12).flat_map(|seed| [PowerCut::LosesSome(seed), PowerCut::Garbles(seed)]);
+    std::iter::once(PowerCut::LosesAll).chain(some)
 }
 
 #[test]

@@ -44,9 +44,9 @@ pub(crate) struct RunArgs {
     /// What goes wrong.
     #[arg(long, value_enum, default_value_t = FaultKinds::All)]
     faults: FaultKinds,
-    /// How many meters trade.
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    meters: u32,
+    /// How many meters trade; drawn by the seed if not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    meters: Option<u32>,
     /// How many virtual seconds they trade.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=86_400))]
     seconds: u64,
@@ -155,6 +155,7 @@ impl RunArgs {
             meters: self.meters,
             virtual_seconds: self.seconds,
             loud: self.trace,
+            ..ClusterConfig::new(seed)
         }
     }
 
@@ -162,9 +163,10 @@ impl RunArgs {
     fn again(&self, seed: u64) -> String {
         let Self { validators, faults, meters, seconds, .. } = self;
         let faults = faults.name();
+        let meters = meters.map_or_else(String::new, |meters| format!(" --meters {meters}"));
         format!(
-            "gridbook sim run --seed {seed} --validators {validators} --faults {faults} --meters {meters} \
-             --seconds {seconds} --trace"
+            "gridbook sim run --seed {seed} --validators {validators} --faults {faults}{meters} --seconds {seconds} \
+             --trace"
         )
     }
 }

@@ -215,7 +215,8 @@ impl Driver {
         if let (RequestBody::Watch(query), Answer::Watching { .. }) = (&pending.ask.body, &answer) {
             self.watches.push(query.clone());
         }
-        let more_to_come = matches!(answer, Answer::Accepted { .. });
+        let more_to_come =
+            matches!(answer, Answer::Accepted { .. } | Answer::Sequenced { .. } | Answer::Certified { .. });
         let _ = pending.ask.answers.send(Ok(answer));
         if !more_to_come {
             self.pending.remove(&request_id);

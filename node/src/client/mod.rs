@@ -13,8 +13,10 @@ use anyhow::Context as _;
 use gridbook_engine::{Contract, MeterId};
 use gridbook_ledger::command::SignedBundle;
 use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::header::HeaderRef;
 use gridbook_ledger::record::Record;
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::sequenced::SequencedReceipt;
 use tokio::sync::mpsc;
 
 use crate::config::Peer;
@@ -148,6 +150,14 @@ impl Client {
         }
     }
 
+    /// The receipt of the command with a sequence number.
+    pub async fn receipt_at(&self, seq: u64) -> Result<Vec<u8>, ClientError> {
+        match self.answer(RequestBody::ReceiptAt { seq }).await? {
+            Answer::Receipt { receipt, .. } => Ok(receipt),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// How the validator and the ledger stand.
     pub async fn status(&self) -> Result<Status, ClientError> {
         match self.answer(RequestBody::Status).await? {
@@ -202,6 +212,19 @@ impl Client {
     }
 }
 
+/// What is heard of a bundle on its way, in this order; a leader that fails can make the second and third come again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A validator has admitted it; its id.
+    Accepted(Hash),
+    /// S0: the leader gave it its place, and answers for that. Nothing is checked here: [`SequencedReceipt::verify`] does.
+    Sequenced(Box<SequencedReceipt>),
+    /// S1: the validator says that a quorum certified this header, which covers it.
+    Certified(HeaderRef),
+    /// S2: it is final.
+    Final(FinalBundle),
+}
+
 /// A bundle on its way.
 #[derive(Debug)]
 pub struct Submission {
@@ -217,17 +240,30 @@ impl Submission {
         }
     }
 
+    /// Waits for the next that is heard of it. After [`Step::Final`] nothing comes.
+    pub async fn next(&mut self) -> Result<Step, ClientError> {
+        Ok(match self.answers.recv().await.unwrap_or(Err(ClientError::Closed))? {
+            Answer::Accepted { bundle, .. } => Step::Accepted(bundle),
+            Answer::Sequenced { receipt, .. } => {
+                let receipt = SequencedReceipt::decode(&receipt);
+                let receipt = receipt.map_err(|error| ClientError::Protocol(format!("an S0 receipt: {error}")))?;
+                Step::Sequenced(Box::new(receipt))
+            }
+            Answer::Certified { header, .. } => Step::Certified(header),
+            Answer::Final { bundle, height, first_seq, records, .. } => {
+                let records = records.iter().map(|bytes| Record::decode(bytes)).collect::<Result<_, _>>();
+                let records = records.map_err(|error| ClientError::Protocol(format!("a record: {error}")))?;
+                Step::Final(FinalBundle { bundle, height, first_seq, records })
+            }
+            other => return Err(unexpected(&other)),
+        })
+    }
+
     /// Waits until it is final.
     pub async fn finality(mut self) -> Result<FinalBundle, ClientError> {
         loop {
-            match self.answers.recv().await.unwrap_or(Err(ClientError::Closed))? {
-                Answer::Accepted { .. } => {}
-                Answer::Final { bundle, height, first_seq, records, .. } => {
-                    let records = records.iter().map(|bytes| Record::decode(bytes)).collect::<Result<_, _>>();
-                    let records = records.map_err(|error| ClientError::Protocol(format!("a record: {error}")))?;
-                    return Ok(FinalBundle { bundle, height, first_seq, records });
-                }
-                other => return Err(unexpected(&other)),
+            if let Step::Final(done) = self.next().await? {
+                return Ok(done);
             }
         }
     }

@@ -3,6 +3,7 @@
 use gridbook_engine::{AccountId, AreaId, LedgerTime, MeterId, Money};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::header::{HeaderRef, Rank};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::ValidatorIndex;
 
@@ -24,6 +25,26 @@ pub enum Answer {
         request_id: RequestId,
         /// The bundle's id.
         bundle: Hash,
+    },
+    /// The leader gave the bundle its place in the log: S0. The leader answers for it; it is not final, and a view that ends first
+    /// makes it void.
+    Sequenced {
+        /// The request.
+        request_id: RequestId,
+        /// Bytes of a [`SequencedReceipt`](gridbook_ledger::sequenced::SequencedReceipt), which verifies offline against the genesis.
+        receipt: Vec<u8>,
+    },
+    /// A quorum certified a header that covers the bundle: S1. It survives crashes, and as many liars as the set allows for, unless one of
+    /// them provably contradicts itself; it is not final.
+    Certified {
+        /// The request.
+        request_id: RequestId,
+        /// The bundle's id.
+        bundle: Hash,
+        /// The sequence number of its first command.
+        first_seq: u64,
+        /// The header.
+        header: HeaderRef,
     },
     /// The bundle is final.
     Final {
@@ -155,6 +176,8 @@ impl Answer {
         match self {
             Self::Event { .. } => None,
             Self::Refused { request_id, .. }
+            | Self::Sequenced { request_id, .. }
+            | Self::Certified { request_id, .. }
             | Self::Accepted { request_id, .. }
             | Self::Final { request_id, .. }
             | Self::Watching { request_id, .. }
@@ -187,6 +210,11 @@ impl Answer {
             Self::NotFinal { .. } => _ = w.u8(9),
             Self::Header { header, .. } => write_blob(w.u8(10), header),
             Self::Book { book, .. } => book.write(w.u8(11)),
+            Self::Sequenced { receipt, .. } => write_blob(w.u8(12), receipt),
+            Self::Certified { bundle, first_seq, header, .. } => {
+                w.u8(13).bytes(&bundle.0).u64(*first_seq);
+                w.u64(header.rank.view).u32(header.rank.slot).bytes(&header.hash.0);
+            }
         }
         w.finish()
     }
@@ -208,6 +236,13 @@ impl Answer {
             9 => Self::NotFinal { request_id },
             10 => Self::Header { request_id, header: read_blob(&mut r)? },
             11 => Self::Book { request_id, book: Box::new(Book::read(&mut r)?) },
+            12 => Self::Sequenced { request_id, receipt: read_blob(&mut r)? },
+            13 => Self::Certified {
+                request_id,
+                bundle: Hash(r.array()?),
+                first_seq: r.u64()?,
+                header: HeaderRef { rank: Rank { view: r.u64()?, slot: r.u32()? }, hash: Hash(r.array()?) },
+            },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
@@ -327,6 +362,13 @@ mod tests {
             Answer::Header { request_id: 9, header: vec![4; 500] },
             Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },
             Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
+            Answer::Sequenced { request_id: 12, receipt: vec![6; 250] },
+            Answer::Certified {
+                request_id: 13,
+                bundle: Hash([3; 32]),
+                first_seq: 70,
+                header: HeaderRef { rank: Rank { view: 2, slot: 9 }, hash: Hash([8; 32]) },
+            },
         ]
     }
 

@@ -18,7 +18,8 @@ pub struct Request {
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestBody {
-    /// Put these bytes of a signed bundle on the ledger. Answered twice: `Accepted`, then `Final`; or once: `Refused`.
+    /// Put these bytes of a signed bundle on the ledger. Answered by `Accepted`, then by `Sequenced` and `Certified` when this validator
+    /// hears of them before it is final (several times if a leader fails), and last by `Final`; or once, by `Refused`.
     Submit(Vec<u8>),
     /// Send what happens to the orders of the query's meter. Answered by `Watching`, then by an `Event` each time.
     Watch(SignedQuery),
@@ -28,6 +29,11 @@ pub enum RequestBody {
         bundle: Hash,
         /// The command's place in it, from 0.
         index: u16,
+    },
+    /// The receipt of the command with a sequence number. Answered by `Receipt` or `NotFinal`.
+    ReceiptAt {
+        /// The number.
+        seq: u64,
     },
     /// How the validator and the ledger stand. Answered by `Status`.
     Status,
@@ -54,6 +60,7 @@ impl Request {
             RequestBody::Status => _ = w.u8(4),
             RequestBody::Account(query) => query.write(w.u8(5)),
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
+            RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
             RequestBody::Book(Contract { area, period }) => _ = w.u8(7).u16(area.0).u32(period.0),
         }
         w.finish()
@@ -71,6 +78,7 @@ impl Request {
             5 => RequestBody::Account(SignedQuery::read(&mut r)?),
             6 => RequestBody::Header { height: r.u64()? },
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
+            8 => RequestBody::ReceiptAt { seq: r.u64()? },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
@@ -94,6 +102,7 @@ mod tests {
             RequestBody::Submit(Vec::new()),
             RequestBody::Watch(query(QueryKind::Watch)),
             RequestBody::Receipt { bundle: Hash([9; 32]), index: 1023 },
+            RequestBody::ReceiptAt { seq: 1 << 40 },
             RequestBody::Status,
             RequestBody::Account(query(QueryKind::Account)),
             RequestBody::Header { height: 77 },
@@ -128,7 +137,7 @@ mod tests {
     #[test]
     fn an_unknown_tag_is_refused_and_still_names_its_request() {
         let mut frame = Request { request_id: 42, body: RequestBody::Status }.encode();
-        for tag in [0, 8, 255] {
+        for tag in [0, 9, 255] {
             frame[8] = tag;
             assert_eq!(Request::decode(&frame), Err(BytesError::Unknown));
             assert_eq!(request_id_of(&frame), Some(42));

@@ -67,6 +67,8 @@ pub(super) struct CoreLoop {
 /// How many jobs are done before the replica may send what has gathered.
 const JOBS_PER_TURN: usize = 256;
 const BUNDLES_PER_TURN: usize = 1_024;
+/// How long it waits for others to catch up before it looks again.
+const PAUSE: Duration = Duration::from_millis(1);
 /// The longest the core sleeps, so that it is seen to be alive.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 
@@ -88,6 +90,15 @@ impl CoreLoop {
         self.feed(Input::Start);
         let mut bundles = Vec::with_capacity(BUNDLES_PER_TURN);
         while !self.shared.is_stopping() {
+            if self.shared.backlog.is_full() {
+                // Whoever brings more waits until the disk has caught up.
+                self.shared.health.beat();
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            for notice in self.shared.notices.take() {
+                self.feed(notice);
+            }
             match jobs.recv_timeout(self.sleep()) {
                 Ok(job) => {
                     self.take(job);
@@ -121,6 +132,11 @@ impl CoreLoop {
         self.kept_seq = seq;
         if let Some(image) = self.replica.checkpoint() {
             let _ = self.queues.storage.send(StorageJob::Keep { seq, state: KeptState::Checkpoint { height, image } });
+            // Behind it, for the next start does not read what comes before.
+            for record in self.replica.evidence_records() {
+                self.shared.backlog.begin_write(&record);
+                let _ = self.queues.storage.send(StorageJob::Append(record));
+            }
         }
     }
 
@@ -161,13 +177,13 @@ impl CoreLoop {
         // These queues end only with the process.
         let store = |job| _ = self.queues.storage.send(job);
         match effect {
-            Effect::Append(record) => store(StorageJob::Append(record)),
+            Effect::Append(record) => {
+                self.shared.backlog.begin_write(&record);
+                store(StorageJob::Append(record));
+            }
             Effect::Persist(record) => store(StorageJob::Persist(record)),
             Effect::Notify(number) => store(StorageJob::Notify(number)),
             Effect::Send { to, message } => store(StorageJob::Send { to, message }),
-            Effect::Post { to, message } => post(&self.peers, to, &message),
-            Effect::ServeSync { to, from_height } => _ = self.queues.desk.send(DeskJob::ServeSync { to, from_height }),
-            Effect::Final(step) => _ = self.queues.desk.send(DeskJob::Final(step)),
             Effect::Epoch(epoch) => {
                 tracing::info!(epoch, place = self.replica.seat().0, "new epoch");
                 *self.shared.epochs.write() = Arc::new(self.replica.epochs().clone());
@@ -177,16 +193,32 @@ impl CoreLoop {
                 self.kept_seq = seq;
                 store(StorageJob::Keep { seq, state: KeptState::Snapshot(taken) });
             }
+            Effect::Post { to, message } => _ = post(&self.peers, to, &message),
+            Effect::ServeSync { to, from_height } => self.tell_desk(DeskJob::ServeSync { to, from_height }),
+            Effect::Final(step) => self.tell_desk(DeskJob::Final(step)),
             Effect::View { view, leader } => {
                 tracing::info!(view, leader = leader.0, "new view");
                 self.shared.metrics.timeouts.increment();
             }
-            Effect::Evidence { culprit, what } => {
-                tracing::error!(validator = culprit.0, what, "a validator contradicts itself");
+            Effect::Sequenced(chunk) => self.tell_desk(DeskJob::Sequenced(chunk)),
+            Effect::Certified { header, bundles } => self.tell_desk(DeskJob::Certified { header, bundles }),
+            Effect::AlreadyFinal(bundle) => self.tell_desk(DeskJob::AlreadyFinal(bundle.0)),
+            Effect::Evidence(evidence) => {
+                let (culprit, kind) = (evidence.culprit(), evidence.evidence().kind);
+                tracing::error!(
+                    validator = culprit.0,
+                    what = kind.name(),
+                    "a validator is proven to have broken the rules"
+                );
+                self.shared.metrics.evidence.increment();
             }
             Effect::Halt(why) => self.shared.fail(&why),
             Effect::WakeAt(at) => self.wake_at = Some(at),
         }
+    }
+
+    fn tell_desk(&self, job: DeskJob) {
+        self.queues.tell_desk(job, &self.shared);
     }
 
     /// Shows what gateways and the admin port look at.
@@ -221,7 +253,7 @@ impl CoreLoop {
                 } else {
                     // Final long ago, or a replay: the index knows.
                     let job = DeskJob::Replayed { connection, request_id, bundle };
-                    return drop(self.queues.desk.send(job));
+                    return self.tell_desk(job);
                 }
             }
         };

@@ -9,19 +9,21 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_engine::MeterId;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::EpochProof;
-use gridbook_ledger::header::Header;
+use gridbook_ledger::header::{Header, HeaderRef};
 use gridbook_ledger::hotstuff::Recipient;
 use gridbook_ledger::merkle::Path;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent, leaf_hash};
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::replica::{FinalProof, FinalStep, IndexedHeader, archive};
+use gridbook_ledger::replica::{FinalBundle, FinalProof, FinalStep, IndexedHeader, archive};
+use gridbook_ledger::sequenced::SequencedChunk;
 use gridbook_ledger::store::{BundlePlace, Index, IndexBatch, QueryIndex, StoreError};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
 use super::history::History;
 use super::net::post;
+use super::pending::Waiting;
 use super::{LOOK_UP, Meters, Peers, Shared};
 use crate::protocol::{Answer, RequestId, meters_in};
 
@@ -30,10 +32,18 @@ use crate::protocol::{Answer, RequestId, meters_in};
 pub(super) enum DeskJob {
     /// A header is final.
     Final(Box<FinalStep>),
+    /// A leader gave bundles their places: S0.
+    Sequenced(Box<SequencedChunk>),
+    /// A certificate covers bundles: S1.
+    Certified { header: HeaderRef, bundles: Vec<FinalBundle> },
+    /// A bundle was final before its client began to wait.
+    AlreadyFinal(Hash),
     /// A client wants a meter's events from now on.
     Watch { connection: ConnectionId, request_id: RequestId, meter: MeterId },
     /// A client wants a receipt.
     Receipt { connection: ConnectionId, request_id: RequestId, bundle: Hash, index: u16 },
+    /// A client wants the receipt of the command with a sequence number.
+    ReceiptAt { connection: ConnectionId, request_id: RequestId, seq: u64 },
     /// A client wants a header.
     Header { connection: ConnectionId, request_id: RequestId, height: u64 },
     /// A bundle whose nonce is used, and that is not under way: final, or a replay.
@@ -75,7 +85,10 @@ impl Desk {
     pub(super) fn run(mut self, jobs: &Receiver<DeskJob>) {
         loop {
             match jobs.recv_timeout(LOOK_UP) {
-                Ok(job) => self.work(job),
+                Ok(job) => {
+                    self.work(job);
+                    self.shared.backlog.end_desk();
+                }
                 Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => {}
                 Err(_) => break,
             }
@@ -95,6 +108,15 @@ impl Desk {
                 self.finalize(&step);
                 Ok(())
             }
+            DeskJob::Sequenced(chunk) => {
+                self.tell_sequenced(&chunk);
+                Ok(())
+            }
+            DeskJob::Certified { header, bundles } => {
+                self.tell_certified(header, &bundles);
+                Ok(())
+            }
+            DeskJob::AlreadyFinal(bundle) => self.answer_late(bundle),
             DeskJob::Watch { connection, request_id, meter } => {
                 self.watchers.entry(meter).or_default().insert(connection);
                 self.answer(connection, &Answer::Watching { request_id, meter });
@@ -102,12 +124,11 @@ impl Desk {
             }
             DeskJob::Receipt { connection, request_id, bundle, index } => {
                 self.write_index();
-                self.receipt(bundle, index)
-                    .map(|receipt| match receipt {
-                        Some(receipt) => Answer::Receipt { request_id, receipt: receipt.encode() },
-                        None => Answer::NotFinal { request_id },
-                    })
-                    .map(|answer| self.answer(connection, &answer))
+                self.receipt(bundle, index).map(|receipt| self.answer_receipt(connection, request_id, receipt))
+            }
+            DeskJob::ReceiptAt { connection, request_id, seq } => {
+                self.write_index();
+                self.receipt_at(seq).map(|receipt| self.answer_receipt(connection, request_id, receipt))
             }
             DeskJob::Header { connection, request_id, height } => {
                 self.write_index();
@@ -131,11 +152,15 @@ impl Desk {
             }
             DeskJob::ServeSync { to, from_height } => {
                 self.write_index();
-                self.history.answer(from_height).map(|answer| {
+                let answered = self.history.answer(from_height);
+                let mut bytes = 0;
+                let answered = answered.map(|answer| {
                     if let Some(message) = answer {
-                        post(&self.peers, Recipient::One(to), &message);
+                        bytes = post(&self.peers, Recipient::One(to), &message);
                     }
-                })
+                });
+                self.shared.notices.served(to, bytes);
+                answered
             }
             DeskJob::WriteIndex(done) => {
                 self.write_index();
@@ -158,6 +183,52 @@ impl Desk {
 
     fn answer(&self, connection: ConnectionId, answer: &Answer) {
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    fn answer_receipt(&self, connection: ConnectionId, request_id: RequestId, receipt: Option<Receipt>) {
+        let answer = match receipt {
+            Some(receipt) => Answer::Receipt { request_id, receipt: receipt.encode() },
+            None => Answer::NotFinal { request_id },
+        };
+        self.answer(connection, &answer);
+    }
+
+    /// Hands S0 receipts to those who wait for the bundles.
+    fn tell_sequenced(&self, chunk: &SequencedChunk) {
+        let waiting = self.shared.pending.waiting_for(chunk.places().iter().map(|place| place.entry));
+        let indices: Vec<usize> = waiting.iter().map(|(index, _)| *index).collect();
+        for (receipt, (_, clients)) in chunk.receipts(&indices).iter().zip(waiting) {
+            for Waiting { connection, request_id, since } in clients {
+                self.shared.metrics.sequencing.observe(since.elapsed());
+                self.answer(connection, &Answer::Sequenced { request_id, receipt: receipt.encode() });
+            }
+        }
+    }
+
+    /// Tells those who wait for the bundles that a certificate covers them.
+    fn tell_certified(&self, header: HeaderRef, bundles: &[FinalBundle]) {
+        let waiting = self.shared.pending.waiting_for(bundles.iter().map(|bundle| bundle.id));
+        for (index, clients) in waiting {
+            let (bundle, first_seq) = (bundles[index].id, bundles[index].first_seq);
+            for Waiting { connection, request_id, .. } in clients {
+                self.answer(connection, &Answer::Certified { request_id, bundle, first_seq, header });
+            }
+        }
+    }
+
+    /// Answers those who began to wait for a bundle when it was final already.
+    fn answer_late(&mut self, bundle: Hash) -> Result<(), StoreError> {
+        let waiting = self.shared.pending.take(&bundle);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.write_index();
+        for Waiting { connection, request_id, .. } in waiting {
+            if let Some(answer) = self.final_again(request_id, bundle)? {
+                self.answer(connection, &answer);
+            }
+        }
+        Ok(())
     }
 
     fn finalize(&mut self, step: &FinalStep) {
@@ -240,15 +311,27 @@ impl Desk {
     /// The receipt of one command of a bundle.
     fn receipt(&self, bundle: Hash, index: u16) -> Result<Option<Receipt>, StoreError> {
         let Some(place) = self.index.bundle(bundle)? else { return Ok(None) };
-        let Some(blob) = self.index.records(place.height)? else { return Ok(None) };
-        let Some((headers, proof)) = self.proof_of(place.height)? else { return Ok(None) };
-        let records = split_records(&blob);
-        let Some(first_seq) = headers.first().map(|header| header.first_seq) else { return Ok(None) };
-        let leaf = usize::try_from(place.first_seq - first_seq).unwrap_or(usize::MAX).saturating_add(index.into());
-        let of_bundle = |bytes: &&[u8]| Record::decode(bytes).is_ok_and(|record| record.entry == bundle);
-        if records.get(leaf).filter(|bytes| of_bundle(bytes)).is_none() {
-            return Ok(None);
+        let receipt = self.receipt_in(place.height, place.first_seq.saturating_add(index.into()))?;
+        let of_bundle = |receipt: &Receipt| Record::decode(&receipt.record).is_ok_and(|record| record.entry == bundle);
+        Ok(receipt.filter(of_bundle))
+    }
+
+    /// The receipt of the command with a sequence number.
+    fn receipt_at(&self, seq: u64) -> Result<Option<Receipt>, StoreError> {
+        match self.index.height_of_seq(seq)? {
+            Some(height) => self.receipt_in(height, seq),
+            None => Ok(None),
         }
+    }
+
+    fn receipt_in(&self, height: u64, seq: u64) -> Result<Option<Receipt>, StoreError> {
+        let Some(blob) = self.index.records(height)? else { return Ok(None) };
+        let Some((headers, proof)) = self.proof_of(height)? else { return Ok(None) };
+        let records = split_records(&blob);
+        let leaf = headers.first().and_then(|header| seq.checked_sub(header.first_seq));
+        let Some(leaf) = leaf.and_then(|leaf| usize::try_from(leaf).ok()).filter(|leaf| *leaf < records.len()) else {
+            return Ok(None);
+        };
         let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(record)).collect();
         let Some(path) = Path::build(&leaves, leaf) else { return Ok(None) };
         let record = records[leaf].to_vec();

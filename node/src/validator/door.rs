@@ -130,7 +130,7 @@ impl DoorKeeper {
         match body {
             RequestBody::Submit(_) => {}
             RequestBody::Watch(query) => match self.meter_of(&query, QueryKind::Watch) {
-                Ok(meter) => self.ask_desk(DeskJob::Watch { connection, request_id, meter }),
+                Ok(meter) => self.ask_desk(connection, request_id, DeskJob::Watch { connection, request_id, meter }),
                 Err(code) => self.refuse(connection, request_id, code),
             },
             RequestBody::Account(query) => match self.meter_of(&query, QueryKind::Account) {
@@ -139,9 +139,14 @@ impl DoorKeeper {
             },
             RequestBody::Status => self.ask_core(connection, request_id, Question::Status),
             RequestBody::Receipt { bundle, index } => {
-                self.ask_desk(DeskJob::Receipt { connection, request_id, bundle, index });
+                self.ask_desk(connection, request_id, DeskJob::Receipt { connection, request_id, bundle, index });
             }
-            RequestBody::Header { height } => self.ask_desk(DeskJob::Header { connection, request_id, height }),
+            RequestBody::ReceiptAt { seq } => {
+                self.ask_desk(connection, request_id, DeskJob::ReceiptAt { connection, request_id, seq });
+            }
+            RequestBody::Header { height } => {
+                self.ask_desk(connection, request_id, DeskJob::Header { connection, request_id, height });
+            }
             RequestBody::Book(contract) => match books::book(&self.shared.books, &self.shared.genesis, contract) {
                 Ok(book) => self.answer(connection, &Answer::Book { request_id, book: Box::new(book) }),
                 Err(code) => self.refuse(connection, request_id, code),
@@ -177,9 +182,11 @@ impl DoorKeeper {
         }
     }
 
-    fn ask_desk(&self, job: DeskJob) {
-        // Gone only when the process ends.
-        let _ = self.queues.desk.send(job);
+    fn ask_desk(&self, connection: ConnectionId, request_id: RequestId, job: DeskJob) {
+        if self.shared.backlog.is_desk_busy() {
+            return self.refuse(connection, request_id, Code::QuotaBusy);
+        }
+        self.queues.tell_desk(job, &self.shared);
     }
 
     fn refuse(&self, connection: ConnectionId, request_id: RequestId, code: Code) {

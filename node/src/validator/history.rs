@@ -40,6 +40,7 @@ impl Positions {
                 let header = &place.proposal.header;
                 places.finalize(header.height, header.last_seq);
             }
+            LogRecord::Evidence(_) => {}
         }
     }
 

@@ -14,6 +14,7 @@
 //! It decides nothing that the replica decides; it only brings things where they belong.
 
 mod audit;
+mod backlog;
 mod books;
 mod core_loop;
 mod desk;
@@ -23,6 +24,7 @@ mod fill;
 mod history;
 mod keeper;
 mod net;
+mod notices;
 mod open;
 mod peers;
 mod pending;
@@ -55,9 +57,11 @@ pub use audit::{ChainReport, verify_chain, walk_chain};
 pub use open::{Opened, open_data};
 pub use promise::{PROMISE_TARGET, Promise, Told};
 
+use backlog::Backlog;
 use core_loop::CoreJob;
 use desk::DeskJob;
 use directory::Directory;
+use notices::Notices;
 use pending::Pending;
 
 /// What all threads of a validator share.
@@ -71,6 +75,8 @@ struct Shared {
     health: Arc<Health>,
     directory: Directory,
     pending: Pending,
+    backlog: Backlog,
+    notices: Notices,
     /// The books, as of what the core executed last.
     books: Arc<DepthTable>,
     /// Set once, when everything should end.
@@ -121,6 +127,14 @@ struct Queues {
     storage: Sender<storage::StorageJob>,
 }
 
+impl Queues {
+    /// Hands a job to the desk, which never makes anybody wait. It is gone only when the process ends.
+    fn tell_desk(&self, job: DeskJob, shared: &Shared) {
+        shared.backlog.begin_desk();
+        let _ = self.desk.send(job);
+    }
+}
+
 /// How many jobs may wait in a queue before whoever brings more has to wait.
 const QUEUE_JOBS_MAX: usize = 1 << 14;
 /// How many admitted bundles may wait for the writer.
@@ -142,6 +156,8 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
         health: Arc::new(Health::default()),
         directory: Directory::default(),
         pending: Pending::default(),
+        backlog: Backlog::default(),
+        notices: Notices::default(),
         books,
         stopping: AtomicBool::new(false),
         failed: AtomicBool::new(false),
@@ -187,8 +203,7 @@ fn spawn(
     let (door_in, door_out) = bounded(QUEUE_JOBS_MAX);
     let (peers_in, peers_out) = bounded(QUEUE_JOBS_MAX);
     let (sync_in, sync_out) = bounded(QUEUE_JOBS_MAX);
-    // What the core hands on must never make it wait for a disk. Its bounds on unfinal work bound these two, but for a leader that
-    // makes its followers undo and execute on purpose, and for peers that ask for history without end.
+    // What the core hands on must never make it wait in the middle of its work; `backlog` says how these two are bounded.
     let (desk_in, desk_out) = unbounded();
     let (storage_in, storage_out) = unbounded();
     let queues =

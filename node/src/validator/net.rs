@@ -152,8 +152,7 @@ async fn sort_meter_event(event: MeterEvent, shared: &Shared, queues: &Queues) {
             tracing::debug!(connection = connection.0, "client gone");
             shared.metrics.meter_connections.down();
             shared.pending.forget(connection);
-            // The desk's queue is unbounded: this cannot fail but when the desk is gone, and then nothing matters.
-            let _ = queues.desk.send(DeskJob::Closed(connection));
+            queues.tell_desk(DeskJob::Closed(connection), shared);
         }
     }
 }
@@ -176,7 +175,7 @@ async fn put<T>(queue: &Sender<T>, mut job: T, shared: &Shared) {
 pub(super) fn class_of(message: &PeerMessage) -> Class {
     match message {
         PeerMessage::Consensus(_) => Class::Consensus,
-        PeerMessage::Chunk(_) | PeerMessage::Relay(_) => Class::Log,
+        PeerMessage::Chunk(_) | PeerMessage::Relay(_) | PeerMessage::Evidence(_) => Class::Log,
         PeerMessage::Pull { .. }
         | PeerMessage::Pulled { .. }
         | PeerMessage::SyncRequest { .. }
@@ -187,9 +186,11 @@ pub(super) fn class_of(message: &PeerMessage) -> Class {
 }
 
 /// Sends a message; what cannot be sent now is not kept: the protocol repeats what matters.
-pub(super) fn post(peers: &Peers, to: gridbook_ledger::hotstuff::Recipient, message: &PeerMessage) {
+/// Says how long it is.
+pub(super) fn post(peers: &Peers, to: gridbook_ledger::hotstuff::Recipient, message: &PeerMessage) -> u64 {
     let class = class_of(message);
     let bytes = Bytes::from(message.encode());
+    let length = bytes.len() as u64;
     match to {
         gridbook_ledger::hotstuff::Recipient::One(one) => _ = peers.send(one.0, class, bytes),
         gridbook_ledger::hotstuff::Recipient::Others => {
@@ -198,4 +199,5 @@ pub(super) fn post(peers: &Peers, to: gridbook_ledger::hotstuff::Recipient, mess
             }
         }
     }
+    length
 }

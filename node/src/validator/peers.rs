@@ -7,7 +7,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_ledger::admission::Door;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::{Epochs, Reconfigure};
-use gridbook_ledger::replica::{Chunk, Input, PeerFault, PeerMessage, read_proofs, verify_sync};
+use gridbook_ledger::replica::{Chunk, Input, PeerFault, PeerMessage, read_proofs, verify_evidence, verify_sync};
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::core_loop::CoreJob;
@@ -65,17 +65,21 @@ impl PeerVerifier {
             PeerMessage::Pull { target, floor_seq } => Ok(Input::Pull { from, target, floor_seq }),
             PeerMessage::Pulled { end, run } => {
                 let run = run.verify()?;
-                if run.end == end { Ok(Input::Pulled(run)) } else { Err(PeerFault::Digest) }
+                if run.end == end { Ok(Input::Pulled { from, run }) } else { Err(PeerFault::Digest) }
             }
             PeerMessage::SyncRequest { from_height } => Ok(Input::SyncRequest { from, from_height }),
             PeerMessage::SyncResponse { steps, beyond, tip } => {
                 let present = (epochs.present(), epochs.present_set());
-                verify_sync(steps, &beyond, tip.as_ref(), self.shared.chain, present).map(Input::Synced)
+                let steps = verify_sync(steps, &beyond, tip.as_ref(), self.shared.chain, present)?;
+                Ok(Input::Synced { from, steps })
             }
             PeerMessage::Epochs(proofs) => Ok(Input::Epochs { from, proofs: read_proofs(&proofs)? }),
             PeerMessage::Reconfigure(change) => {
                 let change = Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?;
                 Ok(Input::Reconfigure(Box::new(change)))
+            }
+            PeerMessage::Evidence(bytes) => {
+                Ok(Input::Evidence(Box::new(verify_evidence(&bytes, self.shared.chain, &epochs)?)))
             }
         }
     }
@@ -100,7 +104,7 @@ fn chunk_input(from: ValidatorIndex, chunk: &Chunk, chain: Hash, epochs: &Epochs
         return Err(PeerFault::Leader);
     }
     match chunk.verify(chain, set) {
-        Ok(chunk) => Ok(Input::Chunk(chunk)),
+        Ok(chunk) => Ok(Input::Chunk(Box::new(chunk))),
         Err(PeerFault::Leader) => Err(PeerFault::Leader),
         // Signed by the leader, who sent it, and wrong.
         Err(_) => Ok(Input::BadChunk { epoch: chunk.epoch, view: chunk.view }),
@@ -141,7 +145,8 @@ mod tests {
         let (view, start) = (6, LogPoint::default());
         let leader = set.leader(view);
         let run = Run { start, entries: vec![vec![0xff]] };
-        let unsigned = Chunk { epoch: 0, view, number: 0, cut: false, run, end: start, signature: Signature([0; 64]) };
+        let (places_root, signature) = (Hash::ZERO, Signature([0; 64]));
+        let unsigned = Chunk { epoch: 0, view, number: 0, cut: false, run, end: start, places_root, signature };
         let spoilt = unsigned.sign(Hash::ZERO, &keys[usize::from(leader.0)]);
         let other = ValidatorIndex((leader.0 + 1) % 4);
         assert!(matches!(chunk_input(other, &spoilt, Hash::ZERO, &epochs), Err(PeerFault::Leader)));

@@ -39,6 +39,15 @@ impl Pending {
         self.0.lock().contains_key(bundle)
     }
 
+    /// Who waits for some of these bundles, with their places in the list. They go on waiting.
+    pub(super) fn waiting_for(&self, bundles: impl Iterator<Item = Hash>) -> Vec<(usize, Vec<Waiting>)> {
+        let pending = self.0.lock();
+        if pending.is_empty() {
+            return Vec::new();
+        }
+        bundles.enumerate().filter_map(|(place, bundle)| Some((place, pending.get(&bundle)?.clone()))).collect()
+    }
+
     /// Nobody waits for it any longer; who did.
     pub(super) fn take(&self, bundle: &Hash) -> Vec<Waiting> {
         self.0.lock().remove(bundle).unwrap_or_default()

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
-use gridbook_ledger::replica::{Input, LogRecord, PeerMessage, archive, unarchive};
+use gridbook_ledger::replica::{LogRecord, PeerMessage, archive, unarchive};
 use gridbook_ledger::store::{CheckpointMark, Log, LogPosition, SafetyFile, StoreError};
 
 use super::core_loop::CoreJob;
@@ -122,8 +122,14 @@ impl Storage {
         }
         for job in after {
             match job {
-                StorageJob::Notify(number) => _ = self.core.send(CoreJob::Input(Input::Durable(number))),
-                StorageJob::Send { to, message } => post(&self.peers, to, &PeerMessage::Consensus(message)),
+                StorageJob::Notify(number) => {
+                    self.shared.notices.durable(number);
+                    // If its queue is full it is awake.
+                    let _ = self.core.try_send(CoreJob::Wake);
+                }
+                StorageJob::Send { to, message } => {
+                    post(&self.peers, to, &PeerMessage::Consensus(message));
+                }
                 StorageJob::Append(_) | StorageJob::Persist(_) | StorageJob::Keep { .. } => {}
             }
         }
@@ -157,6 +163,7 @@ impl Storage {
         let (kind, payload) = record.encode();
         let position = self.log.append(kind, &payload)?;
         self.positions.note(record, position);
+        self.shared.backlog.end_write(record);
         self.shared.metrics.log_bytes.add(payload.len() as u64);
         Ok(())
     }

@@ -70,7 +70,7 @@ impl Client {
         };
         // Gaps are allowed.
         self.nonce += self.dice.between(1, 3);
-        let (chain, signer) = (market.genesis.chain_id(), self.key.public());
+        let (chain, signer) = (market.chain, self.key.public());
         let bundle = Bundle { chain, signer, nonce: self.nonce, expires_at: NEVER, commands }.sign(&self.key);
         self.under_way = Some(UnderWay { id: bundle.id(), bytes: bundle.bytes().to_vec(), at: None, patience_us: 0 });
     }

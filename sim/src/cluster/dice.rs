@@ -42,10 +42,11 @@ impl Dice {
         self.below(1_000) < chance
     }
 
-    /// A delay that is usually about `usual`, and now and then ten times that.
-    pub(crate) fn delay(&mut self, usual: u64) -> u64 {
+    /// A delay that is usually about `usual`, and now and then ten times that. A power of a log-normal number is one again, of a wider
+    /// spread.
+    pub(crate) fn delay(&mut self, usual: u64, spread: u32) -> u64 {
         let percent = DELAY_PERCENT[self.place(DELAY_PERCENT.len())];
         let rare = if self.per_mille(3) { 10 } else { 1 };
-        usual * percent * rare / 100 + self.below(50)
+        usual * percent.pow(spread) * rare / 100_u64.pow(spread) + self.below(50)
     }
 }

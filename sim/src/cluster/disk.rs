@@ -1,74 +1,230 @@
-//! A disk that forgets what was not synced.
+//! A validator's files, kept by the production store on a disk in memory that can lose power or be full.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gridbook_ledger::hotstuff::SafetyRecord;
 use gridbook_ledger::replica::{LogRecord, archive, unarchive};
+use gridbook_ledger::store::{
+    Checkpoint, CheckpointMark, Checkpoints, Fault, Log, LogIdentity, LogOptions, LogPosition, LogRecordRef,
+    MemoryDisk, PowerCut, SafetyFile, StoreError,
+};
 
 use super::dice::Dice;
+use super::places::Places;
 
-/// One validator's log and safety record.
-#[derive(Debug, Default)]
+/// A disk, and the files on it that are open.
+#[derive(Debug)]
 pub(super) struct Disk {
-    records: Vec<LogRecord>,
-    /// How many of them survive anything.
-    synced: usize,
-    record: Option<SafetyRecord>,
-    /// A sync that has begun: how many records it covers, and the safety record that follows it.
-    begun: Option<(usize, Option<SafetyRecord>)>,
+    disk: MemoryDisk,
+    identity: LogIdentity,
+    segment_bytes: u64,
+    files: Option<Files>,
+    /// What is promised, durably.
+    safety: Option<SafetyRecord>,
+    /// A sync that has begun, with what follows it.
+    begun: Option<Group>,
 }
 
-/// How often, in a thousand, a crash in the middle of a sync comes just after it: on the disk, but never told.
-const SYNCED_IN_SECRET: u64 = 300;
+#[derive(Debug)]
+struct Files {
+    log: Log,
+    safety: SafetyFile,
+    checkpoints: Checkpoints,
+    places: Places,
+}
+
+/// What is made durable together.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// Whether somebody waits for the log to be durable.
+    pub(super) sync: bool,
+    /// The safety record that follows the log.
+    pub(super) record: Option<Box<SafetyRecord>>,
+    /// A checkpoint: its place, and the known places with the replica's image.
+    pub(super) checkpoint: Option<(CheckpointMark, Vec<u8>)>,
+}
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is killed: what it has written is there when it comes back, durable or not.
+    Kill,
+    /// The power goes: what was not synced is lost, torn or garbage.
+    PowerCut,
+}
+
+/// What a start finds.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) safety: Option<SafetyRecord>,
+    pub(super) checkpoint: Option<FoundCheckpoint>,
+}
+
+/// The newest checkpoint.
+#[derive(Debug)]
+pub(super) struct FoundCheckpoint {
+    pub(super) replay_from: LogPosition,
+    pub(super) places: Places,
+    /// The replica's.
+    pub(super) image: Vec<u8>,
+}
+
+/// How often, in a thousand, a crash in the middle of a sync comes when part or all of it was done, but nobody told.
+const DONE_IN_SECRET: u64 = 600;
+/// About how many changes of the disk a sync makes.
+const SYNC_CHANGES: u64 = 8;
 
 impl Disk {
-    pub(super) fn append(&mut self, record: LogRecord) {
-        self.records.push(record);
+    pub(super) fn new(identity: LogIdentity, segment_bytes: u64) -> Self {
+        Self { disk: MemoryDisk::new(), identity, segment_bytes, files: None, safety: None, begun: None }
     }
 
-    pub(super) fn begin_sync(&mut self, record: Option<SafetyRecord>) {
-        self.begun = Some((self.records.len(), record));
+    /// Opens everything, and repairs what a crash left.
+    pub(super) fn open(&mut self) -> Result<Found, StoreError> {
+        let on = || Arc::new(self.disk.clone());
+        let (safety, payload) = SafetyFile::open_on(on(), Path::new("data"), self.identity)?;
+        let promised = payload.as_deref().map(read_safety);
+        let (record, must_reach) = promised.unzip();
+        let checkpoints = Checkpoints::open_on(on(), Path::new("data/checkpoints"), self.identity)?;
+        let options = LogOptions { segment_bytes: self.segment_bytes, must_reach, ..LogOptions::default() };
+        let (log, _) = Log::open_on(on(), &log_dir(), self.identity, options)?;
+        let checkpoint = checkpoints.newest()?.checkpoint;
+        self.safety.clone_from(&record);
+        self.files = Some(Files { log, safety, checkpoints, places: Places::default() });
+        let checkpoint = checkpoint.map(|Checkpoint { mark, bytes }| {
+            let (places, image) = Places::split_from(&bytes).expect("its checksum holds, so it is what was written");
+            FoundCheckpoint { replay_from: mark.replay_from, places, image }
+        });
+        Ok(Found { safety: record, checkpoint })
     }
 
-    pub(super) fn end_sync(&mut self) {
-        let Some((synced, record)) = self.begun.take() else { return };
-        self.synced = synced;
-        if record.is_some() {
-            self.record = record;
+    /// A second disk with the same bytes, as somebody finds it who starts the validator elsewhere.
+    pub(super) fn copy(&self) -> Self {
+        let disk = self.disk.copy();
+        Self {
+            disk,
+            identity: self.identity,
+            segment_bytes: self.segment_bytes,
+            files: None,
+            safety: None,
+            begun: None,
         }
     }
 
-    /// Power cut or kill: of what was not synced, the first few may be there afterwards, or all, or nothing.
-    pub(super) fn crash(&mut self, dice: &mut Dice) {
-        if self.begun.is_some() && dice.per_mille(SYNCED_IN_SECRET) {
-            self.end_sync();
+    /// The log is read from a checkpoint on: this is what was known before.
+    pub(super) fn set_places(&mut self, places: Places) {
+        if let Some(files) = &mut self.files {
+            files.places = places;
         }
-        self.begun = None;
-        let unsynced = self.records.len() - self.synced;
-        self.records.truncate(self.synced + dice.place(unsynced + 1));
     }
 
-    /// The records as they are read after a start.
-    pub(super) fn read(&self) -> Result<Vec<LogRecord>, String> {
-        let reread = |record: &LogRecord| {
-            let (kind, payload) = record.encode();
-            LogRecord::decode(kind, &payload).map_err(|error| format!("a log record cannot be read again: {error}"))
-        };
-        self.records.iter().map(reread).collect()
+    /// Notes where a record lies that was read from the log.
+    pub(super) fn note(&mut self, record: &LogRecord, position: LogPosition) {
+        if let Some(files) = &mut self.files {
+            files.places.note(record, position);
+        }
     }
 
-    /// The safety record as it is read after a start.
-    pub(super) fn read_safety(&self) -> Result<Option<SafetyRecord>, String> {
-        let reread =
-            |record| unarchive(&archive(record)).map_err(|_| "the safety record cannot be read again".to_owned());
-        self.record.as_ref().map(reread).transpose()
+    pub(super) fn append(&mut self, record: &LogRecord) -> Result<(), StoreError> {
+        let Some(files) = &mut self.files else { return Ok(()) };
+        let (kind, payload) = record.encode();
+        let position = files.log.append(kind, &payload)?;
+        files.places.note(record, position);
+        Ok(())
     }
 
-    /// What a reader of the open log sees: also what is not synced.
-    pub(super) fn records(&self) -> &[LogRecord] {
-        &self.records
+    /// A checkpoint of now, to be written with the next sync.
+    pub(super) fn checkpoint(&self, seq: u64, image: &[u8]) -> Option<(CheckpointMark, Vec<u8>)> {
+        let files = self.files.as_ref()?;
+        let replay_from = files.places.unfinal_from(files.log.end());
+        Some((CheckpointMark { seq, replay_from }, files.places.join_with(image)))
+    }
+
+    pub(super) fn begin_sync(&mut self, group: Group) {
+        self.begun = Some(group);
+    }
+
+    pub(super) fn end_sync(&mut self) -> Result<(), StoreError> {
+        let (Some(group), Some(files)) = (self.begun.take(), &mut self.files) else { return Ok(()) };
+        let Group { sync, record, checkpoint } = group;
+        if sync || record.is_some() || checkpoint.is_some() {
+            files.log.sync()?;
+        }
+        if let Some(record) = record {
+            files.safety.write(&safety_payload(&record, files.log.synced()))?;
+            self.safety = Some(*record);
+        }
+        if let Some((mark, image)) = checkpoint {
+            files.checkpoints.write(mark, &image)?;
+        }
+        Ok(())
+    }
+
+    /// The process ends in the middle of whatever it does.
+    pub(super) fn crash(&mut self, end: End, dice: &mut Dice) {
+        if self.begun.is_some() && dice.per_mille(DONE_IN_SECRET) {
+            let goes_at = self.disk.changes() + dice.below(SYNC_CHANGES);
+            if end == End::PowerCut {
+                self.disk.fail_at(goes_at, Fault::PowerGoes);
+            }
+            // It goes as far as it goes; nobody hears of it.
+            let _ = self.end_sync();
+        }
+        (self.begun, self.files) = (None, None);
+        if end == End::PowerCut {
+            let seed = dice.below(u64::MAX);
+            self.disk.power_cut(match dice.below(3) {
+                0 => PowerCut::LosesAll,
+                1 => PowerCut::LosesSome(seed),
+                _ => PowerCut::Garbles(seed),
+            });
+        }
+    }
+
+    /// From now on nothing more can be written, or it can again.
+    pub(super) fn set_full(&self, full: bool) {
+        self.disk.set_full(full);
+    }
+
+    /// The records from a place on, as a reader of the open files sees them.
+    pub(super) fn read_from(
+        &self,
+        position: LogPosition,
+    ) -> impl Iterator<Item = Result<(LogPosition, LogRecord), StoreError>> + use<> {
+        let mut records = self.files.as_ref().map(|files| files.log.reader().read_from(position));
+        std::iter::from_fn(move || {
+            Some(match records.as_mut()?.advance().transpose()? {
+                Ok(LogRecordRef { position, kind, payload }) => {
+                    Ok((position, LogRecord::decode(kind, payload).expect("what was written can be read")))
+                }
+                Err(error) => Err(error),
+            })
+        })
+    }
+
+    /// Where to read on to find the commands after `seq`.
+    pub(super) fn place_before(&self, seq: u64) -> LogPosition {
+        self.files.as_ref().map_or(LogPosition::START, |files| files.places.before(seq))
     }
 
     /// What is promised, durably.
     pub(super) fn safety(&self) -> Option<&SafetyRecord> {
-        self.record.as_ref()
+        self.safety.as_ref()
     }
+}
+
+fn log_dir() -> PathBuf {
+    PathBuf::from("data/log")
+}
+
+/// The record with how far the log was durable then, as the validator process writes it.
+fn safety_payload(record: &SafetyRecord, synced: LogPosition) -> Vec<u8> {
+    [&synced.to_bytes()[..], &archive(record)].concat()
+}
+
+fn read_safety(payload: &[u8]) -> (SafetyRecord, LogPosition) {
+    let (synced, record) = payload.split_first_chunk::<16>().expect("written with a place in front");
+    let record = unarchive(record).expect("the file's checksum holds, so it is what was written");
+    (record, LogPosition::from_bytes(*synced))
 }

@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money, Price};
 use gridbook_ledger::command::Command;
-use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -13,6 +13,8 @@ pub(super) const WALL_START_US: u64 = 1_750_000_001_000_000;
 #[derive(Debug)]
 pub(super) struct Market {
     pub(super) genesis: Genesis,
+    /// Its hash.
+    pub(super) chain: Hash,
     pub(super) validator_keys: Vec<SecretKey>,
     pub(super) operator: SecretKey,
     pub(super) meters: Vec<SecretKey>,
@@ -54,7 +56,8 @@ impl Market {
             validators: set.map_err(|error| error.to_string())?,
         };
         genesis.validate().map_err(|error| error.to_string())?;
-        Ok(Self { genesis, validator_keys, operator, meters: (0..meters).map(|i| key(3, i)).collect() })
+        let chain = genesis.chain_id();
+        Ok(Self { genesis, chain, validator_keys, operator, meters: (0..meters).map(|i| key(3, i)).collect() })
     }
 
     /// What the operator tells the ledger before anybody can trade, in bundles.

@@ -10,8 +10,11 @@
 mod clients;
 pub(crate) mod dice;
 mod disk;
+mod index;
 mod market;
 mod mischief;
+mod mix;
+mod places;
 mod process;
 mod trace;
 mod weather;
@@ -21,6 +24,8 @@ mod world;
 
 use gridbook_ledger::crypto::{Hash, SignatureMemo};
 
+pub use mischief::Attack;
+pub use mix::{Kind, Kinds};
 pub use weather::Faults;
 
 /// What is simulated.
@@ -30,10 +35,14 @@ pub struct ClusterConfig {
     pub seed: u64,
     /// How many validators: 3f + 1, from 4.
     pub validators: usize,
-    /// What goes wrong.
+    /// What may go wrong: of it the seed draws its own mix.
     pub faults: Faults,
-    /// How many meters trade.
-    pub meters: u32,
+    /// What does not go wrong, even if the seed draws it.
+    pub without: Kinds,
+    /// How those lie who lie; drawn if none is given.
+    pub attack: Option<Attack>,
+    /// How many meters trade; drawn if none is given.
+    pub meters: Option<u32>,
     /// How long they trade, in virtual seconds. Trouble ends at 70% of it, new orders at 85%; then everything has to settle.
     pub virtual_seconds: u64,
     /// Whether every line of the trace goes to standard error as it happens.
@@ -41,9 +50,10 @@ pub struct ClusterConfig {
 }
 
 impl ClusterConfig {
-    /// Four validators, twelve meters, twenty seconds, and all kinds of trouble.
+    /// Four validators, twenty seconds, and trouble of all kinds to draw from.
     pub fn new(seed: u64) -> Self {
-        Self { seed, validators: 4, faults: Faults::All, meters: 12, virtual_seconds: 20, loud: false }
+        let (without, attack, meters) = (Kinds::default(), None, None);
+        Self { seed, validators: 4, faults: Faults::All, without, attack, meters, virtual_seconds: 20, loud: false }
     }
 }
 
@@ -52,6 +62,8 @@ impl ClusterConfig {
 pub struct Report {
     /// The seed.
     pub seed: u64,
+    /// What the seed drew: what goes wrong, and how everything behaves.
+    pub mix: String,
     /// Over everything that happened: equal for equal configurations.
     pub trace_hash: Hash,
     /// The last final height.
@@ -64,8 +76,14 @@ pub struct Report {
     pub bundles: u64,
     /// Those that their clients were told of.
     pub bundles_final: u64,
+    /// How often something went wrong around the validators.
+    pub troubles: u64,
     /// How often a validator was killed.
     pub crashes: u64,
+    /// How often one stopped because its disk was full.
+    pub full_disks: u64,
+    /// How often one was made again from its disk, beside itself, and compared.
+    pub restarts_compared: u64,
     /// The highest view.
     pub views: u64,
     /// How often somebody was caught contradicting itself.
@@ -79,16 +97,20 @@ pub struct Report {
 }
 
 impl Report {
-    fn new(config: &ClusterConfig) -> Self {
+    fn new(config: &ClusterConfig, mix: &mix::Mix) -> Self {
         Self {
             seed: config.seed,
+            mix: mix.to_string(),
             trace_hash: Hash::ZERO,
             height: 0,
             commands: 0,
             trades: 0,
             bundles: 0,
             bundles_final: 0,
+            troubles: 0,
             crashes: 0,
+            full_disks: 0,
+            restarts_compared: 0,
             views: 0,
             evidence: 0,
             messages: 0,

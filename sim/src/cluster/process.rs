@@ -1,27 +1,31 @@
 //! A validator process: the production replica, its disk, and the queue between the two.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use gridbook_ledger::admission::Door;
+use gridbook_ledger::admission::{Admitted, Door, Refusal};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
-    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
-    read_proofs, sync_answer, verify_sync,
+    Effect, FinalStep, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig, read_proofs,
+    sync_answer, verify_evidence, verify_sync,
 };
+use gridbook_ledger::store::{LogIdentity, LogPosition, StoreError};
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::dice::Dice;
-use super::disk::Disk;
+use super::disk::{Disk, End, Found};
+use super::index::Index;
 use super::market::{Market, WALL_START_US};
+use super::mix::Mix;
 
 /// What waits for the disk, strictly in order.
 #[derive(Debug)]
 pub(super) enum StorageJob {
     Append(LogRecord),
     Persist(Box<SafetyRecord>),
+    Checkpoint { seq: u64, image: Vec<u8> },
     Notify(u64),
     Send { to: Recipient, message: ConsensusMessage },
 }
@@ -35,9 +39,8 @@ pub(super) struct Running {
     pub(super) syncing: Option<Vec<StorageJob>>,
     pub(super) tick_is_due: bool,
     pub(super) wake_at: Option<WallTime>,
-    /// Final headers as its index knows them.
-    index: BTreeMap<u64, IndexedHeader>,
-    bundles: BTreeSet<Hash>,
+    /// Up to where the last checkpoint goes.
+    checkpoint_seq: u64,
 }
 
 /// A validator, up or down.
@@ -45,81 +48,138 @@ pub(super) struct Running {
 pub(super) struct Process {
     pub(super) index: usize,
     pub(super) disk: Disk,
+    pub(super) lookup: Index,
     pub(super) running: Option<Running>,
     /// Counts starts and crashes: events for an earlier life are void.
     pub(super) life: u64,
     /// How far its clock is ahead of true time; never behind by more than the simulation has lasted.
     pub(super) ahead_us: i64,
     pub(super) disk_stalls_until_us: u64,
+    /// Until then it gets no processor.
+    pub(super) paused_until_us: u64,
+    /// How many times slower than others it is.
+    pub(super) slowness: u64,
     pub(super) dice: Dice,
+    timing: Timing,
+    checkpoint_commands: u64,
 }
 
 /// The most headers in an answer: small, so that catching up takes several.
 const HEADERS_MAX: usize = 40;
 
 impl Process {
-    pub(super) fn new(index: usize, dice: Dice) -> Self {
-        let disk = Disk::default();
-        Self { index, disk, running: None, life: 0, ahead_us: 0, disk_stalls_until_us: 0, dice }
+    pub(super) fn new(index: usize, market: &Market, mix: &Mix, dice: Dice) -> Self {
+        let validator = u16::try_from(index).expect("at most 49");
+        let disk = Disk::new(LogIdentity { chain: market.chain, validator }, mix.segment_bytes);
+        Self {
+            index,
+            disk,
+            lookup: Index::default(),
+            running: None,
+            life: 0,
+            ahead_us: 0,
+            disk_stalls_until_us: 0,
+            paused_until_us: 0,
+            slowness: 1,
+            dice,
+            timing: mix.timing,
+            checkpoint_commands: mix.checkpoint_commands,
+        }
     }
 
     pub(super) fn wall(&self, now_us: u64) -> WallTime {
         WallTime((WALL_START_US + now_us).saturating_add_signed(self.ahead_us))
     }
 
-    /// Opens the disk and executes its log again. Gives what was final there.
-    pub(super) fn start(&mut self, market: &Market) -> Result<Vec<FinalStep>, String> {
-        let keys = vec![market.validator_keys[self.index].clone()];
-        let config = ReplicaConfig { genesis: market.genesis.clone(), keys, timing: Timing::default() };
-        let (records, safety) = (self.disk.read()?, self.disk.read_safety()?);
-        let mut recovery = Recovery::new(config);
-        let mut steps = Vec::new();
-        guarded(|| {
-            for record in records {
-                for effect in recovery.replay(record).map_err(|error| format!("recovery: {error}"))? {
-                    if let Effect::Final(step) = effect {
-                        steps.push(*step);
-                    }
-                }
-            }
-            Ok::<(), String>(())
-        })??;
-        let replica = guarded(|| recovery.finish(safety))?;
+    /// When, in true time, its clock shows this.
+    pub(super) fn true_us(&self, at: WallTime) -> u64 {
+        at.0.saturating_add_signed(-self.ahead_us).saturating_sub(WALL_START_US)
+    }
+
+    /// Opens the disk and brings a replica to where its log ends. Gives what became final in the part of the log that was read.
+    pub(super) fn start(&mut self, market: &Market) -> Result<Vec<FinalStep>, StartError> {
+        let found = self.disk.open()?;
+        let indexed = self.lookup.last_height();
+        let Started { replica, steps } = self.recover(market, found, indexed).map_err(StartError::Broken)?;
         self.life += 1;
+        // What the index knows beyond the log is not this log's.
+        self.lookup.cut(replica.final_header().height);
+        let known = self.lookup.last_height();
+        steps.iter().filter(|step| step.proposal.header.height > known).try_for_each(|step| self.lookup.note(step))?;
+        let checkpoint_seq = replica.final_header().last_seq;
         self.running = Some(Running {
             replica,
             storage: VecDeque::new(),
             syncing: None,
             tick_is_due: false,
             wake_at: None,
-            index: BTreeMap::new(),
-            bundles: BTreeSet::new(),
+            checkpoint_seq,
         });
-        for step in &steps {
-            self.index_final(step)?;
-        }
         Ok(steps)
     }
 
-    pub(super) fn crash(&mut self) {
+    /// Another one of the same disk, as it is now, that is not running.
+    pub(super) fn aside(&self) -> Self {
+        Self { disk: self.disk.copy(), lookup: Index::default(), running: None, dice: self.dice.clone(), ..*self }
+    }
+
+    /// Begins at the newest checkpoint if the index reaches as far, else at genesis, and reads the log.
+    pub(super) fn recover(&mut self, market: &Market, found: Found, indexed: u64) -> Result<Started, String> {
+        let keys = vec![market.validator_keys[self.index].clone()];
+        let config = ReplicaConfig { genesis: market.genesis.clone(), keys, timing: self.timing };
+        let (mut recovery, from) = self.begin(config, &found, indexed)?;
+        let mut steps = Vec::new();
+        for read in self.disk.read_from(from) {
+            let (position, record) = read.map_err(|error| format!("its log: {error}"))?;
+            self.disk.note(&record, position);
+            let effects = guarded(|| recovery.replay(record))?.map_err(|error| format!("recovery: {error}"))?;
+            for effect in effects {
+                if let Effect::Final(step) = effect {
+                    steps.push(*step);
+                }
+            }
+        }
+        let replica = guarded(|| recovery.finish(found.safety))?;
+        Ok(Started { replica, steps })
+    }
+
+    fn begin(&mut self, config: ReplicaConfig, found: &Found, indexed: u64) -> Result<(Recovery, LogPosition), String> {
+        if let Some(checkpoint) = &found.checkpoint {
+            let recovery = guarded(|| Recovery::from_checkpoint(config.clone(), &checkpoint.image))?;
+            let recovery = recovery.map_err(|error| format!("its own checkpoint: {error}"))?;
+            if recovery.replica().final_header().height <= indexed {
+                self.disk.set_places(checkpoint.places.clone());
+                return Ok((recovery, checkpoint.replay_from));
+            }
+        }
+        Ok((Recovery::new(config), LogPosition::START))
+    }
+
+    pub(super) fn crash(&mut self, end: End) {
         self.running = None;
         self.life += 1;
-        self.disk.crash(&mut self.dice);
+        self.paused_until_us = 0;
+        self.disk.crash(end, &mut self.dice);
+        self.lookup.crash(&mut self.dice);
     }
 
     /// Notes a final header; they must come in order, each once.
     pub(super) fn index_final(&mut self, step: &FinalStep) -> Result<(), String> {
         let index = self.index;
-        let Some(running) = &mut self.running else { return Ok(()) };
-        let height = step.proposal.header.height;
-        let next = running.index.last_key_value().map_or(1, |(last, _)| last + 1);
-        if height != next {
-            return Err(format!("validator {index} tells height {height} as final where {next} is next"));
+        self.lookup.note(step).map_err(|why| format!("validator {index}: {why}"))
+    }
+
+    /// A checkpoint, if it is time for one.
+    pub(super) fn checkpoint(&mut self) -> Result<Option<StorageJob>, String> {
+        let commands = self.checkpoint_commands;
+        let Some(running) = &mut self.running else { return Ok(None) };
+        let seq = running.replica.final_header().last_seq;
+        if seq < running.checkpoint_seq + commands {
+            return Ok(None);
         }
-        let proof = step.proof.as_deref().cloned();
-        running.index.insert(height, IndexedHeader { proposal: step.proposal.clone(), proof });
-        running.bundles.extend(step.bundles.iter().map(|bundle| bundle.id));
-        Ok(())
+        running.checkpoint_seq = seq;
+        let image = guarded(|| running.replica.checkpoint())?;
+        Ok(image.map(|image| StorageJob::Checkpoint { seq, image }))
     }
 
     /// Feeds the replica. A panic in it is told as an error.
@@ -138,7 +198,7 @@ impl Process {
         market: &Market,
         now_us: u64,
     ) -> Result<Input, PeerFault> {
-        let chain = market.genesis.chain_id();
+        let chain = market.chain;
         let Some(epochs) = self.running.as_ref().map(|running| running.replica.epochs()) else {
             return Err(PeerFault::Epoch);
         };
@@ -149,7 +209,7 @@ impl Process {
             // From its leader only: the bodies of a chunk that somebody passes on are not covered by the leader's signature.
             PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
             PeerMessage::Chunk(chunk) => match chunk.verify(chain, set) {
-                Ok(chunk) => Input::Chunk(chunk),
+                Ok(chunk) => Input::Chunk(Box::new(chunk)),
                 Err(PeerFault::Leader) => return Err(PeerFault::Leader),
                 Err(_) => Input::BadChunk { epoch, view: chunk.view },
             },
@@ -162,45 +222,68 @@ impl Process {
                 if run.end != end {
                     return Err(PeerFault::Digest);
                 }
-                Input::Pulled(run)
+                Input::Pulled { from, run }
             }
             PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
             PeerMessage::SyncResponse { steps, beyond, tip } => {
-                Input::Synced(verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))?)
+                Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))? }
             }
             PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
             PeerMessage::Reconfigure(change) => {
                 Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
             }
+            PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain, epochs)?)),
         })
     }
 
     /// The door of this validator.
-    pub(super) fn admit(
-        &self,
-        bytes: &[u8],
-        market: &Market,
-        now_us: u64,
-    ) -> Result<gridbook_ledger::admission::Admitted, gridbook_ledger::admission::Refusal> {
+    pub(super) fn admit(&self, bytes: &[u8], market: &Market, now_us: u64) -> Result<Admitted, Refusal> {
         let state = self.running.as_ref().map(|running| running.replica.state());
         let lookup = |key: &_| state.and_then(|state| state.device(key));
         let now = market.genesis.ledger_now(self.wall(now_us).0);
-        Door { chain: market.genesis.chain_id(), now, lookup }.admit_one(bytes)
+        Door { chain: market.chain, now, lookup }.admit_one(bytes)
     }
 
     /// Whether its index knows a bundle as final.
     pub(super) fn knows_final(&self, bundle: Hash) -> bool {
-        self.running.as_ref().is_some_and(|running| running.bundles.contains(&bundle))
+        self.running.is_some() && self.lookup.knows(bundle)
     }
 
     /// Answers another validator's sync request.
-    pub(super) fn history(&self, from_height: u64) -> Option<PeerMessage> {
-        let running = self.running.as_ref()?;
-        let headers: Vec<IndexedHeader> =
-            running.index.range(from_height..).take(HEADERS_MAX).map(|(_, indexed)| indexed.clone()).collect();
-        let records = self.disk.records().iter().cloned().map(Ok::<_, std::convert::Infallible>);
-        let Ok(answer) = sync_answer(&headers, records);
-        answer
+    pub(super) fn history(&self, from_height: u64) -> Result<Option<PeerMessage>, String> {
+        let headers = self.lookup.headers(from_height, HEADERS_MAX);
+        let Some(first) = headers.first() else { return Ok(None) };
+        let position = self.disk.place_before(first.proposal.header.first_seq - 1);
+        let records = self.disk.read_from(position).map(|read| read.map(|(_, record)| record));
+        sync_answer(&headers, records).map_err(|error| format!("validator {}: its log: {error}", self.index))
+    }
+}
+
+/// A replica that was made from a disk, and what became final in the part of the log that was read for it.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) replica: Replica,
+    pub(super) steps: Vec<FinalStep>,
+}
+
+/// Why a validator does not start.
+#[derive(Debug)]
+pub(super) enum StartError {
+    /// Its disk does not let it: later it may.
+    Disk(StoreError),
+    /// What is on the disk makes no validator.
+    Broken(String),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<String> for StartError {
+    fn from(why: String) -> Self {
+        Self::Broken(why)
     }
 }
 

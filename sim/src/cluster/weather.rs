@@ -1,13 +1,14 @@
 //! What goes wrong around the validators, drawn from the seed.
 
 use super::dice::Dice;
+use super::mix::{Kind, Mix};
 
-/// Kinds of trouble.
+/// Families of trouble: which kinds a seed may draw from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Faults {
     /// None: an ordered network without loss.
     None,
-    /// Kills, restarts and stalled disks.
+    /// Kills, power cuts, stalled and full disks, pauses.
     Crash,
     /// Loss, copies, reordering, partitions and wrong clocks.
     Network,
@@ -17,65 +18,73 @@ pub enum Faults {
     All,
 }
 
-impl Faults {
-    pub(super) fn crashes(self) -> bool {
-        matches!(self, Self::Crash | Self::All)
-    }
-
-    pub(super) fn breaks_network(self) -> bool {
-        matches!(self, Self::Network | Self::All)
-    }
-
-    pub(super) fn lies(self) -> bool {
-        matches!(self, Self::Byzantine | Self::All)
-    }
-}
-
 /// One piece of trouble.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
     /// A validator is killed and comes back after a while; the leader, if `leader`.
-    Crash { leader: bool, back_after_us: u64 },
+    Kill { leader: bool, back_after_us: u64 },
     /// All are killed at once.
     Blackout { back_after_us: u64 },
     /// A disk takes its time.
     Stall { for_us: u64 },
-    /// Nothing passes between two groups; in one direction only, if `one_way`.
-    Split { group: Vec<usize>, one_way: bool, for_us: u64 },
+    /// A disk is full.
+    Full { for_us: u64 },
+    /// A validator gets no processor.
+    Pause { leader: bool, for_us: u64 },
+    /// A clock is set.
+    Jump { by_us: i64 },
+    /// Nothing passes between two groups; in one direction only, if `one_way`. Who is in neither hears both.
+    Split { group: Vec<usize>, rest: Vec<usize>, one_way: bool, for_us: u64 },
     /// The leader is not heard.
     Silence { for_us: u64 },
     /// Many messages are lost.
     Storm { lost: u64, for_us: u64 },
 }
 
+/// How far a clock is set back or forth, at most.
+const JUMP_US: u64 = 3_000_000;
+
 /// Draws the next piece of trouble.
-pub(super) fn draw(faults: Faults, validators: usize, dice: &mut Dice) -> Option<Trouble> {
-    let crash = faults.crashes() && (!faults.breaks_network() || dice.per_mille(500));
-    if crash {
-        return Some(match dice.below(20) {
-            0 => Trouble::Blackout { back_after_us: dice.between(10_000, 500_000) },
-            1..=4 => Trouble::Stall { for_us: dice.between(100_000, 3_000_000) },
-            kind => Trouble::Crash { leader: kind < 12, back_after_us: away_us(dice) },
-        });
-    }
-    if !faults.breaks_network() {
-        return None;
-    }
-    let for_us = away_us(dice);
-    Some(match dice.below(6) {
-        0 => Trouble::Storm { lost: dice.between(50, 400), for_us },
-        1 => Trouble::Silence { for_us },
-        kind => {
-            let mut group: Vec<usize> = (0..validators).filter(|_| dice.per_mille(400)).collect();
-            if group.is_empty() || kind == 2 {
-                group = vec![dice.place(validators)];
-            }
-            Trouble::Split { group, one_way: kind > 3, for_us }
+pub(super) fn draw(mix: &Mix, validators: usize, dice: &mut Dice) -> Option<Trouble> {
+    let kind = draw_kind(&mix.weights, dice)?;
+    let for_us = dice.between(mix.lasts_us.0, mix.lasts_us.1);
+    Some(match kind {
+        Kind::Kill => Trouble::Kill { leader: false, back_after_us: for_us },
+        Kind::LeaderKill => Trouble::Kill { leader: true, back_after_us: for_us },
+        Kind::Blackout => Trouble::Blackout { back_after_us: for_us.min(500_000) },
+        Kind::Stall => Trouble::Stall { for_us },
+        Kind::Full => Trouble::Full { for_us },
+        Kind::Pause => Trouble::Pause { leader: dice.per_mille(500), for_us },
+        Kind::Jump => {
+            let by_us = i64::try_from(dice.below(2 * JUMP_US)).expect("seconds fit");
+            Trouble::Jump { by_us: by_us - JUMP_US.cast_signed() }
         }
+        Kind::Silence => Trouble::Silence { for_us },
+        Kind::Storm => Trouble::Storm { lost: dice.between(50, 400), for_us },
+        kind => split(kind, validators, for_us, dice),
     })
 }
 
-/// Mostly a moment, now and then long enough that views end.
-fn away_us(dice: &mut Dice) -> u64 {
-    if dice.per_mille(500) { dice.between(2_000, 200_000) } else { dice.between(200_000, 5_000_000) }
+fn draw_kind(weights: &[(Kind, u64)], dice: &mut Dice) -> Option<Kind> {
+    let total = weights.iter().map(|(_, weight)| weight).sum();
+    let mut at = dice.below(total);
+    for (kind, weight) in weights {
+        if at < *weight {
+            return Some(*kind);
+        }
+        at -= weight;
+    }
+    None
+}
+
+fn split(kind: Kind, validators: usize, for_us: u64, dice: &mut Dice) -> Trouble {
+    let mut group: Vec<usize> = (0..validators).filter(|_| dice.per_mille(400)).collect();
+    if group.is_empty() || dice.per_mille(250) {
+        group = vec![dice.place(validators)];
+    }
+    let mut rest: Vec<usize> = (0..validators).filter(|index| !group.contains(index)).collect();
+    if kind == Kind::Bridge && !rest.is_empty() {
+        rest.remove(dice.place(rest.len()));
+    }
+    Trouble::Split { group, rest, one_way: kind == Kind::OneWay, for_us }
 }

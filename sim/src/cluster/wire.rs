@@ -1,6 +1,7 @@
 //! Links between validators: how long a message takes, and whether it arrives.
 
 use super::dice::Dice;
+use super::mix::{Kind, Mix};
 
 /// The streams between two validators; each keeps its order if the network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +28,27 @@ pub(super) struct Wire {
     links: Vec<Link>,
     dice: Dice,
     ordered: bool,
+    spread: u32,
     /// Messages lost and doubled, per mille.
     pub(super) lost: u64,
     pub(super) doubled: u64,
 }
 
 impl Wire {
-    pub(super) fn new(count: usize, mut dice: Dice, ordered: bool) -> Self {
-        let spread_us = dice.between(1_000, 30_000);
-        let link = |dice: &mut Dice| Link { usual_us: dice.between(300, 300 + spread_us), ..Link::default() };
+    pub(super) fn new(count: usize, mix: &Mix, mut dice: Dice) -> Self {
+        let (fastest_us, slowest_us) = mix.usual_us;
+        let link = |dice: &mut Dice| Link { usual_us: dice.between(fastest_us, slowest_us), ..Link::default() };
         let links = (0..count * count).map(|_| link(&mut dice)).collect();
-        Self { count, links, dice, ordered, lost: 0, doubled: 0 }
+        let ordered = !mix.kinds.has(Kind::Reorder);
+        Self { count, links, dice, ordered, spread: mix.spread, lost: mix.lost, doubled: mix.doubled }
+    }
+
+    /// Whoever is slow is slow to send and to receive.
+    pub(super) fn slow_down(&mut self, index: usize, slowness: u64) {
+        for other in 0..self.count {
+            self.link(index, other).usual_us *= slowness;
+            self.link(other, index).usual_us *= slowness;
+        }
     }
 
     fn link(&mut self, from: usize, to: usize) -> &mut Link {
@@ -46,7 +57,7 @@ impl Wire {
 
     /// When copies of a message sent now arrive, each with the link's generation; none if it is lost.
     pub(super) fn send(&mut self, from: usize, to: usize, stream: Stream, now_us: u64) -> Vec<(u64, u64)> {
-        let (lost, doubled, ordered) = (self.lost, self.doubled, self.ordered);
+        let (lost, doubled, ordered, spread) = (self.lost, self.doubled, self.ordered, self.spread);
         let copies = if self.dice.per_mille(doubled) { 2 } else { 1 };
         let mut arrivals = Vec::with_capacity(copies);
         for _ in 0..copies {
@@ -54,7 +65,7 @@ impl Wire {
                 continue;
             }
             let usual_us = self.link(from, to).usual_us;
-            let mut at = now_us + self.dice.delay(usual_us);
+            let mut at = now_us + self.dice.delay(usual_us, spread);
             let link = self.link(from, to);
             if link.cuts > 0 {
                 continue;

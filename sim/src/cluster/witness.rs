@@ -144,4 +144,7 @@ impl Witness {
         }
         Ok(())
     }
+
+    /// One that lies sends a message.
+    pub(super) fn lied(&mut self, _from: usize, _message: &PeerMessage) {}
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use gridbook_ledger::defects::{Defect, omits};
+use gridbook_ledger::evidence::EvidenceKind;
 use gridbook_ledger::header::LogPoint;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Effect, Input, Recipient, WallTime};
 
@@ -144,9 +145,9 @@ impl Cluster {
                 }
             }
             Effect::Behind { target, .. } => self.after(10_000, Event::Sync { to: who, life, target }),
-            Effect::Evidence { culprit, what, .. } => {
+            Effect::Evidence { culprit, evidence } => {
                 if self.is_honest_place(culprit.0.into()) {
-                    self.break_rule(Violation::InnocentAccused(what));
+                    self.break_rule(Violation::InnocentAccused(evidence.kind.name()));
                 }
                 self.witness.guilty.insert(culprit.0.into());
             }
@@ -245,6 +246,6 @@ impl Cluster {
 }
 
 fn doubled_in(effect: &Effect, view: u64) -> bool {
-    let Effect::Evidence { what: "double proposal", statements, .. } = effect else { return false };
-    matches!(&statements[0], ConsensusMessage::Proposal(p) if p.header.rank.view == view)
+    let Effect::Evidence { evidence, .. } = effect else { return false };
+    evidence.kind == EvidenceKind::DoubleProposal && evidence.view() == view
 }

@@ -13,10 +13,6 @@ pub(super) struct Amnesiac {
 }
 
 impl Mischief for Amnesiac {
-    fn name(&self) -> &'static str {
-        "amnesiac"
-    }
-
     fn twist(&mut self, culprit: &Culprit, _to: ValidatorIndex, message: PeerMessage) -> Vec<PeerMessage> {
         match message {
             PeerMessage::Consensus(ConsensusMessage::Timeout(mut timeout)) => {

@@ -13,10 +13,6 @@ use super::{Culprit, Mischief};
 pub(super) struct DoubleVoter;
 
 impl Mischief for DoubleVoter {
-    fn name(&self) -> &'static str {
-        "double voter"
-    }
-
     fn twist(&mut self, culprit: &Culprit, _to: ValidatorIndex, message: PeerMessage) -> Vec<PeerMessage> {
         let PeerMessage::Consensus(ConsensusMessage::Vote(vote)) = &message else { return vec![message] };
         let other = HeaderRef { rank: vote.header.rank, hash: Hash::of("gridbook/no-header/1", &vote.header.hash.0) };

@@ -37,10 +37,6 @@ impl Equivocator {
 }
 
 impl Mischief for Equivocator {
-    fn name(&self) -> &'static str {
-        "equivocator"
-    }
-
     fn observe(&mut self, message: &PeerMessage) {
         if let PeerMessage::Consensus(ConsensusMessage::Proposal(proposal)) = message {
             self.headers.insert(proposal.header.hash(), proposal.header.clone());

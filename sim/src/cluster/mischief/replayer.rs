@@ -16,16 +16,12 @@ pub(super) struct Replayer {
 const HEARD_MAX: usize = 200;
 
 impl Replayer {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { heard: Vec::new(), dice: Dice::new(seed, 77) }
+    pub(super) fn new(dice: Dice) -> Self {
+        Self { heard: Vec::new(), dice }
     }
 }
 
 impl Mischief for Replayer {
-    fn name(&self) -> &'static str {
-        "replayer"
-    }
-
     fn observe(&mut self, message: &PeerMessage) {
         if self.heard.len() < HEARD_MAX {
             self.heard.push(message.clone());

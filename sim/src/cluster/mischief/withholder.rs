@@ -13,10 +13,6 @@ pub(super) struct Withholder {
 }
 
 impl Mischief for Withholder {
-    fn name(&self) -> &'static str {
-        "withholder"
-    }
-
     fn twist(&mut self, culprit: &Culprit, to: ValidatorIndex, message: PeerMessage) -> Vec<PeerMessage> {
         let favoured = !self.from_all && (to.0 + 4 - culprit.me.0 % 4) % 4 <= 2;
         match message {

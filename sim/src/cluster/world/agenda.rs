@@ -39,6 +39,10 @@ pub(super) enum Event {
     },
     Client(usize),
     Restart(usize),
+    /// A disk that was full has space again.
+    Space(usize),
+    /// Those who lie speak of their own accord.
+    Volunteer(usize),
     Weather,
     Heal {
         from: Vec<usize>,

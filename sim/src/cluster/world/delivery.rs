@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use gridbook_ledger::hotstuff::Recipient;
+use gridbook_ledger::hotstuff::{Recipient, WallTime};
 use gridbook_ledger::replica::{Effect, Input, PeerFault, PeerMessage};
 
-use super::super::market::WALL_START_US;
+use super::super::disk::End;
+use super::super::mischief::Words;
 use super::super::process::StorageJob;
 use super::super::wire::Stream;
 use super::agenda::Event;
-use super::{AUDIT_HEIGHTS, TURN_US, World, index_of};
+use super::{AUDIT_HEIGHTS, Band, TRIPPED_US, TURN_US, VOLUNTEER_US, World, index_of};
 
 impl World {
     pub(super) fn tick(&mut self, to: usize) -> Result<(), String> {
@@ -24,21 +25,36 @@ impl World {
         Ok(())
     }
 
+    /// A clock shows the time that was waited for; unless it was set back meanwhile.
+    pub(super) fn wake(&mut self, to: usize, at: WallTime) -> Result<(), String> {
+        let (now_us, life) = (self.now_us(), self.processes[to].life);
+        if self.processes[to].wall(now_us) < at {
+            let at_us = self.processes[to].true_us(at);
+            self.agenda.at(at_us, Event::Wake { to, life, at });
+            return Ok(());
+        }
+        self.tick(to)
+    }
+
     /// After inputs comes a tick: not at once, for others may come before it.
     pub(super) fn end_turn(&mut self, to: usize) {
-        let life = self.processes[to].life;
+        let (life, slowness) = (self.processes[to].life, self.processes[to].slowness);
         if let Some(running) = &mut self.processes[to].running
             && !running.tick_is_due
         {
             running.tick_is_due = true;
-            self.after(TURN_US, Event::Tick { to, life });
+            self.after(TURN_US * slowness, Event::Tick { to, life });
         }
     }
 
     pub(super) fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) -> Result<(), String> {
-        let message = PeerMessage::decode(bytes).map_err(|fault| format!("a message cannot be read: {fault}"))?;
-        if let Some((_, mischief)) = self.culprits.get_mut(&to) {
-            mischief.observe(&message);
+        let message = match PeerMessage::decode(bytes) {
+            Ok(message) => message,
+            Err(_) if self.culprits.contains_key(&from) => return Ok(()),
+            Err(fault) => return Err(format!("a message cannot be read: {fault}")),
+        };
+        if let Some(band) = self.culprits.get_mut(&to) {
+            band.mischief.observe(&message);
         }
         match self.processes[to].verify(index_of(from), message, &self.market, self.now_us()) {
             Ok(input) => {
@@ -64,13 +80,16 @@ impl World {
             Ok(effects) => effects,
             Err(_) if self.culprits.contains_key(&to) => {
                 // It may trip over its own lies.
-                self.crash(to, 1_000_000);
+                self.crash(to, End::Kill, TRIPPED_US);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
         for effect in effects {
             self.hand_out(to, effect)?;
+        }
+        if let Some(job) = self.processes[to].checkpoint()? {
+            self.store(to, job);
         }
         self.begin_sync(to)
     }
@@ -108,7 +127,11 @@ impl World {
                 self.report.views = self.report.views.max(view);
                 self.trace.note(now_us, || format!("{from}: view {view}, led by {}", leader.0));
             }
-            Effect::Evidence { culprit, what } => {
+            // What clients are told before finality; nobody in here waits for it.
+            Effect::Sequenced(_) | Effect::Certified { .. } => {}
+            Effect::AlreadyFinal(bundle) => self.tell_clients(from, std::iter::once(bundle.0)),
+            Effect::Evidence(evidence) => {
+                let (culprit, what) = (evidence.culprit(), evidence.evidence().kind.name());
                 self.trace.note(now_us, || format!("{from}: evidence against {}: {what}", culprit.0));
                 self.report.evidence += 1;
                 if !self.culprits.contains_key(&usize::from(culprit.0)) {
@@ -124,15 +147,14 @@ impl World {
                 if !self.culprits.contains_key(&from) {
                     return Err(format!("validator {from} halts: {why}"));
                 }
-                self.crash(from, 1_000_000);
+                self.crash(from, End::Kill, TRIPPED_US);
             }
             Effect::WakeAt(at) => {
                 let process = &mut self.processes[from];
-                let (life, ahead_us) = (process.life, process.ahead_us);
                 if let Some(running) = &mut process.running {
                     running.wake_at = Some(at);
                 }
-                let at_us = at.0.saturating_sub(WALL_START_US).saturating_add_signed(-ahead_us);
+                let (life, at_us) = (process.life, process.true_us(at));
                 self.agenda.at(at_us, Event::Wake { to: from, life, at });
             }
         }
@@ -148,22 +170,45 @@ impl World {
             self.witness.sent(from, message, self.processes[from].disk.safety())?;
             let bytes: Arc<[u8]> = message.encode().into();
             for to in others {
-                self.launch(from, to, stream_of(message), &bytes);
+                self.launch(from, to, stream_of(message), &bytes, 0);
             }
             return Ok(());
         }
         for to in others {
-            let Some((culprit, mischief)) = self.culprits.get_mut(&from) else { continue };
-            for message in mischief.twist(culprit, index_of(to), message.clone()) {
-                self.launch(from, to, stream_of(&message), &message.encode().into());
+            let Some(Band { culprit, mischief, .. }) = self.culprits.get_mut(&from) else { continue };
+            let twisted = mischief.twist(culprit, index_of(to), message.clone());
+            let late: Vec<u64> = twisted.iter().map(|message| mischief.keeps_back_us(message)).collect();
+            for (message, late_us) in twisted.iter().zip(late) {
+                self.witness.lied(from, message);
+                self.launch(from, to, stream_of(message), &message.encode().into(), late_us);
             }
         }
         Ok(())
     }
 
-    fn launch(&mut self, from: usize, to: usize, stream: Stream, bytes: &Arc<[u8]>) {
+    /// One that lies says what nobody asked it for.
+    pub(super) fn let_culprit_speak(&mut self, from: usize) {
+        self.after(VOLUNTEER_US, Event::Volunteer(from));
+        if self.processes[from].running.is_none() {
+            return;
+        }
+        for to in (0..self.processes.len()).filter(|to| *to != from) {
+            let Some(Band { culprit, mischief, .. }) = self.culprits.get_mut(&from) else { continue };
+            for words in mischief.volunteer(culprit, index_of(to)) {
+                match words {
+                    Words::Junk(bytes) => self.launch(from, to, Stream::Log, &bytes.into(), 0),
+                    Words::Message(message) => {
+                        self.witness.lied(from, &message);
+                        self.launch(from, to, stream_of(&message), &message.encode().into(), 0);
+                    }
+                }
+            }
+        }
+    }
+
+    fn launch(&mut self, from: usize, to: usize, stream: Stream, bytes: &Arc<[u8]>, late_us: u64) {
         self.report.messages += 1;
-        for (at_us, generation) in self.wire.send(from, to, stream, self.now_us()) {
+        for (at_us, generation) in self.wire.send(from, to, stream, self.now_us() + late_us) {
             self.agenda.at(at_us, Event::Deliver { from, to, generation, bytes: bytes.clone() });
         }
     }

@@ -1,5 +1,6 @@
 //! The event loop: everything that happens, in the order of virtual time.
 
+mod again;
 mod agenda;
 mod delivery;
 mod ending;
@@ -16,7 +17,8 @@ use gridbook_ledger::validators::ValidatorIndex;
 use super::clients::Client;
 use super::dice::Dice;
 use super::market::Market;
-use super::mischief::{self, Culprit, Mischief};
+use super::mischief::{Attack, Culprit, Mischief};
+use super::mix::{Kind, Mix};
 use super::process::Process;
 use super::trace::Trace;
 use super::wire::Wire;
@@ -27,12 +29,13 @@ use agenda::{Agenda, Event};
 /// The cluster and everything around it.
 pub(super) struct World {
     config: ClusterConfig,
+    mix: Mix,
     market: Market,
     step: u64,
     agenda: Agenda,
     processes: Vec<Process>,
     /// Those that lie.
-    culprits: BTreeMap<usize, (Culprit, Box<dyn Mischief>)>,
+    culprits: BTreeMap<usize, Band>,
     wire: Wire,
     clients: Vec<Client>,
     dice: Dice,
@@ -42,6 +45,13 @@ pub(super) struct World {
     report: Report,
 }
 
+/// One that lies, and how.
+struct Band {
+    culprit: Culprit,
+    attack: Attack,
+    mischief: Box<dyn Mischief>,
+}
+
 /// A replica's turn ends this long after its first input: others may come in between.
 const TURN_US: u64 = 60;
 /// How long a sync of the log takes, usually.
@@ -49,46 +59,32 @@ const SYNC_US: u64 = 800;
 /// Once all is mended, this long may pass until everything is final everywhere.
 const SETTLE_US: u64 = 90_000_000;
 const LOOK_AROUND_US: u64 = 100_000;
+/// How often one that stopped for want of space tries again.
+const FULL_US: u64 = 300_000;
+/// After how long one that lies comes back when it tripped over its own lies.
+const TRIPPED_US: u64 = 1_000_000;
+/// How often those who lie speak of their own accord.
+const VOLUNTEER_US: u64 = 300_000;
 /// Every so many final headers of a validator its books are audited.
 const AUDIT_HEIGHTS: u64 = 50;
 
 impl World {
     pub(super) fn new(config: ClusterConfig) -> Result<Self, String> {
         let validators = config.validators;
-        let market = Market::new(validators, config.meters)?;
+        let mix = Mix::draw(&config);
+        let market = Market::new(validators, mix.meters)?;
         let seed = config.seed;
         let mut dice = Dice::new(seed, 1);
-        let faults = config.faults;
-        let ordered = !faults.breaks_network() || dice.per_mille(400);
-        let mut wire = Wire::new(validators, Dice::new(seed, 2), ordered);
-        if faults.breaks_network() && dice.per_mille(500) {
-            wire.doubled = dice.below(100);
-            wire.lost = dice.below(30);
-        }
-        let mut processes: Vec<Process> =
-            (0..validators).map(|i| Process::new(i, Dice::new(seed, 10 + i as u64))).collect();
-        if faults.breaks_network() {
-            for process in &mut processes {
-                process.ahead_us = i64::try_from(process.dice.below(400_000)).unwrap_or(0) - 200_000;
-            }
-        }
-        let mut culprits: BTreeMap<usize, (Culprit, Box<dyn Mischief>)> = BTreeMap::new();
-        if faults.lies() {
-            let faulty_max = market.genesis.validators.faulty_max();
-            while culprits.len() < faulty_max {
-                let index = dice.place(validators);
-                let me = ValidatorIndex(u16::try_from(index).unwrap_or(0));
-                let key = market.validator_keys[index].clone();
-                let culprit = Culprit { chain: market.genesis.chain_id(), me, key };
-                culprits.entry(index).or_insert_with(|| (culprit, mischief::draw(&mut dice)));
-            }
-        }
+        let mut wire = Wire::new(validators, &mix, Dice::new(seed, 2));
+        let processes = make_processes(&market, &mix, seed, &mut wire);
+        let culprits = draw_culprits(&market, &mix, &mut dice);
         let clients = Client::all(&market, seed);
         let trace = Trace::new(config.loud);
         let witness = Witness::new(validators);
-        let report = Report::new(&config);
+        let report = Report::new(&config, &mix);
         let mut world = Self {
             config,
+            mix,
             market,
             step: 0,
             agenda: Agenda::default(),
@@ -107,8 +103,13 @@ impl World {
     }
 
     fn begin(&mut self) {
-        for (index, (_, mischief)) in &self.culprits {
-            self.trace.note(0, || format!("validator {index} is a {}", mischief.name()));
+        let mix = self.mix.to_string();
+        self.trace.note(0, || mix);
+        let culprits: Vec<usize> = self.culprits.keys().copied().collect();
+        for index in culprits {
+            let attack = self.culprits[&index].attack.name();
+            self.trace.note(0, || format!("validator {index} lies: {attack}"));
+            self.after(VOLUNTEER_US, Event::Volunteer(index));
         }
         for index in 0..self.processes.len() {
             let after_us = self.dice.below(50_000);
@@ -171,6 +172,10 @@ impl World {
     /// Lets an event happen. True if that was the end.
     fn happen(&mut self, event: Event) -> Result<bool, String> {
         let now_us = self.now_us();
+        if let Some(until_us) = self.is_put_off(&event) {
+            self.agenda.at(until_us, event);
+            return Ok(false);
+        }
         match event {
             Event::Deliver { from, to, generation, bytes } => {
                 if self.wire.arrives(from, to, generation) && self.processes[to].running.is_some() {
@@ -194,7 +199,7 @@ impl World {
                 let wished = self.processes[to].running.as_ref().and_then(|running| running.wake_at);
                 if self.is_alive(to, life) && wished == Some(at) {
                     self.trace.absorb(now_us, 3, to, 0, &[]);
-                    self.tick(to)?;
+                    self.wake(to, at)?;
                 }
             }
             Event::Synced { to, life } => {
@@ -204,21 +209,42 @@ impl World {
                 }
             }
             Event::Serve { to, life, asker, from_height } => {
-                if self.is_alive(to, life)
-                    && let Some(answer) = self.processes[to].history(from_height)
-                {
-                    self.post(to, Recipient::One(index_of(asker)), &answer)?;
+                if self.is_alive(to, life) {
+                    let (answer, asker) = (self.processes[to].history(from_height)?, index_of(asker));
+                    let bytes = answer.as_ref().map_or(0, |answer| answer.encode().len() as u64);
+                    if let Some(answer) = answer {
+                        self.post(to, Recipient::One(asker), &answer)?;
+                    }
+                    self.feed(to, Input::Served { to: asker, bytes })?;
                 }
             }
             Event::Client(client) => self.let_client_act(client)?,
             Event::Restart(index) => self.start(index)?,
+            Event::Space(index) => self.processes[index].disk.set_full(false),
+            Event::Volunteer(index) => self.let_culprit_speak(index),
             Event::Weather => self.make_trouble(),
             Event::Heal { from, to } => self.heal(&from, &to),
-            Event::Calm => self.wire.lost = 0,
+            Event::Calm => self.wire.lost = if self.mended { 0 } else { self.mix.lost },
             Event::Mend => self.mend(),
             Event::LookAround => return self.look_around(),
         }
         Ok(false)
+    }
+
+    /// Until when it must wait because whom it happens to gets no processor, if so.
+    fn is_put_off(&self, event: &Event) -> Option<u64> {
+        let (Event::Deliver { to, .. }
+        | Event::Connected { to, .. }
+        | Event::Tick { to, .. }
+        | Event::Wake { to, .. }
+        | Event::Synced { to, .. }
+        | Event::Serve { to, .. }) = event
+        else {
+            return None;
+        };
+        let process = &self.processes[*to];
+        let paused = process.running.is_some() && process.paused_until_us > self.now_us();
+        paused.then_some(process.paused_until_us)
     }
 
     fn is_alive(&self, index: usize, life: u64) -> bool {
@@ -228,4 +254,40 @@ impl World {
 
 fn index_of(index: usize) -> ValidatorIndex {
     ValidatorIndex(u16::try_from(index).expect("at most 49 validators"))
+}
+
+fn make_processes(market: &Market, mix: &Mix, seed: u64, wire: &mut Wire) -> Vec<Process> {
+    let validators = market.validator_keys.len();
+    let make = |index| Process::new(index, market, mix, Dice::new(seed, 10 + index as u64));
+    let mut processes: Vec<Process> = (0..validators).map(make).collect();
+    for process in &mut processes {
+        let skew_us = i64::try_from(process.dice.below(2 * mix.skew_us)).expect("below a second");
+        process.ahead_us = skew_us - mix.skew_us.cast_signed();
+    }
+    let (count, slowness) = mix.slow;
+    for process in processes.iter_mut().rev().take(count) {
+        process.slowness = slowness;
+        wire.slow_down(process.index, slowness);
+    }
+    processes
+}
+
+/// As many as may lie, if any do.
+fn draw_culprits(market: &Market, mix: &Mix, dice: &mut Dice) -> BTreeMap<usize, Band> {
+    let mut culprits = BTreeMap::new();
+    if !mix.kinds.has(Kind::Lies) {
+        return culprits;
+    }
+    let attacks = mix.attacks.iter().cycle();
+    let set = &market.genesis.validators;
+    for attack in attacks.take(set.faulty_max()) {
+        let free: Vec<ValidatorIndex> =
+            set.indices().filter(|index| !culprits.contains_key(&usize::from(index.0))).collect();
+        let me = free[dice.place(free.len())];
+        let key = market.validator_keys[usize::from(me.0)].clone();
+        let culprit = Culprit { chain: market.chain, me, key };
+        let mischief = attack.begin(dice);
+        culprits.insert(usize::from(me.0), Band { culprit, attack: *attack, mischief });
+    }
+    culprits
 }

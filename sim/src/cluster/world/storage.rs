@@ -1,10 +1,12 @@
 //! The storage thread of a validator: what waits for its disk, strictly in order.
 
 use gridbook_ledger::replica::{Input, PeerMessage};
+use gridbook_ledger::store::StoreError;
 
+use super::super::disk::{Disk, End, Group};
 use super::super::process::StorageJob;
 use super::agenda::Event;
-use super::{SYNC_US, World};
+use super::{FULL_US, SYNC_US, World};
 
 impl World {
     pub(super) fn store(&mut self, index: usize, job: StorageJob) {
@@ -28,23 +30,18 @@ impl World {
             let count =
                 if process.dice.per_mille(200) { 1 + process.dice.place(running.storage.len()) } else { usize::MAX };
             let count = count.min(running.storage.len());
-            let (mut record, mut after, mut needed) = (None, Vec::new(), false);
-            for job in running.storage.drain(..count) {
-                match job {
-                    StorageJob::Append(entry) => process.disk.append(entry),
-                    StorageJob::Persist(newest) => (record, needed) = (Some(*newest), true),
-                    StorageJob::Notify(_) => {
-                        needed = true;
-                        after.push(job);
-                    }
-                    StorageJob::Send { .. } => after.push(job),
+            let jobs: Vec<StorageJob> = running.storage.drain(..count).collect();
+            let (group, after) = match write(&mut process.disk, jobs) {
+                Ok(written) => written,
+                Err(error) => return self.disk_fails(index, &error),
+            };
+            if let Some(group) = group {
+                process.disk.begin_sync(group);
+                if let Some(running) = &mut process.running {
+                    running.syncing = Some(after);
                 }
-            }
-            if needed {
-                process.disk.begin_sync(record);
-                running.syncing = Some(after);
                 let stalled_us = process.disk_stalls_until_us.saturating_sub(now_us);
-                let (life, takes_us) = (process.life, process.dice.delay(SYNC_US));
+                let (life, takes_us) = (process.life, process.dice.delay(SYNC_US * process.slowness, 1));
                 self.after(takes_us + stalled_us, Event::Synced { to: index, life });
                 return Ok(());
             }
@@ -54,8 +51,13 @@ impl World {
 
     pub(super) fn end_sync(&mut self, index: usize) -> Result<(), String> {
         let process = &mut self.processes[index];
-        process.disk.end_sync();
+        if let Err(error) = process.disk.end_sync() {
+            return self.disk_fails(index, &error);
+        }
         let after = process.running.as_mut().and_then(|running| running.syncing.take()).unwrap_or_default();
+        if !self.culprits.contains_key(&index) {
+            self.compare_with_restart(index)?;
+        }
         self.follow_sync(index, after)?;
         self.begin_sync(index)
     }
@@ -67,7 +69,7 @@ impl World {
             match job {
                 StorageJob::Notify(number) => notices.push(number),
                 StorageJob::Send { to, message } => self.post(index, to, &PeerMessage::Consensus(message))?,
-                StorageJob::Append(_) | StorageJob::Persist(_) => {}
+                StorageJob::Append(_) | StorageJob::Persist(_) | StorageJob::Checkpoint { .. } => {}
             }
         }
         for number in notices {
@@ -76,4 +78,40 @@ impl World {
         }
         Ok(())
     }
+
+    /// An error of the disk ends the process; it is never retried. Only a full disk may give one.
+    pub(super) fn disk_fails(&mut self, index: usize, error: &StoreError) -> Result<(), String> {
+        if !is_full(error) {
+            return Err(format!("validator {index}: its disk: {error}"));
+        }
+        self.report.full_disks += 1;
+        self.trace.note(self.agenda.now_us(), || format!("{index}: stops, for its disk is full"));
+        self.crash(index, End::Kill, FULL_US);
+        Ok(())
+    }
+}
+
+/// Whether there was no space.
+pub(super) fn is_full(error: &StoreError) -> bool {
+    matches!(error, StoreError::NoSpace { .. })
+}
+
+/// Writes what is to be written. Gives what must be synced, if anything, and what is done afterwards.
+fn write(disk: &mut Disk, jobs: Vec<StorageJob>) -> Result<(Option<Group>, Vec<StorageJob>), StoreError> {
+    let (mut group, mut after, mut needed) = (Group::default(), Vec::new(), false);
+    for job in jobs {
+        match job {
+            StorageJob::Append(record) => disk.append(&record)?,
+            StorageJob::Persist(newest) => (group.record, needed) = (Some(newest), true),
+            StorageJob::Checkpoint { seq, image } => {
+                (group.checkpoint, needed) = (disk.checkpoint(seq, &image), true);
+            }
+            StorageJob::Notify(_) => {
+                (group.sync, needed) = (true, true);
+                after.push(job);
+            }
+            StorageJob::Send { .. } => after.push(job),
+        }
+    }
+    Ok((needed.then_some(group), after))
 }

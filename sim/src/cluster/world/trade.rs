@@ -28,7 +28,8 @@ impl World {
         if due {
             self.submit(client)?;
         }
-        let again_us = self.clients[client].dice.between(200_000, 600_000);
+        let (soon_us, late_us) = self.mix.client_us;
+        let again_us = self.clients[client].dice.between(soon_us, late_us);
         self.after(again_us, Event::Client(client));
         Ok(())
     }

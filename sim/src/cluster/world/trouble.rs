@@ -2,9 +2,13 @@
 
 use gridbook_ledger::replica::Input;
 
+use super::super::disk::End;
+use super::super::mix::Kind;
+use super::super::process::StartError;
 use super::super::weather::{self, Trouble};
-use super::World;
 use super::agenda::Event;
+use super::storage::is_full;
+use super::{FULL_US, World};
 
 impl World {
     pub(super) fn start(&mut self, index: usize) -> Result<(), String> {
@@ -12,7 +16,15 @@ impl World {
             return Ok(());
         }
         let now_us = self.now_us();
-        let steps = self.processes[index].start(&self.market).map_err(|why| format!("validator {index}: {why}"))?;
+        let steps = match self.processes[index].start(&self.market) {
+            Ok(steps) => steps,
+            Err(StartError::Disk(error)) if is_full(&error) => {
+                self.after(FULL_US, Event::Restart(index));
+                return Ok(());
+            }
+            Err(StartError::Disk(error)) => return Err(format!("validator {index}: {error}")),
+            Err(StartError::Broken(why)) => return Err(format!("validator {index}: {why}")),
+        };
         self.trace.absorb(now_us, 6, index, steps.len(), &[]);
         self.trace.note(now_us, || format!("{index}: up, with {} final", steps.len()));
         if !self.culprits.contains_key(&index) {
@@ -34,14 +46,14 @@ impl World {
         self.after(back_us, Event::Connected { to: b, peer: a });
     }
 
-    pub(super) fn crash(&mut self, index: usize, back_after_us: u64) {
+    pub(super) fn crash(&mut self, index: usize, end: End, back_after_us: u64) {
         if self.processes[index].running.is_none() {
             return;
         }
-        self.processes[index].crash();
+        self.processes[index].crash(end);
         self.report.crashes += 1;
         self.trace.absorb(self.now_us(), 7, index, 0, &[]);
-        self.trace.note(self.now_us(), || format!("{index}: killed"));
+        self.trace.note(self.now_us(), || format!("{index}: {end:?}"));
         for other in 0..self.processes.len() {
             self.wire.break_off(index, other);
             self.wire.break_off(other, index);
@@ -53,25 +65,33 @@ impl World {
         if self.mended {
             return;
         }
-        let next_us = self.dice.between(50_000, 1_500_000);
+        let next_us = self.dice.between(self.mix.every_us.0, self.mix.every_us.1);
         self.after(next_us, Event::Weather);
-        let Some(trouble) = weather::draw(self.config.faults, self.processes.len(), &mut self.dice) else { return };
+        let Some(trouble) = weather::draw(&self.mix, self.processes.len(), &mut self.dice) else { return };
         self.trace.note(self.now_us(), || format!("{trouble:?}"));
+        self.report.troubles += 1;
         let left_us = self.heals_at_us().saturating_sub(self.now_us());
         match trouble {
-            Trouble::Crash { leader, back_after_us } => self.crash_one(leader, back_after_us.min(left_us)),
-            Trouble::Blackout { back_after_us } => {
-                for index in 0..self.processes.len() {
-                    let back_after_us = back_after_us + self.dice.below(300_000);
-                    self.crash(index, back_after_us.min(left_us));
-                }
-            }
+            Trouble::Kill { leader, back_after_us } => self.crash_one(leader, back_after_us.min(left_us)),
+            Trouble::Blackout { back_after_us } => self.crash_all(back_after_us, left_us),
             Trouble::Stall { for_us } => {
                 let index = self.dice.place(self.processes.len());
                 self.processes[index].disk_stalls_until_us = self.now_us() + for_us.min(left_us);
             }
-            Trouble::Split { group, one_way, for_us } => {
-                let rest: Vec<usize> = (0..self.processes.len()).filter(|index| !group.contains(index)).collect();
+            Trouble::Full { for_us } => {
+                let index = self.dice.place(self.processes.len());
+                self.processes[index].disk.set_full(true);
+                self.after(for_us.min(left_us), Event::Space(index));
+            }
+            Trouble::Pause { leader, for_us } => {
+                let index = if leader { self.leader() } else { self.dice.place(self.processes.len()) };
+                self.processes[index].paused_until_us = self.now_us() + for_us.min(left_us);
+            }
+            Trouble::Jump { by_us } => {
+                let index = self.dice.place(self.processes.len());
+                self.set_clock(index, by_us);
+            }
+            Trouble::Split { group, rest, one_way, for_us } => {
                 self.split(&group, &rest, for_us.min(left_us));
                 if !one_way {
                     self.split(&rest, &group, for_us.min(left_us));
@@ -89,6 +109,11 @@ impl World {
         }
     }
 
+    /// How a validator ends that is killed now.
+    fn end(&mut self) -> End {
+        if self.mix.kinds.has(Kind::PowerCut) && self.dice.per_mille(700) { End::PowerCut } else { End::Kill }
+    }
+
     /// At most f are down at a time, and at least one may be.
     fn crash_one(&mut self, leader: bool, back_after_us: u64) {
         let down = self.processes.iter().filter(|process| process.running.is_none()).count();
@@ -96,7 +121,27 @@ impl World {
             return;
         }
         let index = if leader { self.leader() } else { self.dice.place(self.processes.len()) };
-        self.crash(index, back_after_us);
+        let end = self.end();
+        self.crash(index, end, back_after_us);
+    }
+
+    fn crash_all(&mut self, back_after_us: u64, left_us: u64) {
+        let end = self.end();
+        for index in 0..self.processes.len() {
+            let back_after_us = back_after_us + self.dice.below(300_000);
+            self.crash(index, end, back_after_us.min(left_us));
+        }
+    }
+
+    /// A clock shows another time from now on; who waits for a moment waits for it on this clock.
+    fn set_clock(&mut self, index: usize, ahead_us: i64) {
+        let process = &mut self.processes[index];
+        process.ahead_us = ahead_us;
+        let wish = process.running.as_ref().and_then(|running| running.wake_at);
+        if let Some(at) = wish {
+            let (life, at_us) = (process.life, process.true_us(at));
+            self.agenda.at(at_us, Event::Wake { to: index, life, at });
+        }
     }
 
     /// Who leads, in the eyes of who is furthest.
@@ -128,6 +173,9 @@ impl World {
         self.mended = true;
         self.trace.note(self.now_us(), || "everything is mended".into());
         (self.wire.lost, self.wire.doubled) = (0, 0);
+        for index in 0..self.processes.len() {
+            self.set_clock(index, 0);
+        }
         for a in 0..self.processes.len() {
             for b in a + 1..self.processes.len() {
                 // What was lost came from connections that broke; they are made again.

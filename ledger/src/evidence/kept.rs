@@ -1,0 +1,62 @@
+//! The evidence that a validator keeps: once for each culprit, kind and epoch.
+
+use std::collections::BTreeMap;
+
+use super::{Evidence, EvidenceKind, VerifiedEvidence};
+use crate::validators::ValidatorIndex;
+
+/// What an evidence is kept under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EvidenceKey {
+    /// The validator set's number.
+    pub epoch: u32,
+    /// Who did it.
+    pub culprit: ValidatorIndex,
+    /// What was done.
+    pub kind: EvidenceKind,
+}
+
+/// See the module. Whatever a culprit goes on doing takes no more room.
+#[derive(Clone, Debug, Default)]
+pub struct KeptEvidence {
+    kept: BTreeMap<EvidenceKey, Evidence>,
+}
+
+/// The most that is kept: everything that everybody could be guilty of in several epochs of the largest set. Beyond that the oldest
+/// epoch goes.
+const KEPT_MAX: usize = 2_048;
+
+impl KeptEvidence {
+    /// Keeps it; false if there is one of its kind already.
+    pub fn insert(&mut self, verified: VerifiedEvidence) -> bool {
+        let key = verified.key();
+        if self.kept.contains_key(&key) {
+            return false;
+        }
+        self.kept.insert(key, verified.evidence);
+        while self.kept.len() > KEPT_MAX {
+            self.kept.pop_first();
+        }
+        true
+    }
+
+    /// Whether there is one of this kind.
+    pub fn holds(&self, key: EvidenceKey) -> bool {
+        self.kept.contains_key(&key)
+    }
+
+    /// All of it, the oldest epoch first.
+    pub fn iter(&self) -> impl Iterator<Item = (&EvidenceKey, &Evidence)> {
+        self.kept.iter()
+    }
+
+    /// How much there is.
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+}

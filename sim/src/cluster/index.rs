@@ -1,0 +1,61 @@
+//! The query index of a validator: what it looks up to answer others and its clients. It may lag behind the log after a crash.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::replica::{FinalStep, IndexedHeader};
+
+use super::dice::Dice;
+
+/// Final headers and bundles by height.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    heights: BTreeMap<u64, (IndexedHeader, Vec<Hash>)>,
+    bundles: BTreeSet<Hash>,
+}
+
+/// How many heights it may lose in a crash: it is written in pieces.
+const LAG_MAX: u64 = 20;
+
+impl Index {
+    pub(super) fn last_height(&self) -> u64 {
+        self.heights.last_key_value().map_or(0, |(height, _)| *height)
+    }
+
+    /// Notes a final header. They must come in order, each once.
+    pub(super) fn note(&mut self, step: &FinalStep) -> Result<(), String> {
+        let (height, next) = (step.proposal.header.height, self.last_height() + 1);
+        if height != next {
+            return Err(format!("height {height} is told as final where {next} is next"));
+        }
+        let bundles: Vec<Hash> = step.bundles.iter().map(|bundle| bundle.id).collect();
+        self.bundles.extend(&bundles);
+        let header = IndexedHeader { proposal: step.proposal.clone(), proof: step.proof.as_deref().cloned() };
+        self.heights.insert(height, (header, bundles));
+        Ok(())
+    }
+
+    /// A crash: the newest heights may be gone.
+    pub(super) fn crash(&mut self, dice: &mut Dice) {
+        let lost = if dice.per_mille(500) { 0 } else { dice.below(LAG_MAX) };
+        self.cut(self.last_height().saturating_sub(lost));
+    }
+
+    /// Forgets what is higher.
+    pub(super) fn cut(&mut self, height: u64) {
+        for (_, bundles) in self.heights.split_off(&(height + 1)).into_values() {
+            for bundle in bundles {
+                self.bundles.remove(&bundle);
+            }
+        }
+    }
+
+    /// Headers from a height on.
+    pub(super) fn headers(&self, from_height: u64, count_max: usize) -> Vec<IndexedHeader> {
+        self.heights.range(from_height..).take(count_max).map(|(_, (header, _))| header.clone()).collect()
+    }
+
+    pub(super) fn knows(&self, bundle: Hash) -> bool {
+        self.bundles.contains(&bundle)
+    }
+}
