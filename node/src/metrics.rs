@@ -132,6 +132,8 @@ pub struct Metrics {
     pub finality: Histogram,
     /// From admission of a bundle here to its leader's word on its place.
     pub sequencing: Histogram,
+    /// Messages of other validators that were dropped: they did not hold, nobody asked for them, or their sender was not listened to.
+    pub peer_messages_dropped: Counter,
     /// Validators proven to have broken the rules, each kind once for each.
     pub evidence: Counter,
     /// One wait for the disk.
@@ -179,6 +181,11 @@ impl Metrics {
         counter("gridbook_trades_final_total", "Final trades.", &self.trades_final);
         counter("gridbook_energy_final_wh_total", "Final energy traded, in watt-hours.", &self.energy_final_wh);
         counter("gridbook_timeouts_total", "View changes by timeout.", &self.timeouts);
+        counter(
+            "gridbook_peer_messages_dropped_total",
+            "Messages of other validators that were dropped.",
+            &self.peer_messages_dropped,
+        );
         counter("gridbook_evidence_total", "Validators proven to have broken the rules, by kind.", &self.evidence);
         counter("gridbook_log_bytes_total", "Bytes appended to the log.", &self.log_bytes);
         let name = "gridbook_bundles_refused_total";

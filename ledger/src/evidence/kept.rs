@@ -1,6 +1,6 @@
 //! The evidence that a validator keeps: once for each culprit, kind and epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Evidence, EvidenceKind, VerifiedEvidence};
 use crate::validators::ValidatorIndex;
@@ -48,6 +48,12 @@ impl KeptEvidence {
     /// All of it, the oldest epoch first.
     pub fn iter(&self) -> impl Iterator<Item = (&EvidenceKey, &Evidence)> {
         self.kept.iter()
+    }
+
+    /// Those that are proven guilty of anything in an epoch, in ascending order: whom its end may pass over when leaders take turns
+    /// (CONSENSUS section 3, `leader(v)`). Where the set stays the same, a penalty list holds the first f of them.
+    pub fn guilty(&self, epoch: u32) -> BTreeSet<ValidatorIndex> {
+        self.kept.keys().filter(|key| key.epoch == epoch).map(|key| key.culprit).collect()
     }
 
     /// How much there is.

@@ -12,7 +12,6 @@ mod bytes;
 mod execution;
 mod kept;
 mod leading;
-mod penalties;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -20,7 +19,6 @@ mod voting;
 
 pub use bytes::EVIDENCE_BYTES_MAX;
 pub use kept::{EvidenceKey, KeptEvidence};
-pub use penalties::{Penalties, PenaltyError};
 pub use statement::{SignedHeader, SignedTimeout, Statement};
 
 use crate::crypto::Hash;

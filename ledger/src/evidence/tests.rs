@@ -335,15 +335,14 @@ fn one_evidence_of_each_kind_is_kept_against_a_validator() {
     assert_eq!((new, kept.len()), (1, 1));
 }
 
+/// The end of an epoch may pass over whoever is proven guilty in it, whatever the kinds.
 #[test]
-fn penalties_name_the_guilty_and_at_most_f_of_them() {
-    let (_, a, b) = guilty().remove(0);
-    let verified = VerifiedEvidence::check(Evidence::of(a, b).unwrap(), CHAIN, 0, &set()).unwrap();
-    let penalties = Penalties::from_evidence(&set(), [&verified]);
-    assert!(penalties.contains(CULPRIT));
-    let leaders: Vec<u16> = (1..7).map(|view| penalties.apply(set()).leader(view).0).collect();
-    assert_eq!(leaders, [1, 3, 0, 1, 3, 0], "the others in turn, without validator 2");
-    let two = [ValidatorIndex(1), ValidatorIndex(2)];
-    assert_eq!(Penalties::new(&set(), two), Err(PenaltyError::TooMany { count: 2, faulty_max: 1 }));
-    assert_eq!(Penalties::new(&set(), [ValidatorIndex(9)]), Err(PenaltyError::Stranger(ValidatorIndex(9))));
+fn the_guilty_of_an_epoch_are_named_once() {
+    let mut kept = KeptEvidence::default();
+    for (_, a, b) in guilty() {
+        kept.insert(VerifiedEvidence::check(Evidence::of(a, b).unwrap(), CHAIN, 0, &set()).unwrap());
+    }
+    assert_eq!(kept.len(), EvidenceKind::ALL.len());
+    assert_eq!(kept.guilty(0).into_iter().collect::<Vec<_>>(), [CULPRIT]);
+    assert!(kept.guilty(1).is_empty());
 }

@@ -138,6 +138,20 @@ impl Index {
         self.db.get(key).ok().flatten().and_then(|value| u64_from(&value))
     }
 
+    /// Where bundles are. A leader may sequence one that is final already: that copy is refused, and the bundle stays where it was first.
+    fn add_bundles(&self, changes: &mut sled::Batch, batches: &[IndexBatch]) -> Result<(), StoreError> {
+        let mut added = BTreeSet::new();
+        for batch in batches {
+            for (bundle, first_seq) in &batch.bundles {
+                let is_first = self.bundle(*bundle)?.is_none_or(|place| place.height > batch.height);
+                if is_first && added.insert(*bundle) {
+                    changes.insert(key(Table::Bundle, &[&bundle.0]), pair(*first_seq, batch.height));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The heights must follow each other and what is there.
     fn check_heights(mut last: Option<u64>, batches: &[IndexBatch]) -> Result<(), StoreError> {
         for batch in batches {
@@ -182,6 +196,7 @@ impl QueryIndex for Index {
         Self::check_heights(Some(below), batches)?;
         let Some(last) = batches.last() else { return Ok(()) };
         let mut changes = changes_of(batches);
+        self.add_bundles(&mut changes, batches)?;
         if last.height + 1 == first {
             changes.remove(GAP_AFTER);
             changes.insert(FIRST_HEIGHT, &1_u64.to_be_bytes());
@@ -196,6 +211,7 @@ impl QueryIndex for Index {
         Self::check_heights(last, batches)?;
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
         let mut changes = changes_of(batches);
+        self.add_bundles(&mut changes, batches)?;
         if self.first_height().is_none() {
             changes.insert(FIRST_HEIGHT, &first.height.to_be_bytes());
         }
@@ -304,9 +320,6 @@ fn add_height(changes: &mut sled::Batch, batch: &IndexBatch) {
     changes.insert(key(Table::Records, &[&height]), &batch.records[..]);
     if batch.first_seq <= batch.last_seq {
         changes.insert(key(Table::Seq, &[&batch.first_seq.to_be_bytes()]), pair(batch.last_seq, batch.height));
-    }
-    for (bundle, first_seq) in &batch.bundles {
-        changes.insert(key(Table::Bundle, &[&bundle.0]), pair(*first_seq, batch.height));
     }
     for row in &batch.rows {
         let key = key(Table::Row, &[&[row.table as u8], &row.key]);

@@ -322,7 +322,7 @@ impl Hall {
                 let epoch = guest.replica.as_ref().expect("it speaks").epochs().present();
                 guest.leaders.push((epoch, leader.0));
             }
-            Effect::Epoch(_) => {}
+            Effect::Epoch(_) | Effect::Sequenced(_) | Effect::Certified { .. } | Effect::AlreadyFinal(_) => {}
             Effect::Halt(why) => panic!("{from} halts: {why}"),
             other => panic!("{from}: {other:?}"),
         }

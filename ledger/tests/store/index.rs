@@ -58,6 +58,21 @@ fn assert_answers(index: &Index, last: u64) {
     assert_eq!(index.height_of_seq(10 * last + 20).unwrap(), None);
 }
 
+/// A leader sequences a bundle again that is final since long, to have its receipt show the refusal of the copy. The bundle is found where
+/// it was first, in one batch and in several, and also where the older heights come last.
+#[test]
+fn a_bundle_that_is_sequenced_again_stays_where_it_was_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = open(dir.path(), 100);
+    let again = |height: u64, first: u64| IndexBatch { bundles: vec![(bundle(first), 10 * height)], ..batch(height) };
+    index.apply(&[batch(1), batch(2), again(3, 1)]).unwrap();
+    index.apply(&[again(4, 2)]).unwrap();
+    for height in [1, 2] {
+        let place = BundlePlace { first_seq: 10 * height, height };
+        assert_eq!(index.bundle(bundle(height)).unwrap(), Some(place), "the bundle of height {height}");
+    }
+}
+
 #[test]
 fn every_question_is_answered_from_what_was_fed() {
     let home = tempfile::tempdir().unwrap();

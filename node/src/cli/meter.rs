@@ -3,6 +3,7 @@
 mod agreement;
 mod book;
 mod capacity;
+mod course;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use gridbook_ledger::record::Outcome;
 use gridbook_ledger::reject::Code;
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
+
+use course::{Course, write_new};
 
 use super::genesis::parse_key;
 use super::verify::read_genesis;
@@ -180,6 +183,10 @@ pub(crate) struct OrderArgs {
     /// The order's name, unique for the meter; without it, one is made from the time.
     #[arg(long, value_name = "NUMBER")]
     client_id: Option<u64>,
+    /// Keep the leader's signed word on the order's place in this file; it must not exist. `gridbook verify receipt` reads it, and says what
+    /// became of that word when a final receipt is laid beside it.
+    #[arg(long, value_name = "FILE")]
+    sequenced: Option<PathBuf>,
 }
 
 /// Take one order back, or all of them.
@@ -211,11 +218,14 @@ pub(crate) struct ReceiptArgs {
     #[command(flatten)]
     connect: ConnectArgs,
     /// The bundle, as `meter order` printed it.
-    #[arg(long, value_name = "HASH", value_parser = parse_hash)]
-    bundle: Hash,
+    #[arg(long, value_name = "HASH", value_parser = parse_hash, required_unless_present = "seq")]
+    bundle: Option<Hash>,
     /// The command's place in the bundle.
     #[arg(long, default_value_t = 0)]
     index: u16,
+    /// The command's sequence number, whosever it is: what became of a place that a leader gave its word on.
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["bundle", "index"])]
+    seq: Option<u64>,
     /// The file to write; it must not exist.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -273,11 +283,24 @@ impl Session {
 
     /// Prints what became of a bundle; an error if any of its commands was refused.
     fn report(&self, global: &Global, done: &FinalBundle) -> anyhow::Result<()> {
+        self.report_with(global, done, None)
+    }
+
+    /// The same, with what was heard of it on its way.
+    fn report_course(&self, global: &Global, course: &Course) -> anyhow::Result<()> {
+        self.report_with(global, &course.done, Some(course))
+    }
+
+    fn report_with(&self, global: &Global, done: &FinalBundle, course: Option<&Course>) -> anyhow::Result<()> {
         let records: Vec<_> = done.records.iter().map(|record| self.text(record)).collect();
-        let value = json!({"bundle": done.bundle.to_hex(), "height": done.height, "records": records});
+        let mut value = json!({"bundle": done.bundle.to_hex(), "height": done.height, "records": records});
+        if let Some(course) = course {
+            value["steps"] = course.to_json();
+        }
         global.print(&value, || {
             let lines = records.iter().map(|record| format!("{record}\n"));
-            format!("final at height {}, bundle {}\n{}", done.height, done.bundle, lines.collect::<String>())
+            let is_final = course.map_or("final".to_owned(), Course::text);
+            format!("{is_final} at height {}, bundle {}\n{}", done.height, done.bundle, lines.collect::<String>())
         })?;
         match done.records.iter().find_map(|record| rejection(record.outcome)) {
             Some(code) => bail!("the ledger refused it: {code}"),
@@ -355,8 +378,8 @@ impl OrderArgs {
             partner: self.partner.map(AccountId),
             ..Place::limit(client_id, contract, side, self.price, self.energy)
         };
-        let done = session.submit(&key, vec![Command::Place(place)]).await?;
-        session.report(global, &done)
+        let course = session.follow(&key, vec![Command::Place(place)], self.sequenced.as_ref()).await?;
+        session.report_course(global, &course)
     }
 }
 
@@ -393,15 +416,14 @@ impl WatchArgs {
 impl ReceiptArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let session = Session::open(&self.connect).await?;
-        let bytes = session.client.receipt(self.bundle, self.index).await?;
+        let bytes = match (self.bundle, self.seq) {
+            (Some(bundle), _) => session.client.receipt(bundle, self.index).await?,
+            (None, Some(seq)) => session.client.receipt_at(seq).await?,
+            (None, None) => return Err(Usage::error("give the command's bundle by --bundle, or its number by --seq")),
+        };
         let receipt = gridbook_ledger::receipt::Receipt::decode(&bytes).context("the validator sent no receipt")?;
         let verified = receipt.verify(&session.genesis).context("the validator sent a receipt that proves nothing")?;
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&self.out)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, &bytes))
-            .with_context(|| format!("cannot write {}", self.out.display()))?;
+        write_new(&self.out, &bytes)?;
         let record = session.text(&verified.record);
         let value = json!({"file": self.out, "bytes": bytes.len(), "verified": true, "record": record});
         global.print(&value, || format!("{} ({} bytes, verified)\n{record}", self.out.display(), bytes.len()))

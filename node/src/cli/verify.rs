@@ -1,5 +1,7 @@
 //! `gridbook verify`.
 
+mod sequenced;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -7,8 +9,9 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::sequenced::SequencedReceipt;
 
-use super::Global;
+use super::{Global, Usage};
 use crate::moment::format_moment;
 use crate::record_text::RecordText;
 use crate::validator::verify_chain;
@@ -17,9 +20,22 @@ use crate::validator::verify_chain;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verify {
     /// Check that a receipt proves its record against a genesis. Asks nobody: only the genesis is trusted.
+    #[command(after_help = "\
+A receipt of a final command, as `meter receipt --out` writes it:
+  gridbook verify receipt trade.receipt --genesis net/genesis.json
+
+A leader's signed word that a bundle is sequenced, as `meter order --sequenced` keeps it. It is not final. Once the ledger has come to that
+place, the final receipt of the command that is there (`meter receipt --seq`) tells what became of it: kept; void, because the view ended
+first; or broken, which is proof of misconduct and exit code 1:
+  gridbook verify receipt order.s0 --genesis net/genesis.json
+  gridbook meter receipt --seq 4711 --out place.receipt
+  gridbook verify receipt order.s0 --settled place.receipt --genesis net/genesis.json")]
     Receipt {
-        /// The receipt, as `gridbook meter receipt --out` wrote it.
+        /// The receipt, as `gridbook meter receipt --out` or `gridbook meter order --sequenced` wrote it.
         file: PathBuf,
+        /// For a leader's word on a place: the final receipt of the command that is there.
+        #[arg(long, value_name = "FILE")]
+        settled: Option<PathBuf>,
         /// The genesis of the ledger.
         #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
         genesis: PathBuf,
@@ -37,16 +53,24 @@ pub(crate) enum Verify {
 impl Verify {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
-            Self::Receipt { file, genesis } => verify_receipt(global, &file, &genesis),
+            Self::Receipt { file, settled, genesis } => {
+                let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+                match SequencedReceipt::decode(&bytes) {
+                    Ok(receipt) => sequenced::verify(global, &receipt, settled.as_deref(), &read_genesis(&genesis)?),
+                    Err(_) if settled.is_some() => {
+                        Err(Usage::error(format!("{} is no leader's word on a place", file.display())))
+                    }
+                    Err(_) => verify_receipt(global, &file, &bytes, &genesis),
+                }
+            }
             Self::Chain { data_dir, genesis } => verify_whole_chain(global, &data_dir, &genesis),
         }
     }
 }
 
-fn verify_receipt(global: &Global, file: &Path, genesis: &Path) -> anyhow::Result<()> {
+fn verify_receipt(global: &Global, file: &Path, bytes: &[u8], genesis: &Path) -> anyhow::Result<()> {
     let genesis = read_genesis(genesis)?;
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let receipt = Receipt::decode(&bytes).with_context(|| format!("{} is not a receipt", file.display()))?;
+    let receipt = Receipt::decode(bytes).with_context(|| format!("{} is not a receipt", file.display()))?;
     let verified = receipt.verify(&genesis).with_context(|| format!("{} proves nothing", file.display()))?;
     let value = serde_json::json!({
         "verified": true,

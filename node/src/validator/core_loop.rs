@@ -193,7 +193,10 @@ impl CoreLoop {
                 self.kept_seq = seq;
                 store(StorageJob::Keep { seq, state: KeptState::Snapshot(taken) });
             }
-            Effect::Post { to, message } => _ = post(&self.peers, to, &message),
+            Effect::Post { to, message } => {
+                self.shared.standings.note_sent(to, &message);
+                post(&self.peers, to, &message);
+            }
             Effect::ServeSync { to, from_height } => self.tell_desk(DeskJob::ServeSync { to, from_height }),
             Effect::Final(step) => self.tell_desk(DeskJob::Final(step)),
             Effect::View { view, leader } => {

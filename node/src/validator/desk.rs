@@ -116,7 +116,10 @@ impl Desk {
                 self.tell_certified(header, &bundles);
                 Ok(())
             }
-            DeskJob::AlreadyFinal(bundle) => self.answer_late(bundle),
+            DeskJob::AlreadyFinal(bundle) => {
+                let waiting = self.shared.pending.take(&bundle);
+                self.answer_late(bundle, waiting)
+            }
             DeskJob::Watch { connection, request_id, meter } => {
                 self.watchers.entry(meter).or_default().insert(connection);
                 self.answer(connection, &Answer::Watching { request_id, meter });
@@ -216,9 +219,8 @@ impl Desk {
         }
     }
 
-    /// Answers those who began to wait for a bundle when it was final already.
-    fn answer_late(&mut self, bundle: Hash) -> Result<(), StoreError> {
-        let waiting = self.shared.pending.take(&bundle);
+    /// Answers those who wait for a bundle that was final before, as they would have been answered then.
+    fn answer_late(&mut self, bundle: Hash, waiting: Vec<Waiting>) -> Result<(), StoreError> {
         if waiting.is_empty() {
             return Ok(());
         }
@@ -231,22 +233,32 @@ impl Desk {
         Ok(())
     }
 
+    /// Tells those who wait for a bundle that it is final.
+    fn answer_final(&mut self, step: &FinalStep, bundle: FinalBundle) -> Result<(), StoreError> {
+        let waiting = self.shared.pending.take(&bundle.id);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let first = usize::try_from(bundle.first_seq - step.proposal.header.first_seq).unwrap_or(usize::MAX);
+        let count = usize::try_from(bundle.count).unwrap_or(usize::MAX);
+        let records: Vec<Vec<u8>> = step.records.iter().skip(first).take(count).cloned().collect();
+        if records.first().is_some_and(|record| is_replay(record)) && self.was_final(bundle.id) {
+            // A copy, and refused as one. Its client is owed the answer that the bundle itself got.
+            return self.answer_late(bundle.id, waiting);
+        }
+        for Waiting { connection, request_id, since } in waiting {
+            self.shared.metrics.finality.observe(since.elapsed());
+            let (height, first_seq, records) = (step.proposal.header.height, bundle.first_seq, records.clone());
+            self.answer(connection, &Answer::Final { request_id, bundle: bundle.id, height, first_seq, records });
+        }
+        Ok(())
+    }
+
     fn finalize(&mut self, step: &FinalStep) {
         let header = &step.proposal.header;
         for bundle in &step.bundles {
-            for waiting in self.shared.pending.take(&bundle.id) {
-                let first = usize::try_from(bundle.first_seq - header.first_seq).unwrap_or(usize::MAX);
-                let count = usize::try_from(bundle.count).unwrap_or(usize::MAX);
-                let records = step.records.iter().skip(first).take(count).cloned().collect();
-                self.shared.metrics.finality.observe(waiting.since.elapsed());
-                let answer = Answer::Final {
-                    request_id: waiting.request_id,
-                    bundle: bundle.id,
-                    height: header.height,
-                    first_seq: bundle.first_seq,
-                    records,
-                };
-                self.answer(waiting.connection, &answer);
+            if let Err(error) = self.answer_final(step, *bundle) {
+                tracing::error!(%error, "a late client could not be answered");
             }
         }
         let mut by_meter = Vec::new();
@@ -266,6 +278,12 @@ impl Desk {
             self.indexed = header.height;
             self.unwritten.push(index_batch(step, by_meter));
         }
+    }
+
+    /// Whether a bundle is final by a header before.
+    fn was_final(&self, bundle: Hash) -> bool {
+        let unwritten = self.unwritten.iter().flat_map(|batch| &batch.bundles).any(|(known, _)| *known == bundle);
+        unwritten || self.index.bundle(bundle).is_ok_and(|place| place.is_some())
     }
 
     fn count(&self, record: &Record) {
@@ -353,6 +371,11 @@ impl Desk {
         }
         Ok(None)
     }
+}
+
+/// Whether a record says that its bundle's nonce was used before.
+fn is_replay(record: &[u8]) -> bool {
+    Record::decode(record).is_ok_and(|record| record.outcome == Outcome::Rejected(Code::AuthReplay))
 }
 
 /// What the index holds of a final header.

@@ -30,6 +30,7 @@ mod peers;
 mod pending;
 mod promise;
 mod shelf;
+mod standing;
 mod storage;
 
 use std::sync::Arc;
@@ -63,6 +64,7 @@ use desk::DeskJob;
 use directory::Directory;
 use notices::Notices;
 use pending::Pending;
+use standing::Standings;
 
 /// What all threads of a validator share.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ struct Shared {
     pending: Pending,
     backlog: Backlog,
     notices: Notices,
+    standings: Standings,
     /// The books, as of what the core executed last.
     books: Arc<DepthTable>,
     /// Set once, when everything should end.
@@ -158,6 +161,7 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
         pending: Pending::default(),
         backlog: Backlog::default(),
         notices: Notices::default(),
+        standings: Standings::default(),
         books,
         stopping: AtomicBool::new(false),
         failed: AtomicBool::new(false),

@@ -47,9 +47,28 @@ impl PeerVerifier {
     }
 
     fn verify(&self, frame: &PeerFrame) -> Option<Input> {
-        let from = frame.from;
-        let verified = PeerMessage::decode(&frame.bytes).and_then(|message| self.sort(from, message));
-        verified.inspect_err(|fault| tell(from, *fault)).ok()
+        let (from, standings) = (frame.from, &self.shared.standings);
+        if !standings.is_heard(from) {
+            self.shared.metrics.peer_messages_dropped.increment();
+            return None;
+        }
+        let message = PeerMessage::decode(&frame.bytes).and_then(|message| match standings.expects(from, &message) {
+            true => Ok(message),
+            false => Err(PeerFault::Unasked),
+        });
+        let verified = message.and_then(|message| self.sort(from, message));
+        verified.inspect_err(|fault| self.tell(from, *fault)).ok()
+    }
+
+    /// Between two epochs messages cross each other; nobody is at fault then.
+    fn tell(&self, from: ValidatorIndex, fault: PeerFault) {
+        self.shared.metrics.peer_messages_dropped.increment();
+        if fault == PeerFault::Epoch {
+            tracing::debug!(peer = from.0, %fault, "dropped a message of a validator");
+        } else {
+            self.shared.standings.blame(from);
+            tracing::warn!(peer = from.0, %fault, "dropped a message of a validator");
+        }
     }
 
     fn sort(&self, from: ValidatorIndex, message: PeerMessage) -> Result<Input, PeerFault> {
@@ -82,14 +101,6 @@ impl PeerVerifier {
                 Ok(Input::Evidence(Box::new(verify_evidence(&bytes, self.shared.chain, &epochs)?)))
             }
         }
-    }
-}
-
-/// Between two epochs messages cross each other; nobody is at fault then.
-fn tell(from: ValidatorIndex, fault: PeerFault) {
-    match fault {
-        PeerFault::Epoch => tracing::debug!(peer = from.0, %fault, "dropped a message of a validator"),
-        fault => tracing::warn!(peer = from.0, %fault, "dropped a message of a validator"),
     }
 }
 
