@@ -1,6 +1,6 @@
 //! The consensus core: inputs in, effects out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::boundary::{CoreConfig, Effect, Input, LogView, Recipient, SafetyRecord, WallTime};
 use super::certificate::Verifier;
@@ -38,9 +38,9 @@ pub struct Core {
     /// Whether no record was found: this validator never signed.
     pub(super) fresh: bool,
     pub(super) started: bool,
-    /// The highest certificate besides `high_qc` that may make something final: the header it certifies need not be an ancestor
-    /// of the one that `high_qc` certifies.
-    pub(super) side_qc: Option<QuorumCert>,
+    /// Certificates besides `high_qc` that may make something final, the newest first: a header that one of them certifies need not
+    /// be an ancestor of the one that `high_qc` certifies. Each stays until it is known what it makes final.
+    pub(super) side_qcs: VecDeque<QuorumCert>,
     /// The certificate that made the last final header final.
     pub(super) final_qc: Option<QuorumCert>,
     pub(super) view: u64,
@@ -67,6 +67,10 @@ pub struct Core {
     pub(super) behind: Option<(HeaderRef, WallTime)>,
     pub(super) wake_at: Option<WallTime>,
 }
+
+/// Certificates whose headers are not here are kept up to this many. One that was lost to a newer one comes again with the answer to
+/// a repeated timeout.
+const SIDES_MAX: usize = 4;
 
 impl Core {
     /// A core that resumes from what its disk holds.
@@ -165,8 +169,9 @@ impl Core {
             qc.clone()
         };
         let is_new = lower.rank() < self.record.high_qc.rank() && lower.rank() > self.tree.last_final().0.rank;
-        if is_new && self.side_qc.as_ref().is_none_or(|side| lower.rank() > side.rank()) {
-            self.side_qc = Some(lower);
+        if is_new && self.side_qcs.iter().all(|side| side.header != lower.header) {
+            self.side_qcs.truncate(SIDES_MAX - 1);
+            self.side_qcs.push_front(lower);
         }
         if qc.rank().view > self.view && !omits(Defect::NoEnterByQc) {
             self.enter(qc.rank().view, now, out);

@@ -27,18 +27,25 @@ impl Core {
         }
         self.follow_high_qc(now, out);
         self.follow_epoch_end(now, out);
-        let Some(side) = self.side_qc.take() else { return };
-        if side.rank() <= self.tree.last_final().0.rank {
-            return;
+        for side in std::mem::take(&mut self.side_qcs) {
+            if side.rank() > self.tree.last_final().0.rank && !self.follow_side(&side, now, out) {
+                self.side_qcs.push_back(side);
+            }
         }
+    }
+
+    /// False if the header that a certificate is of is not here yet. What it makes final is told at most once: a certificate that did
+    /// its work makes room for one of a lower rank, which may be the one that is needed.
+    fn follow_side(&mut self, side: &QuorumCert, now: WallTime, out: &mut Vec<Effect>) -> bool {
         match self.tree.path_to(side.header) {
-            Path::Whole(path) => self.commit(&path, &side, now, out),
-            Path::Missing(hash, _) => self.requests.want(hash, side.voters(), self.me),
-            Path::Fork => return,
+            Path::Whole(path) => self.commit(&path, side, now, out),
+            Path::Missing(hash, _) => {
+                self.requests.want(hash, side.voters(), self.me);
+                return false;
+            }
+            Path::Fork => {}
         }
-        if side.rank() > self.tree.last_final().0.rank {
-            self.side_qc = Some(side);
-        }
+        true
     }
 
     fn follow_high_qc(&mut self, now: WallTime, out: &mut Vec<Effect>) {

@@ -1,6 +1,6 @@
 //! Coming up (CONSENSUS section 3, restart).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::boundary::{CoreConfig, Effect, Recipient, SafetyRecord, WallTime};
 use super::certificate::Verifier;
@@ -77,7 +77,7 @@ impl Core {
             record,
             fresh,
             started: false,
-            side_qc: None,
+            side_qcs: VecDeque::new(),
             final_qc: None,
             view,
             tree,

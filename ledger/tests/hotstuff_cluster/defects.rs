@@ -340,3 +340,30 @@ fn a_difference_from_a_certified_header_stops_votes() {
     assert!(effects.iter().any(|e| matches!(e, Effect::Diverged { header } if header.hash == hash)));
     assert!(votes(&effects).is_empty());
 }
+
+/// What makes a header final may be certified beside the chain, and lower than what was certified since. Found by a story with an
+/// equivocating leader: the others were done and silent, and this one could not learn what they knew.
+///
+/// ```text
+/// root - A(1,0) - B(1,1)               QC(B) makes A final; it comes last
+///             \ - C(2,0) - D(4,0)      QC(C), QC(D) make nothing final
+/// ```
+#[test]
+fn a_late_certificate_beside_the_chain_still_makes_its_parent_final() {
+    let mut solo = Solo::started(3);
+    let root = solo.ring.root.clone();
+    let a = solo.propose(rank(1, 0), &root, None, &[1]);
+    let b = solo.propose(rank(1, 1), &a.header, None, &[2]);
+    let qc_a = solo.qc_of(&a.header);
+    let tc1 = solo.tc(1, &qc_a, Some(a.header.reference()));
+    let c = solo.propose(rank(2, 0), &a.header, Some(tc1), &[]);
+    let qc_c = solo.qc_of(&c.header);
+    let tc3 = solo.tc(3, &qc_c, Some(c.header.reference()));
+    let d = solo.propose(rank(4, 0), &c.header, Some(tc3), &[]);
+    for proposal in [&a, &b, &c, &d] {
+        solo.hear_proposal(proposal);
+    }
+    assert!(finals(&solo.hear_cert(d.header.reference())).is_empty());
+    assert_eq!(finals(&solo.hear_cert(b.header.reference())), [1]);
+    assert!(finals(&solo.hear_cert(b.header.reference())).is_empty(), "told once");
+}
