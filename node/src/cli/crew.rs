@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use gridbook_ledger::crypto::SignatureMemo;
 
-/// So many numbers are taken at a time.
-const HANDFUL: usize = 64;
 /// How often progress is shown: on a terminal, and in a file.
 const PROGRESS_EVERY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
 
@@ -33,6 +31,10 @@ pub(super) struct Crew<'a> {
     pub(super) total: u64,
     /// How many threads.
     pub(super) jobs: NonZeroUsize,
+    /// So many numbers are taken at a time.
+    pub(super) handful: usize,
+    /// What else there is to say in the progress line.
+    pub(super) remark: &'a dyn Fn() -> String,
 }
 
 impl Crew<'_> {
@@ -48,11 +50,11 @@ impl Crew<'_> {
         let (sender, receiver) = mpsc::sync_channel::<Vec<(u64, T)>>(4 * self.jobs.get());
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.get() {
-                let (sender, numbers, work) = (sender.clone(), &numbers, &work);
+                let (sender, numbers, work, handful) = (sender.clone(), &numbers, &work, self.handful);
                 scope.spawn(move || {
                     let _memo = SignatureMemo::on_this_thread();
                     while !INTERRUPTED.load(Ordering::Relaxed) {
-                        let handful = take_some(numbers);
+                        let handful = take_some(numbers, handful);
                         let done: Vec<(u64, T)> = handful.into_iter().map(|number| (number, work(number))).collect();
                         if done.is_empty() || sender.send(done).is_err() {
                             break;
@@ -61,7 +63,7 @@ impl Crew<'_> {
                 });
             }
             drop(sender);
-            let mut progress = Progress::new(self.what, self.total);
+            let mut progress = Progress::new(self);
             for done in receiver {
                 progress.advance(done.len() as u64);
                 done.into_iter().for_each(|(number, result)| take(number, result));
@@ -77,8 +79,8 @@ pub(super) fn all_processors() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn take_some(numbers: &Mutex<impl Iterator<Item = u64>>) -> Vec<u64> {
-    numbers.lock().unwrap_or_else(PoisonError::into_inner).by_ref().take(HANDFUL).collect()
+fn take_some(numbers: &Mutex<impl Iterator<Item = u64>>, handful: usize) -> Vec<u64> {
+    numbers.lock().unwrap_or_else(PoisonError::into_inner).by_ref().take(handful).collect()
 }
 
 /// The first Ctrl-C ends the work, with a summary so far; the second ends the process.
@@ -100,8 +102,7 @@ fn watch_for_interrupt() {
 
 /// A line on standard error: how many are done, how fast, how long yet.
 struct Progress<'a> {
-    what: &'a str,
-    total: u64,
+    crew: &'a Crew<'a>,
     done: u64,
     started: Instant,
     shown: Instant,
@@ -109,9 +110,9 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn new(what: &'a str, total: u64) -> Self {
+    fn new(crew: &'a Crew<'a>) -> Self {
         let now = Instant::now();
-        Self { what, total, done: 0, started: now, shown: now, terminal: std::io::stderr().is_terminal() }
+        Self { crew, done: 0, started: now, shown: now, terminal: std::io::stderr().is_terminal() }
     }
 
     fn advance(&mut self, count: u64) {
@@ -131,11 +132,12 @@ impl<'a> Progress<'a> {
     }
 
     fn line(&self) -> String {
-        let Self { what, total, done, .. } = *self;
+        let (done, Crew { what, total, remark, .. }) = (self.done, self.crew);
         let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         let left_s = elapsed_ms.saturating_mul(total.saturating_sub(done)) / done.max(1) / 1_000;
-        let rate = done.saturating_mul(1_000) / elapsed_ms;
-        format!("{done} of {total} {what}, {rate}/s, {}:{:02} left", left_s / 60, left_s % 60)
+        let tenths = done.saturating_mul(10_000) / elapsed_ms;
+        let (rate, tenth, minutes, seconds) = (tenths / 10, tenths % 10, left_s / 60, left_s % 60);
+        format!("{done} of {total} {what}, {rate}.{tenth}/s{}, {minutes}:{seconds:02} left", remark())
     }
 
     fn end(&self) {
@@ -151,7 +153,13 @@ mod tests {
 
     #[test]
     fn every_number_is_run_once() {
-        let crew = Crew { what: "numbers", total: 1_000, jobs: NonZeroUsize::new(3).unwrap() };
+        let crew = Crew {
+            what: "numbers",
+            total: 1_000,
+            jobs: NonZeroUsize::new(3).unwrap(),
+            handful: 7,
+            remark: &String::new,
+        };
         let mut squares = vec![None; 1_000];
         let came = crew.run(
             0..1_000,

@@ -10,6 +10,7 @@ mod init;
 mod keys;
 mod match_file;
 mod meter;
+mod seeds;
 mod sim;
 mod twins;
 mod validator;

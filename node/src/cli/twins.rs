@@ -58,6 +58,8 @@ pub(crate) struct TwinsArgs {
     jobs: Option<NonZeroUsize>,
 }
 
+/// So many scenarios are taken by a thread at a time.
+const HANDFUL: usize = 64;
 /// So many broken scenarios are named.
 const NAMED_MAX: usize = 5;
 
@@ -100,7 +102,8 @@ impl TwinsArgs {
         global: &Global,
     ) -> anyhow::Result<()> {
         let started = Instant::now();
-        let crew = Crew { what: "scenarios", total, jobs: self.jobs.unwrap_or_else(all_processors) };
+        let jobs = self.jobs.unwrap_or_else(all_processors);
+        let crew = Crew { what: "scenarios", total, jobs, handful: HANDFUL, remark: &String::new };
         let mut tally = Tally::default();
         let run = |number| Scenario { shape, number }.run();
         let came = crew.run(numbers, run, |number, outcome| tally.add(number, &outcome));

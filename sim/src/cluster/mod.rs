@@ -94,6 +94,8 @@ pub struct Report {
     pub steps: u64,
     /// Virtual milliseconds until everything was settled.
     pub virtual_ms: u64,
+    /// How many of them from when everything was mended and nothing new was handed in.
+    pub settled_ms: u64,
 }
 
 impl Report {
@@ -116,6 +118,7 @@ impl Report {
             messages: 0,
             steps: 0,
             virtual_ms: 0,
+            settled_ms: 0,
         }
     }
 }
@@ -126,6 +129,8 @@ impl Report {
 pub struct ClusterError {
     /// The seed.
     pub seed: u64,
+    /// What it drew.
+    pub mix: String,
     /// The event.
     pub step: u64,
     /// Virtual time.
@@ -145,10 +150,25 @@ pub fn run(config: ClusterConfig) -> Result<Report, ClusterError> {
     let _memo = SignatureMemo::on_this_thread();
     let world = world::World::new(config).map_err(|violation| ClusterError {
         seed: config.seed,
+        mix: String::new(),
         step: 0,
         virtual_ms: 0,
         violation,
         tail: Vec::new(),
     })?;
     world.run()
+}
+
+/// Finds kinds of trouble that a failing seed needs, by leaving out one after the other, and how it fails with those that are left.
+/// `tell` hears of each that is tried. None if the seed does not fail.
+pub fn minimise(config: ClusterConfig, mut tell: impl FnMut(Kind)) -> Option<(Kinds, ClusterError)> {
+    let (mut config, mut error) = (config, run(config).err()?);
+    for kind in Kind::ALL {
+        tell(kind);
+        let without = ClusterConfig { without: config.without.with(kind), ..config };
+        if let Err(other) = run(without) {
+            (config, error) = (without, other);
+        }
+    }
+    Some((config.without, error))
 }

@@ -160,13 +160,21 @@ impl World {
         self.report.commands = self.witness.commands;
         self.report.trades = self.witness.trades;
         self.report.virtual_ms = self.now_us() / 1_000;
+        self.report.settled_ms = self.now_us().saturating_sub(self.closes_at_us()) / 1_000;
         self.report.steps = self.step;
         Ok(self.report)
     }
 
     fn error(&self, violation: String) -> ClusterError {
-        let ClusterConfig { seed, .. } = self.config;
-        ClusterError { seed, step: self.step, virtual_ms: self.now_us() / 1_000, violation, tail: self.trace.tail() }
+        let (seed, mix) = (self.config.seed, self.report.mix.clone());
+        ClusterError {
+            seed,
+            mix,
+            step: self.step,
+            virtual_ms: self.now_us() / 1_000,
+            violation,
+            tail: self.trace.tail(),
+        }
     }
 
     /// Lets an event happen. True if that was the end.
