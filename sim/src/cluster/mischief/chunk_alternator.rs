@@ -3,6 +3,7 @@
 use gridbook_engine::LedgerTime;
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::replica::{Chunk, PeerMessage, Run, end_of};
+use gridbook_ledger::sequenced::places_root;
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::{Culprit, Mischief};
@@ -18,7 +19,8 @@ fn other_branch(culprit: &Culprit, chunk: &Chunk, to: ValidatorIndex) -> Option<
     let end = end_of(start, &entry)?;
     let number = if to.0.is_multiple_of(2) { chunk.number } else { chunk.number + (1 << 30) };
     let run = Run { start, entries: vec![entry] };
-    Some(Chunk { number, run, end, ..chunk.clone() }.sign(culprit.chain, &culprit.key))
+    let places_root = places_root(&run.verify().ok()?.places());
+    Some(Chunk { number, run, end, places_root, ..chunk.clone() }.sign(culprit.chain, &culprit.key))
 }
 
 impl Mischief for ChunkAlternator {
