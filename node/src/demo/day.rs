@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::screen::{Moment, Screen};
 use super::tally::Tally;
 use super::{DemoOptions, Lines, time_until};
-use crate::client::{Client, ClientError, FinalBundle, WatchEvent, next_nonce, wall_us};
+use crate::client::{Client, ClientError, FinalBundle, Step, WatchEvent, next_nonce, wall_us};
 use crate::cluster::Cluster;
 use crate::interrupt::interrupted;
 use crate::network::Network;
@@ -65,6 +65,8 @@ struct Trader {
 struct Sent {
     trader: usize,
     intents: Vec<Intent>,
+    /// After how long the leader's word on its place came, if it came before finality.
+    sequenced: Option<Duration>,
     took: Duration,
     result: Result<FinalBundle, ClientError>,
 }
@@ -211,12 +213,20 @@ impl Day {
         self.in_flight += 1;
         let submitted = Instant::now();
         self.first_sent.get_or_insert(submitted);
-        let submission = trader.gateway.submit(&bundle);
+        let mut submission = trader.gateway.submit(&bundle);
         let outcomes = self.outcomes.clone();
         tokio::spawn(async move {
-            let result = submission.finality().await;
+            let mut sequenced = None;
+            let result = loop {
+                match submission.next().await {
+                    Ok(Step::Final(done)) => break Ok(done),
+                    Ok(Step::Sequenced(_)) => _ = sequenced.get_or_insert_with(|| submitted.elapsed()),
+                    Ok(_) => {}
+                    Err(error) => break Err(error),
+                }
+            };
             // Nobody listens any more after Ctrl-C.
-            let _ = outcomes.send(Sent { trader: index, intents, took: submitted.elapsed(), result });
+            let _ = outcomes.send(Sent { trader: index, intents, sequenced, took: submitted.elapsed(), result });
         });
     }
 
@@ -236,6 +246,7 @@ impl Day {
                 }
                 self.tally.traded_for = self.first_sent.map_or(Duration::ZERO, |first| first.elapsed());
                 self.tally.on_final(done, orders(&sent.intents), sent.took);
+                self.tally.on_sequenced(sent.sequenced);
             }
             Err(ClientError::Refused(code)) => {
                 self.tally.on_rejected(code.name(), sent.intents.len() as u64);

@@ -122,6 +122,7 @@ impl Report {
             "trades_between_feeders": tally.trades_across,
             "grid_fees_nano": i64::try_from(tally.fees.0).map_or_else(|_| Value::from(tally.fees.0.to_string()), Value::from),
             "money_sum_nano": self.money_sum.map(|sum| i64::try_from(sum.0).map_or_else(|_| Value::from(sum.0.to_string()), Value::from)),
+            "sequencing_ms": {"p50": tally.sequencing_ms(0.5), "p99": tally.sequencing_ms(0.99)},
             "finality_ms": {"p50": tally.finality_ms(0.5), "p99": tally.finality_ms(0.99)},
             "orders_per_second": self.orders_per_second(),
             "receipts": {"requested": self.receipts_requested, "verified": self.receipts_verified},
@@ -172,6 +173,7 @@ impl Report {
                 local.served_ppm / 10_000,
                 local.served_ppm / 100 % 100
             ),
+            format!("  sequenced   p50 {:.1} ms, p99 {:.1} ms", tally.sequencing_ms(0.5), tally.sequencing_ms(0.99)),
             format!("  finality    p50 {:.1} ms, p99 {:.1} ms", tally.finality_ms(0.5), tally.finality_ms(0.99)),
             format!("  receipts    {} fetched, {} verified offline", self.receipts_requested, self.receipts_verified),
             format!(

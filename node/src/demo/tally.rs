@@ -37,6 +37,8 @@ pub(super) struct Tally {
     pub(super) unanswered: u64,
     /// From submitting a bundle to its being final, in microseconds.
     pub(super) finality_us: Histogram<u64>,
+    /// From submitting a bundle to its leader's word on its place, in microseconds, where that came before finality.
+    pub(super) sequencing_us: Histogram<u64>,
     /// Commands that led to trades, to ask receipts for.
     pub(super) traded: Vec<Wanted>,
     /// Energy that watching meters were told they bought and sold.
@@ -63,6 +65,7 @@ impl Tally {
             rejected: BTreeMap::new(),
             unanswered: 0,
             finality_us: Histogram::new_with_bounds(1, 600_000_000, 3).expect("these bounds are valid"),
+            sequencing_us: Histogram::new_with_bounds(1, 600_000_000, 3).expect("these bounds are valid"),
             traded: Vec::new(),
             watched_bought: Energy::ZERO,
             watched_sold: Energy::ZERO,
@@ -92,6 +95,13 @@ impl Tally {
         }
     }
 
+    /// So long after it was sent, the leader's word on a bundle's place came.
+    pub(super) fn on_sequenced(&mut self, took: Option<Duration>) {
+        if let Some(took) = took {
+            self.sequencing_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+
     /// `count` commands were refused.
     pub(super) fn on_rejected(&mut self, code: &'static str, count: u64) {
         *self.rejected.entry(code).or_default() += count;
@@ -113,6 +123,11 @@ impl Tally {
     /// How much of the town's demand neighbours have served.
     pub(super) fn local(&self) -> LocalSummary {
         self.local.summary()
+    }
+
+    /// A quantile of the time to the leader's word, in milliseconds.
+    pub(super) fn sequencing_ms(&self, quantile: f64) -> f64 {
+        self.sequencing_us.value_at_quantile(quantile) as f64 / 1000.0
     }
 
     /// A quantile of the time to finality, in milliseconds.

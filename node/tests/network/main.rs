@@ -7,4 +7,5 @@
 mod bad_input;
 mod book;
 mod fixture;
+mod sequenced;
 mod trade;
