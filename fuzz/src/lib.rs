@@ -11,6 +11,7 @@
 //! What it never does: it has no rules of its own about what is valid. It is not part of any binary.
 
 pub mod campaign;
+mod chain;
 mod dice;
 mod mutator;
 mod quartet;

@@ -33,7 +33,8 @@ short_runs! {
     bundle command door entry execution
     reconfigure epoch_proof
     header record receipt
-    log_record audit log_segment safety_file safety_record checkpoint_file checkpoint snapshot pieces
+    sequenced evidence
+    log_record audit log_segment safety_file safety_record checkpoint_file checkpoint snapshot pieces snapshot_file
     meter_request meter_answer
     genesis order_file auction_files config key_file words
 }

@@ -8,6 +8,7 @@ mod meter;
 mod proof;
 mod storage;
 mod wire;
+mod word;
 
 /// Something that reads bytes from outside.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,7 @@ pub fn targets() -> Vec<Target> {
         command::TARGETS,
         epoch::TARGETS,
         proof::TARGETS,
+        word::TARGETS,
         storage::TARGETS,
         meter::TARGETS,
         file::TARGETS,

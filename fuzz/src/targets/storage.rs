@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::SafetyRecord;
-use gridbook_ledger::replica::{LogRecord, Recovery, archive, unarchive};
+use gridbook_ledger::replica::{FinalProof, LogRecord, Recovery, archive, unarchive};
+use gridbook_ledger::snapshot::{Manifest, Snapshot};
 use gridbook_ledger::state::{PieceList, State};
 use gridbook_ledger::store::{
     CheckpointMark, Checkpoints, Log, LogIdentity, LogOptions, LogPosition, MemoryDisk, SafetyFile,
 };
 
 use super::{Target, glued, parts};
+use crate::chain::{after, certified, last_final, proposed};
 use crate::quartet::{config, day};
 use crate::village::genesis;
 
@@ -55,6 +58,13 @@ pub(super) const TARGETS: &[Target] = &[
     },
     Target { name: "snapshot", seeds: snapshots, run: snapshot, held_bytes_max: (16 << 20, 256), short_runs: 2_000 },
     Target { name: "pieces", seeds: pieces, run: piece_list, held_bytes_max: (16 << 20, 64), short_runs: 3_000 },
+    Target {
+        name: "snapshot_file",
+        seeds: snapshot_files,
+        run: snapshot_file,
+        held_bytes_max: (16 << 20, 256),
+        short_runs: 1_500,
+    },
 ];
 
 const IDENTITY: LogIdentity = LogIdentity { chain: Hash([5; 32]), validator: 2 };
@@ -286,9 +296,8 @@ fn piece_list(bytes: &[u8]) {
     let (mut snapshot, root) = (list.front().to_vec(), list.snapshot_root());
     for (number, piece) in (0..list.count()).zip(parts) {
         let range = list.range(number).expect("there is such a piece");
-        if list.check_piece(number, piece).is_ok() {
+        if list.check_piece(number, piece).is_ok() && range.start == snapshot.len() as u64 {
             assert_eq!(range.end - range.start, piece.len() as u64);
-            assert_eq!(range.start, snapshot.len() as u64);
             snapshot.extend_from_slice(piece);
         }
     }
@@ -302,6 +311,41 @@ static KNOWN_ROOTS: LazyLock<Vec<Hash>> = LazyLock::new(|| {
     let root = |snapshot: &Vec<u8>| PieceList::of(snapshot).expect("own bytes").snapshot_root();
     snapshots().iter().map(root).collect()
 });
+
+/// A checkpoint header behind the day's last, with the state that it names.
+///
+/// ```text
+/// last final header of the day <- checkpoint <- child, certified
+/// ```
+fn snapshot_files() -> Vec<Vec<u8>> {
+    static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut state = State::restore(genesis(), &day().snapshot).expect("own bytes");
+        let (state_root, snapshot_root) = (state.state_root(), state.snapshot_root());
+        let header = Header { state_root, snapshot_root, flags: Header::CHECKPOINT, ..after(last_final(), 0) };
+        let child = after(&header, 1);
+        let proof = FinalProof { via: Vec::new(), qc: certified(&child), child };
+        let (proposal, pieces) = (proposed(&header, last_final()), PieceList::of(&day().snapshot).expect("own bytes"));
+        let manifest = Manifest { proposal, proof, epochs: Vec::new(), pieces };
+        assert_eq!(manifest.verify(genesis()), Ok(()));
+        [Snapshot::encode_front(&manifest), day().snapshot.clone()].concat()
+    });
+    vec![FILE.clone()]
+}
+
+/// A snapshot that verifies is the one whose header was made final.
+fn snapshot_file(bytes: &[u8]) {
+    let read = |offset: u64, length: usize| {
+        let start = usize::try_from(offset).ok()?;
+        bytes.get(start..start.checked_add(length)?).map(<[u8]>::to_vec)
+    };
+    let front = Manifest::read_front(read);
+    if let Ok(snapshot) = Snapshot::decode(bytes) {
+        assert_eq!(front.map(|(manifest, _)| manifest), Ok(snapshot.manifest.clone()));
+        if snapshot.verify(genesis()).is_ok() {
+            assert!(snapshot.state == day().snapshot, "a state that no final header names");
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
