@@ -101,6 +101,7 @@ pub(crate) fn verified(from: ValidatorIndex, message: PeerMessage, replica: &Rep
             Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain(), (epoch, set))? }
         }
         PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain(), replica.epochs())?)),
+        PeerMessage::Snapshot(_) => return Err(PeerFault::Snapshot),
         PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
         PeerMessage::Reconfigure(change) => {
             Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
@@ -364,6 +365,7 @@ mod tests {
                 PeerMessage::Consensus(ConsensusMessage::QcNote(_)) => "note",
                 PeerMessage::Chunk(_) => "chunk",
                 PeerMessage::Relay(_) => "relay",
+                PeerMessage::Snapshot(_) => "snapshots",
                 PeerMessage::SyncRequest { .. } => "sync request",
                 PeerMessage::SyncResponse { .. } => "sync response",
                 _ => "other",

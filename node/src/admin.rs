@@ -24,6 +24,7 @@ pub struct Health {
     started: Instant,
     beat_ms: AtomicU64,
     ready: AtomicBool,
+    silent: AtomicBool,
 }
 
 /// A main loop silent for longer than this is taken for dead.
@@ -37,7 +38,12 @@ const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl Default for Health {
     fn default() -> Self {
-        Self { started: Instant::now(), beat_ms: AtomicU64::new(0), ready: AtomicBool::new(false) }
+        Self {
+            started: Instant::now(),
+            beat_ms: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+        }
     }
 }
 
@@ -50,6 +56,19 @@ impl Health {
     /// Whether clients should come here: caught up, and connected to a quorum.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Whether this validator signs nothing in this epoch, because its safety record is lost.
+    pub fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+
+    fn readiness(&self) -> &'static str {
+        if self.silent.load(Ordering::Relaxed) {
+            "ready, but signs nothing until an epoch begins that it enters: its safety record is lost\n"
+        } else {
+            "ready\n"
+        }
     }
 
     /// Whether the main loop still goes round.
@@ -107,7 +126,9 @@ fn answer(method: &Method, path: &str, metrics: &Metrics, health: &Health) -> Re
     let (status, text) = match (method, path) {
         (&Method::GET, "/metrics") => (StatusCode::OK, metrics.to_prometheus()),
         (&Method::GET, "/livez") => says(health.is_live(), "live\n", "the main loop is stuck\n"),
-        (&Method::GET, "/readyz") => says(health.is_ready(), "ready\n", "not ready: starting, or catching up\n"),
+        (&Method::GET, "/readyz") => {
+            says(health.is_ready(), health.readiness(), "not ready: starting, or catching up\n")
+        }
         (&Method::GET, _) => (StatusCode::NOT_FOUND, "try /metrics, /livez or /readyz\n".to_owned()),
         _ => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned()),
     };

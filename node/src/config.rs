@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use gridbook_ledger::crypto::PublicKey;
+use gridbook_ledger::replica::JOIN_COMMANDS_MIN;
 use gridbook_net::Rate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -96,6 +97,8 @@ pub struct LogOptions {
     pub keep_bytes: Option<u64>,
     /// About how many commands lie between two snapshots of the state: what a start after a crash has to execute again at most.
     pub snapshot_commands: u64,
+    /// The fewest commands that another validator's snapshot must save before it is fetched instead of executing them.
+    pub join_commands: u64,
 }
 
 /// How the query index is kept.
@@ -155,7 +158,13 @@ impl Quotas {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { sync: true, segment_bytes: 64 << 20, keep_bytes: None, snapshot_commands: 2_000_000 }
+        Self {
+            sync: true,
+            segment_bytes: 64 << 20,
+            keep_bytes: None,
+            snapshot_commands: 2_000_000,
+            join_commands: JOIN_COMMANDS_MIN,
+        }
     }
 }
 
@@ -286,6 +295,8 @@ sync = {}
 segment_bytes = {}
 # About how many commands lie between two snapshots of the state: what a start after a crash executes again at most.
 snapshot_commands = {}
+# A validator that is so many commands behind another's snapshot fetches it instead of executing them.
+join_commands = {}
 # How many bytes of log are kept. Older segments are removed once two snapshots make them dispensable; others are then told to ask
 # elsewhere, and nobody can re-execute this directory from the genesis any more. Without the setting everything is kept.
 {}
@@ -307,6 +318,7 @@ memory_mib = {}
             log.sync,
             log.segment_bytes,
             log.snapshot_commands,
+            log.join_commands,
             log.keep_bytes.map_or("# keep_bytes = 17179869184".to_owned(), |bytes| format!("keep_bytes = {bytes}")),
             index_options.memory_mib,
         );

@@ -106,6 +106,8 @@ pub struct Metrics {
     pub trades_final: Counter,
     /// Final energy traded, in watt-hours.
     pub energy_final_wh: Counter,
+    /// Snapshots of other validators that were not taken.
+    pub snapshots_refused: Counter,
     /// Commands refused in execution, provably.
     pub commands_rejected: Counter,
     /// The last final header's number.
@@ -177,6 +179,11 @@ impl Metrics {
         counter("gridbook_bundles_received_total", "Bundles that came in from clients.", &self.bundles_received);
         counter("gridbook_bundles_admitted_total", "Bundles that passed admission.", &self.bundles_admitted);
         counter("gridbook_commands_final_total", "Final commands.", &self.commands_final);
+        counter(
+            "gridbook_snapshots_refused_total",
+            "Snapshots of other validators that were not taken.",
+            &self.snapshots_refused,
+        );
         counter("gridbook_commands_rejected_total", "Commands refused in execution.", &self.commands_rejected);
         counter("gridbook_trades_final_total", "Final trades.", &self.trades_final);
         counter("gridbook_energy_final_wh_total", "Final energy traded, in watt-hours.", &self.energy_final_wh);

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::crypto::{PublicKey, SecretKey};
 use gridbook_ledger::genesis::{Area, Genesis};
+use gridbook_ledger::store::{DataDir, LogIdentity};
 use gridbook_ledger::validators::ValidatorSet;
 
 use crate::config::{IndexOptions, Listen, LogOptions, NetworkConfig, Peer, Quotas, ValidatorConfig};
@@ -155,6 +156,9 @@ impl NetworkPlan {
         let file = home.join("validator.toml");
         write_new(&file, &config.to_commented_toml())?;
         write_new(&network.dir.join(format!("gridbook-validator-{index}.service")), &unit_file(index, &file, &home))?;
+        // Its key is new: this is the one moment when it is certain that it never signed.
+        let identity = LogIdentity { chain: network.genesis.chain_id(), validator: index };
+        DataDir::open(&home.join("data"))?.give_birth(identity)?;
         network.configs.push(ValidatorConfig {
             key_file: home.join("validator.key"),
             genesis_file: network.dir.join("genesis.json"),

@@ -10,9 +10,9 @@ use crate::hotstuff::{ConsensusMessage, Proposal, Recipient, SafetyRecord, WallT
 use crate::sequenced::{Place, SequencedChunk};
 use crate::validators::ValidatorIndex;
 
+use super::join::{SnapshotEffect, VerifiedSnapshotMessage};
 use super::log_record::{FinalProof, LogRecord};
 use super::messages::{PeerMessage, VerifiedChunk, VerifiedRun, VerifiedStep};
-use super::snapshot::TakenSnapshot;
 
 /// What happens to a replica. Whatever came from outside has been verified by then, which the types say.
 #[derive(Clone, Debug)]
@@ -86,6 +86,13 @@ pub enum Input {
         to: ValidatorIndex,
         /// How long it was.
         bytes: u64,
+    },
+    /// A validator said something about snapshots.
+    Snapshot {
+        /// Who.
+        from: ValidatorIndex,
+        /// What.
+        message: VerifiedSnapshotMessage,
     },
     /// A connection to a validator is up.
     Connected(ValidatorIndex),
@@ -163,8 +170,8 @@ pub enum Effect {
     Final(Box<FinalStep>),
     /// A new epoch began: connections follow its validators, which [`Replica::epochs`](super::Replica::epochs) tells.
     Epoch(u32),
-    /// The state as of the header that became final just now, for those who join later: to be kept with this place in the log.
-    Snapshot(Box<TakenSnapshot>),
+    /// Something about snapshots.
+    Snapshot(SnapshotEffect),
     /// A new view began.
     View {
         /// The view.

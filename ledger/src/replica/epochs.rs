@@ -1,5 +1,7 @@
 //! From one epoch to the next (CONSENSUS section 3, Changing the set).
 
+use gridbook_engine::LedgerTime;
+
 use crate::crypto::SecretKey;
 use crate::entry::Entry;
 use crate::epoch::{EpochProof, Epochs, Reconfigure};
@@ -28,6 +30,8 @@ pub(super) struct Passage {
     change: Option<Box<Reconfigure>>,
     /// A safety record of a later epoch than the log has come to: until then nothing is signed.
     saved: Option<SafetyRecord>,
+    /// What was signed in this epoch is not known: nothing is signed until one begins after this ledger time.
+    muted: Option<LedgerTime>,
     /// When validators that stayed behind were told last.
     told: Vec<(ValidatorIndex, WallTime)>,
     /// When one that is ahead may be asked again.
@@ -37,6 +41,8 @@ pub(super) struct Passage {
 /// Not more often than this is a validator that stayed behind told of the end of its epoch, and one that is ahead asked, in microseconds.
 const TELL_AGAIN_US: u64 = 200_000;
 const ASK_AGAIN_US: u64 = 500_000;
+/// A header's time may be ahead of the wall by half a second (CONSENSUS section 3); twice that, in microseconds.
+const MUTE_MARGIN_US: u64 = 1_000_000;
 /// The most proofs in one message; whoever needs more asks again from there.
 pub(super) const PROOFS_PER_MESSAGE: usize = 16;
 
@@ -56,7 +62,7 @@ impl Seat {
 
 impl Passage {
     pub(super) fn new(epochs: Epochs) -> Self {
-        Self { epochs, over: false, change: None, saved: None, told: Vec::new(), ask_at: WallTime(0) }
+        Self { epochs, over: false, change: None, saved: None, muted: None, told: Vec::new(), ask_at: WallTime(0) }
     }
 }
 
@@ -94,7 +100,8 @@ impl Replica {
             Some(record) if record.epoch > epoch => (None, Some(record)),
             record => (record.filter(|record| record.epoch == epoch), None),
         };
-        self.seat = if later.is_some() { Seat::observer() } else { self.config.seat(self.set()) };
+        let silent = later.is_some() || self.is_muted();
+        self.seat = if silent { Seat::observer() } else { self.config.seat(self.set()) };
         self.passage.saved = later;
         let root = self.passage.epochs.root().unwrap_or(&self.genesis_root).clone();
         let Seat { me, key } = &self.seat;
@@ -102,6 +109,32 @@ impl Replica {
         let last_final = self.final_proposal.clone().filter(|proposal| proposal.header.epoch == epoch);
         let kept = kept.into_iter().filter(|proposal| proposal.header.epoch == epoch).collect();
         self.core = Core::new(CoreConfig { set, me: *me, key, epoch, root, timing }, record, last_final, kept);
+    }
+
+    /// Whether this validator signs nothing because it does not know what it signed in this epoch.
+    pub fn is_muted(&self) -> bool {
+        self.passage.muted.is_some()
+    }
+
+    pub(super) fn mute(&mut self) {
+        self.passage.muted = Some(LedgerTime(u64::MAX));
+    }
+
+    /// The silence lasts until an epoch begins after now: what is known only from history may be of before the record was lost.
+    pub(super) fn mute_from_now(&mut self) {
+        if self.is_muted() {
+            let later = self.ledger_time(WallTime(self.now.0 + MUTE_MARGIN_US));
+            self.passage.muted = Some(later);
+        }
+    }
+
+    /// An epoch begins. This validator cannot have signed in it before, if its root's time is after this process began; that trusts the
+    /// own clock not to be behind by more than the time since the record was lost.
+    fn unmute_if_new(&mut self) {
+        let began = self.passage.epochs.root().map_or(LedgerTime(0), Header::time);
+        if self.passage.muted.is_some_and(|since| began > since) {
+            self.passage.muted = None;
+        }
     }
 
     /// The header that ends the epoch is final. What the old epoch's core still wants done is done; then the next one begins.
@@ -125,6 +158,7 @@ impl Replica {
         }
         let epoch = self.epoch();
         self.rewind(self.tail.base(), effects);
+        self.unmute_if_new();
         let saved = self.passage.saved.take();
         let fresh = saved.as_ref().is_none_or(|record| record.epoch != epoch);
         self.make_core(saved, Vec::new());

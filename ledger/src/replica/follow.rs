@@ -407,10 +407,21 @@ impl Replica {
         let asked = self.sync.as_ref().map_or(0, |sync| sync.asked);
         let ask_at = self.sync.as_ref().map_or(self.now, |sync| sync.ask_at);
         self.sync = Some(Syncing { target, sources, asked, ask_at });
+        self.ask_for_snapshots(effects);
         self.retry_sync(effects);
     }
 
+    /// Whoever was asked last does not have what is needed.
+    pub(super) fn ask_next_for_history(&mut self) {
+        if let Some(sync) = &mut self.sync {
+            sync.ask_at = WallTime(self.now.0 + PULL_AFTER_US);
+        }
+    }
+
     pub(super) fn retry_sync(&mut self, effects: &mut Vec<Effect>) {
+        if self.is_joining() {
+            return;
+        }
         let from_height = self.final_header.height + 1;
         let Some(target) = self.sync.as_ref().filter(|sync| sync.ask_at <= self.now).map(|sync| sync.target) else {
             return;

@@ -15,6 +15,7 @@ use crate::sequenced::{ChunkStatement, Place, places_root};
 use crate::validators::ValidatorSet;
 
 use super::epochs::PROOFS_PER_MESSAGE;
+use super::join::SnapshotMessage;
 use super::log_record::{archive, unarchive};
 
 /// A piece of log as it travels: where it starts, and the bytes of each entry.
@@ -95,6 +96,8 @@ pub enum PeerMessage {
     },
     /// How epochs ended, oldest first: canonical bytes of [`EpochProof`](crate::epoch::EpochProof)s.
     Epochs(Vec<Vec<u8>>),
+    /// About snapshots.
+    Snapshot(SnapshotMessage),
     /// A change of validators for whoever leads: canonical bytes of a [`Reconfigure`](crate::epoch::Reconfigure).
     Reconfigure(Vec<u8>),
     /// Proof that a validator broke the rules, in its canonical bytes.
@@ -125,6 +128,9 @@ pub enum PeerFault {
     /// Of another epoch than the present one: its validators cannot be looked up.
     #[error("the message is of another epoch")]
     Epoch,
+    /// A snapshot that is not proven, or not the one that its header names.
+    #[error("the snapshot offered does not hold against the genesis")]
+    Snapshot,
     /// More than anyone sends.
     #[error("the message is too large")]
     Size,

@@ -20,6 +20,7 @@ mod execution;
 mod finality;
 mod follow;
 mod history;
+mod join;
 mod lead;
 mod log_record;
 mod messages;
@@ -46,6 +47,7 @@ use crate::validators::ValidatorIndex;
 
 pub use boundary::{Effect, FinalBundle, FinalStep, Input};
 pub use history::{IndexedHeader, sync_answer};
+pub use join::{JOIN_COMMANDS_MIN, SnapshotEffect, SnapshotMessage, VerifiedSnapshotMessage};
 pub use log_record::{FinalProof, LogRecord, SnapshotPlace, archive, unarchive};
 pub use messages::{
     Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,
@@ -59,6 +61,7 @@ use certified::Certified;
 use chunks::Chunks;
 use epochs::{Passage, Seat};
 use follow::{Awaited, PendingCheck};
+use join::Join;
 use lead::Lead;
 use pool::Pool;
 use serving::Serving;
@@ -87,6 +90,7 @@ pub struct Replica {
     /// The last roots over everything that execution reads, by place.
     snapshot_roots: VecDeque<(LogPoint, Hash)>,
     snapshots: SnapshotPlan,
+    join: Join,
     /// Final headers whose log is not executed here yet, oldest first.
     to_finalize: VecDeque<finality::Finalizing>,
     lead: Option<Lead>,
@@ -159,7 +163,10 @@ impl Replica {
             return effects;
         }
         match input {
-            Input::Start => self.ask_core(hotstuff::Input::Start, &mut effects),
+            Input::Start => {
+                self.mute_from_now();
+                self.ask_core(hotstuff::Input::Start, &mut effects);
+            }
             Input::Submitted(bundles) => self.take_submitted(bundles, &mut effects),
             Input::Relayed(bundles) => bundles.into_iter().for_each(|bundle| _ = self.pool.insert(bundle)),
             Input::Consensus { from, message } => match message.epoch().filter(|epoch| *epoch != self.epoch()) {
@@ -179,6 +186,7 @@ impl Replica {
             Input::SyncRequest { from, from_height } => self.answer_sync(from, from_height, &mut effects),
             Input::Served { to, bytes } => self.serving.end(to, bytes, self.now),
             Input::Evidence(evidence) => self.take_evidence(*evidence, &mut effects),
+            Input::Snapshot { from, message } => self.on_snapshot(from, message, &mut effects),
             Input::Connected(peer) => self.greet(peer, &mut effects),
             Input::Durable(number) => self.lead_is_durable(number),
             Input::Tick => self.tick(&mut effects),
@@ -205,6 +213,7 @@ impl Replica {
         self.retry_checks(effects);
         self.retry_pulls(effects);
         self.retry_sync(effects);
+        self.retry_join(effects);
         if self.lead.is_some() {
             self.sequence(effects);
         } else {
@@ -321,7 +330,8 @@ impl Replica {
         sooner(self.checks.values().filter_map(|check| check.hold_until).min());
         let soon = WallTime(self.now.0 + 5_000);
         sooner(self.awaited.values().map(|awaited| awaited.ask_at).min().map(|at| at.max(soon)));
-        sooner(self.sync.as_ref().map(|sync| sync.ask_at));
+        sooner(self.sync.as_ref().map(|sync| sync.ask_at).filter(|_| !self.is_joining()));
+        sooner(self.join_due_at().map(|at| at.max(soon)));
         sooner(self.stranded_at.filter(|_| self.lead.is_none()));
         let due = self.state.next_due().map(|due| self.config.genesis.wall_at(due));
         let grace = if self.lead.is_some() { 0 } else { DUTY_GRACE_US };
@@ -386,7 +396,7 @@ impl Replica {
 
     /// Whether the chain is known to have gone on further than what is executed here.
     pub fn is_catching_up(&self) -> bool {
-        self.sync.is_some() || !self.to_finalize.is_empty()
+        self.sync.is_some() || self.is_joining() || !self.to_finalize.is_empty()
     }
 
     /// What this replica was made from.

@@ -112,6 +112,7 @@ impl Recovery {
             recent_final: Default::default(),
             snapshot_roots: Default::default(),
             snapshots: Default::default(),
+            join: Default::default(),
             to_finalize: Default::default(),
             lead: None,
             checks: Default::default(),
@@ -275,6 +276,13 @@ impl Recovery {
 
     pub(super) fn replica_mut(&mut self) -> &mut Replica {
         &mut self.replica
+    }
+
+    /// The log is at its end, and the safety record is lost: what comes out follows and serves, but signs nothing until an epoch begins
+    /// that it can enter (CONSENSUS section 3, record).
+    pub fn finish_muted(mut self) -> Replica {
+        self.replica.mute();
+        self.finish(None)
     }
 
     /// The log is at its end: gives consensus its record back.

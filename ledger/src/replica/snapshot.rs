@@ -1,6 +1,6 @@
 //! Taking snapshots while the ledger goes on.
 
-use super::{Effect, FinalProof, Replica};
+use super::{Effect, FinalProof, Replica, SnapshotEffect};
 use crate::header::Header;
 use crate::hotstuff::Proposal;
 
@@ -51,12 +51,12 @@ impl Replica {
         let Some(proposal) = self.final_proposal.clone() else { return };
         let Some(state) = self.final_state() else { return };
         self.snapshots.taken = due;
-        effects.push(Effect::Snapshot(Box::new(TakenSnapshot {
+        effects.push(Effect::Snapshot(SnapshotEffect::Taken(Box::new(TakenSnapshot {
             proposal,
             proof: *proof,
             epochs: self.encoded_epochs(),
             state,
-        })));
+        }))));
         effects.extend(self.evidence_records().map(Effect::Append));
     }
 

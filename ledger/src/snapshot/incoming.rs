@@ -1,6 +1,7 @@
 //! A snapshot that comes in from others, piece by piece.
 
-use super::{Manifest, Snapshot};
+use super::{Manifest, Snapshot, SnapshotError};
+use crate::genesis::Genesis;
 use crate::state::PieceError;
 
 /// The pieces that are here already. Each was checked when it came, so nothing has to be fetched twice.
@@ -25,6 +26,32 @@ impl Incoming {
         state[..front.len()].copy_from_slice(&front);
         let missing = manifest.pieces.count();
         Ok(Self { manifest, state, here: vec![false; missing as usize], missing })
+    }
+
+    /// Goes on with what was kept of a snapshot: the bytes of its front, and of its state as far as they are there. Each piece is
+    /// checked again, so torn ones are fetched anew.
+    ///
+    /// # Errors
+    /// If the front cannot be read, or does not hold against the genesis.
+    pub fn resume(genesis: &Genesis, front: &[u8], state: &[u8]) -> Result<Self, SnapshotError> {
+        let read = |offset: u64, length: usize| {
+            let start = usize::try_from(offset).ok()?;
+            front.get(start..start.checked_add(length)?).map(<[u8]>::to_vec)
+        };
+        let (manifest, _) = Manifest::read_front(read)?;
+        manifest.verify(genesis)?;
+        let mut incoming = Self::new(manifest)?;
+        for piece in 0..incoming.manifest.pieces.count() {
+            let range = incoming.manifest.pieces.range(piece);
+            let bytes = range.and_then(|range| {
+                state.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?).map(<[u8]>::to_vec)
+            });
+            if let Some(bytes) = bytes {
+                // One that does not hold was never written whole.
+                let _ = incoming.put(piece, &bytes);
+            }
+        }
+        Ok(incoming)
     }
 
     /// What is fetched.

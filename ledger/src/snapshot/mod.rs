@@ -175,6 +175,12 @@ impl Snapshot {
         if state.snapshot_root() == self.manifest.root() { Ok(state) } else { Err(SnapshotError::OtherRoot { height }) }
     }
 
+    /// The bytes of a piece, as it is sent.
+    pub fn piece(&self, piece: u32) -> Option<&[u8]> {
+        let range = self.manifest.pieces.range(piece)?;
+        self.state.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
+    }
+
     /// The bytes before the state in a file; the state follows as it is.
     pub fn encode_front(manifest: &Manifest) -> Vec<u8> {
         let manifest = archive(manifest);

@@ -112,6 +112,26 @@ impl Checkpoints {
         Ok(NewestCheckpoint { checkpoint: None, damaged })
     }
 
+    /// The files of a directory of checkpoints, newest first, without a lock and without changing anything.
+    ///
+    /// # Errors
+    /// What the system reports; a directory that is not there has none.
+    pub fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        if !dir.exists() {
+            return Ok(Vec::new());
+        }
+        let names = StdDisk.list(dir).map_err(|e| StoreError::io("list the directory", dir, e))?;
+        Ok(names.iter().rev().filter(|name| name.ends_with(ENDING)).map(|name| dir.join(name)).collect())
+    }
+
+    /// Reads one file, whosever it is; nothing if it is damaged.
+    ///
+    /// # Errors
+    /// What the system reports, and another format's file.
+    pub fn look(path: &Path) -> Result<Option<(LogIdentity, Checkpoint)>, StoreError> {
+        read_file(&StdDisk, path)
+    }
+
     /// Reads parts of what was written, from any thread.
     pub fn reader(&self) -> CheckpointReader {
         CheckpointReader { disk: self.disk.clone(), dir: self.dir.clone() }
@@ -156,17 +176,22 @@ impl Checkpoints {
     }
 
     fn read(&self, path: &Path) -> Result<Option<Checkpoint>, StoreError> {
-        let file = self.disk.open(path).map_err(|e| StoreError::io("open", path, e))?;
-        let size = file.size_bytes().map_err(|e| StoreError::io("measure", path, e))?;
-        let mut bytes = vec![0; usize::try_from(size).expect("a checkpoint fits into memory")];
-        let count = file.read_at(&mut bytes, 0).map_err(|e| StoreError::io("read", path, e))?;
-        bytes.truncate(count);
-        let Ok(Header { version, identity, mark, .. }) = decode(&bytes) else { return Ok(None) };
-        check_version(path, version, FORMAT_VERSION)?;
+        let Some((identity, checkpoint)) = read_file(&*self.disk, path)? else { return Ok(None) };
         self.identity.check(path, &identity)?;
-        bytes.drain(..HEADER_BYTES);
-        Ok(Some(Checkpoint { mark, bytes }))
+        Ok(Some(checkpoint))
     }
+}
+
+fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<(LogIdentity, Checkpoint)>, StoreError> {
+    let file = disk.open(path).map_err(|e| StoreError::io("open", path, e))?;
+    let size = file.size_bytes().map_err(|e| StoreError::io("measure", path, e))?;
+    let mut bytes = vec![0; usize::try_from(size).expect("a checkpoint fits into memory")];
+    let count = file.read_at(&mut bytes, 0).map_err(|e| StoreError::io("read", path, e))?;
+    bytes.truncate(count);
+    let Ok(Header { version, identity, mark, .. }) = decode(&bytes) else { return Ok(None) };
+    check_version(path, version, FORMAT_VERSION)?;
+    bytes.drain(..HEADER_BYTES);
+    Ok(Some((identity, Checkpoint { mark, bytes })))
 }
 
 impl CheckpointReader {

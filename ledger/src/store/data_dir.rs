@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::{Checkpoints, Disk, Index, Log, LogIdentity, LogOptions, Recovered, SafetyFile, StdDisk, StoreError};
+use super::{
+    Checkpoints, Disk, IncomingDir, Index, Log, LogIdentity, LogOptions, Recovered, SafetyFile, StdDisk, StoreError,
+};
 
 /// A data directory, held by this process alone for as long as this lives.
 ///
@@ -26,6 +28,9 @@ pub struct DataDir {
     /// Closing it releases the lock, also when the process dies.
     lock: File,
 }
+
+/// A safety file, and the record in it; none if nothing was ever signed.
+pub type OpenedSafety = (SafetyFile, Option<Vec<u8>>);
 
 /// Space on the file system of a data directory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,17 +88,37 @@ impl DataDir {
         self.root.join("index")
     }
 
-    /// Opens the safety record. To be called before [`DataDir::open_log`]: a log without a safety file means that the
-    /// file was lost.
+    /// Writes the first safety record, an empty one: it says that this key never signed. Done once, when the key is made; without it a
+    /// validator signs nothing, for an empty directory may as well be one that was lost.
     ///
     /// # Errors
-    /// As [`SafetyFile::open`], and [`StoreError::DoNotSign`] if there is a log but no safety file.
-    pub fn open_safety(&self, identity: LogIdentity) -> Result<(SafetyFile, Option<Vec<u8>>), StoreError> {
+    /// [`StoreError::Born`] if there is a record or a log already.
+    pub fn give_birth(&self, identity: LogIdentity) -> Result<(), StoreError> {
         let path = SafetyFile::path(&self.root);
-        if !path.exists() && self.log_dir().exists() {
-            return Err(StoreError::DoNotSign { path });
+        if path.exists() || self.log_dir().exists() {
+            return Err(StoreError::Born { path });
         }
-        SafetyFile::open(&self.root, identity)
+        SafetyFile::open(&self.root, identity).map(|_| ())
+    }
+
+    /// Opens the safety record; nothing if there is none: then what this validator signed is not known, and it must not sign in this
+    /// epoch. The record itself is none if it never signed.
+    ///
+    /// # Errors
+    /// As [`SafetyFile::open`].
+    pub fn open_safety(&self, identity: LogIdentity) -> Result<Option<OpenedSafety>, StoreError> {
+        if !SafetyFile::path(&self.root).exists() {
+            return Ok(None);
+        }
+        SafetyFile::open(&self.root, identity).map(Some)
+    }
+
+    /// Makes the safety record anew, in an epoch in which this validator never signed.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn renew_safety(root: &Path, identity: LogIdentity) -> Result<SafetyFile, StoreError> {
+        SafetyFile::begin_anew(root, identity)
     }
 
     /// Opens the log.
@@ -118,6 +143,14 @@ impl DataDir {
     /// As [`Checkpoints::open`].
     pub fn open_snapshots(&self, identity: LogIdentity) -> Result<Checkpoints, StoreError> {
         Checkpoints::open(&self.snapshots_dir(), identity)
+    }
+
+    /// Opens the snapshot that comes in.
+    ///
+    /// # Errors
+    /// As [`IncomingDir::open`].
+    pub fn open_incoming(&self) -> Result<IncomingDir, StoreError> {
+        IncomingDir::open(&self.incoming_dir())
     }
 
     /// Opens the query index.

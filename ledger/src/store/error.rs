@@ -184,6 +184,14 @@ pub enum StoreError {
         /// The safety file.
         path: PathBuf,
     },
+    /// A first safety record was asked for where there is one, or a log.
+    #[error(
+        "{path}: this directory has been used before, so its key may have signed; a first safety record is only for a new key"
+    )]
+    Born {
+        /// The safety file.
+        path: PathBuf,
+    },
     /// Blocks given to the index do not follow each other.
     #[error("the index stands at height {last_height} and cannot take height {height}; feed it the heights in order")]
     HeightGap {

@@ -18,6 +18,7 @@ mod checkpoint;
 mod data_dir;
 mod disk;
 mod error;
+mod incoming;
 mod index;
 mod log;
 mod memory_disk;
@@ -25,16 +26,17 @@ mod safety;
 mod sled_index;
 
 pub use checkpoint::{Checkpoint, CheckpointMark, CheckpointReader, Checkpoints, NewestCheckpoint};
-pub use data_dir::{DataDir, DiskSpace};
+pub use data_dir::{DataDir, DiskSpace, OpenedSafety};
 pub use disk::{Disk, DiskFile, StdDisk};
 pub use error::StoreError;
+pub use incoming::{IncomingBytes, IncomingDir};
 pub use index::{BundlePlace, FoundRow, IndexBatch, IndexRow, IndexTable, QueryIndex};
 pub use log::{
-    Log, LogOptions, LogPosition, LogReader, LogRecord, LogRecordRef, LogRecords, RECORD_OVERHEAD_BYTES, Recovered,
-    SEGMENT_BYTES, TornTail,
+    Log, LogOptions, LogPosition, LogReader, LogRecord, LogRecordRef, LogRecords, LogSurvey, RECORD_OVERHEAD_BYTES,
+    Recovered, SEGMENT_BYTES, SurveyedSegment, TornTail,
 };
 pub use memory_disk::{Fault, MemoryDisk, PowerCut};
-pub use safety::{SAFETY_BYTES_MAX, SafetyFile};
+pub use safety::{FoundSafety, SAFETY_BYTES_MAX, SafetyFile};
 pub use sled_index::{Index, IndexStart};
 
 use crate::crypto::Hash;

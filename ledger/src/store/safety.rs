@@ -22,7 +22,7 @@ const _: () = assert!((HEADER_BYTES + SAFETY_BYTES_MAX) as u64 <= SECTOR_BYTES);
 ///
 /// The file is made, with an empty record, before the validator signs anything. So if it is there without a whole
 /// sector, records are lost: [`StoreError::DoNotSign`]. A file that was removed looks like a new validator's;
-/// [`DataDir`](super::DataDir) tells them apart by the log.
+/// so [`DataDir`](super::DataDir) makes it only when it is told that the key is new.
 #[derive(Debug)]
 pub struct SafetyFile {
     path: PathBuf,
@@ -40,7 +40,38 @@ struct Sector {
     payload: Vec<u8>,
 }
 
+/// A safety record as it lies on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundSafety {
+    /// Whose it is.
+    pub identity: LogIdentity,
+    /// How often it was written.
+    pub generation: u64,
+    /// The record; none if nothing was ever signed.
+    pub payload: Option<Vec<u8>>,
+    /// How many of the two sectors are whole.
+    pub whole: usize,
+}
+
 impl SafetyFile {
+    /// Looks at the file in a directory without changing anything; nothing if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::DoNotSign`] if no sector is whole.
+    pub fn look(dir: &Path) -> Result<Option<FoundSafety>, StoreError> {
+        let path = Self::path(dir);
+        let file = match StdDisk.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("open", &path, error)),
+        };
+        let sectors = [read_sector(&*file, &path, 0)?, read_sector(&*file, &path, 1)?];
+        let whole = sectors.iter().flatten().count();
+        let newest = sectors.into_iter().flatten().max_by_key(|sector| sector.generation);
+        let Sector { identity, generation, payload } = newest.ok_or(StoreError::DoNotSign { path })?;
+        Ok(Some(FoundSafety { identity, generation, payload: (generation > 0).then_some(payload), whole }))
+    }
+
     /// Opens the file in its directory, making it if it is not there, with the last record written; none if none ever
     /// was.
     ///
@@ -103,6 +134,14 @@ impl SafetyFile {
     /// is failing.
     pub fn was_torn(&self) -> bool {
         self.torn
+    }
+
+    /// Makes the file with an empty record, in the place of one that is there. Only for an epoch in which nothing was signed yet.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn begin_anew(dir: &Path, identity: LogIdentity) -> Result<Self, StoreError> {
+        Self::create(&StdDisk, dir, Self::path(dir), identity).map(|(safety, _)| safety)
     }
 
     fn create(

@@ -82,6 +82,18 @@ impl Index {
         }
     }
 
+    /// Opens an index to look at it. One that cannot be used is left as it is.
+    ///
+    /// # Errors
+    /// If it is not one of this identity, or open elsewhere.
+    pub fn look(dir: &Path, identity: LogIdentity, memory_bytes: u64) -> Result<Self, StoreError> {
+        let db = Self::try_open(dir, memory_bytes)?.map_err(StoreError::Index)?;
+        match misfit(&db, identity, Some(u64::MAX)) {
+            None => Ok(Self { db, dir: dir.to_path_buf(), start: IndexStart::Kept }),
+            Some(reason) => Err(StoreError::Index(reason)),
+        }
+    }
+
     /// Removes an index that is not open.
     ///
     /// # Errors

@@ -265,6 +265,7 @@ impl Hall {
             PeerMessage::SyncResponse { steps, beyond, tip } => {
                 Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))? }
             }
+            PeerMessage::Snapshot(message) => Input::Snapshot { from, message: message.verify(&self.genesis)? },
             PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain, epochs)?)),
             PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
             PeerMessage::Reconfigure(change) => Input::Reconfigure(Box::new(Reconfigure::decode(&change).unwrap())),

@@ -24,7 +24,8 @@ fn a_directory_is_opened_once_at_a_time() {
 fn all_parts_open_in_one_directory() {
     let home = tempfile::tempdir().unwrap();
     let data = DataDir::open(home.path()).unwrap();
-    let (mut safety, none) = data.open_safety(identity()).unwrap();
+    data.give_birth(identity()).unwrap();
+    let (mut safety, none) = data.open_safety(identity()).unwrap().unwrap();
     assert_eq!(none, None);
     let (mut log, _) = data.open_log(identity(), small()).unwrap();
     log.append(1, b"first").unwrap();
@@ -38,24 +39,40 @@ fn all_parts_open_in_one_directory() {
     assert!(data.bytes_on_disk().unwrap() >= 64 << 10);
 }
 
+/// Someone removes the safety file, hoping that it comes back by itself; and then the log too, so that the directory looks new.
 #[test]
-fn a_log_without_a_safety_record_means_do_not_sign() {
-    // Someone removes the safety file, hoping that it comes back by itself.
+fn a_directory_without_a_safety_record_means_do_not_sign() {
     let home = tempfile::tempdir().unwrap();
     let data = DataDir::open(home.path()).unwrap();
-    data.open_safety(identity()).unwrap().0.write(b"voted").unwrap();
+    assert!(data.open_safety(identity()).unwrap().is_none(), "an empty directory may be a lost one");
+    data.give_birth(identity()).unwrap();
+    data.open_safety(identity()).unwrap().unwrap().0.write(b"voted").unwrap();
     data.open_log(identity(), small()).unwrap();
     std::fs::remove_file(home.path().join("safety")).unwrap();
-    assert!(matches!(data.open_safety(identity()), Err(StoreError::DoNotSign { .. })));
+    assert!(data.open_safety(identity()).unwrap().is_none());
+    assert!(matches!(data.give_birth(identity()), Err(StoreError::Born { .. })), "it has a past");
+    std::fs::remove_dir_all(data.log_dir()).unwrap();
+    assert!(data.open_safety(identity()).unwrap().is_none(), "nothing is made by opening");
+}
+
+/// A record that is there is never replaced by a first one.
+#[test]
+fn a_validator_is_born_once() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataDir::open(home.path()).unwrap();
+    data.give_birth(identity()).unwrap();
+    assert_eq!(data.open_safety(identity()).unwrap().unwrap().1, None);
+    assert!(matches!(data.give_birth(identity()), Err(StoreError::Born { .. })));
 }
 
 #[test]
 fn a_start_that_stopped_before_the_log_was_made_can_be_tried_again() {
     let home = tempfile::tempdir().unwrap();
     let data = DataDir::open(home.path()).unwrap();
+    data.give_birth(identity()).unwrap();
     data.open_safety(identity()).unwrap();
     drop(data);
     let data = DataDir::open(home.path()).unwrap();
-    assert_eq!(data.open_safety(identity()).unwrap().1, None);
+    assert_eq!(data.open_safety(identity()).unwrap().unwrap().1, None);
     data.open_log(identity(), small()).unwrap();
 }

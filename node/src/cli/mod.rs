@@ -7,11 +7,13 @@ mod crew;
 mod demo;
 mod genesis;
 mod init;
+mod inspect;
 mod keys;
 mod match_file;
 mod meter;
 mod seeds;
 mod sim;
+mod snapshot;
 mod twins;
 mod validator;
 mod verify;
@@ -77,6 +79,11 @@ enum Command {
     /// Check proofs, offline.
     #[command(subcommand)]
     Verify(verify::Verify),
+    /// Look into a validator's data directory.
+    Inspect(inspect::InspectArgs),
+    /// Back up, check and restore the state of the ledger.
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Four validators and a town of meters trade a day in a minute, on this machine.
     Demo(demo::DemoArgs),
     /// Run an order file through the market, offline.
@@ -112,6 +119,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Validator(args) => args.run(),
         Command::Meter(meter) => asynchronous(meter.run(&global)),
         Command::Verify(verify) => verify.run(&global),
+        Command::Inspect(args) => args.run(&global),
+        Command::Snapshot(snapshot) => snapshot.run(&global),
         Command::Demo(args) => asynchronous(args.run(&global)),
         Command::Match(args) => args.run(&global),
         Command::Auction(args) => args.run(&global),

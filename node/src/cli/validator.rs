@@ -35,6 +35,10 @@ pub(crate) struct ValidatorArgs {
     /// Instead of the file's `listen.admin`.
     #[arg(long, value_name = "ADDRESS", env = "GRIDBOOK_LISTEN_ADMIN")]
     listen_admin: Option<SocketAddr>,
+    /// Write the first safety record, before anything else: for a key that has never signed anything, made by `gridbook keys generate`. Never
+    /// for a disk that was replaced or restored: without a record the validator follows, and signs again from the next epoch on.
+    #[arg(long)]
+    first_start: bool,
     /// Print the settings as they would be used, and stop.
     #[arg(long)]
     print_config: bool,
@@ -57,6 +61,9 @@ impl ValidatorArgs {
         if self.print_config {
             print!("{}", config.to_commented_toml());
             return Ok(());
+        }
+        if self.first_start {
+            crate::validator::give_birth(&config)?;
         }
         if self.stop_with_stdin {
             stop_with_stdin();

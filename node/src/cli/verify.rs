@@ -117,14 +117,19 @@ fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyho
         "energy_wh": report.totals.energy_wh,
         "money_sum_nano": report.money_sum.0.to_string(),
         "log_records": report.log_records,
+        "from_height": report.from_height,
     });
     global.print(&value, || {
         format!(
-            "The chain is good: {} headers with {} commands, re-executed from the genesis of {:?}.\n\
+            "The chain is good: {} headers with {} commands, re-executed from {} of {:?}.\n\
              {} trades of {} Wh; every signature, certificate and root holds.\n\
              state root {}\nresults    {}\nup to {}",
             report.height,
             report.last_seq,
+            match report.from_height {
+                0 => "the genesis".to_owned(),
+                height => format!("the proven snapshot of header {height}"),
+            },
             genesis.name,
             report.totals.trades,
             report.totals.energy_wh,

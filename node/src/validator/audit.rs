@@ -1,4 +1,4 @@
-//! Re-executing a data directory from its genesis, believing nothing in it.
+//! Re-executing a data directory from its genesis, or from a proven snapshot, believing nothing in it.
 
 use std::path::Path;
 
@@ -6,9 +6,14 @@ use anyhow::Context as _;
 use gridbook_engine::{LedgerTime, Money};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::replica::{Effect, FinalStep, LogRecord, Recovery};
+use gridbook_ledger::replica::{Effect, FinalStep, LogRecord, Recovery, RecoveryError};
+use gridbook_ledger::snapshot::Snapshot;
 use gridbook_ledger::state::Totals;
-use gridbook_ledger::store::{DataDir, Log, LogIdentity, LogOptions, LogPosition, LogRecordRef, StoreError};
+use gridbook_ledger::store::{
+    Checkpoint, Checkpoints, DataDir, Log, LogIdentity, LogOptions, LogPosition, LogReader, LogRecordRef, StoreError,
+};
+
+use super::storage::split_places;
 
 /// What a data directory turned out to hold.
 #[derive(Clone, Debug)]
@@ -33,8 +38,11 @@ pub struct ChainReport {
     pub results: Hash,
     /// The sum over all accounts.
     pub money_sum: Money,
-    /// How many records the log holds.
+    /// How many records of the log were gone through.
     pub log_records: u64,
+    /// The height that was begun at: 0, the genesis, or that of a proven snapshot if the log does not reach back so far. Results are
+    /// hashed from there on.
+    pub from_height: u64,
 }
 
 /// Re-executes the data directory of a validator that is not running: every chain hash, signature, certificate and root is checked.
@@ -62,21 +70,28 @@ pub fn walk_chain(
     anyhow::ensure!(data_dir.join("log").is_dir(), "{} is not the data directory of a validator", data_dir.display());
     let dir = DataDir::open(data_dir)?;
     let (log, validator) = open_log(&dir, genesis)?;
-    let mut recovery = Recovery::audit(genesis.clone());
-    let mut results = Hash::ZERO;
-    let mut log_records = 0;
-    let mut records = log.reader().read_from(LogPosition::START);
-    while let Some(LogRecordRef { position, kind, payload }) = records.advance()? {
-        log_records += 1;
-        let record = LogRecord::decode(kind, payload).with_context(|| format!("the log record at {position}"))?;
-        for effect in recovery.replay(record)? {
-            let Effect::Final(step) = effect else { continue };
-            for record in &step.records {
-                results = Hash::of("gridbook/results/1", &[&results.0[..], record].concat());
-            }
-            visit(&step);
+    let reader = log.reader();
+    let mut snapshots = newest_snapshots(&dir)?;
+    // From genesis if that is still here, else from the oldest snapshot after which nothing is missing.
+    let mut start = (reader.start() == LogPosition::START)
+        .then(|| Start { recovery: Recovery::audit(genesis.clone()), from: LogPosition::START });
+    let walk = loop {
+        let from = match start.take() {
+            Some(start) => start,
+            None => match snapshots.pop() {
+                Some(found) => Start::at(found, genesis)?,
+                None => {
+                    anyhow::bail!("its log does not reach back to the genesis, and it holds no snapshot to begin at")
+                }
+            },
+        };
+        match Walk::begin(from).through(&reader, &mut visit) {
+            Err(Broken::Gap(height)) => tracing::info!(height, "the log goes on from a snapshot: beginning there"),
+            Err(Broken::Other(error)) => return Err(error),
+            Ok(walk) => break walk,
         }
-    }
+    };
+    let Walk { recovery, results, log_records, from_height, .. } = walk;
     let replica = recovery.replica();
     let header = replica.final_header();
     Ok(ChainReport {
@@ -91,7 +106,84 @@ pub fn walk_chain(
         results,
         money_sum: replica.state().money_sum(),
         log_records,
+        from_height,
     })
+}
+
+/// The snapshots of a directory, newest first.
+fn newest_snapshots(dir: &DataDir) -> anyhow::Result<Vec<Checkpoint>> {
+    let mut found = Vec::new();
+    for path in Checkpoints::list(&dir.snapshots_dir())? {
+        match Checkpoints::look(&path)? {
+            Some((_, checkpoint)) => found.push(checkpoint),
+            None => anyhow::bail!("{} is damaged", path.display()),
+        }
+    }
+    Ok(found)
+}
+
+struct Start {
+    recovery: Recovery,
+    from: LogPosition,
+}
+
+impl Start {
+    fn at(checkpoint: Checkpoint, genesis: &Genesis) -> anyhow::Result<Self> {
+        let (_, image) = split_places(&checkpoint.bytes).context("a snapshot cannot be read")?;
+        let snapshot = Snapshot::decode(image)?;
+        let height = snapshot.manifest.header().height;
+        snapshot.verify(genesis).with_context(|| format!("the snapshot of header {height}"))?;
+        let recovery = Recovery::audit_from(genesis.clone(), &snapshot)?;
+        Ok(Self { recovery, from: checkpoint.mark.replay_from })
+    }
+}
+
+/// A walk along the log.
+struct Walk {
+    recovery: Recovery,
+    from: LogPosition,
+    results: Hash,
+    log_records: u64,
+    from_height: u64,
+}
+
+enum Broken {
+    /// The log goes on from the snapshot of this header.
+    Gap(u64),
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl Walk {
+    fn begin(Start { recovery, from }: Start) -> Self {
+        let from_height = recovery.replica().final_header().height;
+        Self { recovery, from, results: Hash::ZERO, log_records: 0, from_height }
+    }
+
+    fn through(mut self, log: &LogReader, visit: &mut impl FnMut(&FinalStep)) -> Result<Self, Broken> {
+        let mut records = log.read_from(self.from);
+        while let Some(LogRecordRef { position, kind, payload }) = records.advance()? {
+            self.log_records += 1;
+            let record = LogRecord::decode(kind, payload).with_context(|| format!("the log record at {position}"))?;
+            let effects = match self.recovery.replay(record) {
+                Err(RecoveryError::Gap(height)) => return Err(Broken::Gap(height)),
+                other => other?,
+            };
+            for effect in effects {
+                let Effect::Final(step) = effect else { continue };
+                for record in &step.records {
+                    self.results = Hash::of("gridbook/results/1", &[&self.results.0[..], record].concat());
+                }
+                visit(&step);
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Opens the log, whichever validator's it is.

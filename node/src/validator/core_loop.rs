@@ -12,7 +12,7 @@ use gridbook_ledger::command::BundleId;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::hotstuff::WallTime;
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::replica::{Effect, Input, Replica};
+use gridbook_ledger::replica::{Effect, Input, Replica, SnapshotEffect};
 use gridbook_ledger::state::SystemAccount;
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
@@ -20,7 +20,7 @@ use gridbook_net::ConnectionId;
 use super::desk::DeskJob;
 use super::keeper::KeptState;
 use super::net::post;
-use super::storage::StorageJob;
+use super::storage::{IncomingJob, StorageJob};
 use super::{Meters, Peers, Queues, Shared};
 use crate::protocol::{AccountState, Answer, RequestId, Status};
 
@@ -120,7 +120,9 @@ impl CoreLoop {
             self.shared.metrics.execution.observe(began.elapsed());
             self.show();
         }
-        self.checkpoint();
+        if !self.shared.is_to_begin_again() {
+            self.checkpoint();
+        }
     }
 
     /// Saves the state as of the last final header at the end, so that the next start is short.
@@ -188,17 +190,13 @@ impl CoreLoop {
                 tracing::info!(epoch, place = self.replica.seat().0, "new epoch");
                 *self.shared.epochs.write() = Arc::new(self.replica.epochs().clone());
             }
-            Effect::Snapshot(taken) => {
-                let seq = taken.proposal.header.last_seq;
-                self.kept_seq = seq;
-                store(StorageJob::Keep { seq, state: KeptState::Snapshot(taken) });
-            }
             Effect::Post { to, message } => {
                 self.shared.standings.note_sent(to, &message);
                 post(&self.peers, to, &message);
             }
             Effect::ServeSync { to, from_height } => self.tell_desk(DeskJob::ServeSync { to, from_height }),
             Effect::Final(step) => self.tell_desk(DeskJob::Final(step)),
+            Effect::Snapshot(effect) => self.hand_out_snapshot(effect),
             Effect::View { view, leader } => {
                 tracing::info!(view, leader = leader.0, "new view");
                 self.shared.metrics.timeouts.increment();
@@ -224,6 +222,35 @@ impl CoreLoop {
         self.queues.tell_desk(job, &self.shared);
     }
 
+    fn hand_out_snapshot(&mut self, effect: SnapshotEffect) {
+        let store = |job| _ = self.queues.storage.send(job);
+        let ask_desk = |job| self.tell_desk(job);
+        match effect {
+            SnapshotEffect::Taken(taken) => {
+                let seq = taken.proposal.header.last_seq;
+                self.kept_seq = seq;
+                store(StorageJob::Keep { seq, state: KeptState::Snapshot(taken) });
+            }
+            SnapshotEffect::Offer { to, above_height } => ask_desk(DeskJob::OfferSnapshot { to, above_height }),
+            SnapshotEffect::SendPiece { to, root, piece } => ask_desk(DeskJob::SendPiece { to, root, piece }),
+            SnapshotEffect::Begin(manifest) => {
+                let (height, pieces) = (manifest.header().height, manifest.pieces.count());
+                tracing::info!(height, pieces, "far behind: a snapshot is fetched");
+                store(StorageJob::Incoming(IncomingJob::Begin(manifest)));
+            }
+            SnapshotEffect::Keep { piece, bytes } => store(StorageJob::Incoming(IncomingJob::Keep { piece, bytes })),
+            SnapshotEffect::GiveUp => {
+                tracing::warn!("the snapshot that came in is given up");
+                store(StorageJob::Incoming(IncomingJob::GiveUp));
+            }
+            SnapshotEffect::Restore(snapshot) => store(StorageJob::Restore(snapshot)),
+            SnapshotEffect::Refused { peer, why } => {
+                self.shared.metrics.snapshots_refused.increment();
+                tracing::warn!(peer = peer.0, %why, "a validator's snapshot is not taken");
+            }
+        }
+    }
+
     /// Shows what gateways and the admin port look at.
     fn show(&self) {
         let metrics = &self.shared.metrics;
@@ -237,6 +264,7 @@ impl CoreLoop {
         metrics.bundles_waiting.set(self.replica.pool_len() as u64);
         metrics.orders_open.set(self.replica.state().engine().orders_open());
         self.shared.health.beat();
+        self.shared.health.set_silent(self.replica.is_muted());
         let quorum = self.shared.epochs().present_set().quorum();
         self.shared.health.set_ready(self.connected + 1 >= quorum && !self.replica.is_catching_up());
     }

@@ -15,7 +15,7 @@ use gridbook_ledger::merkle::Path;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent, leaf_hash};
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::replica::{FinalBundle, FinalProof, FinalStep, IndexedHeader, archive};
+use gridbook_ledger::replica::{FinalBundle, FinalProof, FinalStep, IndexedHeader, PeerMessage, archive};
 use gridbook_ledger::sequenced::SequencedChunk;
 use gridbook_ledger::store::{BundlePlace, Index, IndexBatch, QueryIndex, StoreError};
 use gridbook_ledger::validators::ValidatorIndex;
@@ -50,6 +50,10 @@ pub(super) enum DeskJob {
     Replayed { connection: ConnectionId, request_id: RequestId, bundle: Hash },
     /// A validator wants final headers with their commands.
     ServeSync { to: ValidatorIndex, from_height: u64 },
+    /// A validator wants to know of the newest snapshot beyond a height.
+    OfferSnapshot { to: ValidatorIndex, above_height: u64 },
+    /// A validator wants a piece of a snapshot.
+    SendPiece { to: ValidatorIndex, root: Hash, piece: u32 },
     /// Write to the index all that is known, and say so.
     WriteIndex(Sender<()>),
     /// A client is gone.
@@ -165,6 +169,14 @@ impl Desk {
                 self.shared.notices.served(to, bytes);
                 answered
             }
+            DeskJob::OfferSnapshot { to, above_height } => {
+                let offer = self.history.newest_snapshot(above_height);
+                self.tell(to, offer);
+                Ok(())
+            }
+            DeskJob::SendPiece { to, root, piece } => {
+                self.history.piece(root, piece).map(|answer| self.tell(to, answer))
+            }
             DeskJob::WriteIndex(done) => {
                 self.write_index();
                 // The keeper may be gone: then nobody waits.
@@ -181,6 +193,12 @@ impl Desk {
         };
         if let Err(error) = done {
             tracing::error!(%error, "a question could not be answered");
+        }
+    }
+
+    fn tell(&self, to: ValidatorIndex, message: Option<PeerMessage>) {
+        if let Some(message) = message {
+            post(&self.peers, Recipient::One(to), &message);
         }
     }
 

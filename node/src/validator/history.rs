@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbook_ledger::bytes::{Reader, Writer};
-use gridbook_ledger::replica::{IndexedHeader, LogRecord, PeerMessage, sync_answer, unarchive};
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::replica::{IndexedHeader, LogRecord, PeerMessage, SnapshotMessage, sync_answer, unarchive};
 use gridbook_ledger::store::{Index, LogPosition, LogReader, LogRecordRef, QueryIndex, StoreError};
 use parking_lot::Mutex;
+
+use super::shelf::Shelf;
 
 /// Where in the log file the entries of final headers begin: one place for about every 256 KiB, so that years of log fit.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +48,16 @@ impl Positions {
     }
 
     /// A place from which the log must be read to find the commands after `seq`.
-    fn before(&self, seq: u64) -> LogPosition {
-        self.0.lock().known.range(..=seq).next_back().map_or(LogPosition::START, |(_, position)| *position)
+    /// Nothing if that is before `start`, where the log begins.
+    fn before(&self, seq: u64, start: LogPosition) -> Option<LogPosition> {
+        let places = self.0.lock();
+        let place = places.known.range(..=seq).next_back().map_or(LogPosition::START, |(_, position)| *position);
+        (place >= start).then_some(place)
+    }
+
+    /// The first command that is known to be in the log.
+    fn first_seq(&self) -> Option<u64> {
+        self.0.lock().known.keys().next().map(|seq| seq + 1)
     }
 
     /// Where everything stands that is not final, in a log that ends at `end`.
@@ -103,14 +114,38 @@ pub(super) struct History {
     positions: Positions,
     reader: LogReader,
     index: Arc<Index>,
+    shelf: Shelf,
+}
+
+/// Says that history begins later here.
+fn not_here(first_height: u64) -> PeerMessage {
+    PeerMessage::Snapshot(SnapshotMessage::NotHere { first_height })
 }
 
 /// The most headers in one answer.
 const HEADERS_MAX: u64 = 512;
 
 impl History {
-    pub(super) fn new(positions: Positions, reader: LogReader, index: Arc<Index>) -> Self {
-        Self { positions, reader, index }
+    pub(super) fn new(positions: Positions, reader: LogReader, index: Arc<Index>, shelf: Shelf) -> Self {
+        Self { positions, reader, index, shelf }
+    }
+
+    /// Tells of the newest snapshot beyond a height.
+    pub(super) fn newest_snapshot(&self, above_height: u64) -> Option<PeerMessage> {
+        let manifest = self.shelf.newest_above(above_height)?;
+        Some(PeerMessage::Snapshot(SnapshotMessage::Offer(Box::new((*manifest).clone()))))
+    }
+
+    /// A piece of a snapshot that is kept here.
+    pub(super) fn piece(&self, root: Hash, piece: u32) -> Result<Option<PeerMessage>, StoreError> {
+        let bytes = self.shelf.piece(root, piece)?;
+        Ok(bytes.map(|bytes| PeerMessage::Snapshot(SnapshotMessage::Piece { root, piece, bytes })))
+    }
+
+    /// The height after the one that holds the first command known to be in the log: that one may begin before it.
+    fn first_height_in_log(&self) -> Result<Option<u64>, StoreError> {
+        let Some(seq) = self.positions.first_seq() else { return Ok(None) };
+        Ok(self.index.height_of_seq(seq)?.map(|height| height + 1))
     }
 
     /// The header of a height, if it is final and indexed.
@@ -128,8 +163,14 @@ impl History {
                 None => break,
             }
         }
-        let Some(first) = headers.first() else { return Ok(None) };
-        let mut records = self.reader.read_from(self.positions.before(first.proposal.header.first_seq - 1));
+        let Some(first) = headers.first() else {
+            let first_height = self.index.first_height().filter(|first| from_height < *first);
+            return Ok(first_height.map(not_here));
+        };
+        let Some(place) = self.positions.before(first.proposal.header.first_seq - 1, self.reader.start()) else {
+            return Ok(Some(not_here(self.first_height_in_log()?.unwrap_or(from_height + 1))));
+        };
+        let mut records = self.reader.read_from(place);
         let readable = std::iter::from_fn(move || {
             loop {
                 match records.advance() {

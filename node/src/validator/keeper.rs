@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gridbook_ledger::replica::TakenSnapshot;
+use gridbook_ledger::snapshot::Snapshot;
 use gridbook_ledger::store::{CheckpointMark, Checkpoints, Index, LogPosition, QueryIndex};
 use parking_lot::Mutex;
 
@@ -28,6 +29,8 @@ pub(super) enum KeptState {
     Checkpoint { height: u64, image: Vec<u8> },
     /// For others too.
     Snapshot(Box<TakenSnapshot>),
+    /// Another validator's, from which this one goes on.
+    Restored(Box<Snapshot>),
 }
 
 impl KeptState {
@@ -35,6 +38,7 @@ impl KeptState {
         match self {
             Self::Checkpoint { height, .. } => *height,
             Self::Snapshot(taken) => taken.proposal.header.height,
+            Self::Restored(snapshot) => snapshot.manifest.header().height,
         }
     }
 }
@@ -93,7 +97,9 @@ impl Keeper {
     fn keep(&mut self, KeeperJob { mark, places, state }: KeeperJob) -> anyhow::Result<()> {
         let began = Instant::now();
         let height = state.height();
-        self.index_through(height)?;
+        if !matches!(state, KeptState::Restored(_)) {
+            self.index_through(height)?;
+        }
         let (what, bytes) = match state {
             KeptState::Checkpoint { image, .. } => {
                 let length = (places.len() as u64).to_le_bytes();
@@ -103,6 +109,11 @@ impl Keeper {
             KeptState::Snapshot(taken) => {
                 let bytes = self.files.shelf.write(&mut self.files.snapshots, mark, &places, *taken)?;
                 ("snapshot", bytes)
+            }
+            KeptState::Restored(snapshot) => {
+                let bytes = self.files.shelf.write_whole(&mut self.files.snapshots, mark, &places, *snapshot)?;
+                self.shared.begin_again();
+                ("fetched snapshot", bytes)
             }
         };
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

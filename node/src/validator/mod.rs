@@ -22,6 +22,7 @@ mod directory;
 mod door;
 mod fill;
 mod history;
+mod inspect;
 mod keeper;
 mod net;
 mod notices;
@@ -29,6 +30,7 @@ mod open;
 mod peers;
 mod pending;
 mod promise;
+mod restore;
 mod shelf;
 mod standing;
 mod storage;
@@ -55,8 +57,10 @@ use crate::config::ValidatorConfig;
 use crate::metrics::Metrics;
 
 pub use audit::{ChainReport, verify_chain, walk_chain};
-pub use open::{Opened, open_data};
+pub use inspect::{FoundRecord, IndexSummary, Inspection, KeptSummary, LogSummary, inspect, kind_of, show_log};
+pub use open::{Opened, OpenedFiles, give_birth, open_data};
 pub use promise::{PROMISE_TARGET, Promise, Told};
+pub use restore::{newest_snapshot, restore_snapshot};
 
 use backlog::Backlog;
 use core_loop::CoreJob;
@@ -86,6 +90,8 @@ struct Shared {
     stopping: AtomicBool,
     /// Set when it ended for a reason that is not a wish.
     failed: AtomicBool,
+    /// Set when it ended to begin again from a snapshot that was put in the place of the state.
+    again: AtomicBool,
     /// The last wall time that anyone read, so that it never goes back.
     wall_us: AtomicU64,
     bundles_waiting_max: u64,
@@ -109,6 +115,16 @@ impl Shared {
 
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Ends everything, to begin again with what the data directory holds now.
+    fn begin_again(&self) {
+        self.again.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_to_begin_again(&self) -> bool {
+        self.again.load(Ordering::Relaxed)
     }
 
     /// Ends everything because something broke that must not be lived with.
@@ -148,6 +164,23 @@ const INGRESS_BUNDLES_MAX: usize = 1 << 14;
 /// # Errors
 /// Whatever keeps it from starting, and a reason if it had to stop.
 pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
+    while run_once(config)? == Ended::ToBeginAgain {
+        tracing::info!("beginning again from the snapshot");
+    }
+    tracing::info!("validator stopped cleanly");
+    Ok(())
+}
+
+/// Why a validator ended without anything being wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Its state was replaced by another validator's snapshot.
+    ToBeginAgain,
+}
+
+fn run_once(config: &ValidatorConfig) -> anyhow::Result<Ended> {
     let mut opened = open_data(config)?;
     let (writer, books) = books::table(&opened.genesis);
     opened.replica.publish_depth_to(writer);
@@ -165,6 +198,7 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
         books,
         stopping: AtomicBool::new(false),
         failed: AtomicBool::new(false),
+        again: AtomicBool::new(false),
         wall_us: AtomicU64::new(0),
         bundles_waiting_max: u64::from(config.quotas.bundles_waiting_max),
         genesis: opened.genesis.clone(),
@@ -186,8 +220,7 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
     if shared.failed.load(Ordering::Relaxed) {
         anyhow::bail!("the validator had to stop; the log above says why");
     }
-    tracing::info!("validator stopped cleanly");
-    Ok(())
+    Ok(if shared.is_to_begin_again() { Ended::ToBeginAgain } else { Ended::Stopped })
 }
 
 struct Threads {
@@ -214,24 +247,26 @@ fn spawn(
         Queues { core: core_in, door: door_in, peers: peers_in, sync: sync_in, desk: desk_in, storage: storage_in };
     let (ingress_in, ingress_out) = gridbook_engine::ingress::ingress(INGRESS_BUNDLES_MAX);
     let (peers_endpoint, meters_endpoint) = net.endpoints();
-    let reader = opened.log.reader();
+    let open::OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming } = opened.files;
+    let reader = log.reader();
     let index = Arc::new(opened.index);
 
+    let root = opened.dir.root().to_path_buf();
     let mut threads = Threads { queues: queues.clone(), handles: Vec::new(), _lock: opened.dir };
     opened.replica.snapshot_every(config.log.snapshot_commands);
+    opened.replica.join_from(config.log.join_commands);
     if let Some(config) = opened.filling {
         let (reader, index, shared) = (reader.clone(), index.clone(), shared.clone());
         threads.start("fill", move || fill::fill(config, &reader, &index, &shared))?;
     }
     // One state at a time is written, and one may wait.
     let (keeper_in, keeper_out) = bounded(1);
-    let files =
-        keeper::KeeperFiles { checkpoints: opened.checkpoints, snapshots: opened.snapshots, shelf: opened.shelf };
+    let files = keeper::KeeperFiles { checkpoints, snapshots, shelf: opened.shelf.clone() };
     let needed = keeper::NeededFrom::default();
     let keeper = keeper::Keeper::new(files, index.clone(), queues.desk.clone(), needed.clone(), shared.clone());
     threads.start("keeper", move || keeper.run(&keeper_out))?;
     let storage = storage::Storage::new(
-        storage::Files { log: opened.log, safety: opened.safety, keeper: keeper_in, needed },
+        storage::Files { root, identity: opened.identity, log, safety, incoming, coming, keeper: keeper_in, needed },
         config.log,
         opened.history.clone(),
         peers_endpoint.clone(),
@@ -239,7 +274,7 @@ fn spawn(
         queues.core.clone(),
     );
     threads.start("storage", move || storage.run(&storage_out))?;
-    let history = history::History::new(opened.history, reader, index.clone());
+    let history = history::History::new(opened.history, reader, index.clone(), opened.shelf);
     let desk = desk::Desk::new(index, history, meters_endpoint.clone(), peers_endpoint.clone(), shared.clone());
     threads.start("desk", move || desk.run(&desk_out))?;
     let door = door::DoorKeeper::new(shared.clone(), queues.clone(), meters_endpoint.clone());

@@ -180,6 +180,7 @@ pub(super) fn class_of(message: &PeerMessage) -> Class {
         | PeerMessage::Pulled { .. }
         | PeerMessage::SyncRequest { .. }
         | PeerMessage::SyncResponse { .. }
+        | PeerMessage::Snapshot(_)
         | PeerMessage::Epochs(_)
         | PeerMessage::Reconfigure(_) => Class::Sync,
     }

@@ -6,10 +6,11 @@ use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::{SafetyRecord, Timing};
 use gridbook_ledger::replica::{Effect, IndexedHeader, LogRecord, Recovery, Replica, ReplicaConfig, unarchive};
-use gridbook_ledger::snapshot::Snapshot;
+use gridbook_ledger::snapshot::{Incoming, Snapshot};
+use gridbook_ledger::state::PieceList;
 use gridbook_ledger::store::{
-    Checkpoints, DataDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogReader, LogRecordRef, QueryIndex,
-    SafetyFile, StoreError,
+    Checkpoints, DataDir, IncomingBytes, IncomingDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogReader,
+    LogRecordRef, QueryIndex, SafetyFile, StoreError,
 };
 
 use super::desk::{index_batch, meter_rows};
@@ -29,14 +30,10 @@ pub struct Opened {
     pub genesis: Genesis,
     /// The validator's key.
     pub key: SecretKey,
-    /// The log, at its end.
-    pub log: Log,
-    /// The safety record's file.
-    pub safety: SafetyFile,
-    /// Where checkpoints go.
-    pub checkpoints: Checkpoints,
-    /// Where snapshots go.
-    pub snapshots: Checkpoints,
+    /// Whose directory it is.
+    pub identity: LogIdentity,
+    /// What is written.
+    pub files: OpenedFiles,
     /// The snapshots that others may ask for.
     pub shelf: Shelf,
     /// The query index: as far as the log, but perhaps with a gap.
@@ -49,31 +46,71 @@ pub struct Opened {
     pub filling: Option<ReplicaConfig>,
 }
 
+/// The files of a data directory that are written to.
+#[derive(Debug)]
+pub struct OpenedFiles {
+    /// The log, at its end.
+    pub log: Log,
+    /// The safety record's file; none if it is lost.
+    pub safety: Option<SafetyFile>,
+    /// Where checkpoints go.
+    pub checkpoints: Checkpoints,
+    /// Where snapshots go.
+    pub snapshots: Checkpoints,
+    /// Where a snapshot comes in.
+    pub incoming: IncomingDir,
+    /// What of it comes in, if one had begun to.
+    pub coming: Option<PieceList>,
+}
+
 /// Opens a validator's data directory and brings its replica to where the log ends: from the newest state that was kept, or from genesis.
 ///
 /// # Errors
 /// Whatever is wrong with files, keys or the log, in words.
 pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
-    let text = std::fs::read_to_string(&config.genesis_file)
-        .with_context(|| format!("cannot read the genesis {}", config.genesis_file.display()))?;
-    let genesis = Genesis::from_json(&text).with_context(|| format!("{}", config.genesis_file.display()))?;
+    let genesis = read_genesis(config)?;
     let key = read_key(&config.key_file)?;
     let identity = LogIdentity { chain: genesis.chain_id(), validator: config.index };
     let dir = DataDir::open(&config.data_dir)?;
-    let (safety, record) = open_safety(&dir, identity)?;
+    let safety = Safety::open(&dir, identity)?;
     let (checkpoints, snapshots) = (dir.open_checkpoints(identity)?, dir.open_snapshots(identity)?);
     let shelf = Shelf::open(&snapshots)?;
     let replica_config = ReplicaConfig { genesis: genesis.clone(), keys: vec![key.clone()], timing: TIMING };
     let start = begin(&replica_config, &checkpoints, &snapshots)?;
-    let (log, record) = open_log(&dir, config, identity, record, start.from)?;
+    let log = open_log(&dir, config, identity, safety.synced(), start.from)?;
     let open_index = || dir.open_index(identity, config.index_options.memory_mib << 20, ANY_HEIGHT);
     let index = open_index()?;
-    let Executed { replica, history, index, whole } = start.execute(&log.reader(), index, record, || {
+    let Executed { recovery, history, index, whole } = start.execute(&log.reader(), index, || {
         Index::remove(&dir.index_dir())?;
         open_index()
     })?;
     let filling = (whole && index.gap_after().is_some()).then_some(replica_config);
-    Ok(Opened { dir, genesis, key, log, safety, checkpoints, snapshots, shelf, index, history, replica, filling })
+    let (safety, mut replica) = safety.finish(recovery);
+    let (incoming, coming) = open_incoming(&dir, &genesis, &mut replica)?;
+    let files = OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming };
+    Ok(Opened { dir, genesis, identity, key, files, shelf, index, history, replica, filling })
+}
+
+/// Goes on with a snapshot of which a part came in before a restart.
+fn open_incoming(
+    dir: &DataDir,
+    genesis: &Genesis,
+    replica: &mut Replica,
+) -> anyhow::Result<(IncomingDir, Option<PieceList>)> {
+    let mut files = dir.open_incoming()?;
+    let Some(IncomingBytes { front, state }) = files.load()? else { return Ok((files, None)) };
+    match Incoming::resume(genesis, &front, &state) {
+        Ok(incoming) if incoming.manifest().header().height > replica.final_header().height => {
+            let pieces = incoming.manifest().pieces.clone();
+            tracing::info!(missing = incoming.missing_count(), of = pieces.count(), "a snapshot goes on coming in");
+            replica.resume_join(incoming);
+            return Ok((files, Some(pieces)));
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "what had come in of a snapshot cannot be used"),
+    }
+    files.clear()?;
+    Ok((files, None))
 }
 
 /// What the index knows is compared with the log once that was executed.
@@ -84,28 +121,81 @@ const ANY_HEIGHT: Option<u64> = Some(u64::MAX);
 const TIMING: Timing =
     Timing { first_ms: 1_000, min_ms: 200, max_ms: 8_000, term_ms: 10_000, term_grace_ms: 1_000, slots_max: 10_000 };
 
-type Safety = Option<(SafetyRecord, LogPosition)>;
+/// Writes the first safety record of a validator whose key is new.
+///
+/// # Errors
+/// If its data directory was used before, or whatever is wrong with the files.
+pub fn give_birth(config: &ValidatorConfig) -> anyhow::Result<()> {
+    let genesis = read_genesis(config)?;
+    let identity = LogIdentity { chain: genesis.chain_id(), validator: config.index };
+    Ok(DataDir::open(&config.data_dir)?.give_birth(identity)?)
+}
 
-fn open_safety(dir: &DataDir, identity: LogIdentity) -> anyhow::Result<(SafetyFile, Safety)> {
-    let (safety, payload) = dir.open_safety(identity)?;
-    let Some(payload) = payload else {
+fn read_genesis(config: &ValidatorConfig) -> anyhow::Result<Genesis> {
+    let text = std::fs::read_to_string(&config.genesis_file)
+        .with_context(|| format!("cannot read the genesis {}", config.genesis_file.display()))?;
+    Genesis::from_json(&text).with_context(|| format!("{}", config.genesis_file.display()))
+}
+
+/// What is known of what this validator signed.
+enum Safety {
+    /// Nothing: it must not sign in this epoch.
+    Lost,
+    /// It never signed.
+    Born(SafetyFile),
+    /// This is the last of it, and so far the log was synced then.
+    Signed(SafetyFile, Box<SafetyRecord>, LogPosition),
+}
+
+impl Safety {
+    fn open(dir: &DataDir, identity: LogIdentity) -> anyhow::Result<Self> {
+        let (safety, payload) = match dir.open_safety(identity) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Self::lost("there is no safety record")),
+            Err(error @ StoreError::DoNotSign { .. }) => return Ok(Self::lost(&error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(payload) = payload else {
+            Promise::default().tell(Told::Found);
+            return Ok(Self::Born(safety));
+        };
+        let (record, synced) =
+            read_safety_payload(&payload).context("the safety record cannot be read; this validator must not sign")?;
+        Promise::of(&record, synced).tell(Told::Found);
+        Ok(Self::Signed(safety, Box::new(record), synced))
+    }
+
+    fn lost(why: &str) -> Self {
         Promise::default().tell(Told::Found);
-        return Ok((safety, None));
-    };
-    let (record, synced) =
-        read_safety_payload(&payload).context("the safety record cannot be read; this validator must not sign")?;
-    Promise::of(&record, synced).tell(Told::Found);
-    Ok((safety, Some((record, synced))))
+        tracing::error!(
+            "{why}: this validator follows and serves, and signs nothing until an epoch begins that it enters"
+        );
+        Self::Lost
+    }
+
+    fn synced(&self) -> Option<LogPosition> {
+        match self {
+            Self::Signed(_, _, synced) => Some(*synced),
+            Self::Lost | Self::Born(_) => None,
+        }
+    }
+
+    fn finish(self, recovery: Recovery) -> (Option<SafetyFile>, Replica) {
+        match self {
+            Self::Lost => (None, recovery.finish_muted()),
+            Self::Born(file) => (Some(file), recovery.finish(None)),
+            Self::Signed(file, record, _) => (Some(file), recovery.finish(Some(*record))),
+        }
+    }
 }
 
 fn open_log(
     dir: &DataDir,
     config: &ValidatorConfig,
     identity: LogIdentity,
-    safety: Safety,
+    promised: Option<LogPosition>,
     replay_from: LogPosition,
-) -> anyhow::Result<(Log, Option<SafetyRecord>)> {
-    let (record, promised) = safety.unzip();
+) -> anyhow::Result<Log> {
     // The log was synced that far when the state was kept, and when the record was written.
     let must_reach = promised.into_iter().chain((replay_from > LogPosition::START).then_some(replay_from)).max();
     let segment_bytes = config.log.segment_bytes;
@@ -114,7 +204,7 @@ fn open_log(
     if let Some(torn) = &recovered.torn {
         tracing::warn!(?torn, "the log ended in a torn record, as after a crash; it was cut off");
     }
-    Ok((log, record))
+    Ok(log)
 }
 
 /// Where re-execution begins.
@@ -161,7 +251,7 @@ const INDEX_HEIGHTS: usize = 16;
 
 /// The log is executed to its end.
 struct Executed {
-    replica: Replica,
+    recovery: Recovery,
     history: Positions,
     index: Index,
     /// Whether the log holds the ledger from its genesis on.
@@ -173,7 +263,6 @@ impl Start {
         mut self,
         log: &LogReader,
         mut index: Index,
-        record: Option<SafetyRecord>,
         again: impl FnOnce() -> Result<Index, StoreError>,
     ) -> anyhow::Result<Executed> {
         let whole = log.start() == LogPosition::START;
@@ -202,7 +291,7 @@ impl Start {
         }
         tracing::info!(height = header.height, seq = header.last_seq, "the log is executed");
         let whole = whole && !self.recovery.has_gap();
-        Ok(Executed { replica: self.recovery.finish(record), history, index, whole })
+        Ok(Executed { recovery: self.recovery, history, index, whole })
     }
 }
 

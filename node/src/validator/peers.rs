@@ -92,6 +92,9 @@ impl PeerVerifier {
                 let steps = verify_sync(steps, &beyond, tip.as_ref(), self.shared.chain, present)?;
                 Ok(Input::Synced { from, steps })
             }
+            PeerMessage::Snapshot(message) => {
+                message.verify(&self.shared.genesis).map(|message| Input::Snapshot { from, message })
+            }
             PeerMessage::Epochs(proofs) => Ok(Input::Epochs { from, proofs: read_proofs(&proofs)? }),
             PeerMessage::Reconfigure(change) => {
                 let change = Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?;

@@ -55,7 +55,17 @@ impl Shelf {
         places: &[u8],
         taken: TakenSnapshot,
     ) -> anyhow::Result<u64> {
-        let snapshot = Snapshot::new(taken)?;
+        self.write_whole(files, mark, places, Snapshot::new(taken)?)
+    }
+
+    /// As [`Shelf::write`], of one that was fetched.
+    pub(super) fn write_whole(
+        &self,
+        files: &mut Checkpoints,
+        mark: CheckpointMark,
+        places: &[u8],
+        snapshot: Snapshot,
+    ) -> anyhow::Result<u64> {
         let length = (places.len() as u64).to_le_bytes();
         let front = Snapshot::encode_front(&snapshot.manifest);
         files.write_parts(mark, &[&length, places, &front, &snapshot.state])?;
@@ -65,14 +75,12 @@ impl Shelf {
     }
 
     /// The newest manifest beyond a height.
-    #[expect(dead_code, reason = "served with the next change")]
     pub(super) fn newest_above(&self, height: u64) -> Option<Arc<Manifest>> {
         let kept = self.kept.lock();
         kept.iter().rev().map(|kept| kept.manifest.clone()).find(|manifest| manifest.header().height > height)
     }
 
     /// A piece of a snapshot; nothing if it is not here, or is damaged on this disk: a bad piece would be held against this validator.
-    #[expect(dead_code, reason = "served with the next change")]
     pub(super) fn piece(&self, root: Hash, piece: u32) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(kept) = self.kept.lock().iter().find(|kept| kept.manifest.root() == root).cloned() else {
             return Ok(None);

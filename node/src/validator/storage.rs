@@ -1,12 +1,17 @@
 //! The storage thread: log and safety record, and whatever waits for them to be durable.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
-use gridbook_ledger::replica::{LogRecord, PeerMessage, archive, unarchive};
-use gridbook_ledger::store::{CheckpointMark, Log, LogPosition, SafetyFile, StoreError};
+use gridbook_ledger::replica::{LogRecord, PeerMessage, SnapshotPlace, archive, unarchive};
+use gridbook_ledger::snapshot::{Manifest, Snapshot};
+use gridbook_ledger::state::PieceList;
+use gridbook_ledger::store::{
+    CheckpointMark, DataDir, IncomingDir, Log, LogIdentity, LogPosition, SafetyFile, StoreError,
+};
 
 use super::core_loop::CoreJob;
 use super::history::Positions;
@@ -25,25 +30,43 @@ pub(super) enum StorageJob {
     Persist(Box<SafetyRecord>),
     /// Have the state after this sequence number kept, and the place in the log that belongs to it.
     Keep { seq: u64, state: KeptState },
+    /// Something of a snapshot that comes in.
+    Incoming(IncomingJob),
+    /// Go on from this snapshot: note it in the log, have it kept, and begin again.
+    Restore(Box<Snapshot>),
     /// Tell the core that everything so far is durable.
     Notify(u64),
     /// Send, now that everything so far is durable.
     Send { to: Recipient, message: ConsensusMessage },
 }
 
+/// What is done with a snapshot that comes in.
+#[derive(Debug)]
+pub(super) enum IncomingJob {
+    /// It begins.
+    Begin(Box<Manifest>),
+    /// A piece of it is here.
+    Keep { piece: u32, bytes: Vec<u8> },
+    /// It is not wanted any more.
+    GiveUp,
+}
+
 /// What the storage thread writes.
 pub(super) struct Files {
+    pub(super) root: PathBuf,
+    pub(super) identity: LogIdentity,
     pub(super) log: Log,
-    pub(super) safety: SafetyFile,
+    /// None if it is lost: made anew when this validator may sign again.
+    pub(super) safety: Option<SafetyFile>,
+    pub(super) incoming: IncomingDir,
+    /// What of a snapshot comes in now.
+    pub(super) coming: Option<PieceList>,
     pub(super) keeper: Sender<KeeperJob>,
     pub(super) needed: NeededFrom,
 }
 
 pub(super) struct Storage {
-    log: Log,
-    safety: SafetyFile,
-    keeper: Sender<KeeperJob>,
-    needed: NeededFrom,
+    files: Files,
     options: LogOptions,
     positions: Positions,
     peers: Peers,
@@ -63,8 +86,7 @@ impl Storage {
         shared: Arc<Shared>,
         core: Sender<CoreJob>,
     ) -> Self {
-        let Files { log, safety, keeper, needed } = files;
-        Self { log, safety, keeper, needed, options, positions, peers, shared, core }
+        Self { files, options, positions, peers, shared, core }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<StorageJob>) {
@@ -84,7 +106,7 @@ impl Storage {
                 return self.shared.fail(&format!("storage failed: {error}"));
             }
         }
-        if let Err(error) = self.log.sync() {
+        if let Err(error) = self.files.log.sync() {
             self.shared.fail(&format!("storage failed at the end: {error}"));
         }
     }
@@ -102,6 +124,8 @@ impl Storage {
             match job {
                 StorageJob::Append(entry) => self.append(&entry)?,
                 StorageJob::Persist(newest) => record = Some(newest),
+                StorageJob::Incoming(job) => self.take_in(job)?,
+                StorageJob::Restore(snapshot) => self.restore(snapshot)?,
                 StorageJob::Notify(_) => {
                     notify = true;
                     after.push(job);
@@ -109,7 +133,7 @@ impl Storage {
                 StorageJob::Send { .. } => after.push(job),
                 // What is not final is looked up at its place among the jobs: later ones may make more final than is in the image.
                 StorageJob::Keep { seq, state } => {
-                    let replay_from = self.positions.unfinal_from(self.log.end());
+                    let replay_from = self.positions.unfinal_from(self.files.log.end());
                     let (mark, places) = (CheckpointMark { seq, replay_from }, self.positions.to_bytes());
                     kept.push(KeeperJob { mark, places, state });
                 }
@@ -118,7 +142,7 @@ impl Storage {
         if let Some(record) = record {
             self.persist(&record)?;
         } else if notify && self.options.sync {
-            self.log.sync()?;
+            self.files.log.sync()?;
         }
         for job in after {
             match job {
@@ -130,15 +154,19 @@ impl Storage {
                 StorageJob::Send { to, message } => {
                     post(&self.peers, to, &PeerMessage::Consensus(message));
                 }
-                StorageJob::Append(_) | StorageJob::Persist(_) | StorageJob::Keep { .. } => {}
+                StorageJob::Append(_)
+                | StorageJob::Persist(_)
+                | StorageJob::Keep { .. }
+                | StorageJob::Incoming(_)
+                | StorageJob::Restore(_) => {}
             }
         }
         if !kept.is_empty() {
-            self.log.sync()?;
+            self.files.log.sync()?;
             self.let_go()?;
         }
         for job in kept {
-            if let Err(TrySendError::Full(job)) = self.keeper.try_send(job) {
+            if let Err(TrySendError::Full(job)) = self.files.keeper.try_send(job) {
                 // A disk that cannot keep up is no reason to wait: the next one will do.
                 tracing::warn!(seq = job.mark.seq, "a checkpoint is left out: the one before is still being written");
             }
@@ -146,13 +174,46 @@ impl Storage {
         Ok(())
     }
 
+    fn take_in(&mut self, job: IncomingJob) -> Result<(), StoreError> {
+        match job {
+            IncomingJob::Begin(manifest) => {
+                self.files.incoming.begin(&Snapshot::encode_front(&manifest))?;
+                self.files.coming = Some(manifest.pieces);
+            }
+            IncomingJob::Keep { piece, bytes } => {
+                if let Some(range) = self.files.coming.as_ref().and_then(|pieces| pieces.range(piece)) {
+                    self.files.incoming.put(range.start, &bytes)?;
+                }
+            }
+            IncomingJob::GiveUp => self.files.incoming.clear()?,
+        }
+        Ok(())
+    }
+
+    /// First the log says where it goes on, then the state is kept: if the power goes between the two, the state is lost, and is
+    /// put together again from the pieces that came in.
+    fn restore(&mut self, snapshot: Box<Snapshot>) -> Result<(), StoreError> {
+        let Manifest { proposal, proof, .. } = &snapshot.manifest;
+        let (height, seq) = (proposal.header.height, proposal.header.last_seq);
+        let place = SnapshotPlace { proposal: proposal.clone(), proof: proof.clone() };
+        self.append(&LogRecord::Snapshot(Box::new(place)))?;
+        self.files.log.sync()?;
+        tracing::info!(height, seq, "the snapshot is whole; the ledger goes on from it");
+        let (mark, places) = (CheckpointMark { seq, replay_from: self.files.log.end() }, self.positions.to_bytes());
+        // A keeper that is gone has said why.
+        let _ = self.files.keeper.send(KeeperJob { mark, places, state: KeptState::Restored(snapshot) });
+        Ok(())
+    }
+
     /// Removes segments of the log that nothing here needs, if the operator wants no more of it than so many bytes.
     fn let_go(&mut self) -> Result<(), StoreError> {
-        let (Some(keep_bytes), Some(before)) = (self.options.keep_bytes, self.needed.position()) else { return Ok(()) };
+        let (Some(keep_bytes), Some(before)) = (self.options.keep_bytes, self.files.needed.position()) else {
+            return Ok(());
+        };
         let segments = keep_bytes.div_ceil(self.options.segment_bytes);
-        let first = before.segment.min((self.log.end().segment + 1).saturating_sub(segments));
-        if first > self.log.start().segment {
-            self.log.prune(first)?;
+        let first = before.segment.min((self.files.log.end().segment + 1).saturating_sub(segments));
+        if first > self.files.log.start().segment {
+            self.files.log.prune(first)?;
             self.positions.forget_before(LogPosition { segment: first, offset: 0 });
             tracing::info!(first_segment = first, "older segments of the log were removed");
         }
@@ -161,20 +222,30 @@ impl Storage {
 
     fn append(&mut self, record: &LogRecord) -> Result<(), StoreError> {
         let (kind, payload) = record.encode();
-        let position = self.log.append(kind, &payload)?;
+        let position = self.files.log.append(kind, &payload)?;
         self.positions.note(record, position);
         self.shared.backlog.end_write(record);
         self.shared.metrics.log_bytes.add(payload.len() as u64);
         Ok(())
     }
 
+    /// Where the safety record goes. If it was lost, this is the first word of an epoch in which nothing was signed.
+    fn safety(&mut self) -> Result<&mut SafetyFile, StoreError> {
+        let Files { root, identity, safety, .. } = &mut self.files;
+        if safety.is_none() {
+            *safety = Some(DataDir::renew_safety(root, *identity)?);
+        }
+        Ok(safety.as_mut().expect("it was just made"))
+    }
+
     fn persist(&mut self, record: &SafetyRecord) -> Result<(), StoreError> {
         let began = Instant::now();
         if self.options.sync {
-            self.log.sync()?;
+            self.files.log.sync()?;
         }
-        self.safety.write(&safety_payload(record, self.log.synced()))?;
-        Promise::of(record, self.log.synced()).tell(Told::Kept);
+        let payload = safety_payload(record, self.files.log.synced());
+        self.safety()?.write(&payload)?;
+        Promise::of(record, self.files.log.synced()).tell(Told::Kept);
         self.shared.metrics.log_sync.observe(began.elapsed());
         Ok(())
     }

@@ -228,6 +228,7 @@ impl Process {
             PeerMessage::SyncResponse { steps, beyond, tip } => {
                 Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))? }
             }
+            PeerMessage::Snapshot(message) => Input::Snapshot { from, message: message.verify(&market.genesis)? },
             PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
             PeerMessage::Reconfigure(change) => {
                 Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))

@@ -28,6 +28,7 @@ mod reader;
 mod recovery;
 mod scan;
 mod segment;
+mod survey;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ use std::sync::Arc;
 pub use frame::RECORD_OVERHEAD_BYTES;
 pub use reader::{LogReader, LogRecord, LogRecordRef, LogRecords};
 pub use recovery::TornTail;
+pub use survey::{LogSurvey, SurveyedSegment};
 
 use self::frame::MARK_BYTES;
 use self::reader::Readable;

@@ -17,6 +17,8 @@ pub struct LogReader {
     dir: PathBuf,
     identity: LogIdentity,
     readable: Readable,
+    /// Whether where the records end is not known: they are read until nothing more is written.
+    survey: bool,
 }
 
 /// A record as read.
@@ -80,7 +82,11 @@ impl Readable {
 
 impl LogReader {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, identity: LogIdentity, readable: Readable) -> Self {
-        Self { disk, dir, identity, readable }
+        Self { disk, dir, identity, readable, survey: false }
+    }
+
+    pub(super) fn surveying(self) -> Self {
+        Self { survey: true, ..self }
     }
 
     /// Where the written records end.
@@ -162,6 +168,7 @@ impl LogRecords {
                     return Ok(Some(LogRecordRef { position, kind, payload: scan.payload(payload) }));
                 }
                 Step::End { .. } if self.position.segment < end.segment => self.next_segment()?,
+                Step::End { .. } if self.reader.survey => return Ok(None),
                 Step::End { .. } => return Err(self.corrupt("nothing is written there")),
                 Step::Broken(why) => return Err(self.corrupt(why)),
             }

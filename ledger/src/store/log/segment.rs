@@ -41,6 +41,13 @@ impl SegmentHeader {
 
     /// Reads and checks the header of the file at `path`.
     pub(super) fn read(file: &dyn DiskFile, path: &Path, identity: LogIdentity) -> Result<Self, StoreError> {
+        let header = Self::read_any(file, path)?;
+        identity.check(path, &header.identity)?;
+        Ok(header)
+    }
+
+    /// As [`SegmentHeader::read`], whosever it is.
+    pub(super) fn read_any(file: &dyn DiskFile, path: &Path) -> Result<Self, StoreError> {
         let mut bytes = [0; HEADER_BYTES as usize];
         let count = file.read_at(&mut bytes, 0).map_err(|e| StoreError::io("read", path, e))?;
         if count < bytes.len() || bytes[..8] == [0; 8] {
@@ -54,7 +61,6 @@ impl SegmentHeader {
         if header.check != header.checksum() {
             return Err(StoreError::CorruptHeader { path: path.to_path_buf() });
         }
-        identity.check(path, &header.identity)?;
         Ok(header)
     }
 
