@@ -90,7 +90,7 @@ impl CoreLoop {
         self.feed(Input::Start);
         let mut bundles = Vec::with_capacity(BUNDLES_PER_TURN);
         while !self.shared.is_stopping() {
-            if self.shared.backlog.is_full() {
+            if self.shared.backlog.is_full(self.queues.desk.len()) {
                 // Whoever brings more waits until the disk has caught up.
                 self.shared.health.beat();
                 std::thread::sleep(PAUSE);
@@ -219,7 +219,7 @@ impl CoreLoop {
     }
 
     fn tell_desk(&self, job: DeskJob) {
-        self.queues.tell_desk(job, &self.shared);
+        self.queues.tell_desk(job);
     }
 
     fn hand_out_snapshot(&mut self, effect: SnapshotEffect) {

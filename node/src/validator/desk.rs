@@ -91,7 +91,6 @@ impl Desk {
             match jobs.recv_timeout(LOOK_UP) {
                 Ok(job) => {
                     self.work(job);
-                    self.shared.backlog.end_desk();
                 }
                 Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => {}
                 Err(_) => break,

@@ -9,6 +9,7 @@ use gridbook_ledger::admission::{Admitted, DeviceKind, Door, Refusal};
 use gridbook_ledger::reject::Code;
 use gridbook_net::ConnectionId;
 
+use super::backlog::is_desk_busy;
 use super::core_loop::{CoreJob, Question};
 use super::desk::DeskJob;
 use super::{LOOK_UP, Meters, Queues, Shared, books};
@@ -183,10 +184,10 @@ impl DoorKeeper {
     }
 
     fn ask_desk(&self, connection: ConnectionId, request_id: RequestId, job: DeskJob) {
-        if self.shared.backlog.is_desk_busy() {
+        if is_desk_busy(self.queues.desk.len()) {
             return self.refuse(connection, request_id, Code::QuotaBusy);
         }
-        self.queues.tell_desk(job, &self.shared);
+        self.queues.tell_desk(job);
     }
 
     fn refuse(&self, connection: ConnectionId, request_id: RequestId, code: Code) {

@@ -148,8 +148,7 @@ struct Queues {
 
 impl Queues {
     /// Hands a job to the desk, which never makes anybody wait. It is gone only when the process ends.
-    fn tell_desk(&self, job: DeskJob, shared: &Shared) {
-        shared.backlog.begin_desk();
+    fn tell_desk(&self, job: DeskJob) {
         let _ = self.desk.send(job);
     }
 }

@@ -152,7 +152,7 @@ async fn sort_meter_event(event: MeterEvent, shared: &Shared, queues: &Queues) {
             tracing::debug!(connection = connection.0, "client gone");
             shared.metrics.meter_connections.down();
             shared.pending.forget(connection);
-            queues.tell_desk(DeskJob::Closed(connection), shared);
+            queues.tell_desk(DeskJob::Closed(connection));
         }
     }
 }
