@@ -77,7 +77,7 @@ impl NetworkPlan {
         let operator = new_key(&dir.join("operator.key"))?;
         let keys = self.make_validator_keys(&dir)?;
         let genesis = self.genesis(operator, keys.clone())?;
-        write_new(&dir.join("genesis.json"), &genesis.to_json())?;
+        write_new(&dir.join("genesis.json"), genesis.to_json().as_bytes())?;
 
         let addressed = |address: fn(&Listen) -> SocketAddr| -> Vec<Peer> {
             let peers = self.listen.iter().zip(&keys).zip(0..);
@@ -85,7 +85,7 @@ impl NetworkPlan {
         };
         let clients =
             NetworkConfig { genesis_file: "genesis.json".into(), validators: addressed(|listen| listen.meters) };
-        write_new(&dir.join("network.toml"), &clients.to_toml())?;
+        write_new(&dir.join("network.toml"), clients.to_toml().as_bytes())?;
 
         let mut network = Network {
             clients: NetworkConfig { genesis_file: dir.join("genesis.json"), ..clients },
@@ -154,8 +154,11 @@ impl NetworkPlan {
             index_options: self.index_options,
         };
         let file = home.join("validator.toml");
-        write_new(&file, &config.to_commented_toml())?;
-        write_new(&network.dir.join(format!("gridbook-validator-{index}.service")), &unit_file(index, &file, &home))?;
+        write_new(&file, config.to_commented_toml().as_bytes())?;
+        write_new(
+            &network.dir.join(format!("gridbook-validator-{index}.service")),
+            unit_file(index, &file, &home).as_bytes(),
+        )?;
         // Its key is new: this is the one moment when it is certain that it never signed.
         let identity = LogIdentity { chain: network.genesis.chain_id(), validator: index };
         DataDir::open(&home.join("data"))?.give_birth(identity)?;
@@ -228,10 +231,9 @@ fn new_key(path: &Path) -> anyhow::Result<PublicKey> {
 }
 
 /// Writes a file that must not exist yet.
-pub(crate) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+    file.and_then(|mut file| file.write_all(bytes)).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn unit_file(index: u16, config: &Path, home: &Path) -> String {

@@ -101,7 +101,10 @@ impl Receipt {
     }
 
     /// The epochs up to the one that the command belongs to, each proven by the one before.
-    pub(crate) fn verify_epochs(&self, genesis: &Genesis) -> Result<Epochs, ReceiptError> {
+    ///
+    /// # Errors
+    /// If a proof does not hold.
+    pub fn verify_epochs(&self, genesis: &Genesis) -> Result<Epochs, ReceiptError> {
         let mut epochs = Epochs::new(genesis);
         for (number, proof) in self.epochs.iter().enumerate() {
             epochs.extend(proof.clone()).map_err(|why| ReceiptError::Epochs { number, why })?;

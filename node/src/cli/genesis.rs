@@ -127,7 +127,8 @@ impl GenesisArgs {
             validators,
         };
         genesis.validate().map_err(|error| Usage::error(error.to_string()))?;
-        write_new(&self.out, &genesis.to_json()).context("a genesis is never overwritten: choose another --out")?;
+        write_new(&self.out, genesis.to_json().as_bytes())
+            .context("a genesis is never overwritten: choose another --out")?;
         let chain = genesis.chain_id().to_hex();
         global.print(&json!({"file": self.out, "chain": chain, "ledger_start_ms": ledger_start.0}), || {
             format!("{}\nchain {chain}\nledger time begins at {}", self.out.display(), format_moment(ledger_start))

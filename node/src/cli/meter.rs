@@ -21,7 +21,7 @@ use gridbook_ledger::reject::Code;
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use course::{Course, write_new};
+use course::Course;
 
 use super::genesis::parse_key;
 use super::verify::read_genesis;
@@ -31,6 +31,7 @@ use crate::client::{Client, ClientError, FinalBundle, Patience, WatchEvent, next
 use crate::config::NetworkConfig;
 use crate::keyfile::read_key;
 use crate::moment::{format_moment, parse_moment, parse_period};
+use crate::network::write_new;
 use crate::protocol::{QueryKind, SignedQuery};
 use crate::record_text::RecordText;
 

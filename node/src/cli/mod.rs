@@ -5,6 +5,7 @@ mod auction;
 mod chaos;
 mod crew;
 mod demo;
+mod evidence;
 mod genesis;
 mod init;
 mod inspect;
@@ -79,6 +80,8 @@ enum Command {
     /// Check proofs, offline.
     #[command(subcommand)]
     Verify(verify::Verify),
+    /// Show what is proven against validators.
+    Evidence(evidence::EvidenceArgs),
     /// Look into a validator's data directory.
     Inspect(inspect::InspectArgs),
     /// Back up, check and restore the state of the ledger.
@@ -119,6 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Validator(args) => args.run(),
         Command::Meter(meter) => asynchronous(meter.run(&global)),
         Command::Verify(verify) => verify.run(&global),
+        Command::Evidence(args) => asynchronous(args.run(&global)),
         Command::Inspect(args) => args.run(&global),
         Command::Snapshot(snapshot) => snapshot.run(&global),
         Command::Demo(args) => asynchronous(args.run(&global)),

@@ -11,7 +11,7 @@ use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::sequenced::SequencedReceipt;
 
-use super::{Global, Usage};
+use super::{Global, Usage, evidence};
 use crate::moment::format_moment;
 use crate::record_text::RecordText;
 use crate::validator::verify_chain;
@@ -40,6 +40,17 @@ first; or broken, which is proof of misconduct and exit code 1:
         #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
         genesis: PathBuf,
     },
+    /// Check that a validator broke the rules, as `gridbook evidence --out` wrote the proof of it.
+    Evidence {
+        /// The proof.
+        file: PathBuf,
+        /// A final receipt of its epoch or a later one, which says who the validators were; the first epoch's stand in the genesis.
+        #[arg(long, value_name = "FILE")]
+        receipt: Option<PathBuf>,
+        /// The genesis of the ledger.
+        #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
+        genesis: PathBuf,
+    },
     /// Re-execute a validator's data directory and check every header and root.
     Chain {
         /// The data directory of a validator that is not running.
@@ -63,6 +74,7 @@ impl Verify {
                     Err(_) => verify_receipt(global, &file, &bytes, &genesis),
                 }
             }
+            Self::Evidence { file, receipt, genesis } => evidence::verify(global, &file, receipt.as_deref(), &genesis),
             Self::Chain { data_dir, genesis } => verify_whole_chain(global, &data_dir, &genesis),
         }
     }

@@ -158,6 +158,24 @@ impl Client {
         }
     }
 
+    /// What the validator holds against others: canonical bytes of evidence. Nothing is checked here.
+    pub async fn evidence(&self) -> Result<Vec<Vec<u8>>, ClientError> {
+        let mut all = Vec::new();
+        loop {
+            let from = u32::try_from(all.len()).unwrap_or(u32::MAX);
+            match self.answer(RequestBody::Evidence { from }).await? {
+                Answer::Evidence { items, total, .. }
+                    if items.is_empty() || all.len() + items.len() >= total as usize =>
+                {
+                    all.extend(items);
+                    return Ok(all);
+                }
+                Answer::Evidence { items, .. } => all.extend(items),
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
     /// How the validator and the ledger stand.
     pub async fn status(&self) -> Result<Status, ClientError> {
         match self.answer(RequestBody::Status).await? {

@@ -109,6 +109,15 @@ pub enum Answer {
         /// Its canonical bytes.
         header: Vec<u8>,
     },
+    /// What is proven against validators, as far as it fits into one answer.
+    Evidence {
+        /// The request.
+        request_id: RequestId,
+        /// How many items there are.
+        total: u32,
+        /// Canonical bytes of an [`Evidence`](gridbook_ledger::evidence::Evidence) each, from the one asked for on.
+        items: Vec<Vec<u8>>,
+    },
     /// A book.
     Book {
         /// The request.
@@ -177,6 +186,7 @@ impl Answer {
             Self::Event { .. } => None,
             Self::Refused { request_id, .. }
             | Self::Sequenced { request_id, .. }
+            | Self::Evidence { request_id, .. }
             | Self::Certified { request_id, .. }
             | Self::Accepted { request_id, .. }
             | Self::Final { request_id, .. }
@@ -211,6 +221,10 @@ impl Answer {
             Self::Header { header, .. } => write_blob(w.u8(10), header),
             Self::Book { book, .. } => book.write(w.u8(11)),
             Self::Sequenced { receipt, .. } => write_blob(w.u8(12), receipt),
+            Self::Evidence { total, items, .. } => {
+                w.u8(16).u32(*total).u32(u32::try_from(items.len()).expect("fewer than total"));
+                items.iter().for_each(|item| write_blob(&mut w, item));
+            }
             Self::Certified { bundle, first_seq, header, .. } => {
                 w.u8(13).bytes(&bundle.0).u64(*first_seq);
                 w.u64(header.rank.view).u32(header.rank.slot).bytes(&header.hash.0);
@@ -236,6 +250,7 @@ impl Answer {
             9 => Self::NotFinal { request_id },
             10 => Self::Header { request_id, header: read_blob(&mut r)? },
             11 => Self::Book { request_id, book: Box::new(Book::read(&mut r)?) },
+            16 => read_evidence(request_id, &mut r)?,
             12 => Self::Sequenced { request_id, receipt: read_blob(&mut r)? },
             13 => Self::Certified {
                 request_id,
@@ -258,6 +273,19 @@ fn read_final(request_id: RequestId, r: &mut Reader<'_>) -> Result<Answer, Bytes
     }
     let records = (0..count).map(|_| read_blob(r)).collect::<Result<_, _>>()?;
     Ok(Answer::Final { request_id, bundle, height, first_seq, records })
+}
+
+fn read_evidence(request_id: RequestId, r: &mut Reader<'_>) -> Result<Answer, BytesError> {
+    let (total, count) = (r.u32()?, r.u32()?);
+    if count > total {
+        return Err(BytesError::TooLong);
+    }
+    // The count allocates nothing: items are read until it is reached or the bytes end.
+    let mut items = Vec::new();
+    for _ in 0..count {
+        items.push(read_blob(r)?);
+    }
+    Ok(Answer::Evidence { request_id, total, items })
 }
 
 impl Status {
@@ -362,6 +390,7 @@ mod tests {
             Answer::Header { request_id: 9, header: vec![4; 500] },
             Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },
             Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
+            Answer::Evidence { request_id: 14, total: 3, items: vec![vec![1; 30], vec![2]] },
             Answer::Sequenced { request_id: 12, receipt: vec![6; 250] },
             Answer::Certified {
                 request_id: 13,

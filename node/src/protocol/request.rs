@@ -35,6 +35,11 @@ pub enum RequestBody {
         /// The number.
         seq: u64,
     },
+    /// What is proven against validators, from the item of this number on. Answered by `Evidence`; it is open to all, for it proves itself.
+    Evidence {
+        /// The first item wanted, from 0.
+        from: u32,
+    },
     /// How the validator and the ledger stand. Answered by `Status`.
     Status,
     /// The account of the query's meter. Answered by `Account`.
@@ -61,6 +66,7 @@ impl Request {
             RequestBody::Account(query) => query.write(w.u8(5)),
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
             RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
+            RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
             RequestBody::Book(Contract { area, period }) => _ = w.u8(7).u16(area.0).u32(period.0),
         }
         w.finish()
@@ -79,6 +85,7 @@ impl Request {
             6 => RequestBody::Header { height: r.u64()? },
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
             8 => RequestBody::ReceiptAt { seq: r.u64()? },
+            16 => RequestBody::Evidence { from: r.u32()? },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
@@ -103,6 +110,7 @@ mod tests {
             RequestBody::Watch(query(QueryKind::Watch)),
             RequestBody::Receipt { bundle: Hash([9; 32]), index: 1023 },
             RequestBody::ReceiptAt { seq: 1 << 40 },
+            RequestBody::Evidence { from: 3 },
             RequestBody::Status,
             RequestBody::Account(query(QueryKind::Account)),
             RequestBody::Header { height: 77 },

@@ -10,6 +10,7 @@ use gridbook_engine::ingress::IngressReceiver;
 use gridbook_ledger::admission::Admitted;
 use gridbook_ledger::command::BundleId;
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
 use gridbook_ledger::hotstuff::WallTime;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{Effect, Input, Replica, SnapshotEffect};
@@ -46,6 +47,8 @@ pub(super) enum Question {
     Status,
     /// The account of a meter.
     Account(MeterId),
+    /// What is proven against validators.
+    Evidence { from: u32 },
     /// A bundle whose nonce is used: is it under way, or a replay?
     Replayed { bundle: Hash },
 }
@@ -64,6 +67,8 @@ pub(super) struct CoreLoop {
     kept_seq: u64,
 }
 
+/// How much evidence goes into one answer; a single one is never longer.
+const EVIDENCE_BYTES_PER_ANSWER: usize = EVIDENCE_BYTES_MAX;
 /// How many jobs are done before the replica may send what has gathered.
 const JOBS_PER_TURN: usize = 256;
 const BUNDLES_PER_TURN: usize = 1_024;
@@ -272,6 +277,7 @@ impl CoreLoop {
     fn answer(&self, connection: ConnectionId, request_id: RequestId, question: &Question) {
         let answer = match question {
             Question::Status => Answer::Status { request_id, status: self.status() },
+            Question::Evidence { from } => self.evidence(request_id, *from),
             Question::Account(meter) => match self.account(*meter) {
                 Some(account) => Answer::Account { request_id, account },
                 None => Answer::Refused { request_id, code: Code::AuthUnknownDevice },
@@ -289,6 +295,20 @@ impl CoreLoop {
             }
         };
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    /// What is proven against validators, from one item on, as much as fits.
+    fn evidence(&self, request_id: RequestId, from: u32) -> Answer {
+        let kept = self.replica.evidence();
+        let mut bytes = 0;
+        let items =
+            kept.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)).map(|(_, evidence)| evidence.encode());
+        let fits = |item: &Vec<u8>| {
+            bytes += item.len();
+            bytes <= EVIDENCE_BYTES_PER_ANSWER
+        };
+        let total = u32::try_from(kept.len()).unwrap_or(u32::MAX);
+        Answer::Evidence { request_id, total, items: items.take_while(fits).collect() }
     }
 
     fn status(&self) -> Status {

@@ -138,6 +138,7 @@ impl DoorKeeper {
                 Ok(meter) => self.ask_core(connection, request_id, Question::Account(meter)),
                 Err(code) => self.refuse(connection, request_id, code),
             },
+            RequestBody::Evidence { from } => self.ask_core(connection, request_id, Question::Evidence { from }),
             RequestBody::Status => self.ask_core(connection, request_id, Question::Status),
             RequestBody::Receipt { bundle, index } => {
                 self.ask_desk(connection, request_id, DeskJob::Receipt { connection, request_id, bundle, index });

@@ -1,6 +1,6 @@
 //! What is heard of a bundle on its way: its place, its certificate, its end.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use crate::client::{FinalBundle, Step};
+use crate::network::write_new;
 
 /// The way of one bundle, with the time that each step took since it was sent.
 #[derive(Debug)]
@@ -106,16 +107,6 @@ impl Sequenced {
         let by = self.leader.map_or("the leader".to_owned(), |leader| format!("validator {leader}"));
         format!("sequenced at {first_seq} by {by} in view {view} after {}; not final yet", milliseconds(self.after))
     }
-}
-
-/// Writes a file that must not be there.
-pub(super) fn write_new(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(file)
-        .and_then(|mut file| std::io::Write::write_all(&mut file, bytes))
-        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn text_of(header: HeaderRef) -> String {
