@@ -11,6 +11,8 @@
 pub mod calendar;
 pub mod cluster;
 pub mod consensus;
+#[cfg(feature = "defects")]
+pub mod defects;
 mod draw;
 pub mod measured;
 pub mod meter;

@@ -4,6 +4,7 @@ mod area;
 mod auction;
 mod chaos;
 mod crew;
+mod defects;
 mod demo;
 mod evidence;
 mod genesis;

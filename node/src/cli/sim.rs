@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::Global;
 use super::chaos::ChaosArgs;
+use super::defects::DefectsArgs;
 use super::seeds::RunArgs;
 use super::twins::TwinsArgs;
 
@@ -16,6 +17,8 @@ pub(crate) enum Sim {
     Chaos(ChaosArgs),
     /// Run some validators twice under one key, in every partition and under every leader.
     Twins(TwinsArgs),
+    /// Leave out clauses of the consensus rules, one by one, and see who finds it.
+    Defects(DefectsArgs),
 }
 
 impl Sim {
@@ -24,6 +27,7 @@ impl Sim {
             Self::Run(args) => args.run(global),
             Self::Chaos(args) => args.run(global),
             Self::Twins(args) => args.run(global),
+            Self::Defects(args) => args.run(global),
         }
     }
 }

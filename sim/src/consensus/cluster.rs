@@ -69,6 +69,8 @@ pub(crate) struct Cluster {
     pub(crate) patience_us: Vec<u64>,
     /// Who loses its record when it crashes.
     pub(super) forgetful: Option<usize>,
+    /// Whose messages take long.
+    pub(super) laggard: Option<usize>,
     pub(crate) violation: Option<Violation>,
     trace: Hash,
     /// Whether the story is told as it happens.
@@ -101,6 +103,7 @@ impl Cluster {
             splits: Vec::new(),
             patience_us: Vec::new(),
             forgetful: None,
+            laggard: None,
             violation: None,
             trace: Hash::ZERO,
             told: None,
@@ -351,7 +354,8 @@ impl Cluster {
             self.sent += 1;
             let copies = 1 + u64::from(self.dice.per_mille(self.weather.doubled));
             for _ in 0..copies {
-                let delay = 1_000 + self.dice.below(self.weather.delay_us);
+                let late_us = if self.laggard == Some(from) { self.weather.laggard_us } else { 0 };
+                let delay = 1_000 + self.dice.below(self.weather.delay_us) + late_us;
                 if self.passes(from, who, view) && !self.dice.per_mille(self.weather.lost) {
                     self.after(delay, Event::Deliver { from, to: who, message: message.clone() });
                 }

@@ -22,7 +22,11 @@ use gridbook_ledger::crypto::Hash;
 
 use cluster::Event;
 pub(crate) use cluster::{Cluster, Command};
+#[cfg(feature = "defects")]
+pub(crate) use ring::certificate;
 pub(crate) use ring::{Ring, index};
+#[cfg(feature = "defects")]
+pub(crate) use toy_log::{OwnLogs, Universe, body};
 
 pub use liars::Strategy;
 pub use violation::Violation;
@@ -109,7 +113,8 @@ impl Story {
 
 impl Cluster {
     fn plan(&mut self) {
-        let Weather { commands, heal_at_us, partitions, .. } = self.weather;
+        let Weather { commands, heal_at_us, partitions, laggard_us, .. } = self.weather;
+        self.laggard = (0..self.instances.len()).rev().find(|who| laggard_us > 0 && self.is_honest(*who));
         self.planned = commands + 1;
         for _ in 0..commands {
             let at = self.dice.below(heal_at_us);

@@ -16,6 +16,8 @@ pub struct Weather {
     pub record_lost: bool,
     /// How long a message takes at most.
     pub delay_us: u64,
+    /// How much longer it takes if it is of the one that is slow; 0 if none is.
+    pub laggard_us: u64,
     /// How long it takes at most to find out whether a header holds.
     pub check_us: u64,
     /// How often a part of the validators is cut off.
@@ -53,9 +55,30 @@ pub enum Climate {
     FewKnow,
     /// One validator's disk loses the safety record.
     RecordLost,
+    /// What one honest validator says takes long, and some is lost.
+    Laggard,
+    /// A third of everything is lost.
+    Ragged,
 }
 
 impl Climate {
+    /// Its name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Storm => "storm",
+            Self::Crashes => "crashes",
+            Self::Cut => "cut",
+            Self::Slow => "slow",
+            Self::Fair => "fair",
+            Self::Load => "load",
+            Self::FewKnow => "few know",
+            Self::RecordLost => "record lost",
+            Self::Laggard => "laggard",
+            Self::Ragged => "ragged",
+        }
+    }
+
     /// The weather of a seed.
     pub(crate) fn draw(self, dice: &mut Dice) -> Weather {
         let fair = Weather::FAIR;
@@ -70,6 +93,14 @@ impl Climate {
             Self::Load => Weather { commands: 300, heal_at_us: 5_000_000, idle_us: 30_000_000, ..fair },
             Self::FewKnow => Weather { few_know: true, commands: 2, ..fair },
             Self::RecordLost => Weather { crash: 15, record_lost: true, ..fair },
+            Self::Laggard => Weather { lost: 150, partitions: 3, laggard_us: 60_000, bound_us: 20_000_000, ..fair },
+            Self::Ragged => Weather {
+                lost: dice.between(200, 500),
+                delay_us: dice.between(2_000, 20_000),
+                partitions: dice.below(4),
+                heal_at_us: dice.between(1_000_000, 3_000_000),
+                ..fair
+            },
         }
     }
 }
@@ -82,6 +113,7 @@ impl Weather {
         crash: 0,
         record_lost: false,
         delay_us: 10_000,
+        laggard_us: 0,
         check_us: 2_000,
         partitions: 0,
         commands: 5,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::header::{HeaderRef, LogPoint};
-use gridbook_ledger::hotstuff::{Core, Proposal, SafetyRecord};
+use gridbook_ledger::hotstuff::{Core, Proposal, SafetyRecord, TimeoutEntry};
 
 use super::ring::Ring;
 use super::toy_log::Universe;
@@ -76,6 +76,14 @@ impl Witness {
         let given = |voter: &usize| !honest(*voter) || self.gave_up.contains(&(*voter, tc.view));
         if voters.len() < ring.set.quorum() || !voters.iter().all(given) {
             return Err(Violation::FalseCertificate("timeouts of honest validators that never were"));
+        }
+        let highest = tc.entries.iter().map(|entry| entry.high_qc_rank).max();
+        if highest != Some(tc.high_qc.rank()) {
+            return Err(Violation::FalseCertificate("timeouts that hide the highest certificate among them"));
+        }
+        let above = |entry: &TimeoutEntry| entry.tip.is_some_and(|tip| tip.rank.view > tc.view);
+        if tc.entries.iter().any(above) {
+            return Err(Violation::FalseCertificate("a timeout that tells of a rank above its view"));
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! Makes certificates of too few, doubled and invented signatures, and shows them around.
 
+use std::collections::BTreeMap;
+
 use gridbook_ledger::crypto::Signature;
 use gridbook_ledger::header::HeaderRef;
 use gridbook_ledger::hotstuff::{ConsensusMessage, QcNote, QuorumCert, Timeout, TimeoutCert};
+use gridbook_ledger::validators::ValidatorIndex;
 
 use super::{Liar, Sends, Stage, to_each};
 use crate::consensus::ring::{certificate, index};
@@ -11,6 +14,8 @@ use crate::consensus::ring::{certificate, index};
 #[derive(Debug, Default)]
 pub(super) struct Forger {
     turn: usize,
+    /// Timeouts of one view, the highest that it heard of.
+    heard: BTreeMap<ValidatorIndex, Timeout>,
 }
 
 impl Liar for Forger {
@@ -22,6 +27,8 @@ impl Liar for Forger {
                 to_each(stage, &ConsensusMessage::QcNote(Box::new(QcNote { qc, tc: None })))
             }
             ConsensusMessage::Timeout(timeout) => {
+                self.heard.retain(|_, heard| heard.view == timeout.view);
+                self.heard.insert(timeout.voter, (**timeout).clone());
                 let Some(tc) = self.false_tc(stage, timeout) else { return Vec::new() };
                 to_each(stage, &ConsensusMessage::TimeoutCert(Box::new(tc)))
             }
@@ -57,7 +64,12 @@ impl Forger {
         let mut pair = vec![own, other.clone()];
         pair.sort_by_key(|timeout| timeout.voter);
         let mut tc = ring.tc(other.view, &pair)?;
-        match self.turn % 3 {
+        match self.turn % 4 {
+            3 => {
+                let all: Vec<Timeout> = self.heard.values().cloned().collect();
+                tc = ring.tc(other.view, &all)?;
+                tc.high_qc = all.iter().map(|timeout| &timeout.high_qc).min_by_key(|qc| qc.rank())?.clone();
+            }
             0 => {
                 let last = tc.entries.last()?.clone();
                 tc.entries.resize(quorum, last);

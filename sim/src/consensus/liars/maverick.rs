@@ -129,6 +129,9 @@ impl Liar for Maverick {
     fn say(&mut self, stage: &mut Stage<'_>, to: Recipient, message: ConsensusMessage) -> Sends {
         match &message {
             ConsensusMessage::Proposal(proposal) if proposal.header.proposer == index(stage.me.place) => {
+                if proposal.header.height == 1 {
+                    self.first.get_or_insert_with(|| (**proposal).clone());
+                }
                 if proposal.header.rank.slot == 0 {
                     self.opened = Some((**proposal).clone());
                 }

@@ -105,6 +105,26 @@ impl Strategy {
         Self::WrongState,
     ];
 
+    /// Its name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SilentLeader => "silent leader",
+            Self::Equivocator => "equivocator",
+            Self::TimeoutLiar => "timeout liar",
+            Self::DoubleVoter => "double voter",
+            Self::BadSigner => "bad signer",
+            Self::Forger => "forger",
+            Self::Flooder => "flooder",
+            Self::Impostor => "impostor",
+            Self::Rewinder => "rewinder",
+            Self::Misparent => "misparent",
+            Self::Trespasser => "trespasser",
+            Self::Reactionary => "reactionary",
+            Self::Leaper => "leaper",
+            Self::WrongState => "wrong state",
+        }
+    }
+
     pub(super) fn liar(self) -> Box<dyn Liar> {
         match self {
             Self::SilentLeader => Box::new(silent_leader::SilentLeader),
