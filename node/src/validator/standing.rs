@@ -46,8 +46,8 @@ impl Standings {
     pub(super) fn note_sent(&self, to: Recipient, message: &PeerMessage) {
         let Recipient::One(to) = to else { return };
         match message {
+            // A question that is put again may be answered as often.
             PeerMessage::Pull { target, .. } => self.with(to, |standing| {
-                standing.pulls.retain(|asked| asked != target);
                 standing.pulls.push(*target);
                 if standing.pulls.len() > PULLS_MAX {
                     standing.pulls.remove(0);

@@ -122,7 +122,10 @@ impl Storage {
         let mut notify = false;
         for job in batch {
             match job {
-                StorageJob::Append(entry) => self.append(&entry)?,
+                StorageJob::Append(record) => {
+                    self.append(&record)?;
+                    self.shared.backlog.end_write(&record);
+                }
                 StorageJob::Persist(newest) => record = Some(newest),
                 StorageJob::Incoming(job) => self.take_in(job)?,
                 StorageJob::Restore(snapshot) => self.restore(snapshot)?,
@@ -224,7 +227,6 @@ impl Storage {
         let (kind, payload) = record.encode();
         let position = self.files.log.append(kind, &payload)?;
         self.positions.note(record, position);
-        self.shared.backlog.end_write(record);
         self.shared.metrics.log_bytes.add(payload.len() as u64);
         Ok(())
     }

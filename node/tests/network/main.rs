@@ -7,5 +7,6 @@
 mod bad_input;
 mod book;
 mod fixture;
+mod proofs;
 mod sequenced;
 mod trade;
