@@ -4,6 +4,7 @@
 mod bench;
 mod checkpoint;
 mod data_dir;
+mod incoming;
 mod index;
 mod log;
 mod log_damage;
