@@ -324,6 +324,8 @@ impl Hall {
                 guest.leaders.push((epoch, leader.0));
             }
             Effect::Epoch(_) | Effect::Sequenced(_) | Effect::Certified { .. } | Effect::AlreadyFinal(_) => {}
+            // Nobody here keeps snapshots.
+            Effect::Snapshot(_) => {}
             Effect::Halt(why) => panic!("{from} halts: {why}"),
             other => panic!("{from}: {other:?}"),
         }
