@@ -61,7 +61,9 @@ fn two_of_one_party_divide_nothing_and_stop_nothing() {
 
 #[test]
 fn everything_at_once() {
-    all_end_well(400..430, |seed| short(seed, Faults::All, 4));
+    let reports = all_end_well(400..430, |seed| short(seed, Faults::All, 4));
+    assert!(sum(&reports, |report| report.trades_refereed) > 50);
+    assert!(sum(&reports, |report| report.promises_kept) > 200);
     all_end_well(500..504, |seed| short(seed, Faults::All, 7));
 }
 

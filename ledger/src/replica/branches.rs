@@ -29,6 +29,10 @@ impl Branches {
         self.by_end.insert((placed.end.seq, placed.end.digest), (placed.start, placed.entry));
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_end.len()
+    }
+
     pub(super) fn entry(&self, end: LogPoint) -> Option<&(LogPoint, Entry)> {
         self.by_end.get(&(end.seq, end.digest))
     }

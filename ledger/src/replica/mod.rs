@@ -21,6 +21,7 @@ mod finality;
 mod follow;
 mod history;
 mod join;
+mod kept;
 mod lead;
 mod log_record;
 mod messages;
@@ -48,6 +49,7 @@ use crate::validators::ValidatorIndex;
 pub use boundary::{Effect, FinalBundle, FinalStep, Input};
 pub use history::{IndexedHeader, sync_answer};
 pub use join::{JOIN_COMMANDS_MIN, SnapshotEffect, SnapshotMessage, VerifiedSnapshotMessage};
+pub use kept::Kept;
 pub use log_record::{FinalProof, LogRecord, SnapshotPlace, archive, unarchive};
 pub use messages::{
     Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,

@@ -279,6 +279,8 @@ fn report_json(report: &Report) -> serde_json::Value {
         "full_disks": report.full_disks,
         "restarts_compared": report.restarts_compared,
         "views": report.views,
+        "trades_refereed": report.trades_refereed,
+        "promises_kept": report.promises_kept,
         "evidence": report.evidence,
         "messages": report.messages,
         "virtual_ms": report.virtual_ms,

@@ -200,6 +200,8 @@ pub(super) struct Mix {
     /// How many commands lie between two checkpoints, and how large a segment of the log is.
     pub(super) checkpoint_commands: u64,
     pub(super) segment_bytes: u64,
+    /// Whether every trade is derived again by the plain reference, which takes its time.
+    pub(super) refereed: bool,
     /// The ways in which the culprits lie, in turn.
     pub(super) attacks: Vec<Attack>,
 }
@@ -237,6 +239,7 @@ impl Mix {
             timing: draw_timing(&mut dice),
             checkpoint_commands: 100 << dice.below(6),
             segment_bytes: (128 << 10) << dice.below(4),
+            refereed: Dice::new(seed, KIND_DICE - 2).per_mille(250),
             attacks: draw_attacks(config, kinds, &mut of(Kind::Lies)),
         }
     }

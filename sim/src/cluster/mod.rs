@@ -16,6 +16,8 @@ mod mischief;
 mod mix;
 mod places;
 mod process;
+mod promises;
+mod referee;
 mod trace;
 mod weather;
 mod wire;
@@ -86,6 +88,10 @@ pub struct Report {
     pub restarts_compared: u64,
     /// The highest view.
     pub views: u64,
+    /// How many trades and fills the plain reference derived again; none if the seed draws no referee.
+    pub trades_refereed: u64,
+    /// How often an entry became final where a leader or a certificate had told before.
+    pub promises_kept: u64,
     /// How often somebody was caught contradicting itself.
     pub evidence: u64,
     /// Messages sent between validators.
@@ -114,6 +120,8 @@ impl Report {
             full_disks: 0,
             restarts_compared: 0,
             views: 0,
+            trades_refereed: 0,
+            promises_kept: 0,
             evidence: 0,
             messages: 0,
             steps: 0,

@@ -1,11 +1,13 @@
 //! A validator process: the production replica, its disk, and the queue between the two.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gridbook_ledger::admission::{Admitted, Door, Refusal};
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::Reconfigure;
+use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
     Effect, FinalStep, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig, read_proofs,
@@ -49,6 +51,8 @@ pub(super) struct Process {
     pub(super) index: usize,
     pub(super) disk: Disk,
     pub(super) lookup: Index,
+    /// Log entries that are not known to be final, by the sequence number before their first command.
+    entries: BTreeMap<u64, Vec<u8>>,
     pub(super) running: Option<Running>,
     /// Counts starts and crashes: events for an earlier life are void.
     pub(super) life: u64,
@@ -75,6 +79,7 @@ impl Process {
             index,
             disk,
             lookup: Index::default(),
+            entries: BTreeMap::new(),
             running: None,
             life: 0,
             ahead_us: 0,
@@ -118,9 +123,34 @@ impl Process {
         Ok(steps)
     }
 
+    /// A record goes into its log.
+    pub(super) fn note_entry(&mut self, record: &LogRecord) {
+        match record {
+            LogRecord::Entry { start_seq, entry, .. } => _ = self.entries.insert(*start_seq, entry.clone()),
+            LogRecord::Truncate { to_seq } => drop(self.entries.split_off(to_seq)),
+            _ => {}
+        }
+    }
+
+    /// The entries of a header that became final.
+    pub(super) fn take_entries(&mut self, header: &Header) -> Vec<Entry> {
+        let later = self.entries.split_off(&header.last_seq);
+        let done = std::mem::replace(&mut self.entries, later);
+        let of_header = done.into_iter().filter(|(start_seq, _)| start_seq + 1 >= header.first_seq);
+        let read = |(_, bytes): (u64, Vec<u8>)| Entry::decode_unverified(&bytes).expect("it was appended").trust();
+        of_header.map(read).collect()
+    }
+
     /// Another one of the same disk, as it is now, that is not running.
     pub(super) fn aside(&self) -> Self {
-        Self { disk: self.disk.copy(), lookup: Index::default(), running: None, dice: self.dice.clone(), ..*self }
+        Self {
+            disk: self.disk.copy(),
+            lookup: Index::default(),
+            entries: BTreeMap::new(),
+            running: None,
+            dice: self.dice.clone(),
+            ..*self
+        }
     }
 
     /// Begins at the newest checkpoint if the index reaches as far, else at genesis, and reads the log.
@@ -129,8 +159,10 @@ impl Process {
         let config = ReplicaConfig { genesis: market.genesis.clone(), keys, timing: self.timing };
         let (mut recovery, from) = self.begin(config, &found, indexed)?;
         let mut steps = Vec::new();
+        self.entries.clear();
         for read in self.disk.read_from(from) {
             let (position, record) = read.map_err(|error| format!("its log: {error}"))?;
+            self.note_entry(&record);
             self.disk.note(&record, position);
             let effects = guarded(|| recovery.replay(record))?.map_err(|error| format!("recovery: {error}"))?;
             for effect in effects {

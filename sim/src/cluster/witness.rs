@@ -8,6 +8,8 @@ use gridbook_ledger::hotstuff::{ConsensusMessage, SafetyRecord};
 use gridbook_ledger::record::{Record, RecordEvent};
 use gridbook_ledger::replica::{FinalStep, PeerMessage};
 
+use super::promises::Promises;
+
 /// A header that somebody made final.
 #[derive(Debug)]
 struct Settled {
@@ -30,6 +32,7 @@ pub(super) struct Witness {
     settled: BTreeMap<u64, Settled>,
     signed: Vec<Signed>,
     bundles: BTreeSet<Hash>,
+    pub(super) promises: Promises,
     pub(super) commands: u64,
     pub(super) trades: u64,
 }
@@ -37,7 +40,14 @@ pub(super) struct Witness {
 impl Witness {
     pub(super) fn new(validators: usize) -> Self {
         let signed = (0..validators).map(|_| Signed::default()).collect();
-        Self { settled: BTreeMap::new(), signed, bundles: BTreeSet::new(), commands: 0, trades: 0 }
+        Self {
+            settled: BTreeMap::new(),
+            signed,
+            bundles: BTreeSet::new(),
+            promises: Promises::default(),
+            commands: 0,
+            trades: 0,
+        }
     }
 
     /// The highest final header anywhere.
@@ -49,8 +59,8 @@ impl Witness {
         self.bundles.contains(&bundle)
     }
 
-    /// A validator says that a header is final.
-    pub(super) fn finalize(&mut self, step: &FinalStep) -> Result<(), String> {
+    /// A validator says that a header is final. Gives its records if it is the first to say so.
+    pub(super) fn finalize(&mut self, step: &FinalStep) -> Result<Option<Vec<Record>>, String> {
         let header = &step.proposal.header;
         let height = header.height;
         if header.hash() != step.hash {
@@ -65,31 +75,34 @@ impl Witness {
                 Settled { records: before, .. } if *before != records => {
                     Err(format!("two sets of records at height {height}"))
                 }
-                Settled { .. } => Ok(()),
+                Settled { .. } => Ok(None),
             };
         }
         let count = header.last_seq + 1 - header.first_seq;
         if step.records.len() as u64 != count {
             return Err(format!("height {height} has {} records for {count} commands", step.records.len()));
         }
-        self.count(step)?;
         self.settled.insert(height, Settled { hash: step.hash, records });
-        Ok(())
+        self.count(step).map(Some)
     }
 
-    fn count(&mut self, step: &FinalStep) -> Result<(), String> {
+    fn count(&mut self, step: &FinalStep) -> Result<Vec<Record>, String> {
         for bundle in &step.bundles {
             if !self.bundles.insert(bundle.id) {
                 return Err(format!("the bundle {:?} is final twice", bundle.id));
             }
         }
+        let (mut records, mut entries) = (Vec::new(), Vec::new());
         for bytes in &step.records {
             let record = Record::decode(bytes).map_err(|error| format!("a final record cannot be read: {error}"))?;
             self.commands += 1;
+            entries.extend((record.index == 0).then_some((record.seq, record.entry)));
             let is_trade = |event: &&RecordEvent| matches!(event, RecordEvent::Trade { .. });
             self.trades += record.events.iter().filter(is_trade).count() as u64;
+            records.push(record);
         }
-        Ok(())
+        self.promises.settle(&step.proposal.header, entries.into_iter())?;
+        Ok(records)
     }
 
     /// An honest validator sends a message, with this on its disk.
@@ -144,7 +157,4 @@ impl Witness {
         }
         Ok(())
     }
-
-    /// One that lies sends a message.
-    pub(super) fn lied(&mut self, _from: usize, _message: &PeerMessage) {}
 }

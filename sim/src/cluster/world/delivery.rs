@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gridbook_ledger::hotstuff::{Recipient, WallTime};
-use gridbook_ledger::replica::{Effect, Input, PeerFault, PeerMessage};
+use gridbook_ledger::replica::{Effect, FinalStep, Input, PeerFault, PeerMessage};
 
 use super::super::disk::End;
 use super::super::mischief::Words;
@@ -97,7 +97,10 @@ impl World {
     fn hand_out(&mut self, from: usize, effect: Effect) -> Result<(), String> {
         let now_us = self.now_us();
         match effect {
-            Effect::Append(record) => self.store(from, StorageJob::Append(record)),
+            Effect::Append(record) => {
+                self.processes[from].note_entry(&record);
+                self.store(from, StorageJob::Append(record));
+            }
             Effect::Persist(record) => self.store(from, StorageJob::Persist(record)),
             Effect::Notify(number) => self.store(from, StorageJob::Notify(number)),
             Effect::Send { to, message } => self.store(from, StorageJob::Send { to, message }),
@@ -116,7 +119,7 @@ impl World {
                     return Ok(());
                 }
                 self.processes[from].index_final(&step)?;
-                self.witness.finalize(&step)?;
+                self.finalize(from, &step)?;
                 self.tell_clients(from, step.bundles.iter().map(|bundle| bundle.id));
                 if header.height.is_multiple_of(AUDIT_HEIGHTS) {
                     self.audit(from)?;
@@ -127,8 +130,16 @@ impl World {
                 self.report.views = self.report.views.max(view);
                 self.trace.note(now_us, || format!("{from}: view {view}, led by {}", leader.0));
             }
-            // What clients are told before finality; nobody in here waits for it.
-            Effect::Sequenced(_) | Effect::Certified { .. } => {}
+            Effect::Sequenced(chunk) => {
+                let leader = chunk.statement().leader(&self.market.genesis.validators);
+                if !self.culprits.contains_key(&usize::from(leader.0)) {
+                    self.witness.promises.sequence(&chunk)?;
+                }
+            }
+            Effect::Certified { bundles, .. } if !self.culprits.contains_key(&from) => {
+                self.witness.promises.certify(from, &bundles)?;
+            }
+            Effect::Certified { .. } => {}
             Effect::AlreadyFinal(bundle) => self.tell_clients(from, std::iter::once(bundle.0)),
             Effect::Evidence(evidence) => {
                 let (culprit, what) = (evidence.culprit(), evidence.evidence().kind.name());
@@ -161,6 +172,20 @@ impl World {
         Ok(())
     }
 
+    /// An honest validator says that a header is final.
+    pub(super) fn finalize(&mut self, from: usize, step: &FinalStep) -> Result<(), String> {
+        let entries = self.processes[from].take_entries(&step.proposal.header);
+        let (Some(records), Some(referee)) = (self.witness.finalize(step)?, &mut self.referee) else { return Ok(()) };
+        let mut left = &records[..];
+        for entry in &entries {
+            let count = usize::try_from(entry.count()).expect("an entry has few commands").min(left.len());
+            let (of_entry, rest) = left.split_at(count);
+            referee.follow(&self.market, entry, of_entry)?;
+            left = rest;
+        }
+        if left.is_empty() { Ok(()) } else { Err(format!("validator {from} has records without their commands")) }
+    }
+
     pub(super) fn post(&mut self, from: usize, to: Recipient, message: &PeerMessage) -> Result<(), String> {
         let others: Vec<usize> = match to {
             Recipient::One(one) => vec![usize::from(one.0)],
@@ -179,7 +204,7 @@ impl World {
             let twisted = mischief.twist(culprit, index_of(to), message.clone());
             let late: Vec<u64> = twisted.iter().map(|message| mischief.keeps_back_us(message)).collect();
             for (message, late_us) in twisted.iter().zip(late) {
-                self.witness.lied(from, message);
+                self.witness.promises.lied(from, message);
                 self.launch(from, to, stream_of(message), &message.encode().into(), late_us);
             }
         }
@@ -198,7 +223,7 @@ impl World {
                 match words {
                     Words::Junk(bytes) => self.launch(from, to, Stream::Log, &bytes.into(), 0),
                     Words::Message(message) => {
-                        self.witness.lied(from, &message);
+                        self.witness.promises.lied(from, &message);
                         self.launch(from, to, stream_of(&message), &message.encode().into(), 0);
                     }
                 }

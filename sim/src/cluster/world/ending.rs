@@ -1,18 +1,49 @@
 //! The end: everything submitted is final, and all hold the same state.
 
+use gridbook_ledger::replica::Kept;
+
 use super::super::process::Process;
 use super::agenda::Event;
 use super::{LOOK_AROUND_US, SETTLE_US, World};
 
+/// The most chunks of views to come, 64 of each of 4.
+const EARLY_CHUNKS_MAX: usize = 256;
+/// The most checks, and places in logs, that wait.
+const WAITING_MAX: usize = 64;
+/// The most headers that are not final.
+const HEADERS_MAX: usize = 1_024;
+/// The most log entries that never become final.
+const ENTRIES_MAX: usize = 20_000;
+
 impl World {
     pub(super) fn look_around(&mut self) -> Result<bool, String> {
         self.after(LOOK_AROUND_US, Event::LookAround);
+        self.check_memory()?;
         let Some(unrest) = self.unrest() else { return self.check_the_end().map(|()| true) };
         let deadline_us = self.closes_at_us() + SETTLE_US;
         if self.now_us() >= deadline_us {
             return Err(format!("no end long after all was mended: {unrest}"));
         }
         Ok(false)
+    }
+
+    /// Nobody makes an honest validator keep more and more.
+    pub(super) fn check_memory(&self) -> Result<(), String> {
+        for process in self.honest() {
+            let Some(running) = &process.running else { continue };
+            let Kept { entries, early_chunks, checks, awaited, headers, bundles } = running.replica.kept();
+            let commands = usize::try_from(self.witness.commands).expect("there are few");
+            let bounded = early_chunks <= EARLY_CHUNKS_MAX
+                && checks <= WAITING_MAX
+                && awaited <= WAITING_MAX
+                && headers <= HEADERS_MAX
+                && bundles as u64 <= self.report.bundles
+                && entries <= commands + ENTRIES_MAX;
+            if !bounded {
+                return Err(format!("validator {} keeps too much: {:?}", process.index, running.replica.kept()));
+            }
+        }
+        Ok(())
     }
 
     fn honest(&self) -> impl Iterator<Item = &Process> {

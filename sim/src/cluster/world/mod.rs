@@ -20,6 +20,7 @@ use super::market::Market;
 use super::mischief::{Attack, Culprit, Mischief};
 use super::mix::{Kind, Mix};
 use super::process::Process;
+use super::referee::Referee;
 use super::trace::Trace;
 use super::wire::Wire;
 use super::witness::Witness;
@@ -40,6 +41,7 @@ pub(super) struct World {
     clients: Vec<Client>,
     dice: Dice,
     witness: Witness,
+    referee: Option<Referee>,
     trace: Trace,
     mended: bool,
     report: Report,
@@ -81,6 +83,7 @@ impl World {
         let clients = Client::all(&market, seed);
         let trace = Trace::new(config.loud);
         let witness = Witness::new(validators);
+        let referee = mix.refereed.then(|| Referee::new(&market));
         let report = Report::new(&config, &mix);
         let mut world = Self {
             config,
@@ -94,6 +97,7 @@ impl World {
             clients,
             dice,
             witness,
+            referee,
             trace,
             mended: false,
             report,
@@ -159,6 +163,8 @@ impl World {
         self.report.height = self.witness.height();
         self.report.commands = self.witness.commands;
         self.report.trades = self.witness.trades;
+        self.report.trades_refereed = self.referee.as_ref().map_or(0, |referee| referee.trades);
+        self.report.promises_kept = self.witness.promises.kept;
         self.report.virtual_ms = self.now_us() / 1_000;
         self.report.settled_ms = self.now_us().saturating_sub(self.closes_at_us()) / 1_000;
         self.report.steps = self.step;
@@ -230,7 +236,10 @@ impl World {
             Event::Restart(index) => self.start(index)?,
             Event::Space(index) => self.processes[index].disk.set_full(false),
             Event::Volunteer(index) => self.let_culprit_speak(index),
-            Event::Weather => self.make_trouble(),
+            Event::Weather => {
+                self.check_memory()?;
+                self.make_trouble();
+            }
             Event::Heal { from, to } => self.heal(&from, &to),
             Event::Calm => self.wire.lost = if self.mended { 0 } else { self.mix.lost },
             Event::Mend => self.mend(),

@@ -28,7 +28,7 @@ impl World {
         self.trace.absorb(now_us, 6, index, steps.len(), &[]);
         self.trace.note(now_us, || format!("{index}: up, with {} final", steps.len()));
         if !self.culprits.contains_key(&index) {
-            steps.iter().try_for_each(|step| self.witness.finalize(step))?;
+            steps.iter().try_for_each(|step| self.finalize(index, step))?;
         }
         self.feed(index, Input::Start)?;
         self.end_turn(index);
