@@ -292,8 +292,8 @@ impl Core {
             None => TipHeader::Missing,
             Some(header) if header.rank != tip.rank => TipHeader::Broken,
             // One leader could stop the ledger for as long as it likes: its own vote makes it a tip, and all that carry its log are
-            // held as long as it is.
-            Some(header) if log.is_far_ahead(header.time_ms) => TipHeader::Broken,
+            // held as long as it is. Where clocks were set back, headers have their parent's time, and that is no lie.
+            Some(header) if header.time_ms > parent.time_ms && log.is_far_ahead(header.time_ms) => TipHeader::Broken,
             Some(header) => TipHeader::EndsAt(header.log_end()),
         };
         let relation = |a, b| log.relation(a, b);

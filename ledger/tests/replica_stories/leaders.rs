@@ -136,6 +136,42 @@ fn clocks_that_go_backwards_stop_nothing_and_take_nothing_back() {
     assert!(quartet.nodes.iter().all(all_final));
 }
 
+/// Everybody restarts with a clock ten minutes behind: headers have their parent's time until the clocks are there again. All vote for
+/// one, and the votes are lost. It may be certified for all they know, so the next leader carries its log.
+#[test]
+fn a_tip_that_is_ahead_of_clocks_that_were_set_back_is_carried_over() {
+    let mut quartet = Quartet::new();
+    quartet.register();
+    for index in 0..4 {
+        quartet.nodes[index].ahead_us = -600_000_000;
+        let records = quartet.nodes[index].log.len();
+        quartet.restart(index, records);
+    }
+    quartet.run_for(3_000_000);
+    let (lost_view, leader) = quartet.nodes[0].replica.view();
+    quartet.on_the_way = Box::new(move |_, _, message| match &message {
+        PeerMessage::Consensus(ConsensusMessage::Vote(vote)) if vote.header.rank.view == lost_view => None,
+        _ => Some(message),
+    });
+    let cancel = quartet.admitted(10, 1, vec![Command::CancelAll]);
+    quartet.submit(usize::from(leader.0), cancel);
+    let before = quartet.sent.len();
+    quartet.run_for(8_000_000);
+    let proposed = quartet.sent[before..].iter().find_map(|sent| match &sent.message {
+        PeerMessage::Consensus(ConsensusMessage::Proposal(proposal)) => Some(proposal.header.clone()),
+        _ => None,
+    });
+    let lost = proposed.expect("the leader proposes");
+    assert_eq!(lost.rank.view, lost_view);
+    assert!(
+        lost.time_ms > quartet.genesis.ledger_now(quartet.now_us()).0 - 600_000 + 2_000,
+        "it is far ahead of the clocks"
+    );
+    let carried = |step: &gridbook_ledger::replica::FinalStep| step.proposal.header.log_end() == lost.log_end();
+    assert!(quartet.nodes.iter().all(|node| node.finals.iter().any(carried)), "its log is let go of");
+    quartet.assert_agreed_beyond(1);
+}
+
 /// The door let a bundle in, its signature is good, and the header before the one it gets into suspends its device.
 #[test]
 fn a_device_suspended_one_header_earlier_gives_no_commands_though_its_signature_is_good() {
