@@ -77,6 +77,31 @@ fn neither_batches_nor_shards_change_a_byte() {
     }
 }
 
+/// A file without a network line names its areas as it goes. An auction tells of those that were named before it, however far the
+/// file has been read by then.
+#[test]
+fn an_auction_among_islands_tells_of_those_that_were_named_before_it() {
+    let place = |id: u64, area: &str, side: &str| {
+        format!(
+            "{{\"place\": {{\"id\": {id}, \"account\": \"{side}\", \"area\": \"{area}\", \"period\": 0, \"side\": \"{side}\", \
+             \"price\": 300, \"energy\": 1}}}}\n"
+        )
+    };
+    let file = [
+        place(1, "root", "buy"),
+        place(2, "root", "sell"),
+        "{\"auction\": {\"period\": 0}}\n".to_owned(),
+        place(3, "A", "sell"),
+        "{\"auction\": {\"period\": 0}}\n".to_owned(),
+    ];
+    let file = file.concat();
+    same_however_spread::<Engine>(file.as_bytes(), "islands");
+    let answers = answer::<Engine>(file.as_bytes(), &Settings::default());
+    let cleared: Vec<&str> = answers.lines().filter(|line| line.contains("\"cleared\"")).collect();
+    let of = |area: &str| cleared.iter().filter(|line| line.contains(area)).count();
+    assert_eq!((of("\"root\""), of("\"A\"")), (2, 1), "{answers}");
+}
+
 #[test]
 fn the_engine_answers_as_its_slow_twin_does() {
     for seed in 0..12 {

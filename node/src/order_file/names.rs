@@ -51,6 +51,11 @@ impl Table {
 }
 
 impl Names {
+    /// Whether a network line has named all areas there are.
+    pub(super) fn areas_are_fixed(&self) -> bool {
+        self.areas_are_fixed
+    }
+
     /// Fixes the areas to these, in their order.
     pub(super) fn fix_areas(&mut self, areas: &[Name<'_>]) {
         self.areas = Table::default();

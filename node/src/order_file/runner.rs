@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use gridbook_engine::{Event, LedgerTime};
 
 use super::answer::Answer;
-use super::command::{Origin, Step, WideCommand};
+use super::command::{Origin, PeriodCommand, Step, WideCommand};
 use super::final_books::{self, shard_of};
 use super::market::FileMarket;
 use super::output::{Format, Output, Tally};
@@ -99,7 +99,7 @@ pub fn run<M: FileMarket>(
         let batch = run.read_batch(&mut reader);
         run.carry_out().map_err(RunError::Write)?;
         let ended = match batch {
-            Ok(None) => false,
+            Ok(None | Some(Batch::Full)) => false,
             Ok(Some(Batch::Wide(origin, command))) => {
                 run.carry_out_wide(origin, command).map_err(RunError::Write)?;
                 false
@@ -117,8 +117,10 @@ pub fn run<M: FileMarket>(
     }
 }
 
-/// What a batch ended with, besides being full.
+/// What a batch ended with.
 enum Batch {
+    /// Nothing: it is to be carried out before the file is read on.
+    Full,
     Wide(Origin, WideCommand),
     End,
 }
@@ -172,9 +174,13 @@ impl<M: FileMarket, W: Write> Run<'_, M, W> {
             }
             Step::Period(origin, period, command) => {
                 self.begin();
+                // It tells of every island that has a name, so later lines must not have named more of them.
+                let names_matter =
+                    matches!(command, PeriodCommand::Auction(_)) && !self.planner.names.areas_are_fixed();
                 let shard = shard_of(period, self.shards.len());
                 self.shards[shard].enqueue(origin, command);
                 self.steps.push(Waiting::OfShard(shard));
+                return Ok(names_matter.then_some(Batch::Full));
             }
             Step::Wide(origin, command) => {
                 self.begin();
