@@ -37,9 +37,9 @@ fn no_liar_divides_or_stops_the_others() {
 
 #[test]
 fn no_climate_divides_or_stops_anybody() {
-    use Climate::{Crashes, Cut, FewKnow, Load, RecordLost, Slow, Storm};
-    for (number, climate) in (0..).zip([Storm, Crashes, Cut, Slow, FewKnow, RecordLost]) {
-        let seeds = 5_000 + 100 * number..5_015 + 100 * number;
+    use Climate::{Crashes, Cut, FewKnow, Laggard, Load, Ragged, RecordLost, Slow, Storm};
+    for (number, climate) in (0..).zip([Storm, Crashes, Cut, Slow, FewKnow, RecordLost, Laggard, Ragged]) {
+        let seeds = 5_000 + 100 * number..5_012 + 100 * number;
         all_end_well(seeds, |seed| Story { climate, cast: Cast::Honest, ..Story::new(seed) });
     }
     all_end_well(6_000..6_001, |seed| Story { climate: Load, cast: Cast::Honest, ..Story::new(seed) });

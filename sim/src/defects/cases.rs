@@ -4,7 +4,7 @@ use gridbook_ledger::defects::Defect::{self, *};
 
 use super::{Case, Hunter, scenes};
 use crate::consensus::Cast::{Any, Honest, One};
-use crate::consensus::Climate::{self, Crashes, Cut, Fair, Laggard, Load, Mixed, RecordLost, Slow, Storm};
+use crate::consensus::Climate::{self, Crashes, Cut, Fair, Load, Mixed, RecordLost, Slow, Storm};
 use crate::consensus::{Cast, Strategy, Violation};
 
 /// Clauses whose absence alone changes nothing that can be seen, and what stands in for them.
@@ -49,11 +49,11 @@ fn votes() -> Vec<Case> {
         stories(&[VoteTwice], Mixed, Any, 500),
         stories(&[VoteAfterTimeout], Mixed, Any, 500),
         stories(&[JustifyUnchecked], Mixed, One(Strategy::Misparent), 500),
-        stories(&[SlotGap], Mixed, One(Strategy::Rewinder), 500),
-        stories(&[NoEntry], Mixed, One(Strategy::Trespasser), 1_000),
-        stories(&[StaleJustify], Mixed, One(Strategy::Reactionary), 1_000),
+        stories(&[SlotGap], Mixed, One(Strategy::Rewinder), 2_000),
+        stories(&[NoEntry], Mixed, One(Strategy::Trespasser), 5_000),
+        stories(&[StaleJustify], Mixed, One(Strategy::Reactionary), 5_000),
         stories(&[NoCarry], Mixed, Honest, 1_000),
-        stories(&[NoDenial], Laggard, One(Strategy::TimeoutLiar), 500),
+        scene(&[NoDenial], scenes::a_late_denial_frees_the_next_leader),
         scene(&[NoPrefixExemption], scenes::a_tip_that_parted_from_the_chain_is_not_demanded),
         stories(&[VoteUnchecked], Fair, One(Strategy::WrongState), 500),
     ]
@@ -87,7 +87,7 @@ fn disk() -> Vec<Case> {
 fn views() -> Vec<Case> {
     vec![
         twins(&[NoEntryTc], 2_000),
-        stories(&[NoAnswerToLate], Mixed, Any, 500),
+        stories(&[NoAnswerToLate], Mixed, Any, 2_000),
         twins(&[NoAmplification], 2_000),
         stories(&[NoLeaderTimeout], Storm, Honest, 500),
         stories(&[EvidenceIgnored], Mixed, One(Strategy::Equivocator), 500),
@@ -96,7 +96,7 @@ fn views() -> Vec<Case> {
         stories(&[NoTermEnd], Load, Honest, 3),
         stories(&[NoRepeat], Storm, Honest, 500),
         stories(&[TimerAlwaysRuns], Load, Honest, 3),
-        stories(&[NoBackoff], Slow, Honest, 500),
+        stories(&[NoBackoff], Slow, Honest, 2_000),
         scene(&[NoEnterByQc], scenes::a_certificate_of_a_later_view_moves_to_it),
         stories(&[LowerQcTaken], Crashes, Honest, 500),
     ]
