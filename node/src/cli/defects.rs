@@ -2,8 +2,6 @@
 
 use clap::Args;
 
-use super::Global;
-
 /// Leave out clauses of the consensus rules, one by one, and see who finds it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -29,7 +27,7 @@ pub(crate) struct DefectsArgs {
 
 #[cfg(not(feature = "defects"))]
 impl DefectsArgs {
-    pub(crate) fn run(self, _: &Global) -> anyhow::Result<()> {
+    pub(crate) fn run(self, _: &super::Global) -> anyhow::Result<()> {
         let Self { only: _, jobs: _ } = self;
         Err(super::Usage::error(
             "this build holds no switches to leave a rule out; make one that does with: cargo build --release --features defects",
