@@ -20,6 +20,10 @@ pub struct ValidatorConfig {
     pub index: u16,
     /// Its secret key.
     pub key_file: PathBuf,
+    /// Another key of its own: it signs with whichever of the two the present epoch's set names, so that its key can be rotated while it
+    /// runs.
+    #[serde(default)]
+    pub next_key_file: Option<PathBuf>,
     /// The genesis of the ledger it keeps.
     pub genesis_file: PathBuf,
     /// Where it keeps the log, the safety record and the index. Nobody else's.
@@ -225,7 +229,8 @@ impl ValidatorConfig {
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
         let mut config: Self = read_toml(path)?;
         let base = path.parent().unwrap_or(Path::new("."));
-        for file in [&mut config.key_file, &mut config.genesis_file, &mut config.data_dir] {
+        let next = config.next_key_file.iter_mut();
+        for file in [&mut config.key_file, &mut config.genesis_file, &mut config.data_dir].into_iter().chain(next) {
             *file = base.join(&*file);
         }
         overrides.apply(&mut config);
@@ -238,7 +243,7 @@ impl ValidatorConfig {
             if peer.index == self.index {
                 return Err(format!("peer {} is this validator itself", peer.index));
             }
-            if self.peers[..place].iter().any(|other| other.index == peer.index) {
+            if self.peers[..place].iter().any(|other| other.key == peer.key) {
                 return Err(format!("peer {} is named twice", peer.index));
             }
         }
@@ -256,7 +261,8 @@ impl ValidatorConfig {
 
     /// The file that says this, with a comment for every setting. Reading it gives these settings again.
     pub fn to_commented_toml(&self) -> String {
-        let Self { index, key_file, genesis_file, data_dir, listen, peers, quotas, log, index_options } = self;
+        let Self { index, key_file, next_key_file, genesis_file, data_dir, listen, peers, quotas, log, index_options } =
+            self;
         let mut text = format!(
             r#"# Settings of a Gridbook validator. Paths are relative to this file.
 # Flags win over GRIDBOOK_* environment variables, those over this file: see `gridbook validator --help`.
@@ -265,6 +271,7 @@ impl ValidatorConfig {
 index = {index}
 key_file = {key_file:?}
 genesis_file = {genesis_file:?}
+{}
 
 # The log, the safety record and the index. Never share or copy it: two validators with one key look like a traitor.
 data_dir = {data_dir:?}
@@ -305,6 +312,7 @@ join_commands = {}
 # Memory for the query index, in MiB. The index can always be rebuilt from the log.
 memory_mib = {}
 "#,
+            next_key_line(next_key_file.as_deref()),
             listen.validators,
             listen.meters,
             listen.admin,
@@ -328,6 +336,14 @@ memory_mib = {}
         }
         text
     }
+}
+
+fn next_key_line(file: Option<&Path>) -> String {
+    let line = file.map_or("# next_key_file = \"next.key\"".to_owned(), |file| format!("next_key_file = {file:?}"));
+    format!(
+        "# A second key of its own. It signs with whichever of the two the present validator set names: that is how a key is rotated while\n\
+         # the validator runs (see `gridbook epoch --help`).\n{line}"
+    )
 }
 
 impl Overrides {
@@ -405,6 +421,7 @@ mod tests {
         ValidatorConfig {
             index: 1,
             key_file: dir.join("validator-1.key"),
+            next_key_file: Some(dir.join("next.key")),
             genesis_file: dir.join("genesis.json"),
             data_dir: dir.join("data"),
             listen: Listen { validators: address(1), meters: address(2), admin: address(3) },

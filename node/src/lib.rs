@@ -10,6 +10,7 @@ pub mod client;
 mod cluster;
 pub mod config;
 pub mod demo;
+pub mod epoch_file;
 mod interrupt;
 pub mod keyfile;
 pub mod logging;

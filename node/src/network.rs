@@ -145,6 +145,7 @@ impl NetworkPlan {
         let config = ValidatorConfig {
             index,
             key_file: "validator.key".into(),
+            next_key_file: None,
             genesis_file: "../genesis.json".into(),
             data_dir: "data".into(),
             listen,

@@ -6,6 +6,7 @@ mod chaos;
 mod crew;
 mod defects;
 mod demo;
+mod epoch;
 mod evidence;
 mod genesis;
 mod init;
@@ -78,6 +79,9 @@ enum Command {
     /// Trade: register meters, send and cancel orders, watch, fetch receipts.
     #[command(subcommand)]
     Meter(meter::Meter),
+    /// Change the validators: add, remove or penalise some, rotate a key.
+    #[command(subcommand)]
+    Epoch(epoch::Epoch),
     /// Check proofs, offline.
     #[command(subcommand)]
     Verify(verify::Verify),
@@ -122,6 +126,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Init(args) => args.run(&global),
         Command::Validator(args) => args.run(),
         Command::Meter(meter) => asynchronous(meter.run(&global)),
+        Command::Epoch(epoch) => asynchronous(epoch.run(&global)),
         Command::Verify(verify) => verify.run(&global),
         Command::Evidence(args) => asynchronous(args.run(&global)),
         Command::Inspect(args) => args.run(&global),

@@ -13,6 +13,8 @@ use anyhow::Context as _;
 use gridbook_engine::{Contract, MeterId};
 use gridbook_ledger::command::SignedBundle;
 use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::epoch::{EpochProof, Epochs, Reconfigure};
+use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::HeaderRef;
 use gridbook_ledger::record::Record;
 use gridbook_ledger::reject::Code;
@@ -132,6 +134,30 @@ impl Client {
     /// Sends bytes that claim to be a bundle.
     pub fn submit_bytes(&self, bytes: Vec<u8>) -> Submission {
         Submission { answers: self.ask(RequestBody::Submit(bytes)) }
+    }
+
+    /// Sends a change of validators. It is answered as a bundle is; its record says whether the epoch ended by it.
+    pub fn reconfigure(&self, change: &Reconfigure) -> Submission {
+        Submission { answers: self.ask(RequestBody::Reconfigure(change.encode())) }
+    }
+
+    /// All epochs of the ledger, each proven from the genesis on, as far as the validator asked has come.
+    pub async fn epochs(&self, genesis: &Genesis) -> Result<Epochs, ClientError> {
+        let mut epochs = Epochs::new(genesis);
+        loop {
+            let proofs = match self.answer(RequestBody::Epochs { from: epochs.present() }).await? {
+                Answer::Epochs { proofs, .. } => proofs,
+                other => return Err(unexpected(&other)),
+            };
+            for proof in &proofs {
+                let false_proof = |why: String| ClientError::Protocol(format!("the proof of an epoch's end: {why}"));
+                let proof = EpochProof::decode(proof).map_err(|error| false_proof(error.to_string()))?;
+                epochs.extend(proof).map_err(|error| false_proof(error.to_string()))?;
+            }
+            if proofs.is_empty() {
+                return Ok(epochs);
+            }
+        }
     }
 
     /// Has the events of the query's meter sent from now on, across reconnections.

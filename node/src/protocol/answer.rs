@@ -7,7 +7,7 @@ use gridbook_ledger::header::{HeaderRef, Rank};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::ValidatorIndex;
 
-use super::{Book, RECORDS_MAX, RequestId, read_blob, write_blob};
+use super::{Book, EPOCHS_PER_ANSWER, RECORDS_MAX, RequestId, read_blob, write_blob};
 
 /// What a validator sends to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,13 @@ pub enum Answer {
         /// Canonical bytes of an [`Evidence`](gridbook_ledger::evidence::Evidence) each, from the one asked for on.
         items: Vec<Vec<u8>>,
     },
+    /// How epochs ended, oldest first: a dozen or so; whoever wants more asks again from there.
+    Epochs {
+        /// The request.
+        request_id: RequestId,
+        /// Bytes of [`EpochProof`](gridbook_ledger::epoch::EpochProof)s, which verify offline against the genesis.
+        proofs: Vec<Vec<u8>>,
+    },
     /// A book.
     Book {
         /// The request.
@@ -196,6 +203,7 @@ impl Answer {
             | Self::Account { request_id, .. }
             | Self::NotFinal { request_id }
             | Self::Header { request_id, .. }
+            | Self::Epochs { request_id, .. }
             | Self::Book { request_id, .. } => Some(*request_id),
         }
     }
@@ -229,6 +237,10 @@ impl Answer {
                 w.u8(13).bytes(&bundle.0).u64(*first_seq);
                 w.u64(header.rank.view).u32(header.rank.slot).bytes(&header.hash.0);
             }
+            Self::Epochs { proofs, .. } => {
+                w.u8(14).u8(u8::try_from(proofs.len()).expect("at most EPOCHS_PER_ANSWER"));
+                proofs.iter().for_each(|proof| write_blob(&mut w, proof));
+            }
         }
         w.finish()
     }
@@ -258,11 +270,21 @@ impl Answer {
                 first_seq: r.u64()?,
                 header: HeaderRef { rank: Rank { view: r.u64()?, slot: r.u32()? }, hash: Hash(r.array()?) },
             },
+            14 => read_epochs(request_id, &mut r)?,
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
         Ok(answer)
     }
+}
+
+fn read_epochs(request_id: RequestId, r: &mut Reader<'_>) -> Result<Answer, BytesError> {
+    let count = r.u8()?;
+    if usize::from(count) > EPOCHS_PER_ANSWER {
+        return Err(BytesError::TooLong);
+    }
+    let proofs = (0..count).map(|_| read_blob(r)).collect::<Result<_, _>>()?;
+    Ok(Answer::Epochs { request_id, proofs })
 }
 
 fn read_final(request_id: RequestId, r: &mut Reader<'_>) -> Result<Answer, BytesError> {
@@ -389,6 +411,7 @@ mod tests {
             Answer::NotFinal { request_id: 8 },
             Answer::Header { request_id: 9, header: vec![4; 500] },
             Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },
+            Answer::Epochs { request_id: 14, proofs: vec![vec![7; 900], vec![8; 20]] },
             Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
             Answer::Evidence { request_id: 14, total: 3, items: vec![vec![1; 30], vec![2]] },
             Answer::Sequenced { request_id: 12, receipt: vec![6; 250] },

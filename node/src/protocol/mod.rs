@@ -28,6 +28,9 @@ use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 /// The number that a client gives its request, unique among those of its connection that are under way.
 pub type RequestId = u64;
 
+/// The most proofs one [`Answer::Epochs`] carries.
+pub const EPOCHS_PER_ANSWER: usize = 16;
+
 /// The most records one [`Answer::Final`] may carry.
 pub const RECORDS_MAX: u32 = 1 << 20;
 

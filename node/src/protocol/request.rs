@@ -51,6 +51,13 @@ pub enum RequestBody {
     },
     /// What rests in a contract's book. Answered by `Book`; books are open to all.
     Book(Contract),
+    /// Put these bytes of a change of validators on the ledger. Answered as `Submit`.
+    Reconfigure(Vec<u8>),
+    /// How epochs ended. Answered by `Epochs`.
+    Epochs {
+        /// The first epoch whose end is wanted.
+        from: u32,
+    },
 }
 
 impl Request {
@@ -68,6 +75,8 @@ impl Request {
             RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
             RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
             RequestBody::Book(Contract { area, period }) => _ = w.u8(7).u16(area.0).u32(period.0),
+            RequestBody::Reconfigure(change) => write_blob(w.u8(9), change),
+            RequestBody::Epochs { from } => _ = w.u8(10).u32(*from),
         }
         w.finish()
     }
@@ -86,6 +95,8 @@ impl Request {
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
             8 => RequestBody::ReceiptAt { seq: r.u64()? },
             16 => RequestBody::Evidence { from: r.u32()? },
+            9 => RequestBody::Reconfigure(read_blob(&mut r)?),
+            10 => RequestBody::Epochs { from: r.u32()? },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
@@ -115,6 +126,8 @@ mod tests {
             RequestBody::Account(query(QueryKind::Account)),
             RequestBody::Header { height: 77 },
             RequestBody::Book(Contract { area: AreaId(3), period: DeliveryPeriod(1_975_632) }),
+            RequestBody::Reconfigure(vec![1; 500]),
+            RequestBody::Epochs { from: 3 },
         ];
         bodies.into_iter().zip(100..).map(|(body, request_id)| Request { request_id, body }).collect()
     }
@@ -145,7 +158,7 @@ mod tests {
     #[test]
     fn an_unknown_tag_is_refused_and_still_names_its_request() {
         let mut frame = Request { request_id: 42, body: RequestBody::Status }.encode();
-        for tag in [0, 9, 255] {
+        for tag in [0, 11, 255] {
             frame[8] = tag;
             assert_eq!(Request::decode(&frame), Err(BytesError::Unknown));
             assert_eq!(request_id_of(&frame), Some(42));

@@ -21,6 +21,7 @@ use gridbook_net::ConnectionId;
 use super::desk::DeskJob;
 use super::keeper::KeptState;
 use super::net::post;
+use super::roster::{Roll, Roster};
 use super::storage::{IncomingJob, StorageJob};
 use super::{Meters, Peers, Queues, Shared};
 use crate::protocol::{AccountState, Answer, RequestId, Status};
@@ -55,6 +56,7 @@ pub(super) enum Question {
 
 pub(super) struct CoreLoop {
     me: u16,
+    roster: Roster,
     replica: Replica,
     shared: Arc<Shared>,
     queues: Queues,
@@ -79,7 +81,7 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 
 impl CoreLoop {
     pub(super) fn new(
-        me: u16,
+        (me, roster): (u16, Roster),
         replica: Replica,
         shared: Arc<Shared>,
         queues: Queues,
@@ -88,7 +90,7 @@ impl CoreLoop {
         meters: Meters,
     ) -> Self {
         let kept_seq = replica.final_header().last_seq;
-        Self { me, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None, kept_seq }
+        Self { me, roster, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None, kept_seq }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<CoreJob>) {
@@ -191,16 +193,21 @@ impl CoreLoop {
             Effect::Persist(record) => store(StorageJob::Persist(record)),
             Effect::Notify(number) => store(StorageJob::Notify(number)),
             Effect::Send { to, message } => store(StorageJob::Send { to, message }),
-            Effect::Epoch(epoch) => {
-                tracing::info!(epoch, place = self.replica.seat().0, "new epoch");
-                *self.shared.epochs.write() = Arc::new(self.replica.epochs().clone());
+            Effect::Final(step) => {
+                let header = &step.proposal.header;
+                let first_of_epoch = self.replica.epochs().root().is_some_and(|root| root.height + 1 == header.height);
+                self.tell_desk(DeskJob::Final(step));
+                if first_of_epoch {
+                    // The old set has served its time.
+                    self.follow_roll(false);
+                }
             }
+            Effect::Epoch(epoch) => self.begin_epoch(epoch),
             Effect::Post { to, message } => {
                 self.shared.standings.note_sent(to, &message);
                 post(&self.peers, to, &message);
             }
             Effect::ServeSync { to, from_height } => self.tell_desk(DeskJob::ServeSync { to, from_height }),
-            Effect::Final(step) => self.tell_desk(DeskJob::Final(step)),
             Effect::Snapshot(effect) => self.hand_out_snapshot(effect),
             Effect::View { view, leader } => {
                 tracing::info!(view, leader = leader.0, "new view");
@@ -256,8 +263,32 @@ impl CoreLoop {
         }
     }
 
+    fn begin_epoch(&mut self, epoch: u32) {
+        match self.replica.seat() {
+            ValidatorIndex::OBSERVER => {
+                tracing::warn!(epoch, "a new epoch begins, in which this validator has no place")
+            }
+            ValidatorIndex(place) => tracing::info!(epoch, place, "a new epoch begins"),
+        }
+        *self.shared.epochs.write() = Arc::new(self.replica.epochs().clone());
+        self.roster.begin_epoch();
+        self.follow_roll(true);
+    }
+
+    /// Has connections follow the set, until its first header is final also those of the old set.
+    fn follow_roll(&self, old_set_serves: bool) {
+        let Roll { name, seed, peers } = self.roster.roll(self.replica.epochs(), old_set_serves);
+        if let Err(error) = self.peers.follow(name, seed, peers) {
+            self.shared.fail(&format!("the connections cannot follow the validators of the epoch: {error}"));
+        }
+    }
+
     /// Shows what gateways and the admin port look at.
-    fn show(&self) {
+    fn show(&mut self) {
+        if self.roster.is_time_for_another_key(self.connected, Instant::now()) {
+            tracing::warn!("no validator can be reached; the next key is shown, in case this one was rotated away");
+            self.follow_roll(true);
+        }
         let metrics = &self.shared.metrics;
         let header = self.replica.final_header();
         let (view, leader) = self.replica.view();

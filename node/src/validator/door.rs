@@ -6,14 +6,19 @@ use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use gridbook_engine::ingress::{Batch, IngressSender};
 use gridbook_ledger::admission::{Admitted, DeviceKind, Door, Refusal};
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::epoch::{EpochProof, Reconfigure};
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::replica::Input;
 use gridbook_net::ConnectionId;
 
 use super::backlog::is_desk_busy;
 use super::core_loop::{CoreJob, Question};
 use super::desk::DeskJob;
 use super::{LOOK_UP, Meters, Queues, Shared, books};
-use crate::protocol::{Answer, QueryKind, Request, RequestBody, RequestId, SignedQuery, request_id_of};
+use crate::protocol::{
+    Answer, EPOCHS_PER_ANSWER, QueryKind, Request, RequestBody, RequestId, SignedQuery, request_id_of,
+};
 
 /// What comes to the door.
 #[derive(Debug)]
@@ -149,11 +154,33 @@ impl DoorKeeper {
             RequestBody::Header { height } => {
                 self.ask_desk(connection, request_id, DeskJob::Header { connection, request_id, height });
             }
+            RequestBody::Reconfigure(change) => match self.take_change(connection, request_id, &change) {
+                Ok(bundle) => self.answer(connection, &Answer::Accepted { request_id, bundle }),
+                Err(code) => self.refuse(connection, request_id, code),
+            },
+            RequestBody::Epochs { from } => {
+                let epochs = self.shared.epochs();
+                let proofs = epochs.proofs_from(from).iter().take(EPOCHS_PER_ANSWER).map(EpochProof::encode).collect();
+                self.answer(connection, &Answer::Epochs { request_id, proofs });
+            }
             RequestBody::Book(contract) => match books::book(&self.shared.books, &self.shared.genesis, contract) {
                 Ok(book) => self.answer(connection, &Answer::Book { request_id, book: Box::new(book) }),
                 Err(code) => self.refuse(connection, request_id, code),
             },
         }
+    }
+
+    /// Has a change of validators sequenced, if it is one that will be carried out as things stand. Nobody needs to be known for that: the
+    /// signatures of the validators are what lets it in.
+    fn take_change(&self, connection: ConnectionId, request_id: RequestId, bytes: &[u8]) -> Result<Hash, Code> {
+        let change = Reconfigure::decode(bytes)?;
+        let epochs = self.shared.epochs();
+        change.verify(self.shared.chain, epochs.present(), epochs.present_set())?;
+        let id = change.id();
+        self.shared.pending.wait(id, connection, request_id);
+        let job = CoreJob::Input(Input::Reconfigure(Box::new(change)));
+        self.queues.core.try_send(job).map_err(|_| Code::QuotaBusy)?;
+        Ok(id)
     }
 
     /// The meter whose key signed a query.

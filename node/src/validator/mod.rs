@@ -31,6 +31,7 @@ mod peers;
 mod pending;
 mod promise;
 mod restore;
+mod roster;
 mod shelf;
 mod standing;
 mod storage;
@@ -204,8 +205,9 @@ fn run_once(config: &ValidatorConfig) -> anyhow::Result<Ended> {
     });
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
-    let net = runtime.block_on(net::bind(config, &opened.key))?;
-    let threads = spawn(config, opened, &shared, &net)?;
+    let roster = roster::Roster::new(config, opened.keys.clone());
+    let net = runtime.block_on(net::bind(config, &roster, &opened))?;
+    let threads = spawn(config, opened, roster, &shared, &net)?;
     tracing::info!(
         validator = config.index,
         validators = %config.listen.validators,
@@ -232,6 +234,7 @@ struct Threads {
 fn spawn(
     config: &ValidatorConfig,
     mut opened: Opened,
+    roster: roster::Roster,
     shared: &Arc<Shared>,
     net: &net::Net,
 ) -> anyhow::Result<Threads> {
@@ -283,7 +286,7 @@ fn spawn(
         threads.start(name, move || verifier.run(&frames))?;
     }
     let core = core_loop::CoreLoop::new(
-        config.index,
+        (config.index, roster),
         opened.replica,
         shared.clone(),
         queues,

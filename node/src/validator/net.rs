@@ -6,11 +6,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use crossbeam::channel::{Sender, TrySendError};
-use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::replica::{Input, PeerMessage};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::{
-    Class, Events, MeterEndpoint, MeterEvent, MeterServerConfig, PeerAddress, PeerEvent, ValidatorConfig as PeerConfig,
+    Class, Events, MeterEndpoint, MeterEvent, MeterServerConfig, PeerEvent, ValidatorConfig as PeerConfig,
     ValidatorEndpoint,
 };
 use tokio::net::TcpListener;
@@ -20,7 +19,8 @@ use super::core_loop::CoreJob;
 use super::desk::DeskJob;
 use super::door::DoorJob;
 use super::peers::PeerFrame;
-use super::{Meters, Peers, Queues, Shared};
+use super::roster::{Roll, Roster};
+use super::{Meters, Opened, Peers, Queues, Shared};
 use crate::admin;
 use crate::config::ValidatorConfig;
 
@@ -34,14 +34,16 @@ pub(super) struct Net {
 }
 
 /// Binds everything, so that a port that is taken is found before anything else begins.
-pub(super) async fn bind(config: &ValidatorConfig, key: &SecretKey) -> anyhow::Result<Net> {
-    let peers =
-        config.peers.iter().map(|peer| PeerAddress { index: peer.index, key: peer.key.0, address: peer.address });
+pub(super) async fn bind(config: &ValidatorConfig, roster: &Roster, opened: &Opened) -> anyhow::Result<Net> {
+    let (epochs, header) = (opened.replica.epochs(), opened.replica.final_header());
+    let Roll { name, seed, peers } = roster.roll(epochs, header.epoch < epochs.present());
     let listen = config.listen;
-    let peer_config = PeerConfig::new(config.index, *key.seed(), listen.validators, peers.collect());
+    let peer_config = PeerConfig::new(name, seed, listen.validators, peers);
     let (peers, peer_events) = ValidatorEndpoint::bind(peer_config)
         .with_context(|| format!("cannot listen for validators on {}", listen.validators))?;
-    let meter_config = MeterServerConfig::new(*key.seed(), listen.meters, config.quotas.for_net());
+    // Clients know a validator by the first of its keys: their settings change when its own do.
+    let meter_seed = *opened.keys.first().expect("a validator has a key").seed();
+    let meter_config = MeterServerConfig::new(meter_seed, listen.meters, config.quotas.for_net());
     let (meters, meter_events) =
         MeterEndpoint::bind(meter_config).with_context(|| format!("cannot listen for meters on {}", listen.meters))?;
     let admin = TcpListener::bind(listen.admin)

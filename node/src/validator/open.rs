@@ -13,6 +13,8 @@ use gridbook_ledger::store::{
     LogRecordRef, QueryIndex, SafetyFile, StoreError,
 };
 
+use gridbook_ledger::validators::ValidatorIndex;
+
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
 use super::promise::{Promise, Told};
@@ -28,8 +30,8 @@ pub struct Opened {
     pub dir: DataDir,
     /// The ledger.
     pub genesis: Genesis,
-    /// The validator's key.
-    pub key: SecretKey,
+    /// The validator's keys: that of today, and perhaps that of tomorrow.
+    pub keys: Vec<SecretKey>,
     /// Whose directory it is.
     pub identity: LogIdentity,
     /// What is written.
@@ -69,13 +71,14 @@ pub struct OpenedFiles {
 /// Whatever is wrong with files, keys or the log, in words.
 pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
     let genesis = read_genesis(config)?;
-    let key = read_key(&config.key_file)?;
+    let key_files = std::iter::once(&config.key_file).chain(&config.next_key_file);
+    let keys = key_files.map(|file| read_key(file)).collect::<Result<Vec<_>, _>>()?;
     let identity = LogIdentity { chain: genesis.chain_id(), validator: config.index };
     let dir = DataDir::open(&config.data_dir)?;
     let safety = Safety::open(&dir, identity)?;
     let (checkpoints, snapshots) = (dir.open_checkpoints(identity)?, dir.open_snapshots(identity)?);
     let shelf = Shelf::open(&snapshots)?;
-    let replica_config = ReplicaConfig { genesis: genesis.clone(), keys: vec![key.clone()], timing: TIMING };
+    let replica_config = ReplicaConfig { genesis: genesis.clone(), keys: keys.clone(), timing: TIMING };
     let start = begin(&replica_config, &checkpoints, &snapshots)?;
     let log = open_log(&dir, config, identity, safety.synced(), start.from)?;
     let open_index = || dir.open_index(identity, config.index_options.memory_mib << 20, ANY_HEIGHT);
@@ -87,8 +90,15 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
     let filling = (whole && index.gap_after().is_some()).then_some(replica_config);
     let (safety, mut replica) = safety.finish(recovery);
     let (incoming, coming) = open_incoming(&dir, &genesis, &mut replica)?;
+    if replica.seat() == ValidatorIndex::OBSERVER {
+        let epoch = replica.epochs().present();
+        tracing::warn!(
+            epoch,
+            "none of this validator's keys is in the set of the epoch its log is in: it follows without a vote"
+        );
+    }
     let files = OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming };
-    Ok(Opened { dir, genesis, identity, key, files, shelf, index, history, replica, filling })
+    Ok(Opened { dir, genesis, identity, keys, files, shelf, index, history, replica, filling })
 }
 
 /// Goes on with a snapshot of which a part came in before a restart.
