@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gridbook_ledger::evidence::VerifiedEvidence;
 use gridbook_ledger::hotstuff::{Recipient, WallTime};
 use gridbook_ledger::replica::{Effect, FinalStep, Input, PeerFault, PeerMessage};
 
@@ -109,22 +110,7 @@ impl World {
                 let (asker, life) = (usize::from(to.0), self.processes[from].life);
                 self.after(200, Event::Serve { to: from, life, asker, from_height });
             }
-            Effect::Final(step) => {
-                self.trace.absorb(now_us, 5, from, 0, &step.hash.0);
-                let header = &step.proposal.header;
-                self.trace.note(now_us, || {
-                    format!("{from}: final {} at {:?}, log to {}", header.height, header.rank, header.last_seq)
-                });
-                if self.culprits.contains_key(&from) {
-                    return Ok(());
-                }
-                self.processes[from].index_final(&step)?;
-                self.finalize(from, &step)?;
-                self.tell_clients(from, step.bundles.iter().map(|bundle| bundle.id));
-                if header.height.is_multiple_of(AUDIT_HEIGHTS) {
-                    self.audit(from)?;
-                }
-            }
+            Effect::Final(step) => self.hear_final(from, &step)?,
             Effect::Epoch(epoch) => self.trace.note(now_us, || format!("{from}: epoch {epoch} begins")),
             Effect::View { view, leader } => {
                 self.report.views = self.report.views.max(view);
@@ -141,17 +127,7 @@ impl World {
             }
             Effect::Certified { .. } => {}
             Effect::AlreadyFinal(bundle) => self.tell_clients(from, std::iter::once(bundle.0)),
-            Effect::Evidence(evidence) => {
-                let (culprit, what) = (evidence.culprit(), evidence.evidence().kind.name());
-                self.trace.note(now_us, || format!("{from}: evidence against {}: {what}", culprit.0));
-                self.report.evidence += 1;
-                if !self.culprits.contains_key(&usize::from(culprit.0)) {
-                    return Err(format!(
-                        "validator {from} has evidence against {}, which is honest: {what}",
-                        culprit.0
-                    ));
-                }
-            }
+            Effect::Evidence(evidence) => self.hear_evidence(from, &evidence)?,
             // No snapshots are asked for here.
             Effect::Snapshot(_) => {}
             Effect::Halt(why) => {
@@ -160,16 +136,44 @@ impl World {
                 }
                 self.crash(from, End::Kill, TRIPPED_US);
             }
-            Effect::WakeAt(at) => {
-                let process = &mut self.processes[from];
-                if let Some(running) = &mut process.running {
-                    running.wake_at = Some(at);
-                }
-                let (life, at_us) = (process.life, process.true_us(at));
-                self.agenda.at(at_us, Event::Wake { to: from, life, at });
-            }
+            Effect::WakeAt(at) => self.wake_later(from, at),
         }
         Ok(())
+    }
+
+    fn hear_final(&mut self, from: usize, step: &FinalStep) -> Result<(), String> {
+        let now_us = self.now_us();
+        self.trace.absorb(now_us, 5, from, 0, &step.hash.0);
+        let header = &step.proposal.header;
+        self.trace.note(now_us, || {
+            format!("{from}: final {} at {:?}, log to {}", header.height, header.rank, header.last_seq)
+        });
+        if self.culprits.contains_key(&from) {
+            return Ok(());
+        }
+        self.processes[from].index_final(step)?;
+        self.finalize(from, step)?;
+        self.tell_clients(from, step.bundles.iter().map(|bundle| bundle.id));
+        if header.height.is_multiple_of(AUDIT_HEIGHTS) { self.audit(from) } else { Ok(()) }
+    }
+
+    fn hear_evidence(&mut self, from: usize, evidence: &VerifiedEvidence) -> Result<(), String> {
+        let (culprit, what) = (evidence.culprit(), evidence.evidence().kind.name());
+        self.trace.note(self.agenda.now_us(), || format!("{from}: evidence against {}: {what}", culprit.0));
+        self.report.evidence += 1;
+        if self.culprits.contains_key(&usize::from(culprit.0)) {
+            return Ok(());
+        }
+        Err(format!("validator {from} has evidence against {}, which is honest: {what}", culprit.0))
+    }
+
+    fn wake_later(&mut self, index: usize, at: WallTime) {
+        let process = &mut self.processes[index];
+        if let Some(running) = &mut process.running {
+            running.wake_at = Some(at);
+        }
+        let (life, at_us) = (process.life, process.true_us(at));
+        self.agenda.at(at_us, Event::Wake { to: index, life, at });
     }
 
     /// An honest validator says that a header is final.
