@@ -10,6 +10,7 @@ mod eyes;
 mod load;
 mod ordeal;
 mod plan;
+mod power;
 mod relay;
 mod report;
 mod small_disk;
@@ -40,6 +41,8 @@ use load::{Load, Pace};
 use ordeal::{ON_SMALL_DISK, Ordeal};
 use plan::Plan;
 pub use plan::Trouble;
+use power::Power;
+pub use power::{enter_own_namespace, why_not_here};
 use relay::Relay;
 pub use report::Report;
 use small_disk::SmallDisk;
@@ -53,6 +56,8 @@ pub struct ChaosOptions {
     pub seed: u64,
     /// End after so many SIGKILLs, once every kind of trouble was met.
     pub kills: Option<u64>,
+    /// End after so many power cuts.
+    pub cuts: Option<u64>,
     /// End after so long, if that comes first.
     pub seconds: u64,
     /// How many meters trade.
@@ -63,6 +68,10 @@ pub struct ChaosOptions {
     pub commands: usize,
     /// Only these troubles; all if there are none.
     pub only: Vec<Trouble>,
+    /// Put all data on a disk whose power can be cut. Needs what [`why_not_here`] asks for.
+    pub power: bool,
+    /// Whether the validators sync their logs. Without it a power cut must break something, and the run must find it.
+    pub sync: bool,
     /// After each trouble, wait until all validators are ready again.
     pub calm: bool,
     /// Tell the story while it happens.
@@ -88,11 +97,13 @@ const TIME_SCALE: u32 = 60;
 const SEGMENT_BYTES: u64 = 1 << 20;
 /// Room for a validator whose disk is to be filled.
 const SMALL_DISK_BYTES: u64 = 1 << 30;
+/// The disk whose power is cut, for all validators together.
+const POWER_DISK_BYTES: u64 = 1 << 30;
 /// How long a client waits for an answer before it gives up. Far longer than any trouble lasts.
 const PATIENCE: Patience = Patience {
-    resend_after: Duration::from_secs(2),
+    resend_after: Duration::from_secs(1),
     give_up_after: Duration::from_secs(120),
-    silence_max: Duration::from_secs(2),
+    silence_max: Duration::from_millis(600),
 };
 
 /// Makes a network, does everything to it, and checks what is left.
@@ -102,9 +113,17 @@ const PATIENCE: Patience = Patience {
 pub async fn run(options: &ChaosOptions) -> anyhow::Result<ChaosEnd> {
     let name = format!("gridbook-chaos-{}-{}", std::process::id(), wall_us() % 1_000_000);
     let dir = options.keep.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
-    let mut network = make_network(dir.clone())?;
+    let mut network = make_network(dir.clone(), options.sync)?;
     let relay = Relay::between(&mut network, options.seed).await?;
-    let report = live(options, network, relay).await.with_context(|| format!("see the logs in {}", dir.display()))?;
+    let power = options.power.then(|| Power::on(&network.dir, POWER_DISK_BYTES, options.seed)).transpose()?;
+    if let Some(power) = &power {
+        for config in &mut network.configs {
+            config.data_dir = power.dir().join(format!("validator-{}", config.index));
+        }
+    }
+    write_settings(&network)?;
+    let report =
+        live(options, network, relay, power).await.with_context(|| format!("see the logs in {}", dir.display()))?;
     if options.keep.is_none() && report.is_good() {
         std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         return Ok(ChaosEnd { report, kept: None });
@@ -112,7 +131,7 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<ChaosEnd> {
     Ok(ChaosEnd { report, kept: Some(dir) })
 }
 
-async fn live(options: &ChaosOptions, network: Network, relay: Relay) -> anyhow::Result<Report> {
+async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Option<Power>) -> anyhow::Result<Report> {
     let began = Instant::now();
     let environment =
         vec![("GRIDBOOK_LOG", format!("info,{PROMISE_TARGET}=trace")), ("GRIDBOOK_LOG_FORMAT", "json".into())];
@@ -124,6 +143,7 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay) -> anyhow:
         network,
         relay: Some(relay),
         disk: None,
+        power,
         tally: Tally::default(),
         loud: options.loud,
         began,
@@ -157,6 +177,12 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay) -> anyhow:
 impl Ordeal {
     /// Puts one validator on a small disk, if there can be one here; else nobody's disk is filled.
     async fn give_small_disk(&mut self, plan: &mut Plan) -> anyhow::Result<()> {
+        if self.power.is_some() {
+            // Its data is elsewhere.
+            plan.leave_out(Trouble::FullDisk);
+            return Ok(());
+        }
+        plan.leave_out(Trouble::PowerCut);
         match SmallDisk::mount(&self.network.configs[ON_SMALL_DISK].data_dir, SMALL_DISK_BYTES).await {
             Ok(disk) => {
                 self.cluster.run_inside(ON_SMALL_DISK, disk.enter()?);
@@ -181,7 +207,9 @@ async fn meet_trouble(options: &ChaosOptions, ordeal: &mut Ordeal, plan: &mut Pl
             ordeal.wait_until_ready().await?;
         }
         dealt += 1;
-        let enough = dealt >= plan.round() && options.kills.is_some_and(|kills| ordeal.tally.kills >= kills);
+        let reached = |wanted: Option<u64>, count| wanted.is_some_and(|wanted| count >= wanted);
+        let enough = reached(options.kills, ordeal.tally.kills) || reached(options.cuts, ordeal.tally.power_cuts);
+        let enough = enough && dealt >= plan.round();
         if enough || began.elapsed().as_secs() >= options.seconds {
             return Ok(());
         }
@@ -261,7 +289,15 @@ async fn prepare(options: &ChaosOptions, network: &Network) -> anyhow::Result<(T
     Ok((town, keys, gateways))
 }
 
-fn make_network(dir: PathBuf) -> anyhow::Result<Network> {
+/// Writes the validators' settings again, as they are to be used.
+fn write_settings(network: &Network) -> anyhow::Result<()> {
+    for (config, file) in network.configs.iter().zip(&network.config_files) {
+        std::fs::write(file, config.to_commented_toml()).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn make_network(dir: PathBuf, sync: bool) -> anyhow::Result<Network> {
     let wall_start_ms = wall_us() / 1000;
     let plan = NetworkPlan {
         name: "chaos".to_owned(),
@@ -272,7 +308,7 @@ fn make_network(dir: PathBuf) -> anyhow::Result<Network> {
         wall_start_ms,
         time_scale: TIME_SCALE,
         quotas: Quotas::one_host(),
-        log: LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() },
+        log: LogOptions { segment_bytes: SEGMENT_BYTES, sync },
         index_options: IndexOptions::default(),
     };
     plan.make(Path::new(&dir))

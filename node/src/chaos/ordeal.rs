@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::eyes::Eyes;
 use super::plan::{Step, Trouble};
+use super::power::Power;
 use super::relay::Relay;
 use super::small_disk::SmallDisk;
 use super::tally::{LeaderDeath, Outage, Tally};
@@ -22,6 +23,8 @@ pub(super) struct Ordeal {
     pub(super) relay: Option<Relay>,
     /// What the validator [`ON_SMALL_DISK`] keeps its data on.
     pub(super) disk: Option<SmallDisk>,
+    /// What all of them keep their data on, if the power is to be cut.
+    pub(super) power: Option<Power>,
     pub(super) tally: Tally,
     pub(super) loud: bool,
     pub(super) began: Instant,
@@ -33,6 +36,8 @@ pub(super) const ON_SMALL_DISK: usize = 3;
 /// What a bad line does to datagrams.
 const BAD_LINE_LOST_PER_MILLE: u64 = 200;
 const BAD_LINE_LATE_MS: u64 = 60;
+/// A power cut that would last so long comes when all are ready and have gone on.
+const READY_BEFORE_CUT_MS: u64 = 500;
 /// How long a validator may take to stop after a signal or on a full disk. Wide: the machine may be busy.
 const STOP_MAX: Duration = Duration::from_secs(60);
 /// How long all validators may take to be ready and equally far.
@@ -61,6 +66,7 @@ impl Ordeal {
             Trouble::CutOffLeader | Trouble::CutOffFollower => self.cut_off(first, step.lasts_ms).await,
             Trouble::BadLine => self.spoil_line(first, step.lasts_ms).await,
             Trouble::FullDisk => self.fill_disk().await,
+            Trouble::PowerCut => self.cut_power(step).await,
         }
         .with_context(|| format!("{} of validator {first}", step.trouble.name()))
     }
@@ -187,6 +193,25 @@ impl Ordeal {
         self.start(ON_SMALL_DISK)
     }
 
+    /// The power of all goes. Some cuts come as soon as they are up again or even sooner, others only once they are ready.
+    async fn cut_power(&mut self, step: &Step) -> anyhow::Result<()> {
+        if step.lasts_ms >= READY_BEFORE_CUT_MS {
+            self.wait_until_ready().await?;
+            self.wait_for_headers(1 + step.within_ms / 32).await?;
+        }
+        let power = self.power.as_mut().context("there is no disk whose power could be cut")?;
+        power.cut();
+        for victim in 0..self.network.configs.len() {
+            self.cluster.kill(victim).await?;
+        }
+        let lost = power.restore()?;
+        self.tally.power_cuts += 1;
+        self.tally.sectors += lost;
+        self.tally.flushes = power.flushes();
+        self.say(&format!("power cut: {} sectors lost, {} kept unflushed", lost.sectors, lost.kept_sectors));
+        (0..self.network.configs.len()).try_for_each(|victim| self.start(victim))
+    }
+
     async fn kill(&mut self, victim: usize) -> anyhow::Result<()> {
         self.cluster.kill(victim).await?;
         self.tally.kills += 1;
@@ -214,6 +239,13 @@ impl Ordeal {
     /// Waits until every validator calls itself ready.
     pub(super) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         self.wait_until("ready", |eyes| eyes.fresh().iter().all(|sight| sight.is_some_and(|sight| sight.ready))).await
+    }
+
+    /// Waits until so many more headers are final: the meters have found their way back, and the ledger goes on.
+    async fn wait_for_headers(&mut self, count: u64) -> anyhow::Result<()> {
+        let height = |eyes: &Eyes| eyes.fresh().iter().flatten().map(|sight| sight.height).max().unwrap_or(0);
+        let wanted = height(&self.eyes) + count;
+        self.wait_until("going on", |eyes| height(eyes) >= wanted).await
     }
 
     /// Waits until all have the same last final height. Nothing may be sent meanwhile.

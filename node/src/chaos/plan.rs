@@ -37,6 +37,8 @@ pub enum Trouble {
     BadLine,
     /// The file system of one is full until it has stopped.
     FullDisk,
+    /// The power of all goes at once, and with it whatever the disk had not been told to flush.
+    PowerCut,
 }
 
 /// One trouble of a plan.
@@ -64,7 +66,7 @@ pub(super) struct Plan {
 }
 
 /// How often each kind is in a deck of all troubles.
-const DECK: [(Trouble, usize); 15] = [
+const DECK: [(Trouble, usize); 16] = [
     (Trouble::KillLeader, 4),
     (Trouble::KillFollower, 2),
     (Trouble::KillTwo, 1),
@@ -80,6 +82,7 @@ const DECK: [(Trouble, usize); 15] = [
     (Trouble::CutOffFollower, 1),
     (Trouble::BadLine, 1),
     (Trouble::FullDisk, 1),
+    (Trouble::PowerCut, 2),
 ];
 
 /// Between two troubles, in milliseconds.
@@ -108,6 +111,7 @@ impl Trouble {
             Self::CutOffFollower => "cut-off-follower",
             Self::BadLine => "bad-line",
             Self::FullDisk => "full-disk",
+            Self::PowerCut => "power-cut",
         }
     }
 

@@ -55,7 +55,7 @@ enum Target {
 const DATAGRAM_BYTES_MAX: usize = 1 << 16;
 
 impl Relay {
-    /// Puts relays between all validators of a network that has not been started, and tells their settings.
+    /// Puts relays between all validators of a network, whose settings have not been written yet.
     pub(super) async fn between(network: &mut Network, seed: u64) -> anyhow::Result<Self> {
         let validators = network.configs.len();
         let roads: Arc<Vec<Road>> = Arc::new((0..validators).map(|_| Road::default()).collect());
@@ -66,10 +66,6 @@ impl Relay {
                 let front = pair(&mut tasks, (dialler, other), at, &roads, seed).await?;
                 reroute(&mut network.configs[dialler], other, front);
             }
-        }
-        for (config, file) in network.configs.iter().zip(&network.config_files) {
-            std::fs::write(file, config.to_commented_toml())
-                .with_context(|| format!("cannot write {}", file.display()))?;
         }
         Ok(Self { roads, _tasks: tasks })
     }

@@ -81,6 +81,10 @@ impl Report {
             "cut_offs": tally.cut_offs,
             "bad_lines": tally.bad_lines,
             "full_disks": tally.full_disks,
+            "power_cuts": tally.power_cuts,
+            "sectors_lost": tally.sectors.sectors,
+            "sectors_kept_unflushed": tally.sectors.kept_sectors,
+            "flushes": tally.flushes,
             "outages": tally.outages.len(),
             "troubles": tally.troubles,
             "left_out": tally.left_out,
@@ -149,6 +153,12 @@ impl Report {
                 self.promises, self.logs_verified
             ),
         ];
+        if tally.power_cuts > 0 {
+            lines.push(format!(
+                "  power      cut {} times: {} sectors were lost, {} kept though not flushed; {} flushes",
+                tally.power_cuts, tally.sectors.sectors, tally.sectors.kept_sectors, tally.flushes
+            ));
+        }
         lines.extend(tally.left_out.iter().map(|why| format!("  left out   {why}")));
         lines.extend(self.failures.iter().map(|failure| format!("  FAIL       {failure}")));
         if self.is_good() {

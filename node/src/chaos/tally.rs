@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::power::Lost;
+
 /// Counts of a run's troubles.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -19,6 +21,12 @@ pub(super) struct Tally {
     pub(super) bad_lines: u64,
     /// Disks filled.
     pub(super) full_disks: u64,
+    /// Times that the power went.
+    pub(super) power_cuts: u64,
+    /// What became of the sectors that were not flushed then.
+    pub(super) sectors: Lost,
+    /// How often the disk was flushed in all.
+    pub(super) flushes: u64,
     /// Kinds of trouble that cannot be made on this machine, and why.
     pub(super) left_out: Vec<String>,
     /// Leaders that were killed.

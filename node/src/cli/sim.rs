@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::Global;
-use super::chaos::ChaosArgs;
+use super::chaos::{ChaosArgs, PowercutArgs};
 use super::defects::DefectsArgs;
 use super::seeds::RunArgs;
 use super::twins::TwinsArgs;
@@ -15,6 +15,8 @@ pub(crate) enum Sim {
     Run(RunArgs),
     /// Run four real validators under load and kill, stop, cut off and starve them.
     Chaos(ChaosArgs),
+    /// Cut the power of four real validators again and again.
+    Powercut(PowercutArgs),
     /// Run some validators twice under one key, in every partition and under every leader.
     Twins(TwinsArgs),
     /// Leave out clauses of the consensus rules, one by one, and see who finds it.
@@ -26,6 +28,7 @@ impl Sim {
         match self {
             Self::Run(args) => args.run(global),
             Self::Chaos(args) => args.run(global),
+            Self::Powercut(args) => args.run(global),
             Self::Twins(args) => args.run(global),
             Self::Defects(args) => args.run(global),
         }
