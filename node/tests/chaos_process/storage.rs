@@ -1,0 +1,97 @@
+//! A validator whose disk or data is not what it needs: it says what is wrong, ends with exit code 1, and changes nothing.
+
+use std::path::PathBuf;
+
+use crate::house::{Home, in_namespace, overwrite, picture};
+
+/// Segments, safety record and checkpoints carry the version of their format at the same place: behind eight bytes that say what they are.
+const VERSION_AT: u64 = 8;
+
+/// The first file below the data directory with such an ending.
+fn file(home: &Home, dir: &str, ending: &str) -> PathBuf {
+    let files = std::fs::read_dir(home.data().join(dir)).unwrap().map(|entry| entry.unwrap().path());
+    files.into_iter().filter(|path| path.to_string_lossy().ends_with(ending)).min().unwrap()
+}
+
+#[test]
+fn another_validators_data_is_refused_and_left_alone() {
+    let (mine, others) = (Home::empty(1), Home::of(0));
+    std::fs::rename(others.data(), mine.data()).unwrap();
+    let before = picture(&mine.data());
+    mine.start().refuses("belongs to validator 0, not to 1");
+    assert!(picture(&mine.data()) == before, "something was changed");
+}
+
+/// The genesis is another one: the same validators on another ledger.
+#[test]
+fn another_ledgers_data_is_refused_and_left_alone() {
+    let home = Home::of(0);
+    let genesis = std::fs::read_to_string(crate::house::network().join("genesis.json")).unwrap();
+    let other = home.dir.path().join("genesis.json");
+    std::fs::write(&other, genesis.replace("\"chaos\"", "\"another\"")).unwrap();
+    let before = picture(&home.data());
+    home.start_with(&["--genesis-file", &other.display().to_string()]).refuses("belongs to chain");
+    assert!(picture(&home.data()) == before, "something was changed");
+}
+
+#[test]
+fn data_of_an_older_or_newer_format_is_refused_with_what_to_do() {
+    let places = [("log", ".log"), ("", "safety")];
+    for (dir, ending) in places {
+        for (version, sentence) in [(0_u32, "convert it with the program that wrote it"), (9, "install the newer program")] {
+            let home = Home::of(0);
+            overwrite(&file(&home, dir, ending), VERSION_AT, &version.to_le_bytes());
+            home.start().refuses(sentence);
+        }
+    }
+}
+
+/// The file system went read-only, as ext4 does after an error.
+#[test]
+fn a_read_only_file_system_is_refused_with_what_to_do() {
+    let home = Home::of(0);
+    let data = home.data().display().to_string();
+    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+    let Some(command) = in_namespace(script, &[vec![data], home.command()].concat()) else { return };
+    home.run(&command).refuses("mount it writable");
+    home.start().runs_and_ends_well();
+}
+
+/// A disk with less room than the first segment of the log needs: refused. More room: it starts.
+#[test]
+fn a_full_disk_is_refused_at_the_start_and_room_is_all_it_needs() {
+    let home = Home::empty(0);
+    std::fs::create_dir(home.data()).unwrap();
+    let data = home.data().display().to_string();
+    let script = |bytes: &str| format!("mount -t tmpfs -o size={bytes} gridbook \"$0\" && exec \"$@\"");
+    let arguments = [vec![data], home.command()].concat();
+    let Some(command) = in_namespace(&script("256k"), &arguments) else { return };
+    home.run(&command).refuses("no space is left on the disk");
+    home.run(&in_namespace(&script("64m"), &arguments).unwrap()).runs_and_ends_well();
+}
+
+/// The safety record is gone while the log is there: whoever starts on that may vote twice. The way back is named.
+#[test]
+fn a_lost_safety_record_is_never_replaced_by_an_empty_one() {
+    let home = Home::of(0);
+    std::fs::remove_file(home.data().join("safety")).unwrap();
+    let before = picture(&home.data());
+    home.start().refuses("do not sign in this epoch");
+    home.start().refuses("do not sign in this epoch");
+    assert!(picture(&home.data()) == before, "something was changed");
+}
+
+/// The log ends before what the safety record promised from it, as when somebody put an older copy of it back.
+#[test]
+fn a_log_that_is_shorter_than_what_was_promised_from_it_is_refused() {
+    let home = Home::of(0);
+    let segment = file(&home, "log", ".log");
+    let bytes = std::fs::read(&segment).unwrap();
+    // An older copy has nothing but zeros behind its end.
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    let older = (end / 3 / 8 * 8) as u64;
+    overwrite(&segment, older, &vec![0; bytes.len() - usize::try_from(older).unwrap()]);
+    let (status, said) = home.start().end();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("although it was synced") || said.contains("records are lost"), "{said}");
+}
