@@ -37,6 +37,8 @@ struct Member {
     child: Option<Child>,
     /// What stands in front of the binary on its command line.
     inside: Vec<OsString>,
+    /// Arguments of the next starts.
+    arguments: Vec<String>,
     /// The most memory that earlier lives of it took.
     peak_bytes: u64,
 }
@@ -64,6 +66,7 @@ impl Cluster {
             admin: config.listen.admin,
             child: None,
             inside: Vec::new(),
+            arguments: Vec::new(),
             peak_bytes: 0,
         });
         Self { launch, members: members.collect() }
@@ -88,6 +91,11 @@ impl Cluster {
     /// Has a validator run behind another command, such as one that enters a namespace first.
     pub(crate) fn run_inside(&mut self, index: usize, command: Vec<OsString>) {
         self.members[index].inside = command;
+    }
+
+    /// Gives a validator these arguments, besides its settings, at its next starts.
+    pub(crate) fn run_with(&mut self, index: usize, arguments: Vec<String>) {
+        self.members[index].arguments = arguments;
     }
 
     /// Waits until all of them are ready for clients.
@@ -130,13 +138,18 @@ impl Cluster {
     pub(crate) async fn wait_for_end(&mut self, index: usize, within: Duration) -> anyhow::Result<Option<ExitStatus>> {
         let member = &mut self.members[index];
         member.note_memory();
-        let Some(child) = &mut member.child else { bail!("validator {index} is not running") };
-        match tokio::time::timeout(within, child.wait()).await {
-            Ok(status) => {
+        let deadline = Instant::now() + within;
+        loop {
+            // Not `wait`: that closes its standard input first, which asks it to end.
+            let Some(child) = &mut member.child else { bail!("validator {index} is not running") };
+            if let Some(status) = child.try_wait()? {
                 member.child = None;
-                Ok(Some(status?))
+                return Ok(Some(status));
             }
-            Err(_) => Ok(None),
+            if Instant::now() > deadline {
+                return Ok(None);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -199,6 +212,7 @@ impl Member {
         command
             .args(["validator", "--stop-with-stdin", "--config"])
             .arg(&self.config_file)
+            .args(&self.arguments)
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::from(log.try_clone()?))

@@ -61,6 +61,11 @@ impl Eyes {
         self.seen.lock().iter().map(|sight| sight.filter(|sight| sight.at.elapsed() < FRESH)).collect()
     }
 
+    /// Forgets what a validator said: it speaks for another life of it.
+    pub(super) fn forget(&self, index: usize) {
+        self.seen.lock()[index] = None;
+    }
+
     /// View and leader, as the one says who is furthest; nothing if all are silent.
     pub(super) fn leader(&self) -> Option<(u64, usize)> {
         self.fresh().iter().flatten().map(|sight| (sight.view, sight.leader)).max()

@@ -88,6 +88,12 @@ impl Load {
         Self { answers, stop, tasks, _count: count }
     }
 
+    /// Sends nothing more, and waits for nothing.
+    pub(super) fn abandon(self) -> Answers {
+        drop(self.tasks);
+        std::mem::take(&mut *self.answers.lock())
+    }
+
     /// Sends nothing more, and waits for the answers that are still to come: as long as a client waits for one.
     pub(super) async fn end(mut self) -> anyhow::Result<Answers> {
         self.stop.store(true, Ordering::Relaxed);

@@ -74,6 +74,8 @@ pub struct ChaosOptions {
     pub sync: bool,
     /// After each trouble, wait until all validators are ready again.
     pub calm: bool,
+    /// Good time before each trouble, besides what the plan says.
+    pub rest_ms: u64,
     /// Tell the story while it happens.
     pub loud: bool,
     /// Where to make the network; it is kept. Without it, a temporary directory that is removed after a good run.
@@ -95,10 +97,14 @@ const VALIDATORS: u16 = 4;
 const TIME_SCALE: u32 = 60;
 /// Log segments are short, so that even a short run begins new ones.
 const SEGMENT_BYTES: u64 = 1 << 20;
+/// Snapshots are frequent, so that some are being written when something goes wrong.
+const SNAPSHOT_COMMANDS: u64 = 2_000;
 /// Room for a validator whose disk is to be filled.
 const SMALL_DISK_BYTES: u64 = 1 << 30;
 /// The disk whose power is cut, for all validators together.
 const POWER_DISK_BYTES: u64 = 1 << 30;
+/// How long all validators may take to be ready and equally far; less where it is known that they will not be.
+const EQUAL_MAX: Duration = Duration::from_secs(120);
 /// How long a client waits for an answer before it gives up. Far longer than any trouble lasts.
 const PATIENCE: Patience = Patience {
     resend_after: Duration::from_secs(1),
@@ -146,6 +152,8 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Opt
         power,
         tally: Tally::default(),
         loud: options.loud,
+        rest_ms: options.rest_ms,
+        equal_max: if options.sync { EQUAL_MAX } else { EQUAL_MAX / 12 },
         began,
     };
     ordeal.give_small_disk(&mut plan).await?;
@@ -163,12 +171,16 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Opt
     let seconds = began.elapsed().as_secs_f64();
     ordeal.say("no more trouble");
     let healed = ordeal.heal().await;
-    let answers = load.end().await?;
+    let answers = if healed.is_ok() { load.end().await? } else { load.abandon() };
     let mut report = Report::new(options, Tally::default(), answers);
     report.seconds = seconds;
     report.interrupted = interrupted;
+    let unhealed = healed.is_err();
     report.failures.extend([broke, healed.err()].into_iter().flatten().map(|error| format!("{error:#}")));
-    check(&mut ordeal, &mut report, &gateways).await;
+    if !unhealed {
+        check_alive(&mut ordeal, &mut report, &gateways).await;
+    }
+    check_disks(&mut ordeal, &mut report).await;
     report.memory_bytes = ordeal.cluster.peak_memory_bytes();
     report.tally = std::mem::take(&mut ordeal.tally);
     Ok(report)
@@ -183,6 +195,7 @@ impl Ordeal {
             return Ok(());
         }
         plan.leave_out(Trouble::PowerCut);
+        plan.leave_out(Trouble::DiskErrors);
         match SmallDisk::mount(&self.network.configs[ON_SMALL_DISK].data_dir, SMALL_DISK_BYTES).await {
             Ok(disk) => {
                 self.cluster.run_inside(ON_SMALL_DISK, disk.enter()?);
@@ -216,8 +229,8 @@ async fn meet_trouble(options: &ChaosOptions, ordeal: &mut Ordeal, plan: &mut Pl
     }
 }
 
-/// Everything that can be checked while the validators run, and then what is on their disks.
-async fn check(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Client]) {
+/// Everything that can be checked while the validators run.
+async fn check_alive(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Client]) {
     if let Err(error) = ordeal.wait_until_equal().await {
         report.failures.push(format!("{error:#}"));
     }
@@ -227,6 +240,10 @@ async fn check(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Client]) {
     let failures = receipts::fetch_and_verify(gateways, &ordeal.network.genesis, wanted).await;
     report.receipts_verified = report.receipts_requested - failures.len() as u64;
     report.failures.extend(failures.into_iter().take(5).map(|failure| format!("a receipt: {failure}")));
+}
+
+/// Stops the validators, and checks what is on their disks.
+async fn check_disks(ordeal: &mut Ordeal, report: &mut Report) {
     if let Err(error) = ordeal.cluster.stop().await {
         report.failures.push(format!("{error:#}"));
     }
@@ -308,7 +325,12 @@ fn make_network(dir: PathBuf, sync: bool) -> anyhow::Result<Network> {
         wall_start_ms,
         time_scale: TIME_SCALE,
         quotas: Quotas::one_host(),
-        log: LogOptions { segment_bytes: SEGMENT_BYTES, sync },
+        log: LogOptions {
+            segment_bytes: SEGMENT_BYTES,
+            sync,
+            snapshot_commands: SNAPSHOT_COMMANDS,
+            ..LogOptions::default()
+        },
         index_options: IndexOptions::default(),
     };
     plan.make(Path::new(&dir))

@@ -1,5 +1,6 @@
 //! Carries a plan out: kills, stops, starts and cuts off, and remembers when.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -14,6 +15,7 @@ use super::tally::{LeaderDeath, Outage, Tally};
 use crate::client::wall_us;
 use crate::cluster::Cluster;
 use crate::network::Network;
+use crate::validator::PROMISE_TARGET;
 
 /// The validators, and all that can be done to them.
 pub(super) struct Ordeal {
@@ -27,6 +29,10 @@ pub(super) struct Ordeal {
     pub(super) power: Option<Power>,
     pub(super) tally: Tally,
     pub(super) loud: bool,
+    /// Good time before each trouble, besides what the plan says.
+    pub(super) rest_ms: u64,
+    /// How long all validators may take to be ready and equally far.
+    pub(super) equal_max: Duration,
     pub(super) began: Instant,
 }
 
@@ -40,15 +46,20 @@ const BAD_LINE_LATE_MS: u64 = 60;
 const READY_BEFORE_CUT_MS: u64 = 500;
 /// How long a validator may take to stop after a signal or on a full disk. Wide: the machine may be busy.
 const STOP_MAX: Duration = Duration::from_secs(60);
-/// How long all validators may take to be ready and equally far.
-const EQUAL_MAX: Duration = Duration::from_secs(120);
+/// How long the power may stay on when it was to go after a few writes.
+const CUT_MAX: Duration = Duration::from_secs(2);
+const NO_POWER: &str = "there is no disk whose power could be cut";
+/// How far behind a wrong clock is.
+const CLOCK_BEHIND_MS: u64 = 2 * 3_600_000;
+/// What a validator whose disk fails must say one of, as it writes or as it starts: after its first error ext4 takes no writes.
+const DISK_ERROR_SENTENCES: [&str; 2] = ["Input/output error", "may not be written"];
 /// What a validator on a full disk must say.
 const FULL_DISK_SENTENCE: &str = "no space is left on the disk";
 
 impl Ordeal {
     /// One trouble from its beginning to its end. An error is something that must not happen whatever goes wrong.
     pub(super) async fn undergo(&mut self, step: &Step) -> anyhow::Result<()> {
-        pause(step.rest_ms).await;
+        pause(step.rest_ms + self.rest_ms).await;
         self.cluster.check_alive()?;
         let (first, second) = self.victims(step);
         *self.tally.troubles.entry(step.trouble.name()).or_default() += 1;
@@ -66,6 +77,8 @@ impl Ordeal {
             Trouble::CutOffLeader | Trouble::CutOffFollower => self.cut_off(first, step.lasts_ms).await,
             Trouble::BadLine => self.spoil_line(first, step.lasts_ms).await,
             Trouble::FullDisk => self.fill_disk().await,
+            Trouble::ClockBehind => self.set_clock_back(first, step).await,
+            Trouble::DiskErrors => self.fail_disk().await,
             Trouble::PowerCut => self.cut_power(step).await,
         }
         .with_context(|| format!("{} of validator {first}", step.trouble.name()))
@@ -139,7 +152,7 @@ impl Ordeal {
         Ok(())
     }
 
-    /// Asks one to end, so many times, and starts it again. It must end by itself, and well.
+    /// Asks one to end, so many times, and starts it again. It must end by itself, and well; one that is still starting just goes.
     async fn terminate(&mut self, victim: usize, step: &Step, times: u32) -> anyhow::Result<()> {
         self.say(&format!("told {} to end, {times} times", self.names(&[victim])));
         for _ in 0..times {
@@ -147,7 +160,7 @@ impl Ordeal {
             pause(step.within_ms / 20).await;
         }
         match self.cluster.wait_for_end(victim, STOP_MAX).await? {
-            Some(status) if status.success() => {}
+            Some(status) if status.success() || status.signal() == Some(Signal::TERM.as_raw()) => {}
             Some(status) => bail!("it was told to end and ended with {status}"),
             None => bail!("it was told to end and had not after {} s", STOP_MAX.as_secs()),
         }
@@ -185,8 +198,7 @@ impl Ordeal {
             bail!("its disk is full and it still runs after {} s", STOP_MAX.as_secs());
         };
         ensure!(status.code() == Some(1), "its disk is full and it ended with {status}");
-        let said = std::fs::read(&log)?;
-        let said = String::from_utf8_lossy(&said[usize::try_from(said_before)?.min(said.len())..]).into_owned();
+        let said = said_since(&log, said_before)?;
         ensure!(said.contains(FULL_DISK_SENTENCE), "it stopped without saying that {FULL_DISK_SENTENCE:?}:\n{said}");
         self.disk.as_ref().context("it was there a moment ago")?.make_room()?;
         self.tally.full_disks += 1;
@@ -199,17 +211,58 @@ impl Ordeal {
             self.wait_until_ready().await?;
             self.wait_for_headers(1 + step.within_ms / 32).await?;
         }
-        let power = self.power.as_mut().context("there is no disk whose power could be cut")?;
+        let power = self.power.as_mut().context(NO_POWER)?;
+        power.cut_soon();
+        let deadline = Instant::now() + CUT_MAX;
+        while power.is_on() && Instant::now() < deadline {
+            pause(1).await;
+        }
         power.cut();
         for victim in 0..self.network.configs.len() {
             self.cluster.kill(victim).await?;
         }
+        self.restore_power()
+    }
+
+    fn restore_power(&mut self) -> anyhow::Result<()> {
+        let power = self.power.as_mut().context(NO_POWER)?;
         let lost = power.restore()?;
         self.tally.power_cuts += 1;
         self.tally.sectors += lost;
         self.tally.flushes = power.flushes();
         self.say(&format!("power cut: {} sectors lost, {} kept unflushed", lost.sectors, lost.kept_sectors));
         (0..self.network.configs.len()).try_for_each(|victim| self.start(victim))
+    }
+
+    /// Nothing can be written or flushed any more, and nobody is killed: each validator must end by itself, with its sentence.
+    async fn fail_disk(&mut self) -> anyhow::Result<()> {
+        self.say("every write and flush fails");
+        let logs: Vec<_> = (0..self.network.configs.len()).map(|index| self.cluster.log_file(index)).collect();
+        let before = logs.iter().map(|log| std::fs::metadata(log).map_or(0, |metadata| metadata.len()));
+        let before: Vec<u64> = before.collect();
+        self.power.as_ref().context(NO_POWER)?.cut();
+        for (index, (log, from)) in logs.iter().zip(before).enumerate() {
+            let Some(status) = self.cluster.wait_for_end(index, STOP_MAX).await? else {
+                bail!("its disk fails and validator {index} still runs after {} s", STOP_MAX.as_secs());
+            };
+            let said = said_since(log, from)?;
+            let sentence = DISK_ERROR_SENTENCES.iter().any(|sentence| said.contains(sentence));
+            ensure!(status.code() == Some(1) && sentence, "validator {index} ended with {status} and said:\n{said}");
+        }
+        self.tally.disk_errors += 1;
+        self.restore_power()
+    }
+
+    /// One runs on a clock that is behind: its votes come late or never, the others go on, and nothing it has goes back.
+    async fn set_clock_back(&mut self, victim: usize, step: &Step) -> anyhow::Result<()> {
+        self.say(&format!("{} runs {CLOCK_BEHIND_MS} ms behind", self.names(&[victim])));
+        self.kill(victim).await?;
+        self.cluster.run_with(victim, vec![format!("--clock-offset-ms=-{CLOCK_BEHIND_MS}")]);
+        self.start(victim)?;
+        pause(step.lasts_ms).await;
+        self.kill(victim).await?;
+        self.cluster.run_with(victim, Vec::new());
+        self.start(victim)
     }
 
     async fn kill(&mut self, victim: usize) -> anyhow::Result<()> {
@@ -220,6 +273,7 @@ impl Ordeal {
 
     fn start(&mut self, victim: usize) -> anyhow::Result<()> {
         self.cluster.restart(victim)?;
+        self.eyes.forget(victim);
         self.tally.restarts += 1;
         Ok(())
     }
@@ -231,6 +285,12 @@ impl Ordeal {
         }
         for index in 0..self.network.configs.len() {
             self.cluster.signal(index, Signal::CONT);
+        }
+        if self.power.as_ref().is_some_and(|power| !power.is_on()) {
+            for index in 0..self.network.configs.len() {
+                self.cluster.kill(index).await?;
+            }
+            self.restore_power()?;
         }
         self.cluster.start_all()?;
         self.wait_until_ready().await
@@ -261,11 +321,16 @@ impl Ordeal {
     }
 
     async fn wait_until(&mut self, what: &str, holds: impl Fn(&Eyes) -> bool) -> anyhow::Result<()> {
-        let deadline = Instant::now() + EQUAL_MAX;
+        let deadline = Instant::now() + self.equal_max;
         while !holds(&self.eyes) {
             self.cluster.check_alive()?;
             let late = Instant::now() > deadline;
-            ensure!(!late, "the validators are not {what} after {} s: {:?}", EQUAL_MAX.as_secs(), self.eyes.fresh());
+            ensure!(
+                !late,
+                "the validators are not {what} after {} s: {:?}",
+                self.equal_max.as_secs(),
+                self.eyes.fresh()
+            );
             pause(50).await;
         }
         Ok(())
@@ -297,6 +362,13 @@ impl Ordeal {
         let names: Vec<String> = victims.iter().map(name).collect();
         format!("validator{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
     }
+}
+
+/// What a log has beyond its first `from` bytes, without the lines about promises.
+fn said_since(log: &std::path::Path, from: u64) -> anyhow::Result<String> {
+    let bytes = std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let said = String::from_utf8_lossy(&bytes[usize::try_from(from)?.min(bytes.len())..]).into_owned();
+    Ok(said.lines().filter(|line| !line.contains(PROMISE_TARGET)).collect::<Vec<_>>().join("\n"))
 }
 
 async fn pause(ms: u64) {

@@ -37,6 +37,10 @@ pub enum Trouble {
     BadLine,
     /// The file system of one is full until it has stopped.
     FullDisk,
+    /// One runs for a while on a clock that is hours behind.
+    ClockBehind,
+    /// Every write and flush of all fails: each must end by itself and say why.
+    DiskErrors,
     /// The power of all goes at once, and with it whatever the disk had not been told to flush.
     PowerCut,
 }
@@ -66,7 +70,7 @@ pub(super) struct Plan {
 }
 
 /// How often each kind is in a deck of all troubles.
-const DECK: [(Trouble, usize); 16] = [
+const DECK: [(Trouble, usize); 18] = [
     (Trouble::KillLeader, 4),
     (Trouble::KillFollower, 2),
     (Trouble::KillTwo, 1),
@@ -82,6 +86,8 @@ const DECK: [(Trouble, usize); 16] = [
     (Trouble::CutOffFollower, 1),
     (Trouble::BadLine, 1),
     (Trouble::FullDisk, 1),
+    (Trouble::ClockBehind, 1),
+    (Trouble::DiskErrors, 1),
     (Trouble::PowerCut, 2),
 ];
 
@@ -111,6 +117,8 @@ impl Trouble {
             Self::CutOffFollower => "cut-off-follower",
             Self::BadLine => "bad-line",
             Self::FullDisk => "full-disk",
+            Self::ClockBehind => "clock-behind",
+            Self::DiskErrors => "disk-errors",
             Self::PowerCut => "power-cut",
         }
     }

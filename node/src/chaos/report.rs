@@ -81,6 +81,7 @@ impl Report {
             "cut_offs": tally.cut_offs,
             "bad_lines": tally.bad_lines,
             "full_disks": tally.full_disks,
+            "disk_errors": tally.disk_errors,
             "power_cuts": tally.power_cuts,
             "sectors_lost": tally.sectors.sectors,
             "sectors_kept_unflushed": tally.sectors.kept_sectors,

@@ -21,6 +21,8 @@ pub(super) struct Tally {
     pub(super) bad_lines: u64,
     /// Disks filled.
     pub(super) full_disks: u64,
+    /// Times that every write and flush failed.
+    pub(super) disk_errors: u64,
     /// Times that the power went.
     pub(super) power_cuts: u64,
     /// What became of the sectors that were not flushed then.

@@ -19,7 +19,7 @@ to zero; and no validator has taken back anything it promised. Exit code 1 if an
 
   gridbook sim chaos --kills 100
   gridbook sim chaos --seconds 600 --seed 7 --report chaos.json
-  gridbook sim chaos --trouble kill-leader --calm --kills 30      how long until the next final header
+  gridbook sim chaos --trouble kill-leader --calm --rest-ms 3000 --kills 30      how long until the next final header
 
 A full disk needs a tmpfs in a namespace (`unshare` of util-linux); where that is not to be had the trouble is left out, and the report says so.")]
 pub(crate) struct ChaosArgs {
@@ -50,6 +50,9 @@ pub(crate) struct ChaosArgs {
     /// After each trouble, wait until all validators are ready again.
     #[arg(long)]
     calm: bool,
+    /// Good time before each trouble, in milliseconds, besides the plan's 50 to 700.
+    #[arg(long, default_value_t = 0)]
+    rest_ms: u64,
     /// Do not tell the story on standard error while it happens.
     #[arg(long)]
     quiet: bool,
@@ -122,6 +125,7 @@ impl ChaosArgs {
             power: self.power,
             sync: true,
             calm: self.calm,
+            rest_ms: self.rest_ms,
             loud: !self.quiet,
             keep: self.keep,
         };
@@ -139,10 +143,11 @@ impl PowercutArgs {
             meters: self.meters,
             rate: self.rate,
             commands: COMMANDS,
-            only: vec![Trouble::PowerCut],
+            only: vec![Trouble::PowerCut, Trouble::DiskErrors],
             power: true,
             sync: !self.no_sync,
             calm: false,
+            rest_ms: 0,
             loud: !self.quiet,
             keep: self.keep,
         };

@@ -45,6 +45,9 @@ pub(crate) struct ValidatorArgs {
     /// End when standard input does: whoever started it holds the other end, and takes it along.
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
+    /// Run on a clock that is wrong by so many milliseconds, for tests.
+    #[arg(long, hide = true, default_value_t = 0, allow_negative_numbers = true)]
+    clock_offset_ms: i64,
 }
 
 impl ValidatorArgs {
@@ -68,7 +71,7 @@ impl ValidatorArgs {
         if self.stop_with_stdin {
             stop_with_stdin();
         }
-        crate::validator::run(&config)
+        crate::validator::run_with_clock(&config, self.clock_offset_ms)
     }
 }
 

@@ -95,6 +95,8 @@ struct Shared {
     again: AtomicBool,
     /// The last wall time that anyone read, so that it never goes back.
     wall_us: AtomicU64,
+    /// How wrong the clock is made, for tests.
+    clock_offset_us: i64,
     bundles_waiting_max: u64,
 }
 
@@ -102,7 +104,7 @@ impl Shared {
     /// Wall time, monotonic.
     fn now(&self) -> WallTime {
         let us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-        let us = u64::try_from(us).unwrap_or(u64::MAX);
+        let us = u64::try_from(us).unwrap_or(u64::MAX).saturating_add_signed(self.clock_offset_us);
         WallTime(self.wall_us.fetch_max(us, Ordering::Relaxed).max(us))
     }
 
@@ -164,7 +166,15 @@ const INGRESS_BUNDLES_MAX: usize = 1 << 14;
 /// # Errors
 /// Whatever keeps it from starting, and a reason if it had to stop.
 pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
-    while run_once(config)? == Ended::ToBeginAgain {
+    run_with_clock(config, 0)
+}
+
+/// Like [`run`], on a clock that is wrong by so many milliseconds.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_clock(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<()> {
+    while run_once(config, offset_ms)? == Ended::ToBeginAgain {
         tracing::info!("beginning again from the snapshot");
     }
     tracing::info!("validator stopped cleanly");
@@ -180,7 +190,7 @@ enum Ended {
     ToBeginAgain,
 }
 
-fn run_once(config: &ValidatorConfig) -> anyhow::Result<Ended> {
+fn run_once(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<Ended> {
     let mut opened = open_data(config)?;
     let (writer, books) = books::table(&opened.genesis);
     opened.replica.publish_depth_to(writer);
@@ -200,6 +210,7 @@ fn run_once(config: &ValidatorConfig) -> anyhow::Result<Ended> {
         failed: AtomicBool::new(false),
         again: AtomicBool::new(false),
         wall_us: AtomicU64::new(0),
+        clock_offset_us: offset_ms.saturating_mul(1_000),
         bundles_waiting_max: u64::from(config.quotas.bundles_waiting_max),
         genesis: opened.genesis.clone(),
     });

@@ -203,7 +203,8 @@ pub(crate) fn in_namespace(script: &str, arguments: &[String]) -> Option<Vec<Str
     if !rustix::process::geteuid().is_root() {
         unshare.extend(["--user", "--map-root-user"]);
     }
-    let allowed = Command::new(unshare[0]).args(&unshare[1..]).args(["sh", "-c", "mount -t tmpfs gridbook /mnt"]).output();
+    let allowed =
+        Command::new(unshare[0]).args(&unshare[1..]).args(["sh", "-c", "mount -t tmpfs gridbook /mnt"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: no tmpfs can be mounted here");
         return None;

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use crate::house::{Home, in_namespace, overwrite, picture};
 
-/// Segments, safety record and checkpoints carry the version of their format at the same place: behind eight bytes that say what they are.
+/// A segment carries the version of its format behind eight bytes that say what it is.
 const VERSION_AT: u64 = 8;
 
-/// The first file below the data directory with such an ending.
-fn file(home: &Home, dir: &str, ending: &str) -> PathBuf {
-    let files = std::fs::read_dir(home.data().join(dir)).unwrap().map(|entry| entry.unwrap().path());
-    files.into_iter().filter(|path| path.to_string_lossy().ends_with(ending)).min().unwrap()
+/// A sector of the safety record.
+const SAFETY_SECTOR_BYTES: u64 = 64 << 10;
+
+/// The last segment of the log.
+fn last_segment(home: &Home) -> PathBuf {
+    let files = std::fs::read_dir(home.data().join("log")).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "log")).max().unwrap()
 }
 
 #[test]
@@ -36,13 +39,13 @@ fn another_ledgers_data_is_refused_and_left_alone() {
 
 #[test]
 fn data_of_an_older_or_newer_format_is_refused_with_what_to_do() {
-    let places = [("log", ".log"), ("", "safety")];
-    for (dir, ending) in places {
-        for (version, sentence) in [(0_u32, "convert it with the program that wrote it"), (9, "install the newer program")] {
-            let home = Home::of(0);
-            overwrite(&file(&home, dir, ending), VERSION_AT, &version.to_le_bytes());
-            home.start().refuses(sentence);
-        }
+    for (version, sentence) in [(0_u32, "convert it with the program that wrote it"), (9, "install the newer program")]
+    {
+        let home = Home::of(0);
+        overwrite(&last_segment(&home), VERSION_AT, &version.to_le_bytes());
+        let before = picture(&home.data().join("log"));
+        home.start().refuses(sentence);
+        assert!(picture(&home.data().join("log")) == before, "something was changed");
     }
 }
 
@@ -81,11 +84,21 @@ fn a_lost_safety_record_is_never_replaced_by_an_empty_one() {
     assert!(picture(&home.data()) == before, "something was changed");
 }
 
+/// Both sectors are damaged: what was promised is not known any more.
+#[test]
+fn a_damaged_safety_record_is_never_replaced_by_an_empty_one() {
+    let home = Home::of(0);
+    for sector in [0, SAFETY_SECTOR_BYTES] {
+        overwrite(&home.data().join("safety"), sector + 200, &[0xaa; 16]);
+    }
+    home.start().refuses("do not sign in this epoch");
+}
+
 /// The log ends before what the safety record promised from it, as when somebody put an older copy of it back.
 #[test]
 fn a_log_that_is_shorter_than_what_was_promised_from_it_is_refused() {
     let home = Home::of(0);
-    let segment = file(&home, "log", ".log");
+    let segment = last_segment(&home);
     let bytes = std::fs::read(&segment).unwrap();
     // An older copy has nothing but zeros behind its end.
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();

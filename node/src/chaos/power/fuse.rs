@@ -162,7 +162,7 @@ fn attributes(bytes: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::super::dice::Dice;
-    use super::super::platter::Cut;
+    use super::super::platter::Loses;
     use super::*;
 
     fn disk() -> Mutex<Platter> {
@@ -202,7 +202,7 @@ mod tests {
         disk.lock().cut();
         assert_eq!(error_of(&ask(ask::FSYNC, &[0; 16])), -Errno::IO.raw_os_error());
         assert_eq!(error_of(&ask(ask::WRITE, &read_or_write(0, 1, b"x"))), -Errno::IO.raw_os_error());
-        disk.lock().restore(Cut::LosesAll, &mut Dice::new(1, 1)).unwrap();
+        disk.lock().restore(Loses::All, &mut Dice::new(1, 1)).unwrap();
         assert_eq!(&ask(ask::READ, &read_or_write(512, 4, &[]))[16..], b"abcd");
     }
 

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 
 use super::dice::Dice;
 pub(super) use platter::Lost;
-use platter::{Cut, Platter};
+use platter::{Loses, Platter};
 
 /// A file system on a disk whose power can be cut.
 pub(super) struct Power {
@@ -38,6 +38,8 @@ pub(super) struct Power {
 
 /// Set in the process that has a namespace of its own.
 const INSIDE: &str = "GRIDBOOK_POWER_NAMESPACE";
+/// So many writes, at most, until a cut that comes by itself.
+const WRITES_UNTIL_CUT_MAX: u64 = 60;
 /// How long a file system may take to be unmounted after its last user is gone.
 const UNMOUNT_TRIES: u32 = 100;
 const UNMOUNT_PAUSE: Duration = Duration::from_millis(50);
@@ -108,14 +110,25 @@ impl Power {
         self.disk.lock().cut();
     }
 
+    /// Lets the power go by itself after a few more writes.
+    pub(super) fn cut_soon(&mut self) {
+        let writes = self.dice.between(1, WRITES_UNTIL_CUT_MAX);
+        self.disk.lock().cut_after(writes);
+    }
+
+    /// Whether there is power.
+    pub(super) fn is_on(&self) -> bool {
+        self.disk.lock().has_power()
+    }
+
     /// The power comes back. Nobody may be running on the file system.
     ///
     /// # Errors
     /// If the file system does not come back.
     pub(super) fn restore(&mut self) -> anyhow::Result<Lost> {
         self.unmount()?;
-        let cut = Cut::draw(&mut self.dice);
-        let lost = self.disk.lock().restore(cut, &mut self.dice)?;
+        let loses = Loses::draw(&mut self.dice);
+        let lost = self.disk.lock().restore(loses, &mut self.dice)?;
         self.mount()?;
         Ok(lost)
     }

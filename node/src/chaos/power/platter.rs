@@ -18,6 +18,8 @@ pub(super) struct Platter {
     /// Written since the last flush, oldest first.
     unflushed: Vec<Write>,
     power: bool,
+    /// After so many more writes the power goes by itself.
+    left: Option<u64>,
     pub(super) counts: Counts,
 }
 
@@ -47,13 +49,13 @@ pub(in super::super) struct Lost {
 
 /// How a drive treats its cache when the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum Loses {
     /// Everything in it is lost.
-    LosesAll,
+    All,
     /// So many of a thousand sectors are lost, here and there.
-    LosesSome(u64),
+    Some(u64),
     /// All of it had just been written.
-    LosesNothing,
+    Nothing,
 }
 
 /// What a drive writes whole or not at all.
@@ -62,7 +64,7 @@ const SECTOR_BYTES: usize = 512;
 impl Platter {
     /// A disk over two files that hold the same, of so many bytes.
     pub(super) fn new(cache: File, platter: File, bytes: u64) -> Self {
-        Self { cache, platter, bytes, unflushed: Vec::new(), power: true, counts: Counts::default() }
+        Self { cache, platter, bytes, unflushed: Vec::new(), power: true, left: None, counts: Counts::default() }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -86,7 +88,21 @@ impl Platter {
         self.cache.write_all_at(bytes, offset)?;
         self.unflushed.push(Write { offset, bytes: bytes.to_vec() });
         self.counts.writes += 1;
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        if self.left == Some(0) {
+            self.cut();
+        }
         Ok(())
+    }
+
+    /// Lets the power go by itself after so many more writes: mostly in the middle of something.
+    pub(super) fn cut_after(&mut self, writes: u64) {
+        self.left = Some(writes.max(1));
+    }
+
+    /// Whether there is power.
+    pub(super) fn has_power(&self) -> bool {
+        self.power
     }
 
     /// Puts everything in the cache on the platter.
@@ -102,15 +118,16 @@ impl Platter {
     /// The power goes: from here on nothing is written or flushed.
     pub(super) fn cut(&mut self) {
         self.power = false;
+        self.left = None;
     }
 
     /// The power comes back, and what is read is what is on the platter.
-    pub(super) fn restore(&mut self, cut: Cut, dice: &mut Dice) -> io::Result<Lost> {
+    pub(super) fn restore(&mut self, loses: Loses, dice: &mut Dice) -> io::Result<Lost> {
         let mut lost = Lost::default();
         let unflushed = std::mem::take(&mut self.unflushed);
         for Write { offset, bytes } in &unflushed {
             for (sector, at) in bytes.chunks(SECTOR_BYTES).zip((*offset..).step_by(SECTOR_BYTES)) {
-                if cut.loses(dice) {
+                if loses.takes(dice) {
                     lost.sectors += 1;
                 } else {
                     lost.kept_sectors += 1;
@@ -139,21 +156,21 @@ impl std::ops::AddAssign for Lost {
     }
 }
 
-impl Cut {
+impl Loses {
     /// What a cut does, drawn.
     pub(super) fn draw(dice: &mut Dice) -> Self {
         match dice.below(4) {
-            0 => Self::LosesAll,
-            1 => Self::LosesNothing,
-            _ => Self::LosesSome(dice.between(50, 950)),
+            0 => Self::All,
+            1 => Self::Nothing,
+            _ => Self::Some(dice.between(50, 950)),
         }
     }
 
-    fn loses(self, dice: &mut Dice) -> bool {
+    fn takes(self, dice: &mut Dice) -> bool {
         match self {
-            Self::LosesAll => true,
-            Self::LosesNothing => false,
-            Self::LosesSome(per_mille) => dice.per_mille(per_mille),
+            Self::All => true,
+            Self::Nothing => false,
+            Self::Some(per_mille) => dice.per_mille(per_mille),
         }
     }
 }
@@ -184,7 +201,7 @@ mod tests {
         assert_eq!(disk.read(4096, 1).unwrap(), [2], "a reader sees what is in the cache");
         disk.cut();
         assert!(disk.write(0, &[9]).is_err() && disk.flush().is_err(), "without power nothing is acknowledged");
-        let lost = disk.restore(Cut::LosesAll, &mut Dice::new(1, 0)).unwrap();
+        let lost = disk.restore(Loses::All, &mut Dice::new(1, 0)).unwrap();
         assert_eq!(lost, Lost { sectors: 2, kept_sectors: 0 });
         assert_eq!(disk.read(4096, 4096).unwrap(), [1; 4096]);
         assert_eq!(disk.read(8192, 512).unwrap(), [0; 512]);
@@ -197,12 +214,28 @@ mod tests {
         disk.flush().unwrap();
         disk.write(0, &[2; 8192]).unwrap();
         disk.cut();
-        let lost = disk.restore(Cut::LosesSome(500), &mut Dice::new(3, 0)).unwrap();
+        let lost = disk.restore(Loses::Some(500), &mut Dice::new(3, 0)).unwrap();
         assert!(lost.sectors > 0 && lost.kept_sectors > 0 && lost.sectors + lost.kept_sectors == 16);
         let found = disk.read(0, 8192).unwrap();
         let whole = |sector: &[u8]| sector.iter().all(|byte| *byte == sector[0]) && [1, 2].contains(&sector[0]);
         assert!(found.chunks(SECTOR_BYTES).all(whole));
         assert_eq!(found.chunks(SECTOR_BYTES).filter(|sector| sector[0] == 1).count() as u64, lost.sectors);
+    }
+
+    /// write 1 | write 2, and the power goes | flush: refused, and write 2 was never acknowledged by a flush.
+    #[test]
+    fn a_cut_that_was_wished_for_comes_after_so_many_writes() {
+        let mut disk = disk();
+        disk.cut_after(2);
+        disk.write(0, &[1; 512]).unwrap();
+        assert!(disk.has_power());
+        disk.flush().unwrap();
+        disk.write(512, &[2; 512]).unwrap();
+        assert!(!disk.has_power() && disk.flush().is_err());
+        disk.restore(Loses::All, &mut Dice::new(1, 0)).unwrap();
+        assert_eq!((disk.read(0, 1).unwrap(), disk.read(512, 1).unwrap()), (vec![1], vec![0]));
+        disk.write(0, &[3; 512]).unwrap();
+        assert!(disk.has_power(), "one wish, one cut");
     }
 
     #[test]
