@@ -69,7 +69,8 @@ fn live(disk: &MemoryDisk, identity: LogIdentity, records: &Records, mut told: P
     let mut number = found.number;
     while at < records.len() {
         let group = GROUPS[usize::try_from(number).unwrap() % GROUPS.len()].min(records.len() - at);
-        let wrote = records[at..at + group].iter().try_for_each(|(kind, payload)| log.append(*kind, payload).map(|_| ()));
+        let wrote =
+            records[at..at + group].iter().try_for_each(|(kind, payload)| log.append(*kind, payload).map(|_| ()));
         at += group;
         number += 1;
         let promised = Promised { number, records: at as u64 };

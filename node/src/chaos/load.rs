@@ -23,6 +23,7 @@ use crate::client::{Client, next_nonce, wall_us};
 pub(super) struct Load {
     answers: Arc<Mutex<Answers>>,
     stop: Arc<AtomicBool>,
+    commands_final: Arc<AtomicU64>,
     tasks: JoinSet<()>,
     /// Ends when it is dropped.
     _count: JoinSet<()>,
@@ -84,8 +85,13 @@ impl Load {
             tasks.spawn(trader.trade(pace.commands, first, between, answers, stop, commands_final));
         }
         let mut count = JoinSet::new();
-        count.spawn(count_per_second(commands_final, answers.clone()));
-        Self { answers, stop, tasks, _count: count }
+        count.spawn(count_per_second(commands_final.clone(), answers.clone()));
+        Self { answers, stop, commands_final, tasks, _count: count }
+    }
+
+    /// Final commands that clients were told of so far.
+    pub(super) fn commands_final(&self) -> u64 {
+        self.commands_final.load(Ordering::Relaxed)
     }
 
     /// Sends nothing more, and waits for nothing.

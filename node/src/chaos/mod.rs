@@ -8,6 +8,7 @@ mod answers;
 mod dice;
 mod eyes;
 mod load;
+mod one_dead;
 mod ordeal;
 mod plan;
 mod power;
@@ -38,6 +39,7 @@ use answers::Answers;
 use dice::Dice;
 use eyes::Eyes;
 use load::{Load, Pace};
+use one_dead::Windows;
 use ordeal::{ON_SMALL_DISK, Ordeal};
 use plan::Plan;
 pub use plan::Trouble;
@@ -66,6 +68,8 @@ pub struct ChaosOptions {
     pub rate: u32,
     /// Commands in a bundle.
     pub commands: usize,
+    /// Instead of trouble, so many rounds of windows of so many seconds, with all validators and with one dead.
+    pub one_dead: Option<(u32, u64)>,
     /// Only these troubles; all if there are none.
     pub only: Vec<Trouble>,
     /// Put all data on a disk whose power can be cut. Needs what [`why_not_here`] asks for.
@@ -165,7 +169,7 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Opt
     ordeal.say(&format!("{} meters trade", options.meters));
 
     let (broke, interrupted) = tokio::select! {
-        met = meet_trouble(options, &mut ordeal, &mut plan) => (met.err(), false),
+        met = go_through(options, &mut ordeal, &mut plan, &load) => (met.err(), false),
         () = interrupted() => (None, true),
     };
     let seconds = began.elapsed().as_secs_f64();
@@ -207,6 +211,17 @@ impl Ordeal {
             }
         }
         Ok(())
+    }
+}
+
+/// What was asked for: windows to be measured, or trouble.
+async fn go_through(options: &ChaosOptions, ordeal: &mut Ordeal, plan: &mut Plan, load: &Load) -> anyhow::Result<()> {
+    match options.one_dead {
+        Some((rounds, window_s)) => {
+            ordeal.tally.windows = Windows::measure(rounds, Duration::from_secs(window_s), ordeal, load).await?;
+            Ok(())
+        }
+        None => meet_trouble(options, ordeal, plan).await,
     }
 }
 

@@ -265,13 +265,13 @@ impl Ordeal {
         self.start(victim)
     }
 
-    async fn kill(&mut self, victim: usize) -> anyhow::Result<()> {
+    pub(super) async fn kill(&mut self, victim: usize) -> anyhow::Result<()> {
         self.cluster.kill(victim).await?;
         self.tally.kills += 1;
         Ok(())
     }
 
-    fn start(&mut self, victim: usize) -> anyhow::Result<()> {
+    pub(super) fn start(&mut self, victim: usize) -> anyhow::Result<()> {
         self.cluster.restart(victim)?;
         self.eyes.forget(victim);
         self.tally.restarts += 1;

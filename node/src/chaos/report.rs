@@ -110,6 +110,11 @@ impl Report {
                 "max": self.recoveries_ms.last(),
                 "all": self.recoveries_ms,
             },
+            "commands_per_second": {
+                "all": tally.windows.all,
+                "one_dead": tally.windows.one_dead,
+                "kept_percent": tally.windows.kept_percent(),
+            },
             "finals_per_second": answers.finals_per_second,
             "memory_peak_bytes": self.memory_bytes,
             "interrupted": self.interrupted,
@@ -154,6 +159,12 @@ impl Report {
                 self.promises, self.logs_verified
             ),
         ];
+        if let Some(kept) = tally.windows.kept_percent() {
+            let (all, dead) = (&tally.windows.all, &tally.windows.one_dead);
+            lines.push(format!(
+                "  one dead   {kept} % of the speed is kept: {all:?} commands/s with all, {dead:?} without one"
+            ));
+        }
         if tally.power_cuts > 0 {
             lines.push(format!(
                 "  power      cut {} times: {} sectors were lost, {} kept though not flushed; {} flushes",

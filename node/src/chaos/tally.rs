@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::one_dead::Windows;
 use super::power::Lost;
 
 /// Counts of a run's troubles.
@@ -31,6 +32,8 @@ pub(super) struct Tally {
     pub(super) flushes: u64,
     /// Kinds of trouble that cannot be made on this machine, and why.
     pub(super) left_out: Vec<String>,
+    /// Speed with all validators and with one dead, if that was measured.
+    pub(super) windows: Windows,
     /// Leaders that were killed.
     pub(super) leader_deaths: Vec<LeaderDeath>,
     /// Times at which more validators were dead than the ledger can do without.

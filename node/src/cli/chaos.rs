@@ -20,6 +20,7 @@ to zero; and no validator has taken back anything it promised. Exit code 1 if an
   gridbook sim chaos --kills 100
   gridbook sim chaos --seconds 600 --seed 7 --report chaos.json
   gridbook sim chaos --trouble kill-leader --calm --rest-ms 3000 --kills 30      how long until the next final header
+  gridbook sim chaos --one-dead 3 --meters 400 --rate 100000 --commands 64
 
 A full disk needs a tmpfs in a namespace (`unshare` of util-linux); where that is not to be had the trouble is left out, and the report says so.")]
 pub(crate) struct ChaosArgs {
@@ -47,6 +48,12 @@ pub(crate) struct ChaosArgs {
     /// Put all data on a disk whose power can be cut, and cut it too; see `gridbook sim powercut`.
     #[arg(long)]
     power: bool,
+    /// Instead of trouble: so many rounds of windows with all validators and windows with one dead, to compare how fast they are.
+    #[arg(long, value_name = "ROUNDS", conflicts_with_all = ["kills", "trouble"])]
+    one_dead: Option<u32>,
+    /// How many seconds one window of --one-dead takes.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    window_s: u64,
     /// After each trouble, wait until all validators are ready again.
     #[arg(long)]
     calm: bool,
@@ -121,6 +128,7 @@ impl ChaosArgs {
             meters: self.meters,
             rate: self.rate,
             commands: usize::from(self.commands),
+            one_dead: self.one_dead.map(|rounds| (rounds, self.window_s)),
             only: self.trouble,
             power: self.power,
             sync: true,
@@ -143,6 +151,7 @@ impl PowercutArgs {
             meters: self.meters,
             rate: self.rate,
             commands: COMMANDS,
+            one_dead: None,
             only: vec![Trouble::PowerCut, Trouble::DiskErrors],
             power: true,
             sync: !self.no_sync,
