@@ -30,7 +30,17 @@ fn nothing_acknowledged_is_lost_while_validators_are_killed_cut_off_and_starved(
     }
     let count = |path: &str| report.pointer(path).and_then(Value::as_u64).unwrap_or(0);
     assert!(count("/kills") >= 20 && count("/restarts") >= count("/kills"), "{report:#}");
-    for met in ["/pauses", "/cut_offs", "/bad_lines", "/outages", "/leader_deaths", "/promises_kept", "/trades"] {
+    for met in [
+        "/pauses",
+        "/cut_offs",
+        "/bad_lines",
+        "/outages",
+        "/leader_deaths",
+        "/promises_kept",
+        "/trades",
+        "/sequenced/kept",
+        "/certified_headers",
+    ] {
         assert!(count(met) > 0, "{met}: {report:#}");
     }
     assert!(count("/bundles/final") > 0 && count("/bundles/unanswered") == 0, "{report:#}");

@@ -1,9 +1,11 @@
 //! What clients were told, to be held against the final log in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::header::HeaderRef;
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::sequenced::SequencedReceipt;
 
 use crate::client::{ClientError, FinalBundle, wall_us};
 
@@ -18,6 +20,10 @@ pub(super) struct Answers {
     pub(super) refused: BTreeMap<Hash, &'static str>,
     /// Bundles of which nobody said what became, with the reason.
     pub(super) unknown: BTreeMap<Hash, String>,
+    /// Leaders' words about places (S0).
+    pub(super) sequenced: Vec<SequencedReceipt>,
+    /// Headers that were told to be certified (S1).
+    pub(super) certified: BTreeSet<HeaderRef>,
     /// Whenever a client heard of a higher height than anybody before.
     pub(super) heights: Vec<HeardHeight>,
     /// Final commands that clients were told of in every second.
@@ -61,7 +67,11 @@ pub(super) struct Answered {
     pub(super) commands: usize,
     /// When it was sent, in microseconds since the Unix epoch.
     pub(super) sent_us: u64,
-    /// The answer.
+    /// Every S0 receipt that came for it; a second one after a change of view.
+    pub(super) sequenced: Vec<SequencedReceipt>,
+    /// Every header that was told to be certified and to hold it.
+    pub(super) certified: Vec<HeaderRef>,
+    /// The last answer.
     pub(super) result: Result<FinalBundle, ClientError>,
 }
 
@@ -69,7 +79,9 @@ impl Answers {
     /// Remembers an answer.
     pub(super) fn note(&mut self, answered: Answered) {
         self.sent += 1;
-        let Answered { bundle, commands, sent_us, result } = answered;
+        let Answered { bundle, commands, sent_us, sequenced, certified, result } = answered;
+        self.sequenced.extend(sequenced);
+        self.certified.extend(certified);
         match result {
             Ok(done) => self.note_final(bundle, commands, sent_us, &done),
             Err(ClientError::Refused(code)) => _ = self.refused.insert(bundle, code.name()),
@@ -128,7 +140,8 @@ mod tests {
     }
 
     fn note(answers: &mut Answers, bundle: Hash, result: Result<FinalBundle, ClientError>) {
-        answers.note(Answered { bundle, commands: 2, sent_us: wall_us(), result });
+        let (sequenced, certified) = (Vec::new(), Vec::new());
+        answers.note(Answered { bundle, commands: 2, sent_us: wall_us(), sequenced, certified, result });
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::answers::{Answered, Answers};
 use super::dice::Dice;
-use crate::client::{Client, next_nonce, wall_us};
+use crate::client::{Client, Step, next_nonce, wall_us};
 
 /// All meters at work.
 pub(super) struct Load {
@@ -139,11 +139,28 @@ impl Trader {
             }
             let bundle = self.sign(count);
             let sent_us = wall_us();
-            let result = self.gateway.submit(&bundle).finality().await;
+            let (mut sequenced, mut certified) = (Vec::new(), Vec::new());
+            let mut submission = self.gateway.submit(&bundle);
+            let result = loop {
+                match submission.next().await {
+                    Ok(Step::Accepted(_)) => {}
+                    Ok(Step::Sequenced(receipt)) => sequenced.push(*receipt),
+                    Ok(Step::Certified(header)) => certified.push(header),
+                    Ok(Step::Final(done)) => break Ok(done),
+                    Err(error) => break Err(error),
+                }
+            };
             if let Ok(done) = &result {
                 commands_final.fetch_add(done.records.len() as u64, Ordering::Relaxed);
             }
-            answers.lock().note(Answered { bundle: bundle.id().0, commands: count, sent_us, result });
+            answers.lock().note(Answered {
+                bundle: bundle.id().0,
+                commands: count,
+                sent_us,
+                sequenced,
+                certified,
+                result,
+            });
             next = (next + between).max(Instant::now());
         }
     }

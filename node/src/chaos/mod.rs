@@ -298,6 +298,9 @@ fn judge(ordeal: &Ordeal, report: &mut Report) -> anyhow::Result<()> {
     report.failures.extend(verdict::compare_logs(&logs));
     let log = verdict::longest(&logs);
     report.failures.extend(verdict::compare_answers(&report.answers, log));
+    let (words, broken) = verdict::compare_words(&report.answers, log, genesis);
+    report.words = words;
+    report.failures.extend(broken);
     report.failures.extend(verdict::check_outages(&ordeal.tally.outages, &report.answers, log, genesis));
     report.recoveries_ms = verdict::recoveries_ms(&ordeal.tally.leader_deaths, &report.answers, log);
     report.recoveries_ms.sort_unstable();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::ChaosOptions;
 use super::answers::Answers;
 use super::tally::Tally;
+use super::verdict::Words;
 
 /// The result of a run.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct Report {
     pub(super) receipts_verified: u64,
     /// Safety records that the validators were heard to keep.
     pub(super) promises: u64,
+    pub(super) words: Words,
     pub(super) logs_verified: u64,
     /// From the death of a leader to the first final header of a later view, as clients heard of it; sorted.
     pub(super) recoveries_ms: Vec<u64>,
@@ -43,6 +45,7 @@ impl Report {
             receipts_requested: 0,
             receipts_verified: 0,
             promises: 0,
+            words: Words::default(),
             logs_verified: 0,
             recoveries_ms: Vec::new(),
             memory_bytes: Vec::new(),
@@ -100,6 +103,8 @@ impl Report {
             "trades": self.trades,
             "finality_ms": {"p50": finality.0, "p99": finality.1, "max": finality.2},
             "receipts": {"requested": self.receipts_requested, "verified": self.receipts_verified},
+            "sequenced": {"kept": self.words.kept, "void": self.words.void},
+            "certified_headers": answers.certified.len(),
             "promises_kept": self.promises,
             "logs_verified": self.logs_verified,
             "height": self.height,
@@ -145,6 +150,12 @@ impl Report {
                 answers.refused.len(),
                 answers.unknown.len()
             ),
+            format!(
+                "  words      {} places kept and {} void of those promised (S0); {} headers told to be certified (S1)",
+                self.words.kept,
+                self.words.void,
+                answers.certified.len()
+            ),
             format!("  traded     {} trades up to height {}", self.trades, self.height),
             format!("  finality   p50 {} p99 {} max {}", show(p50), show(p99), show(max)),
             format!(
@@ -155,7 +166,7 @@ impl Report {
             ),
             format!("  receipts   {} fetched, {} verified offline", self.receipts_requested, self.receipts_verified),
             format!(
-                "  promises   {} safety records, all found again; {} logs executed again and equal",
+                "  promises   {} safety records were kept; {} logs were executed again",
                 self.promises, self.logs_verified
             ),
         ];

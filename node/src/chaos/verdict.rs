@@ -29,8 +29,10 @@ pub(super) struct FinalLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct HeaderFacts {
     hash: Hash,
+    epoch: u32,
     view: u64,
     time_ms: u64,
+    last_seq: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +51,8 @@ impl FinalLog {
         let (mut headers, mut bundles, mut doubled) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
         let report = walk_chain(data_dir, genesis, |step| {
             let header = &step.proposal.header;
-            headers.push(HeaderFacts { hash: step.hash, view: header.rank.view, time_ms: header.time_ms });
+            let (hash, epoch, view) = (step.hash, header.epoch, header.rank.view);
+            headers.push(HeaderFacts { hash, epoch, view, time_ms: header.time_ms, last_seq: header.last_seq });
             for (bundle, place) in places(step) {
                 if bundles.insert(bundle, place).is_some() {
                     doubled.insert(bundle);
@@ -116,6 +119,42 @@ pub(super) fn compare_answers(answers: &Answers, log: &FinalLog) -> Vec<String> 
         failures.extend(shortened(kind));
     }
     failures
+}
+
+/// What became of the leaders' words about places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    /// The bundle is final where it was promised.
+    pub(super) kept: u64,
+    /// The view ended first.
+    pub(super) void: u64,
+}
+
+/// Holds every S0 receipt and every certified header that clients were told of against the final log (CONSENSUS section 1): a receipt is
+/// kept or void, and a certified header is final.
+pub(super) fn compare_words(answers: &Answers, log: &FinalLog, genesis: &Genesis) -> (Words, Vec<String>) {
+    let (mut words, mut failures) = (Words::default(), Vec::new());
+    for receipt in &answers.sequenced {
+        let (place, chunk) = (&receipt.place, &receipt.chunk);
+        if let Err(error) = receipt.verify(genesis.chain_id(), chunk.epoch, &genesis.validators) {
+            failures.push(format!("an S0 receipt for bundle {} proves nothing: {error}", place.entry));
+        }
+        let kept = log.bundles.get(&place.entry).is_some_and(|found| found.first_seq == place.first_seq);
+        let there = log.headers.partition_point(|facts| facts.last_seq < place.first_seq);
+        match log.headers.get(there) {
+            _ if kept => words.kept += 1,
+            Some(facts) if (facts.epoch, facts.view) == (chunk.epoch, chunk.view) => failures.push(format!(
+                "the leader of view {} promised place {} to bundle {}, and gave it to another",
+                chunk.view, place.first_seq, place.entry
+            )),
+            _ => words.void += 1,
+        }
+    }
+    let mut failures = shortened(failures);
+    let finals: BTreeSet<Hash> = log.headers.iter().map(|facts| facts.hash).collect();
+    let lost = answers.certified.iter().filter(|header| !finals.contains(&header.hash));
+    failures.extend(shortened(lost.map(|header| format!("a certified header is not final: {header:?}")).collect()));
+    (words, failures)
 }
 
 fn misplaced(bundle: &Hash, told: &ToldFinal, log: &FinalLog) -> Option<String> {
