@@ -102,7 +102,7 @@ const TIME_SCALE: u32 = 60;
 /// Log segments are short, so that even a short run begins new ones.
 const SEGMENT_BYTES: u64 = 1 << 20;
 /// Snapshots are frequent, so that some are being written when something goes wrong.
-const SNAPSHOT_COMMANDS: u64 = 2_000;
+const SNAPSHOT_COMMANDS: u64 = 1_000;
 /// Room for a validator whose disk is to be filled.
 const SMALL_DISK_BYTES: u64 = 1 << 30;
 /// The disk whose power is cut, for all validators together.
