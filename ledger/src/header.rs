@@ -18,9 +18,7 @@ pub struct Rank {
 }
 
 /// A header by rank and hash.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct HeaderRef {
     /// Its rank.
     pub rank: Rank,

@@ -39,7 +39,7 @@ fn nothing_acknowledged_is_lost_while_validators_are_killed_cut_off_and_starved(
         "/promises_kept",
         "/trades",
         "/sequenced/kept",
-        "/certified_headers",
+        "/certified",
     ] {
         assert!(count(met) > 0, "{met}: {report:#}");
     }

@@ -27,7 +27,9 @@ fn nothing_acknowledged_is_lost_in_twenty_power_cuts() {
     assert!(output.status.success(), "{report:#}\n{}", String::from_utf8_lossy(&output.stderr));
     let count = |path: &str| report.pointer(path).and_then(Value::as_u64).unwrap_or(0);
     assert!(count("/power_cuts") >= 20, "{report:#}");
-    for met in ["/sectors_lost", "/sectors_kept_unflushed", "/flushes", "/promises_kept", "/bundles/final"] {
+    for met in
+        ["/sectors_lost", "/sectors_kept_unflushed", "/flushes", "/promises_kept", "/bundles/final", "/disk_errors"]
+    {
         assert!(count(met) > 0, "{met}: {report:#}");
     }
     assert_eq!(count("/receipts/verified"), count("/bundles/final"));

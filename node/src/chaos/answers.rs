@@ -22,8 +22,8 @@ pub(super) struct Answers {
     pub(super) unknown: BTreeMap<Hash, String>,
     /// Leaders' words about places (S0).
     pub(super) sequenced: Vec<SequencedReceipt>,
-    /// Headers that were told to be certified (S1).
-    pub(super) certified: BTreeSet<HeaderRef>,
+    /// Bundles that were told to be certified (S1), with the view of the header that holds them.
+    pub(super) certified: BTreeSet<(Hash, u64)>,
     /// Whenever a client heard of a higher height than anybody before.
     pub(super) heights: Vec<HeardHeight>,
     /// Final commands that clients were told of in every second.
@@ -81,7 +81,7 @@ impl Answers {
         self.sent += 1;
         let Answered { bundle, commands, sent_us, sequenced, certified, result } = answered;
         self.sequenced.extend(sequenced);
-        self.certified.extend(certified);
+        self.certified.extend(certified.iter().map(|header| (bundle, header.rank.view)));
         match result {
             Ok(done) => self.note_final(bundle, commands, sent_us, &done),
             Err(ClientError::Refused(code)) => _ = self.refused.insert(bundle, code.name()),

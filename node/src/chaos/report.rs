@@ -104,7 +104,7 @@ impl Report {
             "finality_ms": {"p50": finality.0, "p99": finality.1, "max": finality.2},
             "receipts": {"requested": self.receipts_requested, "verified": self.receipts_verified},
             "sequenced": {"kept": self.words.kept, "void": self.words.void},
-            "certified_headers": answers.certified.len(),
+            "certified": answers.certified.len(),
             "promises_kept": self.promises,
             "logs_verified": self.logs_verified,
             "height": self.height,
@@ -151,7 +151,7 @@ impl Report {
                 answers.unknown.len()
             ),
             format!(
-                "  words      {} places kept and {} void of those promised (S0); {} headers told to be certified (S1)",
+                "  words      {} places kept and {} void of those promised (S0); {} bundles were told to be certified (S1)",
                 self.words.kept,
                 self.words.void,
                 answers.certified.len()

@@ -22,7 +22,7 @@ pub(super) struct Tally {
     pub(super) bad_lines: u64,
     /// Disks filled.
     pub(super) full_disks: u64,
-    /// Times that every write and flush failed.
+    /// Validators that ended by themselves because writes or flushes failed.
     pub(super) disk_errors: u64,
     /// Times that the power went.
     pub(super) power_cuts: u64,
