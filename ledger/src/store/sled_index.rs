@@ -212,6 +212,10 @@ impl QueryIndex for Index {
         if last.height + 1 == first {
             changes.remove(GAP_AFTER);
             changes.insert(FIRST_HEIGHT, &1_u64.to_be_bytes());
+            // With nothing above the gap yet, what was filled last is the last there is.
+            if self.last_height().is_none() {
+                changes.insert(LAST_HEIGHT, &last.height.to_be_bytes());
+            }
         } else {
             changes.insert(GAP_AFTER, &last.height.to_be_bytes());
         }

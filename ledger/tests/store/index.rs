@@ -273,3 +273,26 @@ fn an_index_keeps_what_is_below_a_gap() {
     }
     assert_eq!(index.height_of_seq(61).unwrap(), None);
 }
+
+/// ```text
+/// heights  1 2 3 | 4
+///          filled  nothing yet
+/// ```
+///
+/// The index was removed, and the gap is closed before anything new is final. The next height must find its place, or the validator
+/// stops for good.
+#[test]
+fn a_gap_that_is_closed_before_anything_lies_above_it_is_gone_on_from() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("index");
+    let index = open(&dir, 0);
+    index.begin_at(4).unwrap();
+    index.fill(&[batch(1), batch(2), batch(3)]).unwrap();
+    assert_eq!((index.gap_after(), index.first_height(), index.last_height()), (None, Some(1), Some(3)));
+    index.flush().unwrap();
+    drop(index);
+    let index = open(&dir, 3);
+    assert_eq!((index.start(), index.through()), (&IndexStart::Kept, 3));
+    fill(&index, 4, 4);
+    assert_answers(&index, 4);
+}
