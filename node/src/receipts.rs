@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::reject::Code;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -56,8 +57,10 @@ async fn fetch_and_verify_one(gateway: &Client, genesis: &Genesis, wanted: Wante
     let deadline = Instant::now() + CATCH_UP;
     let bytes = loop {
         match gateway.receipt(bundle, index).await {
-            // A validator that was away may still be writing its index.
-            Err(ClientError::NotFinal) if Instant::now() < deadline => {
+            // A validator that was away may still be writing its index, or have much to tell others.
+            Err(ClientError::NotFinal | ClientError::Refused(Code::QuotaBusy | Code::QuotaRate))
+                if Instant::now() < deadline =>
+            {
                 tokio::time::sleep(Duration::from_millis(200)).await
             }
             answer => break answer?,
