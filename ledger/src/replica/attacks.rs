@@ -378,3 +378,41 @@ fn history_with_a_certificate_that_does_not_hold_is_refused_whole() {
     forged.signature = crate::crypto::Signature([1; 64]);
     assert_eq!(check(vec![step(&forged), step(&second)]), Err(PeerFault::Certificate));
 }
+
+/// Forty thousand commands wait when a leader begins: its first header takes as many as one may have, and the next the rest.
+#[test]
+fn a_leader_fills_a_header_only_as_far_as_one_may_be_filled() {
+    let mut replica = replica(1);
+    let (view, leader) = replica.view();
+    assert_eq!(leader, ValidatorIndex(1));
+    let key = SecretKey::from_seed([77; 32]);
+    let bundle = |nonce| {
+        let (chain, commands) = (config(0).genesis.chain_id(), vec![Command::CancelAll; 1_024]);
+        Admitted::trusted(Bundle { chain, signer: key.public(), nonce, expires_at: NEVER, commands }.sign(&key))
+    };
+    let _ = replica.handle(Input::Durable(view), NOW);
+    let _ = replica.handle(Input::Submitted((1..41).map(bundle).collect()), NOW);
+    let mut headers: Vec<Header> = Vec::new();
+    for turn in 0..40 {
+        for effect in replica.handle(Input::Tick, WallTime(10 + turn)) {
+            if let Effect::Send { message: ConsensusMessage::Proposal(proposal), .. } = effect {
+                headers.push(proposal.header);
+            }
+        }
+        if headers.len() == 1 && !replica.is_eager() && turn < 30 {
+            let reference = headers[0].reference();
+            for voter in [0, 2, 3] {
+                let vote = Vote::sign(replica.chain, 0, reference, ValidatorIndex(voter), &self::key(voter));
+                let message = ConsensusMessage::Vote(vote);
+                for effect in replica.handle(Input::Consensus { from: ValidatorIndex(voter), message }, WallTime(50)) {
+                    if let Effect::Send { message: ConsensusMessage::Proposal(proposal), .. } = effect {
+                        headers.push(proposal.header);
+                    }
+                }
+            }
+        }
+    }
+    let sizes: Vec<u64> = headers.iter().map(|header| header.last_seq + 1 - header.first_seq).collect();
+    assert!(sizes.len() >= 2, "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size <= hotstuff::HEADER_COMMANDS_MAX), "{sizes:?}");
+}

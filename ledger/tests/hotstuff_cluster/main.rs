@@ -3,6 +3,7 @@
 //! height, finals come once and in order, and no word on disk is contradicted (see `validator.rs`); after healing, everything
 //! becomes final.
 
+mod accusations;
 mod byzantine;
 mod cluster;
 mod defects;
