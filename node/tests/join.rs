@@ -1,4 +1,4 @@
-//! One of four validators loses its disk under load, and joins again by a snapshot. Then the tools look at what it left.
+//! One of four validators loses its disk and joins again by a snapshot. Then the tools look at what it left.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -144,7 +144,7 @@ fn json(arguments: &[&str]) -> Value {
 /// 3 ......x          its disk is lost; an empty one: snapshot of header 256 or later, then what came after
 /// ```
 #[test]
-fn a_validator_that_lost_its_directory_under_load_joins_again_by_snapshot() {
+fn a_validator_that_lost_its_directory_joins_again_by_snapshot() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("join");
     let mut house = House::new(&dir);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
