@@ -127,11 +127,14 @@ pub(crate) async fn register(client: &Client, deposit: Option<Money>) -> TestMet
             import_max_wh: HEADROOM,
             export_max_wh: HEADROOM,
         };
-        let mut commands = vec![Order::RegisterAccount { account }, register];
-        commands.extend(deposit.map(|amount| Order::Deposit { account, amount }));
-        let done = operate(client, commands).await;
+        let done = operate(client, vec![Order::RegisterAccount { account }, register]).await;
         if done.records[0].outcome == Outcome::Done {
-            assert!(done.records.iter().all(|record| record.outcome == Outcome::Done), "{done:?}");
+            let mut records = done.records;
+            if let Some(amount) = deposit {
+                // Not in the same bundle: each command stands for itself, and an account that another test took meanwhile would get the money.
+                records.extend(operate(client, vec![Order::Deposit { account, amount }]).await.records);
+            }
+            assert!(records.iter().all(|record| record.outcome == Outcome::Done), "{records:?}");
             return TestMeter { id, account, key };
         }
         // Another test took the number, or this validator had not seen it taken.

@@ -1,6 +1,6 @@
 //! Byzantine validators: a production replica whose words are twisted on their way out, with its own key.
 //!
-//! One file for each way to misbehave. Those of one party share their secret keys, as they may.
+//! One file for each way to misbehave.
 
 mod amnesiac;
 mod chunk_alternator;
