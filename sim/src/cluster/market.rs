@@ -16,6 +16,8 @@ pub(super) struct Market {
     /// Its hash.
     pub(super) chain: Hash,
     pub(super) validator_keys: Vec<SecretKey>,
+    /// A second key of each validator, for when its first is rotated.
+    spare_keys: Vec<SecretKey>,
     pub(super) operator: SecretKey,
     pub(super) meters: Vec<SecretKey>,
 }
@@ -43,6 +45,7 @@ impl Market {
             return Err(format!("{validators} validators: there must be 3f + 1 of them, from 4 to 49"));
         }
         let validator_keys: Vec<SecretKey> = (0..validators).map(|i| key(1, i)).collect();
+        let spare_keys = (0..validators).map(|i| key(4, i)).collect();
         let operator = key(2, 0);
         let set = ValidatorSet::new(validator_keys.iter().map(SecretKey::public).collect());
         let genesis = Genesis {
@@ -57,7 +60,19 @@ impl Market {
         };
         genesis.validate().map_err(|error| error.to_string())?;
         let chain = genesis.chain_id();
-        Ok(Self { genesis, chain, validator_keys, operator, meters: (0..meters).map(|i| key(3, i)).collect() })
+        Ok(Self {
+            genesis,
+            chain,
+            validator_keys,
+            spare_keys,
+            operator,
+            meters: (0..meters).map(|i| key(3, i)).collect(),
+        })
+    }
+
+    /// Both keys of a validator.
+    pub(super) fn keys_of(&self, validator: usize) -> [SecretKey; 2] {
+        [&self.validator_keys, &self.spare_keys].map(|keys| keys[validator].clone())
     }
 
     /// What the operator tells the ledger before anybody can trade, in bundles.

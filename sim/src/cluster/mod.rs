@@ -86,8 +86,10 @@ pub struct Report {
     pub full_disks: u64,
     /// How often one was made again from its disk, beside itself, and compared.
     pub restarts_compared: u64,
-    /// The highest view.
+    /// The highest view of any epoch.
     pub views: u64,
+    /// How many epochs ended.
+    pub epochs: u32,
     /// How many trades and fills the plain reference derived again; none if the seed draws no referee.
     pub trades_refereed: u64,
     /// How often an entry became final where a leader or a certificate had told before.
@@ -120,6 +122,7 @@ impl Report {
             full_disks: 0,
             restarts_compared: 0,
             views: 0,
+            epochs: 0,
             trades_refereed: 0,
             promises_kept: 0,
             evidence: 0,

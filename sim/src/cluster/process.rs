@@ -155,7 +155,7 @@ impl Process {
 
     /// Begins at the newest checkpoint if the index reaches as far, else at genesis, and reads the log.
     pub(super) fn recover(&mut self, market: &Market, found: Found, indexed: u64) -> Result<Started, String> {
-        let keys = vec![market.validator_keys[self.index].clone()];
+        let keys = market.keys_of(self.index).to_vec();
         let config = ReplicaConfig { genesis: market.genesis.clone(), keys, timing: self.timing };
         let (mut recovery, from) = self.begin(config, &found, indexed)?;
         let mut steps = Vec::new();

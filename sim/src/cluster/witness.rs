@@ -17,7 +17,7 @@ struct Settled {
     records: Hash,
 }
 
-/// What an honest validator has signed, as far as it was sent.
+/// What an honest validator has signed in an epoch, as far as it was sent.
 #[derive(Debug, Default)]
 struct Signed {
     votes: BTreeMap<Rank, Hash>,
@@ -30,7 +30,8 @@ struct Signed {
 #[derive(Debug)]
 pub(super) struct Witness {
     settled: BTreeMap<u64, Settled>,
-    signed: Vec<Signed>,
+    /// By validator and epoch: ranks begin anew in each.
+    signed: BTreeMap<(usize, u32), Signed>,
     bundles: BTreeSet<Hash>,
     pub(super) promises: Promises,
     pub(super) commands: u64,
@@ -38,11 +39,10 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    pub(super) fn new(validators: usize) -> Self {
-        let signed = (0..validators).map(|_| Signed::default()).collect();
+    pub(super) fn new() -> Self {
         Self {
             settled: BTreeMap::new(),
-            signed,
+            signed: BTreeMap::new(),
             bundles: BTreeSet::new(),
             promises: Promises::default(),
             commands: 0,
@@ -112,7 +112,16 @@ impl Witness {
         message: &PeerMessage,
         durable: Option<&SafetyRecord>,
     ) -> Result<(), String> {
-        let signed = &mut self.signed[from];
+        let epoch = match message {
+            PeerMessage::Consensus(message) => message.epoch(),
+            PeerMessage::Chunk(chunk) => Some(chunk.epoch),
+            _ => None,
+        };
+        let Some(epoch) = epoch else { return Ok(()) };
+        let signed = self.signed.entry((from, epoch)).or_default();
+        // With the record of a later epoch it can sign nothing of this one again.
+        let over = durable.is_some_and(|record| record.epoch > epoch);
+        let durable = durable.filter(|record| record.epoch == epoch);
         match message {
             PeerMessage::Consensus(ConsensusMessage::Vote(vote)) => {
                 let rank = vote.header.rank;
@@ -126,13 +135,13 @@ impl Witness {
                     _ => {}
                 }
                 let voted = durable.and_then(|record| record.last_voted).map(|voted| voted.rank);
-                if voted.is_none_or(|voted| voted < rank) {
+                if voted.is_none_or(|voted| voted < rank) && !over {
                     return Err(format!("validator {from} sent a vote at {rank:?} that its disk does not know"));
                 }
             }
             PeerMessage::Consensus(ConsensusMessage::Timeout(timeout)) => {
                 signed.timeout_view = signed.timeout_view.max(timeout.view);
-                if durable.is_none_or(|record| record.timeout_view < timeout.view) {
+                if durable.is_none_or(|record| record.timeout_view < timeout.view) && !over {
                     return Err(format!("validator {from} sent a timeout that its disk does not know"));
                 }
             }
@@ -143,7 +152,7 @@ impl Witness {
                 if signed.proposals.insert(rank, hash).is_some_and(|before| before != hash) {
                     return Err(format!("validator {from} proposed two headers at {rank:?}"));
                 }
-                if durable.is_none_or(|record| record.led < rank) {
+                if durable.is_none_or(|record| record.led < rank) && !over {
                     return Err(format!("validator {from} sent a proposal that its disk does not know"));
                 }
             }

@@ -44,6 +44,8 @@ pub(super) enum Event {
     /// Those who lie speak of their own accord.
     Volunteer(usize),
     Weather,
+    /// Operators change the validators.
+    Reconfigure,
     Heal {
         from: Vec<usize>,
         to: Vec<usize>,

@@ -48,6 +48,12 @@ impl World {
         }
     }
 
+    fn is_led_by_a_liar(&self, in_the_eyes_of: usize, epoch: u32, view: u64) -> bool {
+        let running = self.processes[in_the_eyes_of].running.as_ref();
+        let set = running.and_then(|running| running.replica.epochs().set(epoch));
+        set.is_some_and(|set| self.culprits.contains_key(&usize::from(set.leader(view).0)))
+    }
+
     pub(super) fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) -> Result<(), String> {
         let message = match PeerMessage::decode(bytes) {
             Ok(message) => message,
@@ -59,8 +65,8 @@ impl World {
         }
         match self.processes[to].verify(index_of(from), message, &self.market, self.now_us()) {
             Ok(input) => {
-                if let Input::BadChunk { view, .. } = &input
-                    && !self.culprits.contains_key(&usize::from(self.market.genesis.validators.leader(*view).0))
+                if let Input::BadChunk { epoch, view } = &input
+                    && !self.is_led_by_a_liar(to, *epoch, *view)
                 {
                     return Err(format!("validator {to} found a bad chunk of an honest leader, view {view}"));
                 }
@@ -111,7 +117,10 @@ impl World {
                 self.after(200, Event::Serve { to: from, life, asker, from_height });
             }
             Effect::Final(step) => self.hear_final(from, &step)?,
-            Effect::Epoch(epoch) => self.trace.note(now_us, || format!("{from}: epoch {epoch} begins")),
+            Effect::Epoch(epoch) => {
+                self.report.epochs = self.report.epochs.max(epoch);
+                self.trace.note(now_us, || format!("{from}: epoch {epoch} begins"));
+            }
             Effect::View { view, leader } => {
                 self.report.views = self.report.views.max(view);
                 self.trace.note(now_us, || format!("{from}: view {view}, led by {}", leader.0));

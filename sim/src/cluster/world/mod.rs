@@ -4,6 +4,7 @@ mod again;
 mod agenda;
 mod delivery;
 mod ending;
+mod epochs;
 mod storage;
 mod trade;
 mod trouble;
@@ -40,6 +41,8 @@ pub(super) struct World {
     wire: Wire,
     clients: Vec<Client>,
     dice: Dice,
+    /// What operators do is drawn by itself, so that a seed goes wrong in the same way with them and without.
+    operators: Dice,
     witness: Witness,
     referee: Option<Referee>,
     trace: Trace,
@@ -82,7 +85,7 @@ impl World {
         let culprits = draw_culprits(&market, &mix, &mut dice);
         let clients = Client::all(&market, seed);
         let trace = Trace::new(config.loud);
-        let witness = Witness::new(validators);
+        let witness = Witness::new();
         let referee = mix.refereed.then(|| Referee::new(&market));
         let report = Report::new(&config, &mix);
         let mut world = Self {
@@ -96,6 +99,7 @@ impl World {
             wire,
             clients,
             dice,
+            operators: Dice::new(seed, 4),
             witness,
             referee,
             trace,
@@ -124,6 +128,7 @@ impl World {
             self.after(after_us, Event::Client(client));
         }
         self.after(500_000, Event::Weather);
+        self.plan_epochs();
         let heals_at = self.heals_at_us();
         self.after(heals_at, Event::Mend);
         self.after(self.closes_at_us(), Event::LookAround);
@@ -240,6 +245,7 @@ impl World {
                 self.check_memory()?;
                 self.make_trouble();
             }
+            Event::Reconfigure => self.reconfigure()?,
             Event::Heal { from, to } => self.heal(&from, &to),
             Event::Calm => self.wire.lost = if self.mended { 0 } else { self.mix.lost },
             Event::Mend => self.mend(),
