@@ -28,12 +28,12 @@ use gridbook_sim::{Town, TownConfig};
 
 use crate::client::{Client, Patience, connection_seed, wall_us};
 use crate::cluster::{Cluster, Launch};
-use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
+use crate::config::{IndexOptions, LogOptions, Peer, Quotas, ValidatorConfig};
 use crate::interrupt::interrupted;
 use crate::network::{Network, NetworkPlan, loopback_free};
 use crate::receipts::{self, Wanted};
 use crate::registration;
-use crate::validator::PROMISE_TARGET;
+use crate::validator::{PROMISE_TARGET, give_birth};
 
 use answers::Answers;
 use dice::Dice;
@@ -161,6 +161,7 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Opt
         began,
     };
     ordeal.give_small_disk(&mut plan).await?;
+    ordeal.give_birth()?;
     ordeal.cluster.start_all()?;
     ordeal.wait_until_ready().await?;
     let (town, keys, gateways) = prepare(options, &ordeal.network).await?;
@@ -208,6 +209,19 @@ impl Ordeal {
             Err(error) => {
                 plan.leave_out(Trouble::FullDisk);
                 self.tally.left_out.push(format!("{}: {error:#}", Trouble::FullDisk.name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ordeal {
+    /// Writes the first safety record of those whose data lies elsewhere than where the network was made: without it they would sign nothing.
+    fn give_birth(&self) -> anyhow::Result<()> {
+        for (index, config) in self.network.configs.iter().enumerate() {
+            let data_dir = self.data_dir(index)?;
+            if !data_dir.join("safety").exists() {
+                give_birth(&ValidatorConfig { data_dir, ..config.clone() })?;
             }
         }
         Ok(())
@@ -285,6 +299,9 @@ fn judge(ordeal: &Ordeal, report: &mut Report) -> anyhow::Result<()> {
     for index in 0..ordeal.network.configs.len() {
         let (promises, failures) = verdict::check_promises(index, &ordeal.cluster.log_file(index))?;
         report.promises += promises;
+        if promises == 0 {
+            report.failures.push(format!("validator {index} never signed anything"));
+        }
         report.failures.extend(failures);
         match FinalLog::read(&ordeal.data_dir(index)?, genesis) {
             Ok(log) => logs.push(log),
