@@ -276,7 +276,8 @@ impl Pending {
         let is_submit = matches!(self.ask.body, RequestBody::Submit(_));
         match answer {
             Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate, .. } => is_submit,
-            Answer::Refused { code: Code::AuthReplay, .. } => is_submit && self.resent,
+            // Where it was sent before it may have been let in; here they may not have heard of the meter yet.
+            Answer::Refused { code: Code::AuthReplay | Code::AuthUnknownDevice, .. } => is_submit && self.resent,
             _ => false,
         }
     }
