@@ -113,6 +113,8 @@ impl House {
         self.children.push(None);
         let index = self.children.len() - 1;
         self.settings(index, |_| {});
+        // Its key has never signed: the operator says so once, when he makes the directory.
+        gridbook_node::validator::give_birth(&self.network.configs[index]).unwrap();
         (index, key)
     }
 
