@@ -61,6 +61,7 @@ fn settings(dir: &Path) -> ValidatorConfig {
     ValidatorConfig {
         index: 0,
         key_file: dir.join("validator.key"),
+        next_key_file: None,
         genesis_file: dir.join("genesis.json"),
         data_dir: dir.join("data"),
         listen: Listen { validators: address, meters: address, admin: address },
