@@ -417,7 +417,8 @@ mod tests {
     }
 
     fn config(dir: &Path) -> ValidatorConfig {
-        let peer = |index| Peer { index, key: SecretKey::from_seed([7; 32]).public(), address: address(7000 + index) };
+        let key = |index: u16| SecretKey::from_seed([u8::try_from(index).expect("few"); 32]).public();
+        let peer = |index| Peer { index, key: key(index), address: address(7000 + index) };
         ValidatorConfig {
             index: 1,
             key_file: dir.join("validator-1.key"),
