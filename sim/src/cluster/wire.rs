@@ -21,6 +21,10 @@ struct Link {
     last_arrival: [u64; 3],
 }
 
+/// The longest usual way of somebody slow. Who catches up needs two ways there and back for each epoch that it missed: with ways of several
+/// seconds it would still be on its way when the simulation expects everybody to have arrived.
+const SLOWED_MAX_US: u64 = 1_000_000;
+
 /// All links, one for each direction.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -43,11 +47,12 @@ impl Wire {
         Self { count, links, dice, ordered, spread: mix.spread, lost: mix.lost, doubled: mix.doubled }
     }
 
-    /// Whoever is slow is slow to send and to receive.
+    /// Whoever is slow is slow to send and to receive. A way that is long anyway becomes no longer than [`SLOWED_MAX_US`].
     pub(super) fn slow_down(&mut self, index: usize, slowness: u64) {
+        let slowed = |link: &mut Link| link.usual_us = (link.usual_us * slowness).min(SLOWED_MAX_US.max(link.usual_us));
         for other in 0..self.count {
-            self.link(index, other).usual_us *= slowness;
-            self.link(other, index).usual_us *= slowness;
+            slowed(self.link(index, other));
+            slowed(self.link(other, index));
         }
     }
 
