@@ -8,15 +8,14 @@ use std::sync::LazyLock;
 use gridbook_ledger::admission::Door;
 use gridbook_ledger::command::SignedBundle;
 use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::header::{Header, HeaderRef};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::merkle::Path;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::leaf_hash;
 use gridbook_ledger::replica::{
-    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
-    read_proofs, sync_answer, verify_evidence, verify_sync,
+    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
+    ReplicaConfig, sync_answer,
 };
 use gridbook_ledger::validators::ValidatorIndex;
 
@@ -73,39 +72,11 @@ pub(crate) fn config(index: u16) -> ReplicaConfig {
 
 /// Verifies a message as a validator does before its replica hears of it.
 pub(crate) fn verified(from: ValidatorIndex, message: PeerMessage, replica: &Replica) -> Result<Input, PeerFault> {
-    let (epoch, set) = (replica.epochs().present(), replica.epochs().present_set());
-    Ok(match message {
-        PeerMessage::Consensus(message) => Input::Consensus { from, message },
-        PeerMessage::Chunk(chunk) if chunk.epoch != epoch => return Err(PeerFault::Epoch),
-        PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
-        PeerMessage::Chunk(chunk) => match chunk.verify(chain(), set) {
-            Ok(chunk) => Input::Chunk(Box::new(chunk)),
-            Err(PeerFault::Leader) => return Err(PeerFault::Leader),
-            Err(_) => Input::BadChunk { epoch, view: chunk.view },
-        },
-        PeerMessage::Relay(bundles) => {
-            let lookup = |key: &_| replica.state().device(key);
-            let door = Door { chain: chain(), now: genesis().ledger_start, lookup };
-            Input::Relayed(door.admit_batch(&bundles).into_iter().flatten().collect())
-        }
-        PeerMessage::Pull { target, floor_seq } => Input::Pull { from, target, floor_seq },
-        PeerMessage::Pulled { end, run } => {
-            let run = run.verify()?;
-            if run.end != end {
-                return Err(PeerFault::Digest);
-            }
-            Input::Pulled { from, run }
-        }
-        PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
-        PeerMessage::SyncResponse { steps, beyond, tip } => {
-            Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain(), (epoch, set))? }
-        }
-        PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain(), replica.epochs())?)),
-        PeerMessage::Snapshot(_) => return Err(PeerFault::Snapshot),
-        PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
-        PeerMessage::Reconfigure(change) => {
-            Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
-        }
+    let gate = PeerGate { genesis: genesis(), chain: chain(), epochs: replica.epochs() };
+    gate.input(from, message, |bundles| {
+        let lookup = |key: &_| replica.state().device(key);
+        let door = Door { chain: chain(), now: genesis().ledger_start, lookup };
+        door.admit_batch(bundles).into_iter().flatten().collect()
     })
 }
 

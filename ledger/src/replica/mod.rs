@@ -25,6 +25,7 @@ mod kept;
 mod lead;
 mod log_record;
 mod messages;
+mod peer_gate;
 mod pool;
 mod recovery;
 mod serving;
@@ -55,6 +56,7 @@ pub use messages::{
     Chunk, PeerFault, PeerMessage, PlacedEntry, Run, SYNC_BYTES_MAX, SyncStep, VerifiedChunk, VerifiedRun,
     VerifiedStep, end_of, read_proofs, verify_evidence, verify_sync,
 };
+pub use peer_gate::PeerGate;
 pub use recovery::{Recovery, RecoveryError, ReplicaConfig};
 pub use snapshot::TakenSnapshot;
 

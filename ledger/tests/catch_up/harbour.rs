@@ -9,8 +9,8 @@ use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
-    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
-    SnapshotEffect, SnapshotMessage, SnapshotPlace, read_proofs, sync_answer, verify_evidence, verify_sync,
+    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
+    ReplicaConfig, SnapshotEffect, SnapshotMessage, SnapshotPlace, sync_answer,
 };
 use gridbook_ledger::snapshot::{Incoming, Snapshot, SnapshotError};
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
@@ -235,26 +235,12 @@ impl Harbour {
     }
 
     fn verify(&self, from: ValidatorIndex, message: PeerMessage, by: usize) -> Result<Input, PeerFault> {
-        let (chain, epochs) = (self.genesis.chain_id(), self.replica(by).epochs());
-        let (epoch, set) = (epochs.present(), epochs.present_set());
-        Ok(match message {
-            PeerMessage::Consensus(message) => Input::Consensus { from, message },
-            PeerMessage::Chunk(chunk) => Input::Chunk(Box::new(chunk.verify(chain, set)?)),
-            PeerMessage::Relay(bundles) => {
-                let lookup = |key: &_| self.replica(by).state().device(key);
-                let door = Door { chain, now: self.genesis.ledger_start, lookup };
-                Input::Relayed(door.admit_batch(&bundles).into_iter().flatten().collect())
-            }
-            PeerMessage::Pull { target, floor_seq } => Input::Pull { from, target, floor_seq },
-            PeerMessage::Pulled { run, .. } => Input::Pulled { from, run: run.verify()? },
-            PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
-            PeerMessage::SyncResponse { steps, beyond, tip } => {
-                Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))? }
-            }
-            PeerMessage::Snapshot(message) => Input::Snapshot { from, message: message.verify(&self.genesis)? },
-            PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain, epochs)?)),
-            PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
-            PeerMessage::Reconfigure(_) => unreachable!("nobody changes the set here"),
+        let replica = self.replica(by);
+        let gate = PeerGate { genesis: &self.genesis, chain: self.genesis.chain_id(), epochs: replica.epochs() };
+        gate.input(from, message, |bundles| {
+            let lookup = |key: &_| replica.state().device(key);
+            let door = Door { chain: gate.chain, now: self.genesis.ledger_start, lookup };
+            door.admit_batch(bundles).into_iter().flatten().collect()
         })
     }
 

@@ -6,11 +6,11 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, MarketRules, Me
 use gridbook_ledger::admission::{Admitted, Door};
 use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::{FIRST_EPOCH, Genesis};
+use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::hotstuff::{Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
-    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig,
-    sync_answer, verify_sync,
+    Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
+    ReplicaConfig, sync_answer,
 };
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
@@ -218,24 +218,12 @@ impl Quartet {
 
     /// As a validator does before its replica hears of anything.
     fn verify(&self, from: usize, message: PeerMessage, to: usize) -> Result<Input, PeerFault> {
-        let (chain, set, from) = (self.genesis.chain_id(), &self.genesis.validators, index_of(from));
-        Ok(match message {
-            PeerMessage::Consensus(message) => Input::Consensus { from, message },
-            PeerMessage::Chunk(chunk) => Input::Chunk(Box::new(chunk.verify(chain, set)?)),
-            PeerMessage::Relay(bundles) => {
-                let lookup = |key: &_| self.nodes[to].replica.state().device(key);
-                let door = Door { chain, now: self.genesis.ledger_now(self.now_us), lookup };
-                Input::Relayed(door.admit_batch(&bundles).into_iter().flatten().collect())
-            }
-            PeerMessage::Pull { target, floor_seq } => Input::Pull { from, target, floor_seq },
-            PeerMessage::Pulled { run, .. } => Input::Pulled { from, run: run.verify()? },
-            PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
-            PeerMessage::SyncResponse { steps, beyond, tip } => {
-                let steps = verify_sync(steps, &beyond, tip.as_ref(), chain, (FIRST_EPOCH, set))?;
-                Input::Synced { from, steps }
-            }
-            // No story here changes the validators.
-            _ => return Err(PeerFault::Form),
+        let replica = &self.nodes[to].replica;
+        let gate = PeerGate { genesis: &self.genesis, chain: self.genesis.chain_id(), epochs: replica.epochs() };
+        gate.input(index_of(from), message, |bundles| {
+            let lookup = |key: &_| replica.state().device(key);
+            let door = Door { chain: gate.chain, now: self.genesis.ledger_now(self.now_us), lookup };
+            door.admit_batch(bundles).into_iter().flatten().collect()
         })
     }
 

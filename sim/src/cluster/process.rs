@@ -6,12 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use gridbook_ledger::admission::{Admitted, Door, Refusal};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
-    Effect, FinalStep, Input, LogRecord, PeerFault, PeerMessage, Recovery, Replica, ReplicaConfig, read_proofs,
-    sync_answer, verify_evidence, verify_sync,
+    Effect, FinalStep, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica, ReplicaConfig,
+    sync_answer,
 };
 use gridbook_ledger::store::{LogIdentity, LogPosition, StoreError};
 use gridbook_ledger::validators::ValidatorIndex;
@@ -230,42 +229,12 @@ impl Process {
         market: &Market,
         now_us: u64,
     ) -> Result<Input, PeerFault> {
-        let chain = market.chain;
         let Some(epochs) = self.running.as_ref().map(|running| running.replica.epochs()) else {
             return Err(PeerFault::Epoch);
         };
-        let (epoch, set) = (epochs.present(), epochs.present_set());
-        Ok(match message {
-            PeerMessage::Consensus(message) => Input::Consensus { from, message },
-            PeerMessage::Chunk(chunk) if chunk.epoch != epoch => return Err(PeerFault::Epoch),
-            // From its leader only: the bodies of a chunk that somebody passes on are not covered by the leader's signature.
-            PeerMessage::Chunk(chunk) if set.leader(chunk.view) != from => return Err(PeerFault::Leader),
-            PeerMessage::Chunk(chunk) => match chunk.verify(chain, set) {
-                Ok(chunk) => Input::Chunk(Box::new(chunk)),
-                Err(PeerFault::Leader) => return Err(PeerFault::Leader),
-                Err(_) => Input::BadChunk { epoch, view: chunk.view },
-            },
-            PeerMessage::Relay(bundles) => {
-                Input::Relayed(bundles.iter().filter_map(|bytes| self.admit(bytes, market, now_us).ok()).collect())
-            }
-            PeerMessage::Pull { target, floor_seq } => Input::Pull { from, target, floor_seq },
-            PeerMessage::Pulled { end, run } => {
-                let run = run.verify()?;
-                if run.end != end {
-                    return Err(PeerFault::Digest);
-                }
-                Input::Pulled { from, run }
-            }
-            PeerMessage::SyncRequest { from_height } => Input::SyncRequest { from, from_height },
-            PeerMessage::SyncResponse { steps, beyond, tip } => {
-                Input::Synced { from, steps: verify_sync(steps, &beyond, tip.as_ref(), chain, (epoch, set))? }
-            }
-            PeerMessage::Snapshot(message) => Input::Snapshot { from, message: message.verify(&market.genesis)? },
-            PeerMessage::Epochs(proofs) => Input::Epochs { from, proofs: read_proofs(&proofs)? },
-            PeerMessage::Reconfigure(change) => {
-                Input::Reconfigure(Box::new(Reconfigure::decode(&change).map_err(|_| PeerFault::Form)?))
-            }
-            PeerMessage::Evidence(bytes) => Input::Evidence(Box::new(verify_evidence(&bytes, chain, epochs)?)),
+        let gate = PeerGate { genesis: &market.genesis, chain: market.chain, epochs };
+        gate.input(from, message, |bundles| {
+            bundles.iter().filter_map(|bytes| self.admit(bytes, market, now_us).ok()).collect()
         })
     }
 
