@@ -125,6 +125,8 @@ defects! {
     NoTermEnd = "no-term-end" from "3 term",
     /// A timeout is said only once.
     NoRepeat = "no-repeat" from "3 timeout",
+    /// Whoever is left out of the last messages before the ledger falls idle hears of them from nobody else.
+    IdleSilence = "idle-silence" from "3 catching up",
     /// The timer runs though there is no work.
     TimerAlwaysRuns = "timer-always-runs" from "3 timer",
     /// The timer does not grow with views in vain.

@@ -73,3 +73,11 @@ fn the_same_seed_twice_is_the_same_story() {
     let story = || all_end_well(600..603, |seed| short(seed, Faults::All, 4));
     assert_eq!(story(), story());
 }
+
+/// A Byzantine leader leaves one honest validator out of its last messages, and then all is done: without a word of the others it would
+/// know less than they until something happens again.
+#[test]
+fn who_is_left_out_of_the_last_messages_hears_of_them_from_others() {
+    let report = run(ClusterConfig { faults: Faults::All, virtual_seconds: 20, ..ClusterConfig::new(1_101) });
+    report.unwrap_or_else(|error| panic!("{error}"));
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::boundary::{CoreConfig, Effect, Input, LogView, Recipient, SafetyRecord, WallTime};
 use super::certificate::Verifier;
 use super::form::EpochFacts;
+use super::idle::IdleWord;
 use super::lead::Lead;
 use super::messages::{ConsensusMessage, Proposal, QcNote, QuorumCert, Timeout, TimeoutCert};
 use super::pacemaker::Pacemaker;
@@ -65,6 +66,7 @@ pub struct Core {
     /// Headers seen in this view that break the rules by their own fields.
     pub(super) broken: BTreeSet<Hash>,
     pub(super) behind: Option<(HeaderRef, WallTime)>,
+    pub(super) idle: IdleWord,
     pub(super) wake_at: Option<WallTime>,
 }
 
@@ -143,6 +145,7 @@ impl Core {
             self.watch_clock(now, out);
             self.pursue_vote(log, now, out);
             self.pursue_lead(log, now, out);
+            self.tell_when_idle(now, out);
             if self.view == view {
                 break;
             }

@@ -12,6 +12,7 @@ mod core;
 mod finality;
 mod follow;
 mod form;
+mod idle;
 mod lead;
 mod messages;
 mod pacemaker;

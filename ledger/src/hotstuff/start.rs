@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::boundary::{CoreConfig, Effect, Recipient, SafetyRecord, WallTime};
 use super::certificate::Verifier;
 use super::core::Core;
+use super::idle::IdleWord;
 use super::messages::{ConsensusMessage, Proposal, QuorumCert, Timeout, Vote};
 use super::pacemaker::Pacemaker;
 use super::requests::Requests;
@@ -95,6 +96,7 @@ impl Core {
             doubled: None,
             broken: BTreeSet::new(),
             behind: None,
+            idle: IdleWord::default(),
             wake_at: None,
         }
     }

@@ -198,6 +198,7 @@ impl Core {
             self.lead.as_ref().and_then(|lead| lead.note_at),
             self.requests.due_at(),
             self.behind_due_at(),
+            self.idle_due_at(),
         ];
         let next = times.into_iter().flatten().min();
         let is_new = next != self.wake_at || next.is_some_and(|at| at <= now);

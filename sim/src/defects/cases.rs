@@ -79,7 +79,7 @@ fn disk() -> Vec<Case> {
         stories(&[RecordBeforeLog], Crashes, Honest, 1_000),
         stories(&[SignsWithoutRecord], RecordLost, Honest, 500),
         scene(&[NoVoteAgain], scenes::a_restarted_validator_repeats_its_vote),
-        stories(&[RestartsInViewOne], Mixed, Any, 1_000),
+        scene(&[RestartsInViewOne], scenes::a_restarted_validator_is_in_the_view_it_was_in),
         scene(&[SyncDropsCertificates], scenes::synced_headers_bring_their_lock),
     ]
 }
@@ -87,13 +87,14 @@ fn disk() -> Vec<Case> {
 fn views() -> Vec<Case> {
     vec![
         twins(&[NoEntryTc], 2_000),
-        stories(&[NoAnswerToLate], Mixed, Any, 2_000),
+        scene(&[NoAnswerToLate], scenes::who_gives_up_a_view_that_is_over_is_told_what_ended_it),
         twins(&[NoAmplification], 2_000),
         stories(&[NoLeaderTimeout], Storm, Honest, 500),
         stories(&[EvidenceIgnored], Mixed, One(Strategy::Equivocator), 500),
         stories(&[DifferenceIgnored], Fair, One(Strategy::WrongState), 500),
         stories(&[SilenceTolerated], Cut, Honest, 500),
         stories(&[NoTermEnd], Load, Honest, 3),
+        scene(&[IdleSilence], scenes::who_was_left_out_hears_of_the_end_from_others),
         stories(&[NoRepeat], Storm, Honest, 500),
         stories(&[TimerAlwaysRuns], Load, Honest, 3),
         stories(&[NoBackoff], Slow, Honest, 2_000),

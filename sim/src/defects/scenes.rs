@@ -2,7 +2,7 @@
 
 use gridbook_ledger::crypto::{Hash, Signature};
 use gridbook_ledger::header::{HeaderRef, LogPoint, Rank};
-use gridbook_ledger::hotstuff::{ConsensusMessage, Effect, Input};
+use gridbook_ledger::hotstuff::{ConsensusMessage, Effect, Input, Recipient};
 
 use super::resigned::sign_anew;
 use super::solo::{Solo, sent, vote};
@@ -30,6 +30,39 @@ pub(super) fn a_restarted_validator_repeats_its_vote() -> Result<(), Violation> 
     must(vote(&effects).cloned() == said, "a restarted validator does not repeat its vote")?;
     let again = solo.hear_proposal(&a);
     must(vote(&again).cloned() == said, "a header that comes again is not answered with the stored vote")
+}
+
+/// It crashes in view 2, and what it says when it is up again must be of view 2: a restart of all would otherwise begin views anew
+/// for which everybody has already voted.
+pub(super) fn a_restarted_validator_is_in_the_view_it_was_in() -> Result<(), Violation> {
+    let mut solo = Solo::started(3);
+    let tc = solo.tc(1, &solo.ring.root_qc(), [None; 3]);
+    let effects = solo.hear(0, ConsensusMessage::TimeoutCert(Box::new(tc)));
+    let gave_up = solo.input(Input::LeaderFault { view: 2 });
+    let record = effects.iter().chain(&gave_up).rev().find_map(|effect| match effect {
+        Effect::Persist(record) => Some((**record).clone()),
+        _ => None,
+    });
+    let Some(record) = record else { return Err(Violation::Scene("a view is given up without a word on disk")) };
+    let (solo, _) = solo.restarted(3, record, Vec::new());
+    must(solo.core.view() == 2, "a restarted validator is in another view than it was in")
+}
+
+/// Row 16 of CONSENSUS section 4, from the other side: one that was cut off still wants view 1 to end.
+pub(super) fn who_gives_up_a_view_that_is_over_is_told_what_ended_it() -> Result<(), Violation> {
+    let mut solo = Solo::started(3);
+    let root_qc = solo.ring.root_qc();
+    let tc = solo.tc(1, &root_qc, [None; 3]);
+    solo.hear(0, ConsensusMessage::TimeoutCert(Box::new(tc)));
+    let late = solo.ring.timeout(1, 1, root_qc, None);
+    let effects = solo.hear(1, ConsensusMessage::Timeout(Box::new(late)));
+    let answer = effects.iter().find_map(|effect| match effect {
+        Effect::Send { to: Recipient::One(to), message: ConsensusMessage::QcNote(note) } if *to == index(1) => {
+            note.tc.as_ref().map(|tc| tc.view)
+        }
+        _ => None,
+    });
+    must(answer == Some(1), "a timeout of a view that is over is not answered with what ended it")
 }
 
 /// Headers come from another's store, and with them a lock: what is said next must tell of it.
@@ -105,6 +138,37 @@ pub(super) fn a_child_of_another_view_makes_nothing_final() -> Result<(), Violat
     solo.hear_proposal(&c);
     solo.hear_certificate(0, c.header.reference());
     must(solo.core.final_header().height == 2, "a certified child of the same view makes nothing final")
+}
+
+/// The leader tells three of four that B is certified, and then all is done. The one that it left out knows of no work and waits for
+/// nothing; each of the others tells the two after itself.
+///
+/// ```text
+/// root - A(1,0) [1] - B(1,1) []        QC(B) makes A final
+/// ```
+pub(super) fn who_was_left_out_hears_of_the_end_from_others() -> Result<(), Violation> {
+    let mut solo = Solo::started(2);
+    let root = solo.ring.root.clone();
+    let a = solo.propose((1, 0), &root, None, &[1]);
+    let b = solo.propose((1, 1), &a.header, None, &[]);
+    solo.hear_proposal(&a);
+    solo.hear_proposal(&b);
+    let before = solo.hear_certificate(1, b.header.reference());
+    must(solo.core.final_header().height == 1, "a certified child makes nothing final")?;
+    must(told(&before).is_empty(), "what the leader tells is told again at once")?;
+    let told_to = told(&solo.wait(1_000_000));
+    let expected = [3, 0].map(|who| (Recipient::One(index(who)), b.header.reference())).to_vec();
+    must(told_to == expected, "an idle validator does not tell those after it what is final")?;
+    must(told(&solo.wait(1_000_000)).is_empty(), "an idle ledger is not quiet")
+}
+
+/// Who is told of which certificates.
+fn told(effects: &[Effect]) -> Vec<(Recipient, HeaderRef)> {
+    let notes = effects.iter().filter_map(|effect| match effect {
+        Effect::Send { to, message: ConsensusMessage::QcNote(note) } => Some((*to, note.qc.header)),
+        _ => None,
+    });
+    notes.collect()
 }
 
 /// One validator reports a tip that does not exist. Three of four timeouts hold two denials; the fourth brings the third.

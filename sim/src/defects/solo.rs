@@ -16,16 +16,15 @@ pub(super) struct Solo {
     universe: Universe,
     has: BTreeSet<Hash>,
     pub(super) core: Core,
+    now: WallTime,
 }
-
-/// All scenes play at one moment.
-const NOW: WallTime = WallTime(1_000_000);
 
 impl Solo {
     pub(super) fn started(me: usize) -> Self {
         let ring = Ring::of(4);
         let core = Core::new(ring.config(me), None, None, Vec::new());
-        let mut solo = Self { ring, universe: Universe::default(), has: BTreeSet::new(), core };
+        let mut solo =
+            Self { ring, universe: Universe::default(), has: BTreeSet::new(), core, now: WallTime(1_000_000) };
         solo.input(Input::Start);
         solo
     }
@@ -43,7 +42,7 @@ impl Solo {
         while let Some(input) = inputs.pop() {
             let logs = OwnLogs { universe: &self.universe, has: &self.has };
             let mut effects = Vec::new();
-            self.core.handle(input, &logs, NOW, &mut effects);
+            self.core.handle(input, &logs, self.now, &mut effects);
             let checks = effects.iter().filter_map(|effect| match effect {
                 Effect::Check { header, .. } => Some(header.hash()),
                 _ => None,
@@ -52,6 +51,12 @@ impl Solo {
             all.extend(effects);
         }
         all
+    }
+
+    /// Some time later, and nothing happened since.
+    pub(super) fn wait(&mut self, us: u64) -> Vec<Effect> {
+        self.now = WallTime(self.now.0 + us);
+        self.input(Input::Tick)
     }
 
     pub(super) fn hear(&mut self, from: usize, message: ConsensusMessage) -> Vec<Effect> {
