@@ -7,12 +7,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::Record;
 use gridbook_ledger::reject::Code;
 use gridbook_net::{MeterClient, MeterReceiver, MeterSender, REQUEST_BYTES_MAX};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::silence::Silence;
 use super::{ClientError, Counters, Patience, WatchEvent};
 use crate::config::Peer;
 use crate::protocol::{Answer, Request, RequestBody, RequestId, SignedQuery};
@@ -43,8 +45,11 @@ pub(crate) struct Driver {
     next_id: RequestId,
     pending: BTreeMap<RequestId, Pending>,
     watches: Vec<SignedQuery>,
+    silence: Silence,
     last_heard: Instant,
     asked_for_life: bool,
+    /// How often another validator was chosen.
+    moves: u64,
 }
 
 struct Pending {
@@ -53,10 +58,12 @@ struct Pending {
     sent_at: Instant,
     give_up_at: Instant,
     resent: bool,
+    /// Nothing was heard of it yet.
+    unheard: bool,
 }
 
 /// How often deadlines are looked at.
-const TICK: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(50);
 
 /// Between two rounds of attempts to reach any validator.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
@@ -87,8 +94,10 @@ impl Driver {
             next_id: 1,
             pending: BTreeMap::new(),
             watches: Vec::new(),
+            silence: Silence::new(patience.silence_max),
             last_heard: Instant::now(),
             asked_for_life: false,
+            moves: 0,
         }
     }
 
@@ -119,7 +128,8 @@ impl Driver {
                 return;
             }
             self.counters.failovers.fetch_add(1, Ordering::Relaxed);
-            self.next_validator();
+            self.silence.left();
+            self.any_other_validator();
             connection = loop {
                 match self.connect_to_any().await {
                     Ok(connection) => break connection,
@@ -165,7 +175,8 @@ impl Driver {
         connection.send(frame.clone());
         let ask = Ask { body: request.body, answers: ask.answers };
         let give_up_at = now + self.patience.give_up_after;
-        self.pending.insert(self.next_id, Pending { ask, frame, sent_at: now, give_up_at, resent: false });
+        self.pending
+            .insert(self.next_id, Pending { ask, frame, sent_at: now, give_up_at, resent: false, unheard: true });
         self.next_id += 1;
     }
 
@@ -207,6 +218,9 @@ impl Driver {
     fn pass_on(&mut self, answer: Answer) {
         let request_id = answer.request_id().unwrap_or(0);
         let Some(pending) = self.pending.get_mut(&request_id) else { return };
+        if std::mem::take(&mut pending.unheard) {
+            self.silence.answered(pending.sent_at.elapsed());
+        }
         if pending.is_to_be_tried_again(&answer) {
             // Not now is not no: the deadline decides how long.
             pending.sent_at = Instant::now() - self.patience.resend_after + BUSY_PAUSE;
@@ -235,7 +249,7 @@ impl Driver {
                 connection.send(pending.frame.clone());
             }
         }
-        if self.pending.is_empty() || now.duration_since(self.last_heard) < self.patience.silence_max {
+        if self.pending.is_empty() || now.duration_since(self.last_heard) < self.silence.limit() {
             return true;
         }
         if self.asked_for_life {
@@ -262,6 +276,15 @@ impl Driver {
             }
             keep
         });
+    }
+
+    /// Not the next one: the clients of a validator that fails would all go on to the same one, and with it to the one after.
+    fn any_other_validator(&mut self) {
+        let count = self.validators.len().max(1);
+        self.moves += 1;
+        let draw = Hash::of("gridbook/client/move/1", &[&self.connection_seed[..], &self.moves.to_le_bytes()].concat());
+        let step = usize::from(draw.0[0]) % count.saturating_sub(1).max(1);
+        self.at = (self.at + 1 + step) % count;
     }
 
     fn next_validator(&mut self) {

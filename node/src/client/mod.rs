@@ -1,9 +1,10 @@
 //! The client library: submit bundles, watch meters, fetch receipts.
 //!
-//! A [`Client`] knows several validators and talks to one of them at a time. When that one goes silent or away, it goes on to the next
+//! A [`Client`] knows several validators and talks to one of them at a time. When that one goes silent or away, it goes on to another
 //! and sends again whatever is still unanswered, byte for byte: a bundle counts once, however often it arrives.
 
 mod driver;
+mod silence;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,8 @@ pub struct Patience {
     pub resend_after: Duration,
     /// After this long it is given up.
     pub give_up_after: Duration,
-    /// A connection that has brought nothing for this long, with requests open and after a question whether it lives, is left.
+    /// A connection that has brought nothing for this long, with requests open and after a question whether it lives, is left. Less,
+    /// if the validator is known to answer faster.
     pub silence_max: Duration,
 }
 
