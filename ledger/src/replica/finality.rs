@@ -29,10 +29,10 @@ const KEEP_FINAL: u64 = 1 << 16;
 
 impl Replica {
     pub(super) fn make_final(&mut self, headers: Vec<FinalHeader>, proof: FinalProof, effects: &mut Vec<Effect>) {
+        self.expect_ends(headers.iter().map(|known| &known.proposal.header));
         let last = headers.len().saturating_sub(1);
         for (i, FinalHeader { proposal, hash }) in headers.into_iter().enumerate() {
             let proof = (i == last).then(|| Box::new(proof.clone()));
-            self.cuts.insert((proposal.header.last_seq, proposal.header.log_digest));
             self.to_finalize.push_back(Finalizing { proposal, hash, proof });
         }
         self.finalize_ready(effects);

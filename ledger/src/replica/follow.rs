@@ -197,7 +197,6 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) {
         let (height, hash) = (header.height, header.hash());
-        self.cuts.insert((header.last_seq, header.log_digest));
         let mut check = PendingCheck { header, sources, hold_until: None };
         if let Some(verdict) = self.check(&mut check, effects) {
             inputs.push_back(hotstuff::Input::Checked { hash, verdict });
@@ -456,6 +455,7 @@ impl Replica {
         if !self.asked_history.remove(&from) {
             return;
         }
+        self.expect_ends(steps.iter().map(|step| &step.proposal.header));
         let mut parent = self.final_header.clone();
         let mut held = Vec::new();
         for step in steps {
@@ -467,7 +467,6 @@ impl Replica {
                 break;
             }
             self.learn(step.run);
-            self.cuts.insert((header.last_seq, header.log_digest));
             if self.go_through(header.log_end(), effects).is_err() {
                 break;
             }
@@ -487,6 +486,13 @@ impl Replica {
         }
         self.retry_sync(effects);
         self.log_grew(effects);
+    }
+
+    /// Headers end at these places of the log: whenever it is executed there from now on, the root is noted. All that are known are told
+    /// before the first of them is looked at. Where the log is executed further already, that costs one undo and redo then; told one by one,
+    /// each of them would cost one.
+    pub(super) fn expect_ends<'a>(&mut self, headers: impl Iterator<Item = &'a Header>) {
+        self.cuts.extend(headers.map(|header| (header.last_seq, header.log_digest)));
     }
 
     pub(super) fn cut_at(&mut self, end: LogPoint) {

@@ -233,6 +233,10 @@ impl Replica {
             let far_ahead = self.ledger_time(WallTime(self.now.0.saturating_add(FAR_AHEAD_US)));
             let known = KnownLogs { tail: &self.tail, branches: &self.branches, far_ahead };
             self.core.handle(input, &known, self.now, &mut wishes);
+            self.expect_ends(wishes.iter().filter_map(|wish| match wish {
+                hotstuff::Effect::Check { header, .. } => Some(&**header),
+                _ => None,
+            }));
             for wish in wishes {
                 self.grant(wish, &mut inputs, effects);
                 if self.halted {

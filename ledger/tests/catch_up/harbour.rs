@@ -59,6 +59,10 @@ pub(crate) struct Harbour {
     pub(crate) away: BTreeSet<usize>,
     /// Whether a snapshot that is whole is put in place; else the power goes just before.
     pub(crate) restores: bool,
+    /// How much longer than other messages an answer out of the history takes.
+    pub(crate) history_takes_us: u64,
+    /// How many headers there are in one.
+    pub(crate) headers_per_answer: usize,
     now_us: u64,
     queue: BTreeMap<(u64, u64), Event>,
     count: u64,
@@ -85,8 +89,19 @@ impl Harbour {
         };
         let ships = (0..4).map(|_| Ship { born: true, first_height: 1, ..Ship::default() }).collect();
         let (queue, away) = (BTreeMap::new(), BTreeSet::new());
-        let mut harbour =
-            Self { genesis, ships, away, restores: true, now_us: 1_000_000, queue, count: 0, nonce: 0, accounts: 0 };
+        let mut harbour = Self {
+            genesis,
+            ships,
+            away,
+            restores: true,
+            history_takes_us: 0,
+            headers_per_answer: 40,
+            now_us: 1_000_000,
+            queue,
+            count: 0,
+            nonce: 0,
+            accounts: 0,
+        };
         (0..4).for_each(|place| harbour.start(place));
         harbour
     }
@@ -356,7 +371,7 @@ impl Harbour {
             Some(PeerMessage::Snapshot(SnapshotMessage::NotHere { first_height }))
         } else {
             let headers: Vec<IndexedHeader> =
-                ship.finals.range(from_height..).take(40).map(|(_, step)| indexed(step)).collect();
+                ship.finals.range(from_height..).take(self.headers_per_answer).map(|(_, step)| indexed(step)).collect();
             let records = ship.log.iter().cloned().map(Ok::<_, std::convert::Infallible>);
             let Ok(answer) = sync_answer(&headers, records);
             answer
@@ -369,6 +384,7 @@ impl Harbour {
     }
 
     fn send(&mut self, from: usize, to: Recipient, message: &PeerMessage) {
+        let history_us = if matches!(message, PeerMessage::SyncResponse { .. }) { self.history_takes_us } else { 0 };
         for other in (0..4).filter(|other| *other != from) {
             let meant = match to {
                 Recipient::Others => true,
@@ -376,7 +392,7 @@ impl Harbour {
             };
             if meant {
                 let message = message.clone();
-                self.at(self.now_us + HOP_US, Event::Message { from, to: other, message });
+                self.at(self.now_us + HOP_US + history_us, Event::Message { from, to: other, message });
             }
         }
     }

@@ -55,6 +55,26 @@ fn who_was_away_a_minute_fetches_what_it_missed() {
     assert_eq!(harbour.ships[3].finals.len() as u64, harbour.height(3), "its history has no gap");
 }
 
+/// A validator comes back after two hundred headers. Others' history takes its time, so the tip of their log is executed before the headers
+/// that end in it are known. When they come nothing is undone and executed again for each of them.
+#[test]
+fn who_catches_up_does_not_execute_its_log_again_for_each_header() {
+    let mut harbour = Harbour::new();
+    harbour.trade(0, 10);
+    harbour.away.insert(3);
+    harbour.trade(0, 200);
+    let (records, seq) = (harbour.ships[3].log.len(), harbour.replica(3).final_header().last_seq);
+    (harbour.history_takes_us, harbour.headers_per_answer) = (300_000, 512);
+    harbour.away.remove(&3);
+    harbour.pass_until("it is there again", Some(0), |harbour| harbour.height(3) + 5 >= harbour.height(0));
+    harbour.assert_one_ledger();
+    assert_eq!(snapshots_in(&harbour.ships[3].log), 0);
+    let executed = harbour.ships[3].log[records..].iter().filter(|record| matches!(record, LogRecord::Entry { .. }));
+    // Every entry here is one command.
+    let (executed, missed) = (executed.count() as u64, harbour.replica(3).final_header().last_seq - seq);
+    assert!(missed >= 200 && executed <= 3 * missed, "{executed} entries executed, {missed} missed");
+}
+
 /// A validator is down for long. It takes over a snapshot, its log says where it goes on, and it votes again, for its record is whole.
 #[test]
 fn who_was_away_a_day_joins_by_a_snapshot_and_goes_on_with_its_own_log() {
