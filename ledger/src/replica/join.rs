@@ -210,7 +210,11 @@ impl Replica {
             SnapshotMessage::Offer(manifest) => self.take_offer(from, *manifest, effects),
             SnapshotMessage::Piece { root, piece, bytes } => self.take_piece(from, root, piece, bytes, effects),
             SnapshotMessage::NotHere { first_height } if first_height > self.final_header.height + 1 => {
-                self.join.needed = true;
+                if !self.join.needed {
+                    // What was offered before was weighed against the history, and left.
+                    self.join.needed = true;
+                    self.join.ask_at = self.now;
+                }
                 self.ask_for_snapshots(effects);
                 self.ask_next_for_history();
             }
