@@ -6,7 +6,7 @@ use std::time::Instant;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gridbook_ledger::replica::TakenSnapshot;
 use gridbook_ledger::snapshot::Snapshot;
-use gridbook_ledger::store::{CheckpointMark, Checkpoints, Index, LogPosition, QueryIndex};
+use gridbook_ledger::store::{CheckpointMark, Checkpoints, Index, LogPosition, QueryIndex, StoreError};
 use parking_lot::Mutex;
 
 use super::desk::DeskJob;
@@ -48,6 +48,21 @@ impl KeptState {
 pub(super) struct NeededFrom(Arc<Mutex<Option<LogPosition>>>);
 
 impl NeededFrom {
+    /// As the snapshots that are kept say.
+    pub(super) fn by(snapshots: &Checkpoints) -> Result<Self, StoreError> {
+        let needed = Self::default();
+        needed.learn(snapshots)?;
+        Ok(needed)
+    }
+
+    /// The older of the two snapshots must be of use too, should the newer be damaged.
+    fn learn(&self, snapshots: &Checkpoints) -> Result<(), StoreError> {
+        if let Some(older) = snapshots.marks()?.get(1) {
+            *self.0.lock() = Some(older.replay_from);
+        }
+        Ok(())
+    }
+
     pub(super) fn position(&self) -> Option<LogPosition> {
         *self.0.lock()
     }
@@ -118,7 +133,7 @@ impl Keeper {
         };
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(height, seq = mark.seq, bytes, ms, "{what} written");
-        self.let_go()
+        Ok(self.needed.learn(&self.files.snapshots)?)
     }
 
     /// Has the desk write its part of the index, and makes it durable.
@@ -132,12 +147,30 @@ impl Keeper {
         anyhow::ensure!(indexed >= height, "the query index ends at height {indexed}, and {height} was to be kept");
         Ok(self.index.flush()?)
     }
+}
 
-    /// Tells storage from where on the log is still needed: by the older of the two snapshots.
-    fn let_go(&self) -> anyhow::Result<()> {
-        if let Some(older) = self.files.snapshots.marks()?.get(1) {
-            *self.needed.0.lock() = Some(older.replay_from);
+#[cfg(test)]
+mod tests {
+    use gridbook_ledger::crypto::Hash;
+    use gridbook_ledger::store::LogIdentity;
+
+    use super::*;
+
+    const OF: LogIdentity = LogIdentity { chain: Hash::ZERO, validator: 0 };
+
+    /// Snapshots lie weeks apart, and the validator is restarted every day: what the older of two makes dispensable is known at the start,
+    /// not only after the next.
+    #[test]
+    fn what_is_needed_of_the_log_is_known_at_the_start() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut snapshots = Checkpoints::open(dir.path(), OF).expect("it is empty");
+        let mut needed = Vec::new();
+        for segment in [3, 5, 8] {
+            let mark = CheckpointMark { seq: segment * 100, replay_from: LogPosition { segment, offset: 128 } };
+            snapshots.write(mark, b"a state").expect("there is room");
+            let position = NeededFrom::by(&snapshots).expect("they can be read").position();
+            needed.push(position.map(|position| position.segment));
         }
-        Ok(())
+        assert_eq!(needed, [None, Some(3), Some(5)]);
     }
 }

@@ -274,8 +274,8 @@ fn spawn(
     }
     // One state at a time is written, and one may wait.
     let (keeper_in, keeper_out) = bounded(1);
+    let needed = keeper::NeededFrom::by(&snapshots)?;
     let files = keeper::KeeperFiles { checkpoints, snapshots, shelf: opened.shelf.clone() };
-    let needed = keeper::NeededFrom::default();
     let keeper = keeper::Keeper::new(files, index.clone(), queues.desk.clone(), needed.clone(), shared.clone());
     threads.start("keeper", move || keeper.run(&keeper_out))?;
     let storage = storage::Storage::new(

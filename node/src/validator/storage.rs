@@ -166,7 +166,6 @@ impl Storage {
         }
         if !kept.is_empty() {
             self.files.log.sync()?;
-            self.let_go()?;
         }
         for job in kept {
             if let Err(TrySendError::Full(job)) = self.files.keeper.try_send(job) {
@@ -174,7 +173,7 @@ impl Storage {
                 tracing::warn!(seq = job.mark.seq, "a checkpoint is left out: the one before is still being written");
             }
         }
-        Ok(())
+        self.let_go()
     }
 
     fn take_in(&mut self, job: IncomingJob) -> Result<(), StoreError> {
