@@ -265,6 +265,10 @@ impl CoreLoop {
 
     fn begin_epoch(&mut self, epoch: u32) {
         match self.replica.seat() {
+            ValidatorIndex::OBSERVER if self.replica.is_muted() => tracing::warn!(
+                epoch,
+                "a new epoch begins, perhaps before this validator's safety record was lost: it goes on signing nothing"
+            ),
             ValidatorIndex::OBSERVER => {
                 tracing::warn!(epoch, "a new epoch begins, in which this validator has no place")
             }

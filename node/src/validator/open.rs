@@ -13,8 +13,6 @@ use gridbook_ledger::store::{
     LogRecordRef, QueryIndex, SafetyFile, StoreError,
 };
 
-use gridbook_ledger::validators::ValidatorIndex;
-
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
 use super::promise::{Promise, Told};
@@ -90,7 +88,8 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
     let filling = (whole && index.gap_after().is_some()).then_some(replica_config);
     let (safety, mut replica) = safety.finish(recovery);
     let (incoming, coming) = open_incoming(&dir, &genesis, &mut replica)?;
-    if replica.seat() == ValidatorIndex::OBSERVER {
+    let set = replica.epochs().present_set();
+    if keys.iter().all(|key| set.index_of(&key.public()).is_none()) {
         let epoch = replica.epochs().present();
         tracing::warn!(
             epoch,
