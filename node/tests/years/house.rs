@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,19 +13,27 @@ use gridbook_engine::{AccountId, LedgerTime, MarketRules};
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::header::Header;
 use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::record::Outcome;
 use gridbook_node::admin;
 use gridbook_node::client::{Client, ClientError, Patience, next_nonce, wall_us};
 use gridbook_node::config::{IndexOptions, LogOptions, Peer, Quotas, ValidatorConfig};
 use gridbook_node::keyfile::{read_key, write_key};
 use gridbook_node::network::{Network, NetworkPlan, loopback_free};
 use serde_json::Value;
+use tokio::sync::Mutex;
+
+/// A machine may be busy with everything else.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// Between two looks at something that is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct House {
     network: Network,
     children: Vec<Option<Child>>,
-    /// The next account's number, shared with whoever opens accounts besides.
-    next_account: Arc<AtomicU32>,
+    /// The next account's number. Whoever opens accounts holds it meanwhile: the operator has one line of nonces.
+    next_account: Arc<Mutex<u32>>,
 }
 
 /// So many are opened at least, some of them after the change.
@@ -38,6 +46,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// All of its bundles: each was final before the next was sent.
     pub(crate) fn end(self) -> Vec<Hash> {
         self.stop.store(true, Ordering::Relaxed);
         self.bundles.join().unwrap()
@@ -45,9 +54,9 @@ impl Load {
 }
 
 impl House {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, log: LogOptions) -> Self {
         // Nothing is dropped when the tests end: what an earlier run left is removed by the next.
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("epochs-{name}"));
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("years-{name}"));
         let _ = fs::remove_dir_all(&dir);
         let wall_ms = wall_us() / 1000;
         let plan = NetworkPlan {
@@ -59,7 +68,7 @@ impl House {
             wall_start_ms: wall_ms,
             time_scale: 1,
             quotas: Quotas::one_host(),
-            log: LogOptions::default(),
+            log,
             index_options: IndexOptions::default(),
         };
         let network = plan.make(&dir).unwrap();
@@ -74,8 +83,20 @@ impl House {
         &self.network.genesis
     }
 
+    pub(crate) fn genesis_file(&self) -> PathBuf {
+        self.dir().join("genesis.json")
+    }
+
     pub(crate) fn home(&self, index: usize) -> PathBuf {
         self.network.config_files[index].parent().unwrap().to_owned()
+    }
+
+    pub(crate) fn config_file(&self, index: usize) -> &Path {
+        &self.network.config_files[index]
+    }
+
+    pub(crate) fn data_dir(&self, index: usize) -> &Path {
+        &self.network.configs[index].data_dir
     }
 
     pub(crate) fn listens_at(&self, index: usize) -> SocketAddr {
@@ -118,6 +139,13 @@ impl House {
         (index, key)
     }
 
+    /// Starts all validators and waits until they serve.
+    pub(crate) fn start_all(&mut self) {
+        let all: Vec<usize> = (0..self.children.len()).collect();
+        all.iter().for_each(|index| self.start(*index));
+        self.wait_until_ready(&all);
+    }
+
     /// Starts a validator; it ends with this process, because its standard input does.
     pub(crate) fn start(&mut self, index: usize) {
         let log = File::options().create(true).append(true).open(self.home(index).join("validator.log")).unwrap();
@@ -137,17 +165,55 @@ impl House {
         child.wait().unwrap();
     }
 
+    /// Ends it as its operator would.
+    pub(crate) fn stop(&mut self, index: usize) {
+        let mut child = self.children[index].take().unwrap();
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success(), "validator {index} did not end well:\n{}", self.said(index));
+    }
+
+    /// What a validator has said in all its lives.
+    pub(crate) fn said(&self, index: usize) -> String {
+        fs::read_to_string(self.home(index).join("validator.log")).unwrap()
+    }
+
+    /// Looks again and again until something is so.
+    pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
     pub(crate) fn wait_until_ready(&self, indices: &[usize]) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        run(async {
-            for index in indices {
-                let admin = self.network.configs[*index].listen.admin;
-                while !matches!(admin::fetch(admin, "/readyz").await, Ok((200, _))) {
-                    assert!(Instant::now() < deadline, "validator {index} is not ready");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
+        for index in indices {
+            self.wait_until(&format!("validator {index} is ready"), |house| house.readiness(*index).is_some());
+        }
+    }
+
+    /// What "/readyz" says; nothing while it is not ready.
+    pub(crate) fn readiness(&self, index: usize) -> Option<String> {
+        match self.admin(index, "/readyz")? {
+            (200, body) => Some(body),
+            _ => None,
+        }
+    }
+
+    /// The height that is final at a validator; nothing while it is down.
+    pub(crate) fn height(&self, index: usize) -> Option<u64> {
+        let (_, body) = self.admin(index, "/metrics")?;
+        body.lines().find_map(|line| line.strip_prefix("gridbook_height ")?.trim().parse().ok())
+    }
+
+    pub(crate) fn wait_for_height(&self, index: usize, height: u64) {
+        self.wait_until(&format!("validator {index} is at height {height}"), |house| {
+            house.height(index).is_some_and(|found| found >= height)
         });
+    }
+
+    fn admin(&self, index: usize, path: &str) -> Option<(u16, String)> {
+        run(admin::fetch(self.network.configs[index].listen.admin, path)).ok()
     }
 
     /// The operator opens so many accounts, one after the other, each until it is final.
@@ -180,19 +246,36 @@ impl House {
         Load { stop, bundles }
     }
 
+    /// The receipt of a bundle's first command, from any validator.
     pub(crate) fn receipt(&self, bundle: Hash) -> Receipt {
-        let teller = self.teller();
+        self.receipt_of(&self.network.clients.validators, bundle)
+    }
+
+    /// As one validator hands it out.
+    pub(crate) fn receipt_from(&self, index: usize, bundle: Hash) -> Receipt {
+        self.receipt_of(&self.network.clients.validators[index..=index], bundle)
+    }
+
+    fn receipt_of(&self, validators: &[Peer], bundle: Hash) -> Receipt {
+        let deadline = Instant::now() + PATIENCE;
         run(async {
-            let client = teller.connect().await;
-            for _ in 0..100 {
+            let client = connect(validators).await;
+            loop {
                 match client.receipt(bundle, 0).await {
                     Ok(bytes) => return Receipt::decode(&bytes).unwrap(),
-                    Err(ClientError::NotFinal) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    Err(ClientError::NotFinal) => tokio::time::sleep(LOOK_AGAIN).await,
                     Err(error) => panic!("{error}"),
                 }
+                assert!(Instant::now() < deadline, "no receipt for {bundle}");
             }
-            panic!("no receipt for {bundle}");
         })
+    }
+
+    /// The final header at a height, as one validator tells it.
+    pub(crate) fn header_from(&self, index: usize, height: u64) -> Header {
+        let validators = &self.network.clients.validators[index..=index];
+        let bytes = run(async { connect(validators).await.header(height).await });
+        Header::decode(&bytes.unwrap_or_else(|error| panic!("header {height} of validator {index}: {error}"))).unwrap()
     }
 
     fn teller(&self) -> Teller {
@@ -204,34 +287,50 @@ impl House {
         }
     }
 
+    /// So many operators end the epoch with a change that three of four approve; what was proposed.
+    pub(crate) fn end_epoch(&self, wish: &[&str], approvers: [usize; 3]) -> Value {
+        let change = self.dir().join("change.json");
+        let change = change.to_str().unwrap();
+        let proposed = self.gridbook(&[&["epoch", "propose", "--out", change], wish].concat());
+        for index in approvers {
+            let key = self.home(index).join("validator.key");
+            self.gridbook(&["epoch", "approve", change, "--key", key.to_str().unwrap()]);
+        }
+        self.gridbook(&["epoch", "submit", change]);
+        proposed
+    }
+
     /// Runs a command that must succeed; what it printed.
     pub(crate) fn gridbook(&self, arguments: &[&str]) -> Value {
-        let (good, stdout, stderr) = self.run_gridbook(arguments);
-        assert!(good, "{arguments:?}: {stderr}");
-        serde_json::from_str(&stdout).unwrap()
+        let output = self.run_gridbook(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Runs a command that must fail; what it said.
+    /// Runs a command that must fail with exit code 1; what it said.
     pub(crate) fn gridbook_fails(&self, arguments: &[&str]) -> String {
-        let (good, stdout, stderr) = self.run_gridbook(arguments);
-        assert!(!good, "{arguments:?}: {stdout}");
-        stderr
+        let output = self.run_gridbook(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    fn run_gridbook(&self, arguments: &[&str]) -> (bool, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_gridbook"))
+    fn run_gridbook(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_gridbook"))
             .args(arguments)
             .env("GRIDBOOK_JSON", "1")
             .env("GRIDBOOK_NETWORK", self.network.network_file())
             .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
+            .unwrap()
+    }
+
+    /// What a data directory holds.
+    pub(crate) fn inspect(&self, index: usize) -> Value {
+        self.gridbook(&["inspect", self.data_dir(index).to_str().unwrap()])
     }
 
     /// Re-executes the data directory of a validator that is down.
     pub(crate) fn verify_chain(&self, index: usize) -> Value {
-        let (data, genesis) = (&self.network.configs[index].data_dir, self.dir().join("genesis.json"));
+        let (data, genesis) = (self.data_dir(index), self.genesis_file());
         self.gridbook(&["verify", "chain", data.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()])
     }
 }
@@ -241,29 +340,31 @@ struct Teller {
     validators: Vec<Peer>,
     chain: Hash,
     operator: SecretKey,
-    next_account: Arc<AtomicU32>,
+    next_account: Arc<Mutex<u32>>,
 }
-
-/// The operator has one line of nonces, and all threads share it.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 impl Teller {
     async fn connect(&self) -> Client {
-        let seed = *SecretKey::generate().unwrap().seed();
-        let patience = Patience { give_up_after: Duration::from_secs(60), ..Patience::default() };
-        Client::connect(self.validators.clone(), seed, patience).await.unwrap().0
+        connect(&self.validators).await
     }
 
     async fn open_account(&self, client: &Client) -> Result<Hash, ClientError> {
-        let _turn = TURN.lock().await;
-        let account = AccountId(self.next_account.fetch_add(1, Ordering::Relaxed));
-        let commands = vec![Order::RegisterAccount { account }];
+        let mut next_account = self.next_account.lock().await;
+        let commands = vec![Order::RegisterAccount { account: AccountId(*next_account) }];
+        *next_account += 1;
         let (chain, signer) = (self.chain, self.operator.public());
         let bundle = Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(&self.operator);
         let done = client.submit(&bundle).finality().await?;
-        assert_eq!(done.records.len(), 1);
+        let outcomes: Vec<Outcome> = done.records.iter().map(|record| record.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Done]);
         Ok(done.bundle)
     }
+}
+
+async fn connect(validators: &[Peer]) -> Client {
+    let seed = *SecretKey::generate().unwrap().seed();
+    let patience = Patience { give_up_after: PATIENCE, ..Patience::default() };
+    Client::connect(validators.to_vec(), seed, patience).await.unwrap().0
 }
 
 fn run<T>(story: impl Future<Output = T>) -> T {

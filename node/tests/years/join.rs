@@ -1,0 +1,144 @@
+//! Validators that missed more than the others still keep join again by a snapshot, while the market goes on.
+
+use std::fs;
+use std::path::Path;
+
+use gridbook_node::config::LogOptions;
+
+use crate::house::House;
+
+/// Little of the log is kept: as soon as two snapshots make it dispensable, which lie 256 headers apart. History of which nothing is
+/// missing is always preferred here, so that a snapshot is fetched only by who needs one.
+const FORGETFUL: LogOptions = LogOptions {
+    sync: true,
+    segment_bytes: 64 << 10,
+    keep_bytes: Some(128 << 10),
+    snapshot_commands: 50,
+    join_commands: u64::MAX,
+};
+
+/// The first headers that snapshots are taken of.
+const CHECKPOINT: u64 = 256;
+
+/// ```text
+/// 0 1  trade without a pause, and let go of their old log
+/// 2    ..............x          its disk is lost; an empty one: snapshot, then what came after. It signs nothing
+/// 3    ..s       ----------     away for long, its disk is kept: snapshot, then what came after. It signs: without it there is no quorum
+/// ```
+#[test]
+fn who_missed_what_nobody_keeps_any_more_joins_by_snapshot_under_load() {
+    let mut house = House::new("join", FORGETFUL);
+    house.start_all();
+    let load = house.load();
+    house.wait_for_height(3, 5);
+    house.stop(3);
+    let away_at = heights(&house, 3).1;
+    assert!(away_at < CHECKPOINT, "it had {away_at} headers when it left");
+    for index in 0..3 {
+        house.wait_until(&format!("validator {index} lets go of its old log"), |house| first_segment(house, index) > 0);
+    }
+
+    let resumed_at = catches_up_under_load(&mut house, 3);
+    assert_eq!(house.readiness(3).as_deref(), Some("ready\n"));
+
+    house.kill(2);
+    fs::remove_dir_all(house.data_dir(2)).unwrap();
+    let joined_at = catches_up_under_load(&mut house, 2);
+    let ready = house.readiness(2).unwrap();
+    assert!(ready.contains("signs nothing"), "{ready}");
+
+    let bundles = load.end();
+    for bundle in bundles.iter().step_by(bundles.len() / 8) {
+        house.receipt_from(0, *bundle).verify(house.genesis()).unwrap();
+    }
+    let running = house.inspect(2);
+    assert!(running["index"]["state"].as_str().unwrap().contains("running"), "{running}");
+    (0..4).for_each(|index| house.stop(index));
+    look_at_what_is_left(&house, away_at, [(2, joined_at), (3, resumed_at)]);
+    snapshots_travel_as_files(&house);
+}
+
+/// A validator is started while the others trade. They go on meanwhile; it comes to where they are, and stays with them. The header of the
+/// snapshot that it has joined by.
+fn catches_up_under_load(house: &mut House, index: usize) -> u64 {
+    let begin = house.height(0).unwrap();
+    house.start(index);
+    house.wait_for_height(index, begin);
+    let joined = house.height(0).unwrap();
+    assert!(joined > begin, "the others stood still at {begin} while validator {index} joined");
+    house.wait_until_ready(&[index]);
+    let later = joined + 30;
+    for follower in [0, index] {
+        house.wait_for_height(follower, later);
+    }
+    let (one, other) = (house.header_from(0, later), house.header_from(index, later));
+    assert_eq!((one.hash(), one.state_root), (other.hash(), other.state_root));
+    let found = house.inspect(index);
+    let snapshots = found["log"]["from_snapshots"].as_array().unwrap();
+    let [snapshot] = snapshots.iter().map(|height| height.as_u64().unwrap()).collect::<Vec<_>>()[..] else {
+        panic!("{found}");
+    };
+    assert!(snapshot >= CHECKPOINT && snapshot.is_multiple_of(CHECKPOINT) && snapshot <= joined, "{found}");
+    snapshot
+}
+
+/// The logs of those who stayed begin later, and hold from there; so do those of the two who joined, from their snapshots.
+fn look_at_what_is_left(house: &House, away_at: u64, joined: [(usize, u64); 2]) {
+    for index in [0, 1] {
+        let (first, _) = heights(house, index);
+        assert!(first > away_at + 1, "validator {index} still has header {first}");
+        let chain = house.verify_chain(index);
+        let from = chain["from_height"].as_u64().unwrap();
+        assert!(from > first && from.is_multiple_of(CHECKPOINT), "{first}: {chain}");
+    }
+    for (index, snapshot) in joined {
+        let found = house.inspect(index);
+        assert_eq!(found["index"]["first_height"], snapshot + 1, "{found}");
+        assert_eq!(found["safety"]["state"] == "signed", index == 3, "{found}");
+        let chain = house.verify_chain(index);
+        assert!(chain["from_height"].as_u64().unwrap() >= snapshot, "{chain}");
+    }
+}
+
+/// A snapshot is copied out, checked, and restored into an empty directory only.
+fn snapshots_travel_as_files(house: &House) {
+    let (data, genesis) = (house.data_dir(2).to_str().unwrap(), house.genesis_file());
+    let genesis = genesis.to_str().unwrap();
+    let out = house.dir().join("monday.snapshot");
+    let file = out.to_str().unwrap();
+    let config = |index| house.config_file(index).to_str().unwrap();
+    let made = house.gridbook(&["snapshot", "create", "--config", config(0), "--out", file]);
+    let checked = house.gridbook(&["snapshot", "verify", file, "--genesis", genesis]);
+    assert_eq!(made["snapshot_root"], checked["snapshot_root"]);
+    let restore = ["snapshot", "restore", file, "--config", config(2)];
+    let refused = house.gridbook_fails(&restore);
+    assert!(refused.contains("is not empty"), "{refused}");
+    fs::remove_dir_all(data).unwrap();
+    house.gridbook(&restore);
+    let restored = house.inspect(2);
+    assert_eq!(restored["log"]["from_snapshots"][0], made["height"], "{restored}");
+    assert!(restored["safety"]["state"].as_str().unwrap().starts_with("none"), "{restored}");
+    spoil(&out);
+    house.gridbook_fails(&["snapshot", "verify", file, "--genesis", genesis]);
+}
+
+/// The first and the last header that a validator's log says to be final.
+fn heights(house: &House, index: usize) -> (u64, u64) {
+    let found = house.inspect(index);
+    let height = |place: usize| found["log"]["heights"][place].as_u64().unwrap_or_else(|| panic!("{found}"));
+    (height(0), height(1))
+}
+
+/// The number of the first segment of a validator's log.
+fn first_segment(house: &House, index: usize) -> u64 {
+    let files = fs::read_dir(house.data_dir(index).join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let segments = files.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+    let number = |path: std::path::PathBuf| path.file_stem()?.to_str()?.parse().ok();
+    segments.filter_map(number).min().unwrap()
+}
+
+fn spoil(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(file, bytes).unwrap();
+}
