@@ -93,6 +93,7 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Status { request_id: 6, status: status() },
         Answer::Account { request_id: 7, account: account() },
         Answer::NotFinal { request_id: 8 },
+        Answer::NotHere { request_id: 17, from_height: 6, to_height: 512 },
         Answer::Header { request_id: 9, header },
         Answer::Book { request_id: 10, book: Box::new(Book { as_of: 41, depth: Some(depth) }) },
     ];

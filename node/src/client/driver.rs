@@ -1,7 +1,6 @@
 //! The task behind a [`Client`](super::Client): one connection at a time, and all that is still unanswered.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -60,6 +59,18 @@ struct Pending {
     resent: bool,
     /// Nothing was heard of it yet.
     unheard: bool,
+    /// How many times a validator said that it keeps nothing of it.
+    not_here: usize,
+}
+
+/// Why a connection is not served any more.
+enum Left {
+    /// Nobody asks anything any more.
+    Closed,
+    /// It is lost, or silent.
+    Lost,
+    /// Another validator may keep what this one does not.
+    NotHere,
 }
 
 /// How often deadlines are looked at.
@@ -124,12 +135,16 @@ impl Driver {
             self.last_heard = Instant::now();
             self.asked_for_life = false;
             self.send_all_again(&connection);
-            if self.serve(&mut connection).await.is_break() {
-                return;
+            match self.serve(&mut connection).await {
+                Left::Closed => return,
+                Left::Lost => {
+                    self.silence.left();
+                    self.any_other_validator();
+                }
+                // In turn, so that all are asked.
+                Left::NotHere => self.next_validator(),
             }
             self.counters.failovers.fetch_add(1, Ordering::Relaxed);
-            self.silence.left();
-            self.any_other_validator();
             connection = loop {
                 match self.connect_to_any().await {
                     Ok(connection) => break connection,
@@ -142,22 +157,22 @@ impl Driver {
         }
     }
 
-    /// Serves one connection; breaks when the client is dropped, continues when the connection is lost.
-    async fn serve(&mut self, connection: &mut Connection) -> ControlFlow<()> {
+    /// Serves one connection.
+    async fn serve(&mut self, connection: &mut Connection) -> Left {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 ask = self.asked.recv() => match ask {
                     Some(ask) => self.send(ask, connection),
-                    None => return ControlFlow::Break(()),
+                    None => return Left::Closed,
                 },
                 frame = connection.receiver.recv() => match frame {
-                    Some(frame) => self.take(&frame),
-                    None => return ControlFlow::Continue(()),
+                    Some(frame) => if self.take(&frame) { return Left::NotHere },
+                    None => return Left::Lost,
                 },
                 _ = tick.tick() => if !self.look_at_deadlines(connection) {
-                    return ControlFlow::Continue(());
+                    return Left::Lost;
                 },
             }
         }
@@ -175,8 +190,10 @@ impl Driver {
         connection.send(frame.clone());
         let ask = Ask { body: request.body, answers: ask.answers };
         let give_up_at = now + self.patience.give_up_after;
-        self.pending
-            .insert(self.next_id, Pending { ask, frame, sent_at: now, give_up_at, resent: false, unheard: true });
+        self.pending.insert(
+            self.next_id,
+            Pending { ask, frame, sent_at: now, give_up_at, resent: false, unheard: true, not_here: 0 },
+        );
         self.next_id += 1;
     }
 
@@ -195,14 +212,15 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, frame: &Bytes) {
+    /// True if it should be asked of another validator.
+    fn take(&mut self, frame: &Bytes) -> bool {
         self.last_heard = Instant::now();
         self.asked_for_life = false;
         let answer = match Answer::decode(frame) {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(%error, bytes = frame.len(), "an answer cannot be read");
-                return;
+                return false;
             }
         };
         match answer {
@@ -211,20 +229,25 @@ impl Driver {
                 Ok(record) => _ = self.events.send(WatchEvent { meter, height, record }),
                 Err(error) => tracing::warn!(%error, "the record of an event cannot be read"),
             },
-            answer => self.pass_on(answer),
+            answer => return self.pass_on(answer),
         }
+        false
     }
 
-    fn pass_on(&mut self, answer: Answer) {
+    fn pass_on(&mut self, answer: Answer) -> bool {
         let request_id = answer.request_id().unwrap_or(0);
-        let Some(pending) = self.pending.get_mut(&request_id) else { return };
+        let Some(pending) = self.pending.get_mut(&request_id) else { return false };
         if std::mem::take(&mut pending.unheard) {
             self.silence.answered(pending.sent_at.elapsed());
         }
         if pending.is_to_be_tried_again(&answer) {
             // Not now is not no: the deadline decides how long.
             pending.sent_at = Instant::now() - self.patience.resend_after + BUSY_PAUSE;
-            return;
+            return false;
+        }
+        pending.not_here += usize::from(matches!(answer, Answer::NotHere { .. }));
+        if matches!(answer, Answer::NotHere { .. }) && pending.not_here < self.validators.len() {
+            return true;
         }
         if let (RequestBody::Watch(query), Answer::Watching { .. }) = (&pending.ask.body, &answer) {
             self.watches.push(query.clone());
@@ -235,6 +258,7 @@ impl Driver {
         if !more_to_come {
             self.pending.remove(&request_id);
         }
+        false
     }
 
     /// Gives up what is too old, sends again what is old; false if the connection is to be left.

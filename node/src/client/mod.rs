@@ -1,7 +1,8 @@
 //! The client library: submit bundles, watch meters, fetch receipts.
 //!
 //! A [`Client`] knows several validators and talks to one of them at a time. When that one goes silent or away, it goes on to another
-//! and sends again whatever is still unanswered, byte for byte: a bundle counts once, however often it arrives.
+//! and sends again whatever is still unanswered, byte for byte: a bundle counts once, however often it arrives. So it does when that one
+//! keeps nothing of what is asked for.
 
 mod driver;
 mod silence;
@@ -97,6 +98,16 @@ pub enum ClientError {
     /// Asked too early, or never on this ledger.
     #[error("not final here: it is still on its way, or never was on this ledger; ask again in a moment")]
     NotFinal,
+    /// Final or not, nobody who was asked keeps anything of these headers.
+    #[error(
+        "not known here: of headers {from_height} to {to_height} nothing is kept; ask a validator whose index begins earlier"
+    )]
+    NotHere {
+        /// The first of them.
+        from_height: u64,
+        /// The last of them.
+        to_height: u64,
+    },
     /// Not answered in time.
     #[error("no final answer in time: it may still become final; sending the same bundle again does no harm")]
     Late,
@@ -319,6 +330,9 @@ fn unexpected(answer: &Answer) -> ClientError {
     match answer {
         Answer::Refused { code, .. } => ClientError::Refused(*code),
         Answer::NotFinal { .. } => ClientError::NotFinal,
+        Answer::NotHere { from_height, to_height, .. } => {
+            ClientError::NotHere { from_height: *from_height, to_height: *to_height }
+        }
         other => ClientError::Protocol(format!("an answer of another kind than the question: {other:?}")),
     }
 }

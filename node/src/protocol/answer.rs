@@ -102,6 +102,16 @@ pub enum Answer {
         /// The request.
         request_id: RequestId,
     },
+    /// What was asked for may be final in one of these headers, of which this validator keeps nothing: its index begins later, after a
+    /// snapshot, or is being made again. Another validator knows.
+    NotHere {
+        /// The request.
+        request_id: RequestId,
+        /// The first of them.
+        from_height: u64,
+        /// The last of them.
+        to_height: u64,
+    },
     /// A final header.
     Header {
         /// The request.
@@ -202,6 +212,7 @@ impl Answer {
             | Self::Status { request_id, .. }
             | Self::Account { request_id, .. }
             | Self::NotFinal { request_id }
+            | Self::NotHere { request_id, .. }
             | Self::Header { request_id, .. }
             | Self::Epochs { request_id, .. }
             | Self::Book { request_id, .. } => Some(*request_id),
@@ -226,6 +237,7 @@ impl Answer {
             Self::Status { status, .. } => status.write(w.u8(7)),
             Self::Account { account, .. } => account.write(w.u8(8)),
             Self::NotFinal { .. } => _ = w.u8(9),
+            Self::NotHere { from_height, to_height, .. } => _ = w.u8(17).u64(*from_height).u64(*to_height),
             Self::Header { header, .. } => write_blob(w.u8(10), header),
             Self::Book { book, .. } => book.write(w.u8(11)),
             Self::Sequenced { receipt, .. } => write_blob(w.u8(12), receipt),
@@ -260,6 +272,7 @@ impl Answer {
             7 => Self::Status { request_id, status: Status::read(&mut r)? },
             8 => Self::Account { request_id, account: AccountState::read(&mut r)? },
             9 => Self::NotFinal { request_id },
+            17 => Self::NotHere { request_id, from_height: r.u64()?, to_height: r.u64()? },
             10 => Self::Header { request_id, header: read_blob(&mut r)? },
             11 => Self::Book { request_id, book: Box::new(Book::read(&mut r)?) },
             16 => read_evidence(request_id, &mut r)?,
@@ -409,6 +422,7 @@ mod tests {
             Answer::Status { request_id: 6, status: status() },
             Answer::Account { request_id: 7, account: account() },
             Answer::NotFinal { request_id: 8 },
+            Answer::NotHere { request_id: 15, from_height: 6, to_height: 512 },
             Answer::Header { request_id: 9, header: vec![4; 500] },
             Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },
             Answer::Epochs { request_id: 14, proofs: vec![vec![7; 900], vec![8; 20]] },

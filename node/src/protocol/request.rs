@@ -19,18 +19,18 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestBody {
     /// Put these bytes of a signed bundle on the ledger. Answered by `Accepted`, then by `Sequenced` and `Certified` when this validator
-    /// hears of them before it is final (several times if a leader fails), and last by `Final`; or once, by `Refused`.
+    /// hears of them before it is final (several times if a leader fails), and last by `Final`; or once, by `Refused`, or by `NotHere` if it was perhaps final already.
     Submit(Vec<u8>),
     /// Send what happens to the orders of the query's meter. Answered by `Watching`, then by an `Event` each time.
     Watch(SignedQuery),
-    /// The receipt of the command at `index` of a bundle. Answered by `Receipt` or `NotFinal`.
+    /// The receipt of the command at `index` of a bundle. Answered by `Receipt`, `NotFinal` or `NotHere`.
     Receipt {
         /// The bundle's id.
         bundle: Hash,
         /// The command's place in it, from 0.
         index: u16,
     },
-    /// The receipt of the command with a sequence number. Answered by `Receipt` or `NotFinal`.
+    /// The receipt of the command with a sequence number. Answered by `Receipt`, `NotFinal` or `NotHere`.
     ReceiptAt {
         /// The number.
         seq: u64,
@@ -44,7 +44,7 @@ pub enum RequestBody {
     Status,
     /// The account of the query's meter. Answered by `Account`.
     Account(SignedQuery),
-    /// The final header at a height. Answered by `Header` or `NotFinal`.
+    /// The final header at a height. Answered by `Header`, `NotFinal` or `NotHere`.
     Header {
         /// The header's number in the chain.
         height: u64,

@@ -130,26 +130,20 @@ impl Desk {
             }
             DeskJob::Receipt { connection, request_id, bundle, index } => {
                 self.write_index();
-                self.receipt(bundle, index).map(|receipt| self.answer_receipt(connection, request_id, receipt))
+                self.receipt_answer(request_id, bundle, index).map(|answer| self.answer(connection, &answer))
             }
             DeskJob::ReceiptAt { connection, request_id, seq } => {
                 self.write_index();
-                self.receipt_at(seq).map(|receipt| self.answer_receipt(connection, request_id, receipt))
+                self.receipt_answer_at(request_id, seq).map(|answer| self.answer(connection, &answer))
             }
             DeskJob::Header { connection, request_id, height } => {
                 self.write_index();
-                self.history.header(height).map(|indexed| {
-                    let answer = match indexed {
-                        Some(indexed) => Answer::Header { request_id, header: indexed.proposal.header.encode() },
-                        None => Answer::NotFinal { request_id },
-                    };
-                    self.answer(connection, &answer);
-                })
+                self.header_answer(request_id, height).map(|answer| self.answer(connection, &answer))
             }
             DeskJob::Replayed { connection, request_id, bundle } => {
                 self.write_index();
                 self.final_again(request_id, bundle).map(|again| {
-                    let answer = again.unwrap_or_else(|| {
+                    let answer = again.or_else(|| self.not_here(request_id)).unwrap_or_else(|| {
                         self.shared.metrics.refuse(Code::AuthReplay.name());
                         Answer::Refused { request_id, code: Code::AuthReplay }
                     });
@@ -205,12 +199,38 @@ impl Desk {
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
     }
 
-    fn answer_receipt(&self, connection: ConnectionId, request_id: RequestId, receipt: Option<Receipt>) {
-        let answer = match receipt {
-            Some(receipt) => Answer::Receipt { request_id, receipt: receipt.encode() },
-            None => Answer::NotFinal { request_id },
-        };
-        self.answer(connection, &answer);
+    /// That what is asked for may be final in the gap of the index, if there is one.
+    fn not_here(&self, request_id: RequestId) -> Option<Answer> {
+        let (from_height, to_height) = missing(&self.index)?;
+        Some(Answer::NotHere { request_id, from_height, to_height })
+    }
+
+    fn receipt_answer(&self, request_id: RequestId, bundle: Hash, index: u16) -> Result<Answer, StoreError> {
+        if let Some(receipt) = self.receipt(bundle, index)? {
+            return Ok(Answer::Receipt { request_id, receipt: receipt.encode() });
+        }
+        let elsewhere = if self.index.bundle(bundle)?.is_none() { self.not_here(request_id) } else { None };
+        Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
+    }
+
+    fn receipt_answer_at(&self, request_id: RequestId, seq: u64) -> Result<Answer, StoreError> {
+        if let Some(receipt) = self.receipt_at(seq)? {
+            return Ok(Answer::Receipt { request_id, receipt: receipt.encode() });
+        }
+        let Some((_, to_height)) = missing(&self.index) else { return Ok(Answer::NotFinal { request_id }) };
+        let above = self.history.header(to_height + 1)?;
+        let may_be_missing = above.is_none_or(|indexed| seq < indexed.proposal.header.first_seq);
+        let elsewhere = if may_be_missing { self.not_here(request_id) } else { None };
+        Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
+    }
+
+    fn header_answer(&self, request_id: RequestId, height: u64) -> Result<Answer, StoreError> {
+        if let Some(indexed) = self.history.header(height)? {
+            return Ok(Answer::Header { request_id, header: indexed.proposal.header.encode() });
+        }
+        let is_missing = missing(&self.index).is_some_and(|(from, to)| (from..=to).contains(&height));
+        let elsewhere = if is_missing { self.not_here(request_id) } else { None };
+        Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
     }
 
     /// Hands S0 receipts to those who wait for the bundles.
@@ -243,7 +263,7 @@ impl Desk {
         }
         self.write_index();
         for Waiting { connection, request_id, .. } in waiting {
-            if let Some(answer) = self.final_again(request_id, bundle)? {
+            if let Some(answer) = self.final_again(request_id, bundle)?.or_else(|| self.not_here(request_id)) {
                 self.answer(connection, &answer);
             }
         }
@@ -259,8 +279,9 @@ impl Desk {
         let first = usize::try_from(bundle.first_seq - step.proposal.header.first_seq).unwrap_or(usize::MAX);
         let count = usize::try_from(bundle.count).unwrap_or(usize::MAX);
         let records: Vec<Vec<u8>> = step.records.iter().skip(first).take(count).cloned().collect();
-        if records.first().is_some_and(|record| is_replay(record)) && self.was_final(bundle.id) {
-            // A copy, and refused as one. Its client is owed the answer that the bundle itself got.
+        let was_final = || self.was_final(bundle.id) || missing(&self.index).is_some();
+        if records.first().is_some_and(|record| is_replay(record)) && was_final() {
+            // A copy, and refused as one. Its client is owed the answer that the bundle itself got, here or elsewhere.
             return self.answer_late(bundle.id, waiting);
         }
         for Waiting { connection, request_id, since } in waiting {
@@ -388,6 +409,12 @@ impl Desk {
         }
         Ok(None)
     }
+}
+
+/// The first and the last height in the gap of an index.
+fn missing(index: &Index) -> Option<(u64, u64)> {
+    let (below, first) = (index.gap_after()?, index.first_height()?);
+    (below + 1 < first).then_some((below + 1, first - 1))
 }
 
 /// Whether a record says that its bundle's nonce was used before.

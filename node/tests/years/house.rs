@@ -248,23 +248,24 @@ impl House {
 
     /// The receipt of a bundle's first command, from any validator.
     pub(crate) fn receipt(&self, bundle: Hash) -> Receipt {
-        self.receipt_of(&self.network.clients.validators, bundle)
+        self.ask_for_receipt(&[0, 1, 2, 3], bundle).unwrap()
     }
 
     /// As one validator hands it out.
     pub(crate) fn receipt_from(&self, index: usize, bundle: Hash) -> Receipt {
-        self.receipt_of(&self.network.clients.validators[index..=index], bundle)
+        self.ask_for_receipt(&[index], bundle).unwrap_or_else(|error| panic!("{bundle} at validator {index}: {error}"))
     }
 
-    fn receipt_of(&self, validators: &[Peer], bundle: Hash) -> Receipt {
+    /// Asks for a receipt, the first of these validators first; what is not final yet is waited for.
+    pub(crate) fn ask_for_receipt(&self, indices: &[usize], bundle: Hash) -> Result<Receipt, ClientError> {
+        let validators: Vec<Peer> = indices.iter().map(|index| self.network.clients.validators[*index]).collect();
         let deadline = Instant::now() + PATIENCE;
         run(async {
-            let client = connect(validators).await;
+            let client = connect(&validators).await;
             loop {
                 match client.receipt(bundle, 0).await {
-                    Ok(bytes) => return Receipt::decode(&bytes).unwrap(),
                     Err(ClientError::NotFinal) => tokio::time::sleep(LOOK_AGAIN).await,
-                    Err(error) => panic!("{error}"),
+                    answer => return answer.map(|bytes| Receipt::decode(&bytes).unwrap()),
                 }
                 assert!(Instant::now() < deadline, "no receipt for {bundle}");
             }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use gridbook_ledger::crypto::Hash;
+use gridbook_node::client::ClientError;
 use gridbook_node::config::LogOptions;
 
 use crate::house::House;
@@ -51,6 +53,7 @@ fn who_missed_what_nobody_keeps_any_more_joins_by_snapshot_under_load() {
     for bundle in bundles.iter().step_by(bundles.len() / 8) {
         house.receipt_from(0, *bundle).verify(house.genesis()).unwrap();
     }
+    knows_what_it_does_not_know(&house, &bundles, away_at, joined_at);
     let running = house.inspect(2);
     assert!(running["index"]["state"].as_str().unwrap().contains("running"), "{running}");
     (0..4).for_each(|index| house.stop(index));
@@ -80,6 +83,20 @@ fn catches_up_under_load(house: &mut House, index: usize) -> u64 {
     };
     assert!(snapshot >= CHECKPOINT && snapshot.is_multiple_of(CHECKPOINT) && snapshot <= joined, "{found}");
     snapshot
+}
+
+/// What was final before the snapshot, one that joined by it does not know: it says so, and who asked goes on to another.
+fn knows_what_it_does_not_know(house: &House, bundles: &[Hash], away_at: u64, joined_at: u64) {
+    let height = |bundle: &Hash| house.receipt_from(0, *bundle).headers[0].height;
+    let missed = bundles.iter().find(|bundle| height(bundle) > away_at + 1).unwrap();
+    assert!(height(missed) < joined_at);
+    let Err(answer) = house.ask_for_receipt(&[2], *missed) else { panic!("it has a receipt") };
+    assert!(matches!(answer, ClientError::NotHere { to_height, .. } if to_height == joined_at), "{answer}");
+    assert!(answer.to_string().contains("nothing is kept"), "{answer}");
+    house.ask_for_receipt(&[2, 3, 1], *missed).unwrap().verify(house.genesis()).unwrap();
+    let never = Hash::of("nobody/ever", &[]);
+    let Err(answer) = house.ask_for_receipt(&[3, 2], never) else { panic!("it has a receipt") };
+    assert!(matches!(answer, ClientError::NotHere { .. }), "it may have been, for all that they know: {answer}");
 }
 
 /// The logs of those who stayed begin later, and hold from there; so do those of the two who joined, from their snapshots.
