@@ -1,5 +1,7 @@
 //! Beginning again from what is on disk: genesis or a checkpoint, then the log.
 
+use std::collections::VecDeque;
+
 use crate::crypto::SecretKey;
 use crate::entry::Entry;
 use crate::epoch::{Epochs, verify_finality};
@@ -59,6 +61,9 @@ pub enum RecoveryError {
 #[derive(Debug)]
 pub struct Recovery {
     replica: Replica,
+    /// Entries behind what is executed. A validator logs them as they stream in, before the header that ends among them: executed
+    /// at once, they would have to be undone and executed again for the roots at its end.
+    ahead: VecDeque<PlacedEntry>,
     /// Proposals that are not final, in the order of the log.
     kept: Vec<Proposal>,
     /// Whether nothing is believed, not even that signatures were checked before they were written.
@@ -137,7 +142,7 @@ impl Recovery {
             genesis_root: root,
             config,
         };
-        Self { replica, kept: Vec::new(), strict, late: false, gap: false }
+        Self { replica, ahead: VecDeque::new(), kept: Vec::new(), strict, late: false, gap: false }
     }
 
     /// Takes in the next record of the log. What it made final comes back, to be indexed again if need be.
@@ -148,12 +153,10 @@ impl Recovery {
             }
             LogRecord::Truncate { to_seq } => {
                 // After a checkpoint the log may begin with what was given up before it: nothing of that is executed.
-                if to_seq > self.replica.tail.end().seq && (self.late || !self.strict) {
+                if to_seq > self.end().seq && (self.late || !self.strict) {
                     return Ok(Vec::new());
                 }
-                let to_seq = to_seq.max(self.replica.tail.base().seq);
-                let point = self.replica.tail.point_at(to_seq).ok_or(RecoveryError::Truncated(to_seq))?;
-                self.replica.rewind_known(point);
+                self.take_back(to_seq)?;
             }
             LogRecord::Proposal(proposal) => self.keep(*proposal),
             LogRecord::Final { height, .. } if self.gap && height != self.replica.final_header.height + 1 => {
@@ -168,7 +171,7 @@ impl Recovery {
 
     fn replay_entry(&mut self, start: LogPoint, bytes: &[u8]) -> Result<(), RecoveryError> {
         // Only an entry that continues the executed log counts; any other lies on a branch that was given up.
-        if self.replica.tail.end() != start {
+        if self.end() != start {
             return Ok(());
         }
         let unreadable = RecoveryError::Entry(start.seq + 1);
@@ -180,8 +183,34 @@ impl Recovery {
             entry.trust()
         };
         let end = after(start, &entry).ok_or(unreadable)?;
-        self.replica.execute_known(PlacedEntry { start, end, entry });
+        self.ahead.push_back(PlacedEntry { start, end, entry });
         Ok(())
+    }
+
+    /// Where the log ends that was read so far.
+    fn end(&self) -> LogPoint {
+        self.ahead.back().map_or(self.replica.tail.end(), |last| last.end)
+    }
+
+    fn take_back(&mut self, to_seq: u64) -> Result<(), RecoveryError> {
+        while self.ahead.back().is_some_and(|last| last.end.seq > to_seq) {
+            self.ahead.pop_back();
+        }
+        if self.end().seq == to_seq {
+            return Ok(());
+        }
+        let to_seq = to_seq.max(self.replica.tail.base().seq);
+        let point = self.replica.tail.point_at(to_seq).ok_or(RecoveryError::Truncated(to_seq))?;
+        self.replica.rewind_known(point);
+        Ok(())
+    }
+
+    /// Executes what was read up to a place, if that lies among it.
+    fn execute_to(&mut self, place: LogPoint) {
+        let count = self.ahead.partition_point(|placed| placed.end.seq <= place.seq);
+        if count > 0 && self.ahead[count - 1].end == place {
+            self.ahead.drain(..count).for_each(|placed| self.replica.execute_known(placed));
+        }
     }
 
     /// The snapshot itself is kept apart from the log. If it is lost, the validator stands where it stood before and fetches another.
@@ -202,7 +231,10 @@ impl Recovery {
 
     fn keep(&mut self, proposal: Proposal) {
         if proposal.header.height > self.replica.final_header.height {
-            self.replica.cut_at(proposal.header.log_end());
+            let end = proposal.header.log_end();
+            self.replica.expect_ends(core::iter::once(&proposal.header));
+            self.execute_to(end);
+            self.replica.cut_at(end);
             self.kept.push(proposal);
         }
     }
@@ -217,6 +249,10 @@ impl Recovery {
             return Ok(Vec::new());
         }
         let place = self.kept.iter().position(|kept| kept.header.height == height && kept.header.hash() == hash);
+        if let Some(place) = place {
+            // A header may have been kept before its log was here.
+            self.execute_to(self.kept[place].header.log_end());
+        }
         let continues = |place: usize| {
             let header = &self.kept[place].header;
             header.parent == self.replica.final_header.hash() && self.replica.tail.contains(header.log_end())
@@ -265,7 +301,7 @@ impl Recovery {
         }
     }
 
-    /// What was executed so far.
+    /// What was executed so far: up to the last header that was read, or further.
     pub fn replica(&self) -> &Replica {
         &self.replica
     }
@@ -287,6 +323,7 @@ impl Recovery {
 
     /// The log is at its end: gives consensus its record back.
     pub fn finish(mut self, record: Option<SafetyRecord>) -> Replica {
+        self.ahead.drain(..).for_each(|placed| self.replica.execute_known(placed));
         self.replica.settle_epoch();
         self.replica.make_core(record, self.kept);
         self.replica

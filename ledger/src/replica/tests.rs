@@ -125,3 +125,37 @@ fn published_books_are_of_the_place_up_to_which_the_log_is_executed() {
     replica.publish_depth();
     assert_eq!(books.epoch(), 1);
 }
+
+/// A follower logs what streams in before it hears of the header that ends in the middle of it. Executed at once, everything behind would be
+/// undone and executed again at a start, header by header.
+///
+/// ```text
+/// log:  1  2  3  4  5   header, up to 2        executed: 1  2
+///       back to 4       6                      executed: 1  2, and at the end 3  4  6
+/// ```
+#[test]
+fn a_start_executes_nothing_beyond_a_header_before_that_is_read() {
+    let mut recovery = Recovery::new(config(0));
+    let placed = run(recovery.replica().tail.end(), &[1; 5]).entries;
+    let record = |placed: &PlacedEntry| LogRecord::Entry {
+        start_seq: placed.start.seq,
+        before: placed.start.digest,
+        entry: placed.entry.encode(),
+    };
+    for entry in &placed {
+        recovery.replay(record(entry)).unwrap();
+    }
+    let root = recovery.replica().final_header().clone();
+    let end = placed[1].end;
+    let header = Header { height: 1, first_seq: 1, last_seq: end.seq, log_digest: end.digest, ..root };
+    let justify = recovery.replica().core.high_qc().clone();
+    let proposal = Proposal { header, signature: Signature([0; 64]), justify, tc: None };
+    recovery.replay(LogRecord::Proposal(Box::new(proposal))).unwrap();
+    assert_eq!(recovery.replica().tail.end(), end);
+    assert!(recovery.replica().tail.state_root(end).is_some(), "noted in passing");
+
+    recovery.replay(LogRecord::Truncate { to_seq: 4 }).unwrap();
+    let other = run(placed[3].end, &[7]).entries;
+    recovery.replay(record(&other[0])).unwrap();
+    assert_eq!(recovery.finish(None).tail.end(), other[0].end);
+}
