@@ -36,6 +36,35 @@ fn no_liar_divides_or_stops_the_others() {
 }
 
 #[test]
+fn fair_weather_needs_one_leader_and_no_view_change() {
+    let fair = |seed| Story { climate: Climate::Fair, cast: Cast::Honest, ..Story::new(seed) };
+    assert_eq!(all_end_well(3_000..3_010, fair).0, 10, "one view each");
+}
+
+#[test]
+fn an_equivocating_leader_splits_nobody() {
+    let guilty = |seed| Story { cast: Cast::One(Strategy::Equivocator), ..Story::new(seed) };
+    let (_, guilty) = all_end_well(3_100..3_140, guilty);
+    assert!(guilty > 10, "found out in {guilty} of 40");
+}
+
+#[test]
+fn a_double_voter_is_found_out_and_stops_nothing() {
+    let double = |seed| Story { climate: Climate::Fair, cast: Cast::One(Strategy::DoubleVoter), ..Story::new(seed) };
+    let (_, guilty) = all_end_well(3_200..3_220, double);
+    // Only a leader that hears both votes can tell.
+    assert!(guilty > 5, "found out in {guilty} of 20");
+}
+
+/// Row 3 of CONSENSUS section 4. Two of seven may be silent, and lead one after the other.
+#[test]
+fn silent_leaders_in_a_row_do_not_stall_the_view_change() {
+    let cast = Cast::One(Strategy::SilentLeader);
+    let (views, _) = all_end_well(3_300..3_310, |seed| Story { validators: 7, cast, climate: Climate::Fair, seed });
+    assert!(views > 10, "views end: {views}");
+}
+
+#[test]
 fn no_climate_divides_or_stops_anybody() {
     use Climate::{Crashes, Cut, FewKnow, Laggard, Load, Ragged, RecordLost, Slow, Storm};
     for (number, climate) in (0..).zip([Storm, Crashes, Cut, Slow, FewKnow, RecordLost, Laggard, Ragged]) {

@@ -10,7 +10,6 @@ use gridbook_ledger::hotstuff::{Body, LogRelation, LogView};
 pub(crate) struct Entry {
     pub(crate) seq: u64,
     pub(crate) before: Hash,
-    pub(crate) command: u64,
 }
 
 /// Every log entry that was ever written, by the digest after it.
@@ -25,7 +24,7 @@ impl Universe {
         let mut bytes = end.digest.0.to_vec();
         bytes.extend_from_slice(&command.to_le_bytes());
         let digest = Hash::of("toy/log", &bytes);
-        self.entries.insert(digest, Entry { seq, before: end.digest, command });
+        self.entries.insert(digest, Entry { seq, before: end.digest });
         LogPoint { seq, digest }
     }
 
@@ -52,10 +51,6 @@ impl Universe {
     pub(crate) fn contains(&self, end: LogPoint, place: LogPoint) -> bool {
         let Some(entries) = self.back_to(end, place.seq) else { return false };
         entries.last().map_or(end.digest, |(_, e)| e.before) == place.digest
-    }
-
-    pub(crate) fn commands(&self, end: LogPoint) -> BTreeSet<u64> {
-        self.back_to(end, 0).unwrap_or_default().into_iter().map(|(_, e)| e.command).collect()
     }
 }
 

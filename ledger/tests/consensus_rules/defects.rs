@@ -6,8 +6,6 @@ use gridbook_ledger::hotstuff::{
     CertError, ConsensusMessage, Effect, Input, Proposal, QcNote, QuorumCert, Timeout, Verdict,
 };
 
-use crate::byzantine::Strategy;
-use crate::cluster::{Cluster, Weather};
 use crate::ring::{Ring, rank};
 use crate::solo::{Solo, finals, has_evidence, last_record, sent, timeouts, votes};
 use crate::toy_log::body;
@@ -52,14 +50,6 @@ fn a_signer_counts_once_in_a_certificate() {
     assert_eq!(whole.verify(other_chain, &ring.set), Err(CertError::Signature));
     let stranger = QuorumCert { signers: 0b1_0000_0011, ..whole };
     assert_eq!(stranger.verify(ring.root.chain, &ring.set), Err(CertError::Stranger));
-}
-
-/// Row 3. The leaders of views 1 and 2 are silent, one after the other.
-#[test]
-fn silent_leaders_in_a_row_do_not_stall_the_view_change() {
-    let silent = [(1, Strategy::SilentLeader), (2, Strategy::SilentLeader)];
-    let mut cluster = Cluster::new(7, 1, Weather { commands: 2, ..Weather::FAIR }, &silent);
-    assert!(cluster.run_until_all_final(6_000_000));
 }
 
 /// Rows 4 and 5. It votes for A, crashes, and is offered A' of the same rank, then A again.
