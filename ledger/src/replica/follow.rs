@@ -427,6 +427,7 @@ impl Replica {
         };
         if self.hangs_together(target) {
             self.sync = None;
+            self.found_history();
             return;
         }
         let Some(sync) = &mut self.sync else { return };
@@ -479,6 +480,7 @@ impl Replica {
         if held.is_empty() {
             return;
         }
+        self.found_history();
         self.ask_core(hotstuff::Input::CaughtUp(held), effects);
         if let Some(sync) = &mut self.sync {
             // There may be more: ask again at once.

@@ -136,7 +136,7 @@ pub(super) struct Join {
     joining: Option<Joining>,
     /// Who sent a bad piece: nothing is taken from it again.
     distrusted: BTreeSet<ValidatorIndex>,
-    /// Others have removed the history that is needed: any snapshot is welcome.
+    /// One that was asked has removed the history that is needed, and nobody has given it since: any snapshot is welcome.
     needed: bool,
     ask_at: WallTime,
 }
@@ -242,6 +242,12 @@ impl Replica {
             let message = SnapshotMessage::Request { above_height: self.final_header.height };
             effects.push(Effect::Post { to: Recipient::Others, message: PeerMessage::Snapshot(message) });
         }
+    }
+
+    /// Somebody has what is needed: from now on a snapshot must be worth it again. Who was away a moment much later would lose the log of
+    /// that moment otherwise.
+    pub(super) fn found_history(&mut self) {
+        self.join.needed = false;
     }
 
     fn take_offer(&mut self, from: ValidatorIndex, manifest: Manifest, effects: &mut Vec<Effect>) {

@@ -222,6 +222,34 @@ fn where_history_was_removed_a_snapshot_is_taken_whatever_it_saves() {
     harbour.assert_one_ledger();
 }
 
+/// Those who are asked first have no history left, and another has all of it. Much later the validator is away for some headers again: it
+/// fetches these, and not the snapshot that lies between, for which it would give up the log of them.
+#[test]
+fn who_found_its_history_after_all_takes_no_snapshot_of_little_use_later() {
+    let mut harbour = Harbour::new();
+    harbour.trade(0, 10);
+    harbour.away.insert(3);
+    harbour.trade(0, 90);
+    for place in [0, 1] {
+        harbour.ships[place].first_height = 90;
+    }
+    harbour.away.remove(&3);
+    harbour.pass_until("it is there again", Some(0), |harbour| harbour.height(3) + 2 >= harbour.height(0));
+    let before = 235_u64.checked_sub(harbour.height(0)).unwrap();
+    harbour.trade(0, before);
+    harbour.pass(6_000_000);
+    harbour.away.insert(3);
+    harbour.trade(0, 75);
+    harbour.history_takes_us = 50_000;
+    harbour.away.remove(&3);
+    harbour.pass_until("it is there once more", Some(0), |harbour| {
+        harbour.ships[3].replica.is_some() && harbour.height(3) + 2 >= harbour.height(0)
+    });
+    harbour.assert_one_ledger();
+    assert_eq!(harbour.ships[0].kept[0].0.manifest.header().height, 256);
+    assert_eq!(snapshots_in(&harbour.ships[3].log), 0);
+}
+
 /// A snapshot file is opened offline by somebody who has the genesis. Each thing that does not hold is refused by its name.
 #[test]
 fn forged_snapshots_are_refused_by_name() {
