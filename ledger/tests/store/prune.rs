@@ -5,9 +5,10 @@
 //!           removed   first
 //! ```
 
+use std::path::Path;
 use std::sync::Arc;
 
-use gridbook_ledger::store::{Fault, Log, LogPosition, MemoryDisk, PowerCut, StoreError};
+use gridbook_ledger::store::{Fault, Log, LogPosition, LogSurvey, MemoryDisk, PowerCut, StoreError};
 
 use crate::bench::{append, dir, identity, open, options, segment};
 
@@ -69,6 +70,39 @@ fn a_segment_lost_from_a_pruned_log_is_missed() {
         gridbook_ledger::store::Disk::remove(&disk, &segment(lost)).unwrap();
         let refused = open(&disk).unwrap_err();
         assert!(matches!(refused, StoreError::MissingSegment { number, .. } if number == lost), "{refused}");
+    }
+}
+
+/// A validator writes and lets go of old segments all the time, and its operator looks at the log again and again: it is always there, and
+/// what cannot be read of it is what was let go of just then.
+#[test]
+fn a_log_can_be_looked_at_while_it_lets_go_of_old_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut log, _) = Log::open(dir.path(), identity(), options()).unwrap();
+    append(&mut log, 0, 20).unwrap();
+    log.sync().unwrap();
+    std::thread::scope(|scope| {
+        let operator = scope.spawn(|| (0..500).for_each(|_| look_at(dir.path())));
+        for n in (20..).take_while(|_| !operator.is_finished()) {
+            append(&mut log, n, n + 1).unwrap();
+            log.sync().unwrap();
+            log.prune(log.end().segment.saturating_sub(1)).unwrap();
+        }
+    });
+    let survey = LogSurvey::open(dir.path()).unwrap().unwrap();
+    let end = log.end().segment;
+    append(&mut log, 0, 60).unwrap();
+    assert!(!survey.has_begun_later().unwrap() && log.end().segment > end);
+    log.prune(log.end().segment).unwrap();
+    assert!(survey.has_begun_later().unwrap());
+}
+
+fn look_at(dir: &Path) {
+    let survey = LogSurvey::open(dir).unwrap().unwrap();
+    match survey.records(survey.start()).find_map(Result::err) {
+        // The record that is being written.
+        None | Some(StoreError::CorruptRecord { .. }) => {}
+        Some(error) => assert!(survey.has_begun_later().unwrap(), "{error}"),
     }
 }
 

@@ -86,10 +86,7 @@ pub fn inspect(data_dir: &Path, mut progress: impl FnMut(u64)) -> anyhow::Result
     anyhow::ensure!(known, "{} is not the data directory of a validator", data_dir.display());
     let mut kept = list_kept(data_dir, "snapshot")?;
     kept.extend(list_kept(data_dir, "checkpoint")?);
-    let log = match survey(data_dir)? {
-        Some(survey) => Some(summarise(&survey, &mut progress)?),
-        None => None,
-    };
+    let log = look_at_log(data_dir, &mut progress)?;
     Ok(Inspection {
         log,
         kept,
@@ -122,6 +119,17 @@ pub fn show_log(
 fn survey(data_dir: &Path) -> anyhow::Result<Option<LogSurvey>> {
     let dir = data_dir.join("log");
     Ok(if dir.is_dir() { LogSurvey::open(&dir)? } else { None })
+}
+
+/// Its validator may let go of old segments while they are read: then it is looked at again.
+fn look_at_log(data_dir: &Path, progress: &mut impl FnMut(u64)) -> anyhow::Result<Option<LogSummary>> {
+    loop {
+        let Some(survey) = survey(data_dir)? else { return Ok(None) };
+        match summarise(&survey, progress) {
+            Err(_) if survey.has_begun_later()? => {}
+            summary => return summary.map(Some),
+        }
+    }
 }
 
 fn summarise(survey: &LogSurvey, progress: &mut impl FnMut(u64)) -> anyhow::Result<LogSummary> {

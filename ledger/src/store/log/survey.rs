@@ -1,5 +1,6 @@
 //! A log as it lies on disk, looked at without a lock and without changing a byte.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub struct LogSurvey {
     pub identity: LogIdentity,
     /// The segments, in order.
     pub segments: Vec<SurveyedSegment>,
+    dir: PathBuf,
     reader: LogReader,
 }
 
@@ -35,6 +37,16 @@ impl LogSurvey {
     /// # Errors
     /// A first segment that cannot be read, or what the system reports.
     pub fn open(dir: &Path) -> Result<Option<Self>, StoreError> {
+        loop {
+            match Self::look(dir) {
+                // It was listed a moment ago: whoever writes the log has just let go of it.
+                Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && dir.is_dir() => {}
+                looked => return looked,
+            }
+        }
+    }
+
+    fn look(dir: &Path) -> Result<Option<Self>, StoreError> {
         let disk: Arc<dyn Disk> = Arc::new(StdDisk);
         let names = disk.list(dir).map_err(|e| StoreError::io("list the directory", dir, e))?;
         let mut segments = Vec::new();
@@ -50,7 +62,15 @@ impl LogSurvey {
         let start = LogPosition::start_of(first::read(&*disk, dir, identity)?);
         let end = LogPosition { segment: last.number, offset: last.capacity_bytes };
         let reader = LogReader::new(disk, dir.to_path_buf(), identity, Readable::new(start, end)).surveying();
-        Ok(Some(Self { identity, segments, reader }))
+        Ok(Some(Self { identity, segments, dir: dir.to_path_buf(), reader }))
+    }
+
+    /// Whether the log begins later than when it was looked at: what was not read by then cannot be read any more.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn has_begun_later(&self) -> Result<bool, StoreError> {
+        Ok(first::read(&StdDisk, &self.dir, self.identity)? > self.start().segment)
     }
 
     /// Where the first record stands.
