@@ -2,7 +2,7 @@
 
 use crate::crypto::Hash;
 use crate::entry::Entry;
-use crate::header::LogPoint;
+use crate::header::{HeaderRef, LogPoint};
 use crate::hotstuff::{FinalHeader, Proposal, Verdict};
 
 use super::branches::NoPath;
@@ -17,6 +17,10 @@ pub(super) struct Finalizing {
 }
 
 impl Finalizing {
+    pub(super) fn reference(&self) -> HeaderRef {
+        self.proposal.header.reference()
+    }
+
     pub(super) fn log_end(&self) -> LogPoint {
         self.proposal.header.log_end()
     }
@@ -46,7 +50,7 @@ impl Replica {
                 Err(NoPath::Missing(point)) => {
                     self.pull(point, self.others());
                     self.to_finalize.push_front(next);
-                    return;
+                    return self.await_history();
                 }
                 Err(NoPath::Conflict) => {
                     return self.halt("a final header contradicts one that was final before".into(), effects);
@@ -56,6 +60,7 @@ impl Replica {
                 return;
             }
         }
+        self.end_sync_if_caught_up();
     }
 
     /// As [`Replica::make_final`] for a single header that the log file says is final, and that was checked.

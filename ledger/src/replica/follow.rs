@@ -421,20 +421,41 @@ impl Replica {
         if self.is_joining() {
             return;
         }
-        let from_height = self.final_header.height + 1;
-        let Some(target) = self.sync.as_ref().filter(|sync| sync.ask_at <= self.now).map(|sync| sync.target) else {
-            return;
-        };
-        if self.hangs_together(target) {
-            self.sync = None;
-            self.found_history();
+        if self.sync.as_ref().is_none_or(|sync| sync.ask_at > self.now) {
             return;
         }
+        // The end of the log is in no answer: whoever waits for it asks for it again.
+        self.finalize_ready(effects);
+        if self.end_sync_if_caught_up() {
+            return;
+        }
+        let from_height = self.final_header.height + 1;
         let Some(sync) = &mut self.sync else { return };
         let to = sync.sources[sync.asked % sync.sources.len()];
         sync.asked += 1;
         sync.ask_at = WallTime(self.now.0 + SYNC_AGAIN_US);
         self.ask_history(to, from_height, effects);
+    }
+
+    /// What is final is known and its log is not. Others have only the newest of it at hand, and a leader's log is followed only so far: if no pull
+    /// brings it soon, it is fetched as history.
+    pub(super) fn await_history(&mut self) {
+        if let (None, Some(last)) = (&self.sync, self.to_finalize.back()) {
+            let (target, sources) = (last.reference(), self.others());
+            let ask_at = WallTime(self.now.0 + PULL_AGAIN_US);
+            self.sync = Some(Syncing { target, sources, asked: 0, ask_at });
+        }
+    }
+
+    /// The history is here once all headers are, and the log of those that are final.
+    pub(super) fn end_sync_if_caught_up(&mut self) -> bool {
+        let done =
+            self.to_finalize.is_empty() && self.sync.as_ref().is_some_and(|sync| self.hangs_together(sync.target));
+        if done {
+            self.sync = None;
+            self.found_history();
+        }
+        done
     }
 
     /// Whether every header from the last final one to this one is known. To know it alone is not enough: headers are also

@@ -1,6 +1,7 @@
 //! Validators that come back with less than they had.
 
 use gridbook_ledger::command::Command;
+use gridbook_ledger::replica::PeerMessage;
 
 use crate::quartet::Quartet;
 
@@ -35,6 +36,31 @@ fn story() -> (Quartet, u64) {
     quartet.run_for(1_500);
     let height = quartet.nodes[2].replica.final_header().height;
     (quartet, height)
+}
+
+/// A validator hears of headers and of their finality, and the log of them never comes: it is more than others have at hand, or than a
+/// leader's log is followed. It fetches it as history. It used to ask for it here and there, and in the end for nothing more.
+#[test]
+fn headers_that_are_final_and_whose_log_nobody_has_at_hand_are_no_dead_end() {
+    let (mut quartet, height) = story();
+    quartet.on_the_way = Box::new(|_, to, message| {
+        let is_log = matches!(message, PeerMessage::Chunk(_) | PeerMessage::Pulled { .. });
+        (to != 2 || !is_log).then_some(message)
+    });
+    for nonce in 50..70 {
+        let cancel = quartet.admitted(10, nonce, vec![Command::CancelAll; 3]);
+        quartet.submit(1, cancel);
+        quartet.run_for(20_000);
+    }
+    quartet.run_for(60_000_000);
+    quartet.assert_agreed_beyond(height + 10);
+    let height = |quartet: &Quartet, index: usize| quartet.nodes[index].replica.final_header().height;
+    // History ends before the last header, of which no other holds a certificate.
+    assert!(height(&quartet, 2) + 1 >= height(&quartet, 0));
+    quartet.on_the_way = Box::new(|_, _, message| Some(message));
+    quartet.run_for(10_000_000);
+    assert_eq!(height(&quartet, 2), height(&quartet, 0));
+    assert!(!quartet.nodes[2].replica.is_catching_up());
 }
 
 /// Everybody at once: what was final anywhere is final everywhere afterwards.
