@@ -202,8 +202,17 @@ impl House {
 
     /// The height that is final at a validator; nothing while it is down.
     pub(crate) fn height(&self, index: usize) -> Option<u64> {
+        self.metric(index, "gridbook_height ")
+    }
+
+    /// How many commands are.
+    pub(crate) fn last_seq(&self, index: usize) -> Option<u64> {
+        self.metric(index, "gridbook_last_seq ")
+    }
+
+    fn metric(&self, index: usize, name: &str) -> Option<u64> {
         let (_, body) = self.admin(index, "/metrics")?;
-        body.lines().find_map(|line| line.strip_prefix("gridbook_height ")?.trim().parse().ok())
+        body.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     pub(crate) fn wait_for_height(&self, index: usize, height: u64) {
@@ -223,22 +232,28 @@ impl House {
             let client = teller.connect().await;
             let mut bundles = Vec::new();
             for _ in 0..count {
-                bundles.push(teller.open_account(&client).await.unwrap());
+                bundles.push(teller.open_accounts(&client, 1).await.unwrap());
             }
             bundles
         })
     }
 
-    /// Opens accounts on a thread of its own.
+    /// Opens accounts on a thread of its own, through whichever validator is there.
     pub(crate) fn load(&self) -> Load {
-        let (teller, stop) = (self.teller(), Arc::new(AtomicBool::new(false)));
+        self.load_through(&[0, 1, 2, 3], 1)
+    }
+
+    /// Opens so many accounts in each bundle, through one of these validators.
+    pub(crate) fn load_through(&self, indices: &[usize], accounts: u32) -> Load {
+        let validators = indices.iter().map(|index| self.network.clients.validators[*index]).collect();
+        let (teller, stop) = (Teller { validators, ..self.teller() }, Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         let bundles = std::thread::spawn(move || {
             run(async {
                 let client = teller.connect().await;
                 let mut bundles = Vec::new();
                 while !stopped.load(Ordering::Relaxed) || bundles.len() < LEAST {
-                    bundles.push(teller.open_account(&client).await.unwrap());
+                    bundles.push(teller.open_accounts(&client, accounts).await.unwrap());
                 }
                 bundles
             })
@@ -349,15 +364,17 @@ impl Teller {
         connect(&self.validators).await
     }
 
-    async fn open_account(&self, client: &Client) -> Result<Hash, ClientError> {
+    /// So many accounts in one bundle.
+    async fn open_accounts(&self, client: &Client, count: u32) -> Result<Hash, ClientError> {
         let mut next_account = self.next_account.lock().await;
-        let commands = vec![Order::RegisterAccount { account: AccountId(*next_account) }];
-        *next_account += 1;
+        let accounts = *next_account..*next_account + count;
+        let commands = accounts.clone().map(|account| Order::RegisterAccount { account: AccountId(account) }).collect();
+        *next_account = accounts.end;
         let (chain, signer) = (self.chain, self.operator.public());
         let bundle = Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(&self.operator);
         let done = client.submit(&bundle).finality().await?;
-        let outcomes: Vec<Outcome> = done.records.iter().map(|record| record.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Done]);
+        assert_eq!(done.records.len(), count as usize);
+        assert!(done.records.iter().all(|record| record.outcome == Outcome::Done), "{:?}", done.records);
         Ok(done.bundle)
     }
 }
