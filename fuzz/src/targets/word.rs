@@ -7,8 +7,10 @@ use gridbook_ledger::evidence::{Evidence, Statement, VerifiedEvidence};
 use gridbook_ledger::genesis::FIRST_EPOCH;
 use gridbook_ledger::header::{HeaderRef, Rank};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Vote};
+use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::record::Record;
 use gridbook_ledger::replica::{Chunk, PeerMessage};
-use gridbook_ledger::sequenced::{SequencedChunk, SequencedReceipt};
+use gridbook_ledger::sequenced::{Place, SequencedChunk, SequencedReceipt, places_root};
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
 use super::Target;
@@ -86,7 +88,9 @@ fn misconduct() -> Vec<Evidence> {
     (timeout.voter, timeout.view) = (culprit(), 9);
     timeout.signature = key.sign(&timeout.signed_bytes(chain()));
     let [first, second] = proposals;
+    let settled = crate::quartet::receipts(day()).into_iter().next().expect("something is final that day");
     let pairs = [
+        (Statement::Sequenced(Box::new(false_word(&settled))), Statement::of_receipt(&settled)),
         (first, second),
         (vote(1), vote(2)),
         (chunk(1), chunk(2)),
@@ -104,9 +108,20 @@ fn misconduct() -> Vec<Evidence> {
     pairs.into_iter().filter_map(|(a, b)| Evidence::of(a, b)).collect()
 }
 
-fn evidence() -> Vec<Vec<u8>> {
+/// A word that the culprit gives on a place which is long final otherwise.
+fn false_word(settled: &Receipt) -> SequencedReceipt {
+    let seq = Record::decode(&settled.record).expect("it was final").seq;
+    let place = Place { first_seq: seq, count: 1, entry: Hash([9; 32]) };
+    let mut statement = chunks().next().expect("a day has chunks").statement();
+    (statement.view, statement.start.seq, statement.end.seq) = (crate::chain::VIEW, seq - 1, seq);
+    statement.places_root = places_root(&[place]);
+    let signed = statement.sign(chain(), &validator(culprit().0));
+    SequencedChunk::new(signed, vec![place]).receipts(&[0]).remove(0)
+}
+
+pub(super) fn evidence() -> Vec<Vec<u8>> {
     let found = misconduct();
-    assert!(found.len() >= 3, "{} of the pairs contradict each other", found.len());
+    assert!(found.len() >= 4, "{} of the pairs contradict each other", found.len());
     for evidence in &found {
         assert_eq!(evidence.verify(chain(), FIRST_EPOCH, set()), Ok(culprit()), "{evidence:?}");
     }

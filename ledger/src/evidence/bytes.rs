@@ -6,11 +6,12 @@ use crate::crypto::{Hash, Signature};
 use crate::header::{Header, HeaderRef, Rank};
 use crate::hotstuff::{QuorumCert, Vote};
 use crate::merkle::Path;
+use crate::receipt::Receipt;
 use crate::sequenced::{ChunkStatement, SequencedReceipt};
 use crate::validators::ValidatorIndex;
 
-/// The longest evidence that is read: what others send is kept for long.
-pub const EVIDENCE_BYTES_MAX: usize = 256 << 10;
+/// The longest evidence that is read: what others send is kept for long. One of this length still fits into a client's request.
+pub const EVIDENCE_BYTES_MAX: usize = 255 << 10;
 
 const DOMAIN: &str = "gridbook/evidence/1";
 
@@ -22,12 +23,13 @@ const TIMEOUT: u8 = 5;
 const SEQUENCED: u8 = 6;
 const RESULT: u8 = 7;
 const CERTIFIED: u8 = 8;
+const FINAL: u8 = 9;
 
 impl Evidence {
     /// Canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        w.domain(DOMAIN).u8(self.kind as u8);
+        w.domain(DOMAIN).u8(self.kind.number());
         self.a.write(&mut w);
         self.b.write(&mut w);
         w.finish()
@@ -43,8 +45,7 @@ impl Evidence {
         }
         let mut r = Reader::new(bytes);
         r.domain(DOMAIN)?;
-        let number = r.u8()?;
-        let kind = EvidenceKind::ALL.into_iter().find(|kind| *kind as u8 == number).ok_or(BytesError::Unknown)?;
+        let kind = EvidenceKind::from_number(r.u8()?).ok_or(BytesError::Unknown)?;
         let (a, b) = (Statement::read(&mut r)?, Statement::read(&mut r)?);
         r.finish()?;
         Ok(Self { kind, a, b })
@@ -79,6 +80,7 @@ impl Statement {
                 w.u8(CERTIFIED).bytes(&header.encode());
                 qc.write(w);
             }
+            Self::Final(receipt) => receipt.write(w.u8(FINAL)),
         }
     }
 
@@ -96,6 +98,15 @@ impl Statement {
                 Self::Result { header, record: r.bytes(length)?.to_vec(), path: Path::read(r)? }
             }
             CERTIFIED => Self::Certified(Box::new(Header::read(r)?), QuorumCert::read(r)?),
+            FINAL => {
+                let receipt = Receipt::read(r)?;
+                // How the epoch came about is no part of the statement: one statement has one form.
+                if receipt.epochs.is_empty() {
+                    Self::Final(Box::new(receipt))
+                } else {
+                    return Err(BytesError::TooLong);
+                }
+            }
             _ => return Err(BytesError::Unknown),
         })
     }

@@ -27,10 +27,10 @@ pub struct KeptEvidence {
 const KEPT_MAX: usize = 2_048;
 
 impl KeptEvidence {
-    /// Keeps it; false if there is one of its kind already.
+    /// Keeps it; false if there is one of its kind already, or too much that is newer.
     pub fn insert(&mut self, verified: VerifiedEvidence) -> bool {
         let key = verified.key();
-        if self.kept.contains_key(&key) {
+        if self.kept.contains_key(&key) || self.is_too_old(key) {
             return false;
         }
         self.kept.insert(key, verified.evidence);
@@ -38,6 +38,12 @@ impl KeptEvidence {
             self.kept.pop_first();
         }
         true
+    }
+
+    /// Whether there is no room for it any more. Whatever would go again at once is not taken in the first place: it would be written and
+    /// told each time that somebody brings it.
+    pub fn is_too_old(&self, key: EvidenceKey) -> bool {
+        self.kept.len() >= KEPT_MAX && self.kept.first_key_value().is_some_and(|(oldest, _)| key < *oldest)
     }
 
     /// Whether there is one of this kind.

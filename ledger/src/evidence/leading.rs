@@ -6,7 +6,7 @@
 use super::{SignedHeader, Statement};
 use crate::header::LogPoint;
 use crate::record::Record;
-use crate::sequenced::{ChunkStatement, Place, SequencedReceipt};
+use crate::sequenced::{ChunkStatement, SequencedReceipt};
 
 /// Two headers of one rank.
 pub(super) fn double_proposal(a: &Statement, b: &Statement) -> bool {
@@ -45,8 +45,8 @@ pub(super) fn two_logs(a: &Statement, b: &Statement) -> bool {
     }
 }
 
-/// An S0 receipt, and another entry at one of its places: in another receipt of the view, which stands behind it by its place, or in a header of the view that shows its
-/// record.
+/// An S0 receipt, and another entry at one of its places: in another receipt of the view, which stands behind it by its place; in a header of
+/// the view that shows its record; or by what is final, as far as that binds the leader.
 pub(super) fn receipt_breach(a: &Statement, b: &Statement) -> bool {
     let Statement::Sequenced(promise) = a else { return false };
     match b {
@@ -56,6 +56,7 @@ pub(super) fn receipt_breach(a: &Statement, b: &Statement) -> bool {
                 && promise.place.overlaps(&other.place)
         }
         Statement::Result { header, record, .. } => breaks(promise, header, record),
+        Statement::Final(settled) => promise.is_broken_by(settled),
         _ => false,
     }
 }
@@ -63,11 +64,8 @@ pub(super) fn receipt_breach(a: &Statement, b: &Statement) -> bool {
 fn breaks(promise: &SequencedReceipt, header: &SignedHeader, record: &[u8]) -> bool {
     let header = &header.header;
     let Ok(record) = Record::decode(record) else { return false };
-    let Place { first_seq, count, entry } = promise.place;
     let of_view = header.epoch == promise.chunk.epoch && header.rank.view == promise.chunk.view;
-    let offset = record.seq.checked_sub(first_seq).filter(|offset| *offset < count);
-    let kept = record.entry == entry && offset == Some(record.index.into());
-    of_view && offset.is_some() && !kept
+    of_view && promise.place.holds(&record) == Some(false)
 }
 
 fn same_view(a: &ChunkStatement, b: &ChunkStatement) -> bool {

@@ -42,7 +42,7 @@ pub enum EvidenceKind {
     VoteAfterTimeout = 6,
     /// Forgot a certificate or a vote of its own: a timeout knows less than what was signed in an earlier view.
     Amnesia = 7,
-    /// Gave a place in the log of its view to two entries, one of them with an S0 receipt.
+    /// Gave a place in the log of its view to an entry by an S0 receipt, and to another, or to one although another was final there.
     ReceiptBreach = 8,
     /// Proposed a header with other results than the quorum's for the same log.
     ExecutionFault = 9,
@@ -61,6 +61,16 @@ impl EvidenceKind {
         Self::ReceiptBreach,
         Self::ExecutionFault,
     ];
+
+    /// The kind with this number, as files and the wire carry it.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    /// Its number.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
 
     /// In words.
     pub fn name(self) -> &'static str {
@@ -141,6 +151,9 @@ pub enum EvidenceError {
     /// The pair stands the other way round.
     #[error("the statements are not in their order")]
     Order,
+    /// Of another ledger.
+    #[error("a statement is of another ledger")]
+    Chain,
     /// Not signed by whom it names, or not of this chain.
     #[error("a statement is not signed by the validator that it names, on this chain")]
     Signature,
@@ -182,12 +195,15 @@ impl Evidence {
     /// Says why it proves nothing.
     pub fn verify(&self, chain: Hash, epoch: u32, set: &ValidatorSet) -> Result<ValidatorIndex, EvidenceError> {
         for statement in [&self.a, &self.b] {
+            if statement.chain().is_some_and(|found| found != chain) {
+                return Err(EvidenceError::Chain);
+            }
             if statement.epoch() != epoch {
                 return Err(EvidenceError::Epoch { found: statement.epoch(), expected: epoch });
             }
         }
         let culprit = self.a.signer(set).ok_or(EvidenceError::Stranger)?;
-        // What a quorum certified has no one signer; it stands against the first statement's.
+        // What a quorum certified or made final has no one signer; it stands against the first statement's.
         if let Some(other) = self.b.signer(set).filter(|other| *other != culprit) {
             return Err(EvidenceError::Signers(culprit, other));
         }

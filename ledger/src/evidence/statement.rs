@@ -4,6 +4,7 @@ use crate::crypto::{Hash, Signature};
 use crate::header::{Header, HeaderRef, Rank};
 use crate::hotstuff::{Proposal, QuorumCert, Timeout, Vote, statement};
 use crate::merkle::Path;
+use crate::receipt::Receipt;
 use crate::record::leaf_hash;
 use crate::sequenced::{ChunkStatement, SequencedReceipt};
 use crate::validators::{ValidatorIndex, ValidatorSet};
@@ -60,6 +61,9 @@ pub enum Statement {
     },
     /// A header that a quorum certified. It is nobody's statement: 2f + 1 validators executed its log and found what it says.
     Certified(Box<Header>, QuorumCert),
+    /// A record that is final, with what made it so; without the proofs of epochs. It is nobody's statement: 2f + 1 validators made it final, and
+    /// the honest among them voted for no header of a view but its leader's.
+    Final(Box<Receipt>),
 }
 
 impl Statement {
@@ -81,6 +85,21 @@ impl Statement {
         })
     }
 
+    /// That of a final receipt.
+    pub fn of_receipt(receipt: &Receipt) -> Self {
+        Self::Final(Box::new(Receipt { epochs: Vec::new(), ..receipt.clone() }))
+    }
+
+    /// The ledger that it names itself, where it does. The others are bound to theirs by their signatures.
+    pub(super) fn chain(&self) -> Option<Hash> {
+        match self {
+            Self::Header(signed) | Self::Result { header: signed, .. } => Some(signed.header.chain),
+            Self::VoteFor(_, header) | Self::Certified(header, _) => Some(header.chain),
+            Self::Final(receipt) => Some(receipt.child.chain),
+            Self::Chunk(_) | Self::Vote(_) | Self::Timeout(_) | Self::Sequenced(_) => None,
+        }
+    }
+
     /// The validator set's number.
     pub fn epoch(&self) -> u32 {
         match self {
@@ -90,6 +109,7 @@ impl Statement {
             Self::Timeout(timeout) => timeout.epoch,
             Self::Sequenced(receipt) => receipt.chunk.epoch,
             Self::Certified(header, _) => header.epoch,
+            Self::Final(receipt) => receipt.child.epoch,
         }
     }
 
@@ -102,10 +122,11 @@ impl Statement {
             Self::Timeout(timeout) => timeout.view,
             Self::Sequenced(receipt) => receipt.chunk.view,
             Self::Certified(header, _) => header.rank.view,
+            Self::Final(receipt) => receipt.child.rank.view,
         }
     }
 
-    /// Who has to have signed it; nobody for what a quorum certified.
+    /// Who has to have signed it; nobody for what a quorum certified or made final.
     pub(super) fn signer(&self, set: &ValidatorSet) -> Option<ValidatorIndex> {
         match self {
             Self::Header(signed) | Self::Result { header: signed, .. } => Some(signed.header.proposer),
@@ -113,7 +134,7 @@ impl Statement {
             Self::Vote(vote) | Self::VoteFor(vote, _) => Some(vote.voter),
             Self::Timeout(timeout) => Some(timeout.voter),
             Self::Sequenced(receipt) => Some(receipt.chunk.leader(set)),
-            Self::Certified(..) => None,
+            Self::Certified(..) | Self::Final(_) => None,
         }
     }
 
@@ -132,6 +153,9 @@ impl Statement {
             Self::Certified(header, qc) => {
                 let fits = header.chain == chain && qc.header == header.reference() && qc.epoch == header.epoch;
                 fits && qc.verify(chain, set).is_ok()
+            }
+            Self::Final(receipt) => {
+                receipt.epochs.is_empty() && receipt.verify_within(chain, receipt.child.epoch, set).is_ok()
             }
         }
     }

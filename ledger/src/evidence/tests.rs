@@ -5,6 +5,7 @@ use crate::crypto::{SecretKey, Signature};
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::hotstuff::{QuorumCert, Vote, statement};
 use crate::merkle::{self, Path};
+use crate::receipt::Receipt;
 use crate::record::{Outcome, Record, leaf_hash};
 use crate::sequenced::{ChunkStatement, Place, SequencedChunk, SequencedReceipt, places_root};
 
@@ -93,11 +94,29 @@ fn result(seq: u64, index: u16, entry: u8) -> Statement {
     Statement::Result { header: Box::new(signed(header)), record: records[place].clone(), path }
 }
 
+/// That a quorum made the same record final by headers of a view.
+fn settled(view: u64, seq: u64, index: u16, entry: u8) -> Receipt {
+    let Statement::Result { header, record, path } = result(seq, index, entry) else { panic!("made above") };
+    let mut first = header.header;
+    (first.rank.view, first.proposer) = (view, set().leader(view));
+    let mut child = first.clone();
+    (child.rank.slot, child.height, child.parent) = (first.rank.slot + 1, first.height + 1, first.hash());
+    let qc = certificate(child.reference());
+    Receipt { epochs: Vec::new(), record, path, headers: vec![first], child, qc }
+}
+
+fn final_result(view: u64, seq: u64, index: u16, entry: u8) -> Statement {
+    Statement::of_receipt(&settled(view, seq, index, entry))
+}
+
+fn certificate(header: HeaderRef) -> QuorumCert {
+    let votes = (0..3).map(|index| Vote::sign(CHAIN, 0, header, ValidatorIndex(index), &key(index)));
+    QuorumCert { epoch: 0, header, signers: 0b111, signatures: votes.map(|vote| vote.signature).collect() }
+}
+
 fn certified(header: Header) -> Statement {
-    let reference = header.reference();
-    let votes = (0..3).map(|index| Vote::sign(CHAIN, 0, reference, ValidatorIndex(index), &key(index)));
-    let signatures = votes.map(|vote| vote.signature).collect();
-    Statement::Certified(Box::new(header), QuorumCert { epoch: 0, header: reference, signers: 0b111, signatures })
+    let qc = certificate(header.reference());
+    Statement::Certified(Box::new(header), qc)
 }
 
 /// One or more pairs of every kind that nobody honest signs.
@@ -148,6 +167,10 @@ fn guilty() -> Vec<(EvidenceKind, Statement, Statement)> {
         // The place 17..=18 was promised to entry 1: the header has another there, or the same elsewhere.
         (ReceiptBreach, Statement::Sequenced(Box::new(s0(4, 1))), result(18, 1, 2)),
         (ReceiptBreach, Statement::Sequenced(Box::new(s0(4, 1))), result(17, 1, 1)),
+        // The same by what is final, in its view or before it.
+        (ReceiptBreach, Statement::Sequenced(Box::new(s0(4, 1))), final_result(VIEW, 18, 1, 2)),
+        (ReceiptBreach, Statement::Sequenced(Box::new(s0(4, 1))), final_result(VIEW, 17, 1, 1)),
+        (ReceiptBreach, Statement::Sequenced(Box::new(s0(4, 1))), final_result(VIEW - 1, 18, 1, 2)),
         (ExecutionFault, wrong(|h| h.state_root = Hash([9; 32])), certified(header(3, 20, 2))),
         (ExecutionFault, wrong(|h| h.time_ms = 9), certified(header(3, 20, 2))),
         (ExecutionFault, wrong(|h| h.results_root = Hash([9; 32])), certified(header(3, 20, 2))),
@@ -189,6 +212,11 @@ fn nothing_that_an_honest_validator_signs_contradicts_itself() {
         certified(whole),
         Statement::Sequenced(Box::new(s0(0, 1))),
         result(17, 0, 1),
+        // What became final where it gave its word, and what a later view put at a place whose view ended first.
+        final_result(VIEW, 17, 0, 1),
+        final_result(VIEW, 18, 1, 1),
+        final_result(VIEW + 1, 18, 1, 2),
+        final_result(VIEW, 14, 0, 2),
         // A voter of rising ranks, who gives views up with what it last voted for.
         Statement::Vote(vote(reference(VIEW - 1, 0, 1))),
         timeout(VIEW - 1, rank(2, 0), Some(reference(VIEW - 1, 0, 1))),
@@ -228,11 +256,13 @@ fn a_statement_that_was_signed_again_proves_nothing() {
 /// fields that no signature needs to cover) still proves what it proved of the same validator.
 #[test]
 fn no_flipped_bit_accuses_anybody_else() {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = Vec::new();
     for (kind, a, b) in guilty() {
-        if !seen.insert(kind) {
+        let made_of = (kind, core::mem::discriminant(&b));
+        if seen.contains(&made_of) {
             continue;
         }
+        seen.push(made_of);
         let evidence = Evidence::of(a, b).unwrap();
         let bytes = evidence.encode();
         for at in 0..bytes.len() {
@@ -300,6 +330,46 @@ fn a_record_that_is_not_in_the_header_proves_no_breach() {
     assert_eq!(evidence.verify(CHAIN, 0, &set()), Err(EvidenceError::Signature));
 }
 
+/// What makes a place final must hold as a receipt does: enough signatures, the record under its root, one way to write it.
+#[test]
+fn a_place_that_is_not_proven_final_proves_no_breach() {
+    let promise = || Statement::Sequenced(Box::new(s0(4, 1)));
+    let spoil = |change: fn(&mut Receipt)| {
+        let mut settled = settled(VIEW, 18, 1, 2);
+        change(&mut settled);
+        Evidence::of(promise(), Statement::Final(Box::new(settled))).unwrap().verify(CHAIN, 0, &set())
+    };
+    assert_eq!(spoil(|_| {}), Ok(CULPRIT));
+    let too_few = |r: &mut Receipt| (r.qc.signers, r.qc.signatures) = (0b11, r.qc.signatures[..2].to_vec());
+    assert_eq!(spoil(too_few), Err(EvidenceError::Signature));
+    assert_eq!(spoil(|r| r.path.siblings[0] = Hash([1; 32])), Err(EvidenceError::Signature));
+    assert_eq!(spoil(|r| r.child.rank.slot += 1), Err(EvidenceError::Signature));
+    assert_eq!(spoil(|r| r.child.chain = Hash([6; 32])), Err(EvidenceError::Chain));
+    let Statement::Final(mut settled) = final_result(VIEW, 18, 1, 2) else { panic!("made above") };
+    settled.headers.clear();
+    let evidence = Evidence { kind: EvidenceKind::ReceiptBreach, a: promise(), b: Statement::Final(settled) };
+    assert!(evidence.verify(CHAIN, 0, &set()).is_err(), "without headers nothing is final");
+}
+
+/// A final receipt brings the proofs of its epochs; in evidence they would be a second form of one statement.
+#[test]
+fn evidence_holds_no_proofs_of_epochs() {
+    let settled = settled(VIEW, 18, 1, 2);
+    let next = crate::epoch::EpochProof {
+        headers: settled.headers.clone(),
+        child: settled.child.clone(),
+        qc: settled.qc.clone(),
+        next: set(),
+    };
+    let long = Receipt { epochs: vec![next], ..settled };
+    let promise = || Statement::Sequenced(Box::new(s0(4, 1)));
+    let evidence = Evidence::of(promise(), Statement::Final(Box::new(long.clone()))).unwrap();
+    assert_eq!(evidence.verify(CHAIN, 0, &set()), Err(EvidenceError::Signature));
+    assert_eq!(Evidence::decode(&evidence.encode()), Err(crate::bytes::BytesError::TooLong));
+    let short = Evidence::of(promise(), Statement::of_receipt(&long)).unwrap();
+    assert_eq!(short.verify(CHAIN, 0, &set()), Ok(CULPRIT));
+}
+
 #[test]
 fn evidence_comes_back_from_its_bytes_and_a_pair_has_one_form() {
     for (kind, a, b) in guilty() {
@@ -333,6 +403,26 @@ fn one_evidence_of_each_kind_is_kept_against_a_validator() {
         new += usize::from(kept.insert(verified));
     }
     assert_eq!((new, kept.len()), (1, 1));
+}
+
+/// When there is too much of it, the oldest goes; what is older than all that is kept is not taken, however often it is brought.
+#[test]
+fn evidence_older_than_all_that_is_kept_is_not_taken_when_there_is_no_room() {
+    let of_epoch = |epoch: u32| {
+        let vote = |hash| Vote::sign(CHAIN, epoch, reference(VIEW, 2, hash), CULPRIT, &key(CULPRIT.0));
+        let evidence = Evidence::of(Statement::Vote(vote(1)), Statement::Vote(vote(2))).unwrap();
+        VerifiedEvidence::check(evidence, CHAIN, epoch, &set()).unwrap()
+    };
+    let mut kept = KeptEvidence::default();
+    let mut epoch = 1;
+    while !kept.is_too_old(of_epoch(0).key()) {
+        assert!(kept.insert(of_epoch(epoch)));
+        epoch += 1;
+    }
+    let (full, oldest) = (kept.len(), of_epoch(1).key());
+    assert!(!kept.insert(of_epoch(0)) && kept.holds(oldest));
+    assert!(kept.insert(of_epoch(epoch)) && !kept.holds(oldest));
+    assert_eq!(kept.len(), full);
 }
 
 /// The end of an epoch may pass over whoever is proven guilty in it, whatever the kinds.

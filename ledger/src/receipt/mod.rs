@@ -9,12 +9,14 @@ mod bytes;
 use gridbook_engine::LedgerTime;
 
 use crate::bytes::BytesError;
+use crate::crypto::Hash;
 use crate::epoch::{EpochError, EpochProof, Epochs, FinalityError, HEADERS_MAX, verify_finality};
 use crate::genesis::Genesis;
 use crate::header::{Header, HeaderRef};
 use crate::hotstuff::QuorumCert;
 use crate::merkle::Path;
 use crate::record::{Record, leaf_hash};
+use crate::validators::ValidatorSet;
 
 /// The longest record in a receipt.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
@@ -88,14 +90,37 @@ pub enum ReceiptError {
 impl Receipt {
     /// Checks all of it against a genesis.
     pub fn verify(&self, genesis: &Genesis) -> Result<VerifiedReceipt, ReceiptError> {
+        let (first, record) = self.verify_content()?;
+        let epochs = self.verify_epochs(genesis)?;
+        self.verify_final(first, record, genesis.chain_id(), (epochs.present(), epochs.present_set()))
+    }
+
+    /// Checks all of it but how its epoch came about, for somebody who knows the validators of that epoch.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn verify_within(&self, chain: Hash, epoch: u32, set: &ValidatorSet) -> Result<VerifiedReceipt, ReceiptError> {
+        let (first, record) = self.verify_content()?;
+        self.verify_final(first, record, chain, (epoch, set))
+    }
+
+    /// What costs no signature: sizes, and the record at its place under the first header.
+    fn verify_content(&self) -> Result<(&Header, Record), ReceiptError> {
         if self.epochs.len() > EPOCHS_MAX || self.headers.len() > HEADERS_MAX || self.record.len() > RECORD_BYTES_MAX {
             return Err(ReceiptError::Size);
         }
         let first = self.headers.first().ok_or(ReceiptError::Size)?;
-        let record = self.verify_record(first)?;
-        let epochs = self.verify_epochs(genesis)?;
-        let epoch = epochs.present();
-        verify_finality(&self.headers, &self.child, &self.qc, genesis.chain_id(), epoch, epochs.present_set())
+        Ok((first, self.verify_record(first)?))
+    }
+
+    fn verify_final(
+        &self,
+        first: &Header,
+        record: Record,
+        chain: Hash,
+        (epoch, set): (u32, &ValidatorSet),
+    ) -> Result<VerifiedReceipt, ReceiptError> {
+        verify_finality(&self.headers, &self.child, &self.qc, chain, epoch, set)
             .map_err(|why| ReceiptError::Finality { epoch, why })?;
         Ok(VerifiedReceipt { record, header: first.reference(), time: first.time(), certified: self.child.reference() })
     }

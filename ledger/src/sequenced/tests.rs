@@ -96,8 +96,13 @@ fn a_place_outside_its_chunk_is_refused() {
     assert_eq!(verify(&receipt), Err(SequencedError::Place));
 }
 
-/// The final receipt of the command at `seq`, out of a header of `view` whose commands begin at 11.
+/// The final receipt of the command at `seq`, out of a header of `view` whose commands begin at 11, made final by its child.
 fn settled(view: u64, seq: u64, entry: Hash, index: u16) -> Receipt {
+    settled_by(view, view, seq, entry, index)
+}
+
+/// The same, made final by the child of an empty header of view `by`, if that is another.
+fn settled_by(view: u64, by: u64, seq: u64, entry: Hash, index: u16) -> Receipt {
     let genesis = genesis();
     let record = |seq, entry, index| Record {
         seq,
@@ -132,15 +137,23 @@ fn settled(view: u64, seq: u64, entry: Hash, index: u16) -> Receipt {
         flags: 0,
         next_set_hash: Hash::ZERO,
     };
-    let mut child = header.clone();
-    (child.rank.slot, child.height, child.parent) = (5, 10, header.hash());
+    let after = |parent: &Header, rank| {
+        let (height, first_seq, results_root) = (parent.height + 1, parent.last_seq + 1, merkle::root(&[]));
+        Header { rank, height, parent: parent.hash(), first_seq, results_root, ..parent.clone() }
+    };
+    let mut headers = vec![header];
+    if by != view {
+        headers.push(after(&headers[0], Rank { view: by, slot: 0 }));
+    }
+    let last = &headers[headers.len() - 1];
+    let child = after(last, Rank { slot: last.rank.slot + 1, ..last.rank });
     let reference = child.reference();
     let vote = |index: u8| Vote::sign(genesis.chain_id(), 0, reference, ValidatorIndex(index.into()), &key(index));
     let signatures = (0..3).map(|index| vote(index).signature).collect();
     let qc = QuorumCert { epoch: 0, header: reference, signers: 0b111, signatures };
     let place = usize::try_from(seq - 11).unwrap();
     let path = Path::build(&leaves, place).unwrap();
-    Receipt { record: records[place].clone(), path, epochs: Vec::new(), headers: vec![header], child, qc }
+    Receipt { record: records[place].clone(), path, epochs: Vec::new(), headers, child, qc }
 }
 
 /// Entry 4 was promised 19 and 20 in view 6.
@@ -157,6 +170,16 @@ fn a_leaders_word_is_kept_void_or_broken() {
         (settled(6, 19, other, 0), Ok(Fate::Breach)),
         (settled(6, 20, mine, 0), Ok(Fate::Breach)),
         (settled(7, 19, other, 0), Ok(Fate::Void)),
+        // Another command was final there before the view began: the leader had it in its log.
+        (settled(5, 19, other, 0), Ok(Fate::Breach)),
+        (settled_by(4, 5, 19, other, 0), Ok(Fate::Breach)),
+        // The leader's own headers made it final.
+        (settled_by(5, 6, 19, other, 0), Ok(Fate::Breach)),
+        // Few knew of the earlier view's header when this leader led past it; a later one built on it. And its own header may be made final
+        // later: it stays its own.
+        (settled_by(5, 7, 19, other, 0), Ok(Fate::Void)),
+        (settled_by(6, 7, 19, other, 0), Ok(Fate::Breach)),
+        (settled_by(5, 7, 19, mine, 0), Ok(Fate::Kept)),
         (settled(6, 21, other, 0), Err(FateError::Elsewhere { seq: 21, first_seq: 19, last_seq: 20 })),
     ];
     for (row, (receipt, expected)) in rows.iter().enumerate() {
