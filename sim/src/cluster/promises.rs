@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::header::{Header, Rank};
 use gridbook_ledger::hotstuff::ConsensusMessage;
-use gridbook_ledger::replica::{FinalBundle, PeerMessage};
+use gridbook_ledger::replica::{FinalBundle, FinalProof, PeerMessage};
 use gridbook_ledger::sequenced::SequencedChunk;
 
 /// Promises of honest validators, and what became final.
 #[derive(Debug, Default)]
 pub(super) struct Promises {
-    /// Final log entries by the sequence number of their first command, with epoch and view of their header.
-    entries: BTreeMap<u64, (Hash, u32, u64)>,
+    /// Final log entries by the sequence number of their first command.
+    entries: BTreeMap<u64, FinalEntry>,
     last_seq: u64,
+    /// Up to where it was told what made the entries final.
+    proven_seq: u64,
     /// S1: places and entries that a certificate covers.
     certified: BTreeSet<(u64, Hash)>,
     /// S0: places that an honest leader gave to entries, with its epoch and view.
@@ -22,6 +24,16 @@ pub(super) struct Promises {
     signed: BTreeMap<(bool, usize, u32, Rank), Hash>,
     equivocated: bool,
     pub(super) kept: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FinalEntry {
+    id: Hash,
+    epoch: u32,
+    /// Of its header.
+    view: u64,
+    /// Of the certificate that made it final.
+    final_by: u64,
 }
 
 impl Promises {
@@ -43,7 +55,7 @@ impl Promises {
         let (epoch, view) = (chunk.statement().epoch, chunk.statement().view);
         for place in chunk.places() {
             let promise = (place.first_seq, place.entry, epoch, view);
-            if place.first_seq <= self.last_seq {
+            if place.first_seq <= self.proven_seq {
                 self.check_sequenced(promise)?;
             } else {
                 self.sequenced.insert(promise);
@@ -52,15 +64,27 @@ impl Promises {
         Ok(())
     }
 
-    /// A header became final, for the first time anywhere; `entries` begin at these sequence numbers.
-    pub(super) fn settle(&mut self, header: &Header, entries: impl Iterator<Item = (u64, Hash)>) -> Result<(), String> {
-        self.entries.extend(entries.map(|(first_seq, entry)| (first_seq, (entry, header.epoch, header.rank.view))));
+    /// A header became final, for the first time anywhere; `entries` begin at these sequence numbers. What made it final comes with the last of
+    /// several that became so at once.
+    pub(super) fn settle(
+        &mut self,
+        header: &Header,
+        entries: impl Iterator<Item = (u64, Hash)>,
+        proof: Option<&FinalProof>,
+    ) -> Result<(), String> {
+        let (epoch, view) = (header.epoch, header.rank.view);
+        self.entries
+            .extend(entries.map(|(first_seq, id)| (first_seq, FinalEntry { id, epoch, view, final_by: u64::MAX })));
         self.last_seq = self.last_seq.max(header.last_seq);
         let beyond = (header.last_seq + 1, Hash::ZERO);
         let later = self.certified.split_off(&beyond);
         for place in std::mem::replace(&mut self.certified, later) {
             self.check_certified(place)?;
         }
+        let Some(proof) = proof else { return Ok(()) };
+        let unproven = self.entries.range_mut(self.proven_seq + 1..);
+        unproven.for_each(|(_, entry)| entry.final_by = proof.child.rank.view);
+        self.proven_seq = self.last_seq;
         let later = self.sequenced.split_off(&(beyond.0, Hash::ZERO, 0, 0));
         for promise in std::mem::replace(&mut self.sequenced, later) {
             self.check_sequenced(promise)?;
@@ -70,7 +94,7 @@ impl Promises {
 
     /// What is certified is never dropped, unless somebody signed two headers of one rank.
     fn check_certified(&mut self, (first_seq, entry): (u64, Hash)) -> Result<(), String> {
-        let is_there = self.entries.get(&first_seq).is_some_and(|(there, ..)| *there == entry);
+        let is_there = self.entries.get(&first_seq).is_some_and(|there| there.id == entry);
         if !is_there && !self.equivocated {
             return Err(format!("the bundle {entry:?} was told to be certified at {first_seq}, and was dropped"));
         }
@@ -78,13 +102,15 @@ impl Promises {
         Ok(())
     }
 
-    /// A place that an honest leader gave is kept, or its view ended before.
+    /// A place that an honest leader gave is kept, or its view ended before: neither its own header nor what was final by its view has
+    /// another entry there. Whoever holds the receipt against the ledger accuses a leader of that.
     fn check_sequenced(&mut self, (first_seq, entry, epoch, view): (u64, Hash, u32, u64)) -> Result<(), String> {
         // In the middle of another entry: its header is that of the entry.
         let there = self.entries.range(..=first_seq).next_back();
-        let Some((at, (other, other_epoch, other_view))) = there else { return Ok(()) };
-        let is_kept = *at == first_seq && *other == entry;
-        if !is_kept && (*other_epoch, *other_view) == (epoch, view) {
+        let Some((at, other)) = there else { return Ok(()) };
+        let is_kept = *at == first_seq && other.id == entry;
+        let is_bound = other.epoch == epoch && (other.view == view || other.final_by <= view);
+        if !is_kept && is_bound {
             return Err(format!("the leader of view {view} gave {first_seq} to {entry:?}, and {other:?} is there"));
         }
         self.kept += u64::from(is_kept);

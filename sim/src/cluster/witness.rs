@@ -101,7 +101,7 @@ impl Witness {
             self.trades += record.events.iter().filter(is_trade).count() as u64;
             records.push(record);
         }
-        self.promises.settle(&step.proposal.header, entries.into_iter())?;
+        self.promises.settle(&step.proposal.header, entries.into_iter(), step.proof.as_deref())?;
         Ok(records)
     }
 
