@@ -76,6 +76,11 @@ impl Tokens {
     pub(crate) fn is_full(&self) -> bool {
         self.level == self.level_max
     }
+
+    /// The most tokens it ever holds.
+    pub(crate) fn burst(&self) -> u64 {
+        self.level_max / MILLION
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(crate) struct Line {
     pub(crate) connection: Connection,
     pub(crate) outbox: Outbox,
     inbox: Budget,
-    admission: Admission,
+    pub(crate) admission: Admission,
 }
 
 /// A client that was let in: its line, its first stream, its key and address.

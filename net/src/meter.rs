@@ -162,6 +162,16 @@ impl MeterEndpoint {
         MeterSend::Dropped
     }
 
+    /// Charges a request that was handed on as so many more, because it costs the node more than others do.
+    ///
+    /// # Errors
+    /// If the client has spent its quota. Nothing is charged then.
+    pub fn charge(&self, connection: ConnectionId, frames: u64) -> Result<(), Quota> {
+        // Whoever is gone asks nothing more.
+        let line = self.shared.line(connection);
+        line.map_or(Ok(()), |line| line.admission.charge_more(frames, tokio::time::Instant::now()))
+    }
+
     /// Closes one client's connection, with a reason it will see. What is queued for it is lost.
     pub fn dismiss(&self, connection: ConnectionId, reason: &str) {
         if let Some(line) = self.shared.line(connection) {

@@ -216,6 +216,27 @@ impl Admission {
         Ok(())
     }
 
+    /// Charges a frame that passed as so many more, to the key and the address or to neither. No more than a rested account holds: otherwise
+    /// it would never pass where the burst is small.
+    pub(crate) fn charge_more(&self, frames: u64, now: Instant) -> Result<(), Quota> {
+        let mut key = self.key_bucket.lock();
+        let mut address = self.address_bucket.lock();
+        key.refill(now);
+        address.refill(now);
+        // One of the burst was taken when the frame came in.
+        let frames_of = |bucket: &Bucket| frames.min(bucket.frames.burst().saturating_sub(1));
+        let (of_key, of_address) = (frames_of(&key), frames_of(&address));
+        if !key.frames.holds(of_key) {
+            return Err(Quota::KeyFrames);
+        }
+        if !address.frames.holds(of_address) {
+            return Err(Quota::AddressFrames);
+        }
+        key.frames.take(of_key);
+        address.frames.take(of_address);
+        Ok(())
+    }
+
     /// Counts a frame over quota; whether the connection may live on.
     pub(crate) fn strike(&self, now: Instant) -> bool {
         let mut strikes = self.strikes.lock();
@@ -311,6 +332,28 @@ mod tests {
         let now = Instant::now();
         assert_eq!(admission.charge(97, now), Err(Quota::KeyBytes));
         assert_eq!(admission.charge(96, now), Ok(()));
+    }
+
+    #[test]
+    fn a_frame_that_costs_more_is_charged_as_many_or_none() {
+        let book = QuotaBook::new(quotas(0, 10));
+        let admission = book.admit([1; 32], HERE).unwrap();
+        let now = Instant::now();
+        assert_eq!((admission.charge(10, now), admission.charge_more(7, now)), (Ok(()), Ok(())));
+        assert_eq!((admission.charge(10, now), admission.charge_more(2, now)), (Ok(()), Err(Quota::KeyFrames)));
+        assert_eq!(passed(&admission, 10, now), 1, "what was refused took nothing");
+    }
+
+    /// Where the burst is smaller than the charge, it costs a whole burst.
+    #[test]
+    fn the_dearest_frame_passes_a_rested_account() {
+        let book = QuotaBook::new(quotas(1, 5));
+        let admission = book.admit([1; 32], HERE).unwrap();
+        let now = Instant::now();
+        assert_eq!((admission.charge(10, now), admission.charge_more(99, now)), (Ok(()), Ok(())));
+        assert_eq!(admission.charge(10, now), Err(Quota::KeyFrames));
+        let later = now + Duration::from_secs(5);
+        assert_eq!((admission.charge(10, later), admission.charge_more(99, later)), (Ok(()), Ok(())));
     }
 
     #[test]
