@@ -1,13 +1,15 @@
 //! Why something was refused: one number, one name and one sentence for every reason, by room.
 //!
 //! Numbers go into records and over the wire, so they never change their meaning; a reason that falls out of use keeps its
-//! number. The hundreds digit is the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set.
+//! number. The hundreds digit is the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set,
+//! 8 evidence.
 
 use core::fmt;
 
 use gridbook_engine::Reject;
 
 use crate::bytes::BytesError;
+use crate::evidence::EvidenceError;
 
 /// Writes the enum and its tables from one list, so that a reason cannot be added to one of them only.
 macro_rules! codes {
@@ -179,6 +181,27 @@ codes! {
     EpochQuorum = 707, "Fewer than 2f + 1 members of the present set have signed the change: gather more approvals.";
     /// A bad signature.
     EpochSignature = 708, "A signature of the change is not its signer's over exactly this next set: have it signed again.";
+
+    /// No evidence at all.
+    EvidenceForm = 801, "These bytes are no evidence: hand in a file as `gridbook evidence --out` or `meter order --sequenced` wrote it.";
+    /// Over the size limit.
+    EvidenceLength = 802, "Evidence has at most 255 KiB: leave out whatever does not belong to the two statements.";
+    /// Validators that are not known.
+    EvidenceEpoch = 803, "The evidence is of two epochs, or of one whose validators are not known here: ask a validator that is further on.";
+    /// Of another ledger.
+    EvidenceChain = 804, "A statement in the evidence is of another ledger: hand it in there.";
+    /// Two signers.
+    EvidenceSigners = 805, "The two statements are of two validators: only two of one and the same signer prove anything against it.";
+    /// Of nobody.
+    EvidenceStranger = 806, "The statements are of nobody who was a validator in that epoch: evidence is against validators only.";
+    /// Nothing wrong with them.
+    EvidenceCompatible = 807, "The two statements do not contradict each other in the way that is claimed: an honest validator may make both.";
+    /// The wrong way round.
+    EvidenceOrder = 808, "The two statements of the evidence are not in their canonical order: let them change places.";
+    /// A bad signature.
+    EvidenceSignature = 809, "A statement is not signed on this ledger by the validator that it names, so that it proves nothing against it.";
+    /// No room for old evidence.
+    EvidenceOld = 810, "So much newer misconduct is proven that evidence of that epoch is not kept here any more: it stays good in your file.";
 }
 
 impl Code {
@@ -245,6 +268,20 @@ impl From<BytesError> for Code {
     }
 }
 
+impl From<EvidenceError> for Code {
+    fn from(error: EvidenceError) -> Self {
+        match error {
+            EvidenceError::Epoch { .. } => Self::EvidenceEpoch,
+            EvidenceError::Chain => Self::EvidenceChain,
+            EvidenceError::Signers(..) => Self::EvidenceSigners,
+            EvidenceError::Stranger => Self::EvidenceStranger,
+            EvidenceError::Compatible => Self::EvidenceCompatible,
+            EvidenceError::Order => Self::EvidenceOrder,
+            EvidenceError::Signature => Self::EvidenceSignature,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -295,6 +332,7 @@ mod tests {
                 5 => "Credit",
                 6 => "Match",
                 7 => "Epoch",
+                8 => "Evidence",
                 other => panic!("no room {other}"),
             };
             assert!(code.name().starts_with(room), "{}", code.name());

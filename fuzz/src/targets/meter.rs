@@ -3,11 +3,12 @@
 use gridbook_engine::depth::Depth;
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, MeterId, Money, Price};
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_node::protocol::{AccountState, Answer, Book, QueryKind, Request, RequestBody, SignedQuery, Status};
 
-use super::Target;
+use super::{Target, word};
 use crate::quartet::{day, receipts};
 use crate::village::{PERIOD, chain, genesis, key, stories};
 
@@ -29,6 +30,10 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Account(query(QueryKind::Account)),
         RequestBody::Header { height: 7 },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
+        RequestBody::ReceiptAt { seq: 4711 },
+        RequestBody::Evidence { from: 1 },
+        RequestBody::HandIn(word::evidence().swap_remove(0)),
+        RequestBody::Epochs { from: 0 },
     ];
     bodies.into_iter().zip(1..).map(|(body, request_id)| Request { request_id, body }.encode()).collect()
 }
@@ -81,7 +86,7 @@ fn answers() -> Vec<Vec<u8>> {
     let levels = |prices: [i32; 2]| prices.map(|price| (Price(price), Energy(400))).into_iter().collect();
     let depth = Depth { epoch: 40, bids: levels([240, 230]), asks: levels([250, 260]) };
     let (bundle, records) = (Hash([3; 32]), step.records.clone());
-    let receipt = receipts(day())[0].encode();
+    let (receipt, kind) = (receipts(day())[0].encode(), EvidenceKind::ReceiptBreach);
     let header = step.proposal.header.encode();
     let answers = [
         Answer::Refused { request_id: 1, code: Code::AuthReplay },
@@ -95,6 +100,8 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::NotFinal { request_id: 8 },
         Answer::NotHere { request_id: 17, from_height: 6, to_height: 512 },
         Answer::Header { request_id: 9, header },
+        Answer::Evidence { request_id: 11, total: 2, items: word::evidence()[..2].to_vec() },
+        Answer::Taken { request_id: 12, key: EvidenceKey { epoch: 0, culprit: ValidatorIndex(2), kind }, is_new: true },
         Answer::Book { request_id: 10, book: Box::new(Book { as_of: 41, depth: Some(depth) }) },
     ];
     answers.iter().map(Answer::encode).collect()

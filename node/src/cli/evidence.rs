@@ -1,10 +1,14 @@
-//! `gridbook evidence`: what a validator holds against others.
+//! `gridbook evidence`: what a validator holds against others, and how it comes to hold it.
+
+mod submit;
+
+pub(crate) use submit::{line_of as line_of_told, to_json as told_to_json};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Subcommand};
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::epoch::Epochs;
 use gridbook_ledger::evidence::Evidence;
@@ -18,19 +22,23 @@ use crate::client::{Client, Patience};
 use crate::config::NetworkConfig;
 use crate::network::write_new;
 
-/// Show what is proven against validators: two statements under one key that no honest validator makes together.
+/// Show what is proven against validators: two statements that no honest validator makes together. Or hand in what proves it.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
   gridbook evidence --network net/network.toml                 what the first validator that answers holds against others
   gridbook evidence --network net/network.toml --out proofs    the same, each proof in a file of its own
   gridbook verify evidence proofs/0.evidence --genesis net/genesis.json
+  gridbook evidence submit --network net/network.toml order.s0.evidence
 
 Every proof stands for itself: whoever has the genesis can check it, and need not believe the validator that showed it. For an epoch after
 the first, any final receipt of that epoch or a later one says who its validators were: give it by --receipt.")]
 pub(crate) struct EvidenceArgs {
+    #[command(subcommand)]
+    command: Option<EvidenceCommand>,
     /// The network's file for clients, `network.toml`.
-    #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK")]
-    network: PathBuf,
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK", required = true)]
+    network: Option<PathBuf>,
     /// A final receipt, for the validators of later epochs.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -42,8 +50,34 @@ pub(crate) struct EvidenceArgs {
     wait: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum EvidenceCommand {
+    /// Hand evidence in, to every validator: each verifies it, keeps it and tells the others.
+    Submit(submit::SubmitArgs),
+}
+
 impl EvidenceArgs {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        match (self.command, self.network) {
+            (Some(EvidenceCommand::Submit(args)), _) => args.run(global).await,
+            (None, Some(network)) => {
+                ShowArgs { network, receipt: self.receipt, out: self.out, wait: self.wait }.run(global).await
+            }
+            (None, None) => Err(Usage::error("give the network's file by --network, or in GRIDBOOK_NETWORK")),
+        }
+    }
+}
+
+/// What to show.
+struct ShowArgs {
+    network: PathBuf,
+    receipt: Option<PathBuf>,
+    out: Option<PathBuf>,
+    wait: u64,
+}
+
+impl ShowArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
         let network = NetworkConfig::load(&self.network)?;
         let genesis = read_genesis(&network.genesis_file)?;
         let epochs = known_epochs(&genesis, self.receipt.as_deref())?;
@@ -85,7 +119,7 @@ pub(super) fn verify(global: &Global, file: &Path, receipt: Option<&Path>, genes
     });
     global.print(&value, || {
         format!(
-            "Proven: {} of validator {} in view {} of epoch {epoch}. Both statements are signed by its key.",
+            "Proven: {} of validator {} in view {} of epoch {epoch}. No honest validator signs what its key has signed.",
             evidence.kind.name(),
             culprit.0,
             evidence.view()

@@ -4,6 +4,7 @@ mod agreement;
 mod book;
 mod capacity;
 mod course;
+mod held;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -184,8 +185,9 @@ pub(crate) struct OrderArgs {
     /// The order's name, unique for the meter; without it, one is made from the time.
     #[arg(long, value_name = "NUMBER")]
     client_id: Option<u64>,
-    /// Keep the leader's signed word on the order's place in this file; it must not exist. `gridbook verify receipt` reads it, and says what
-    /// became of that word when a final receipt is laid beside it.
+    /// Keep the leader's signed word on the order's place in this file; it must not exist. Once the order is final, the word is held against
+    /// what the ledger has there: kept; void, because the leader's view ended first; or broken. Of a breach the proof is handed in to all
+    /// validators, and written beside the word, as FILE.evidence; the order is as good as ever, and so is the exit code.
     #[arg(long, value_name = "FILE")]
     sequenced: Option<PathBuf>,
 }

@@ -85,7 +85,7 @@ enum Command {
     /// Check proofs, offline.
     #[command(subcommand)]
     Verify(verify::Verify),
-    /// Show what is proven against validators.
+    /// Show what is proven against validators, or hand in what proves it.
     Evidence(evidence::EvidenceArgs),
     /// Look into a validator's data directory.
     Inspect(inspect::InspectArgs),

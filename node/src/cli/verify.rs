@@ -29,13 +29,17 @@ place, the final receipt of the command that is there (`meter receipt --seq`) te
 first; or broken, which is proof of misconduct and exit code 1:
   gridbook verify receipt order.s0 --genesis net/genesis.json
   gridbook meter receipt --seq 4711 --out place.receipt
-  gridbook verify receipt order.s0 --settled place.receipt --genesis net/genesis.json")]
+  gridbook verify receipt order.s0 --settled place.receipt --genesis net/genesis.json --evidence order.s0.evidence
+  gridbook evidence submit order.s0.evidence")]
     Receipt {
         /// The receipt, as `gridbook meter receipt --out` or `gridbook meter order --sequenced` wrote it.
         file: PathBuf,
         /// For a leader's word on a place: the final receipt of the command that is there.
         #[arg(long, value_name = "FILE")]
         settled: Option<PathBuf>,
+        /// If that shows that the word was broken, write the proof to this file, for `gridbook evidence submit`; it must not exist.
+        #[arg(long, value_name = "FILE", requires = "settled")]
+        evidence: Option<PathBuf>,
         /// The genesis of the ledger.
         #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
         genesis: PathBuf,
@@ -64,10 +68,13 @@ first; or broken, which is proof of misconduct and exit code 1:
 impl Verify {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
-            Self::Receipt { file, settled, genesis } => {
+            Self::Receipt { file, settled, evidence, genesis } => {
                 let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
                 match SequencedReceipt::decode(&bytes) {
-                    Ok(receipt) => sequenced::verify(global, &receipt, settled.as_deref(), &read_genesis(&genesis)?),
+                    Ok(receipt) => {
+                        let files = settled.as_deref().map(|settled| (settled, evidence.as_deref()));
+                        sequenced::verify(global, &receipt, files, &read_genesis(&genesis)?)
+                    }
                     Err(_) if settled.is_some() => {
                         Err(Usage::error(format!("{} is no leader's word on a place", file.display())))
                     }

@@ -321,8 +321,9 @@ impl Pending {
     /// nonce and is about to be final.
     fn is_to_be_tried_again(&self, answer: &Answer) -> bool {
         let is_submit = matches!(self.ask.body, RequestBody::Submit(_));
+        let is_evidence = matches!(self.ask.body, RequestBody::HandIn(_));
         match answer {
-            Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate, .. } => is_submit,
+            Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate, .. } => is_submit || is_evidence,
             // Where it was sent before it may have been let in; here they may not have heard of the meter yet.
             Answer::Refused { code: Code::AuthReplay | Code::AuthUnknownDevice, .. } => is_submit && self.resent,
             _ => false,

@@ -1,4 +1,4 @@
-//! The client library: submit bundles, watch meters, fetch receipts.
+//! The client library: submit bundles, watch meters, fetch receipts, hold leaders to their word.
 //!
 //! A [`Client`] knows several validators and talks to one of them at a time. When that one goes silent or away, it goes on to another
 //! and sends again whatever is still unanswered, byte for byte: a bundle counts once, however often it arrives. So it does when that one
@@ -6,6 +6,9 @@
 
 mod driver;
 mod silence;
+mod word;
+
+pub use word::{HandedIn, Taken, Verdict, breach, hand_in_to_all, is_with_an_honest_one};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +57,14 @@ impl Default for Patience {
 pub struct Client {
     asks: mpsc::UnboundedSender<Ask>,
     counters: Arc<Counters>,
+    reach: Arc<Reach>,
+}
+
+/// How the ledger is reached.
+#[derive(Debug)]
+struct Reach {
+    validators: Vec<Peer>,
+    patience: Patience,
 }
 
 #[derive(Debug, Default)]
@@ -133,10 +144,11 @@ impl Client {
         let counters = Arc::new(Counters::default());
         let (asks, asked) = mpsc::unbounded_channel();
         let (events, watched) = mpsc::unbounded_channel();
+        let reach = Arc::new(Reach { validators: validators.clone(), patience });
         let mut driver = Driver::new(validators, connection_seed, patience, asked, events, Arc::clone(&counters));
         let connection = driver.connect_to_any().await?;
         tokio::spawn(driver.run(connection));
-        Ok((Self { asks, counters }, watched))
+        Ok((Self { asks, counters, reach }, watched))
     }
 
     /// Sends a bundle. It is on its way from the moment of the call; the answer can be awaited or dropped.

@@ -3,6 +3,7 @@
 use gridbook_engine::{AccountId, AreaId, LedgerTime, MeterId, Money};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
 use gridbook_ledger::header::{HeaderRef, Rank};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::ValidatorIndex;
@@ -128,6 +129,15 @@ pub enum Answer {
         /// Canonical bytes of an [`Evidence`](gridbook_ledger::evidence::Evidence) each, from the one asked for on.
         items: Vec<Vec<u8>>,
     },
+    /// Evidence was verified, and it, or another of its kind against the same validator in the same epoch, is kept here for good.
+    Taken {
+        /// The request.
+        request_id: RequestId,
+        /// Whom it is against, of what kind, in which epoch.
+        key: EvidenceKey,
+        /// False if one was kept before.
+        is_new: bool,
+    },
     /// How epochs ended, oldest first: a dozen or so; whoever wants more asks again from there.
     Epochs {
         /// The request.
@@ -204,6 +214,7 @@ impl Answer {
             Self::Refused { request_id, .. }
             | Self::Sequenced { request_id, .. }
             | Self::Evidence { request_id, .. }
+            | Self::Taken { request_id, .. }
             | Self::Certified { request_id, .. }
             | Self::Accepted { request_id, .. }
             | Self::Final { request_id, .. }
@@ -245,6 +256,9 @@ impl Answer {
                 w.u8(16).u32(*total).u32(u32::try_from(items.len()).expect("fewer than total"));
                 items.iter().for_each(|item| write_blob(&mut w, item));
             }
+            Self::Taken { key: EvidenceKey { epoch, culprit, kind }, is_new, .. } => {
+                w.u8(18).u32(*epoch).u16(culprit.0).u8(kind.number()).u8((*is_new).into());
+            }
             Self::Certified { bundle, first_seq, header, .. } => {
                 w.u8(13).bytes(&bundle.0).u64(*first_seq);
                 w.u64(header.rank.view).u32(header.rank.slot).bytes(&header.hash.0);
@@ -276,6 +290,7 @@ impl Answer {
             10 => Self::Header { request_id, header: read_blob(&mut r)? },
             11 => Self::Book { request_id, book: Box::new(Book::read(&mut r)?) },
             16 => read_evidence(request_id, &mut r)?,
+            18 => Self::Taken { request_id, key: read_evidence_key(&mut r)?, is_new: read_flag(&mut r)? },
             12 => Self::Sequenced { request_id, receipt: read_blob(&mut r)? },
             13 => Self::Certified {
                 request_id,
@@ -323,6 +338,22 @@ fn read_evidence(request_id: RequestId, r: &mut Reader<'_>) -> Result<Answer, By
     Ok(Answer::Evidence { request_id, total, items })
 }
 
+fn read_evidence_key(r: &mut Reader<'_>) -> Result<EvidenceKey, BytesError> {
+    Ok(EvidenceKey {
+        epoch: r.u32()?,
+        culprit: ValidatorIndex(r.u16()?),
+        kind: EvidenceKind::from_number(r.u8()?).ok_or(BytesError::Unknown)?,
+    })
+}
+
+fn read_flag(r: &mut Reader<'_>) -> Result<bool, BytesError> {
+    match r.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(BytesError::Unknown),
+    }
+}
+
 impl Status {
     fn write(&self, w: &mut Writer) {
         w.bytes(&self.chain.0).u16(self.validator.0).u64(self.height).u64(self.view).u16(self.leader.0);
@@ -365,11 +396,7 @@ impl AccountState {
             meter: MeterId(r.u32()?),
             area: AreaId(r.u16()?),
             nonce: r.u64()?,
-            suspended: match r.u8()? {
-                0 => false,
-                1 => true,
-                _ => return Err(BytesError::Unknown),
-            },
+            suspended: read_flag(r)?,
         })
     }
 }
@@ -409,6 +436,10 @@ mod tests {
         }
     }
 
+    fn evidence_key() -> EvidenceKey {
+        EvidenceKey { epoch: 2, culprit: ValidatorIndex(3), kind: EvidenceKind::ReceiptBreach }
+    }
+
     fn one_of_each() -> Vec<Answer> {
         let code = Code::from_number(101).expect("the first code");
         let records = vec![vec![1, 2], Vec::new(), vec![3; 300]];
@@ -428,6 +459,7 @@ mod tests {
             Answer::Epochs { request_id: 14, proofs: vec![vec![7; 900], vec![8; 20]] },
             Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
             Answer::Evidence { request_id: 14, total: 3, items: vec![vec![1; 30], vec![2]] },
+            Answer::Taken { request_id: 16, key: evidence_key(), is_new: true },
             Answer::Sequenced { request_id: 12, receipt: vec![6; 250] },
             Answer::Certified {
                 request_id: 13,
@@ -466,6 +498,13 @@ mod tests {
         let mut numbered_event = Answer::Event { meter: MeterId(1), height: 1, record: Vec::new() }.encode();
         numbered_event[0] = 1;
         assert_eq!(Answer::decode(&numbered_event), Err(BytesError::Unknown));
+
+        let mut taken = Answer::Taken { request_id: 1, key: evidence_key(), is_new: false }.encode();
+        *taken.last_mut().expect("not empty") = 2;
+        assert_eq!(Answer::decode(&taken), Err(BytesError::Unknown));
+        let kind_at = taken.len() - 2;
+        taken.splice(kind_at.., [99, 0]);
+        assert_eq!(Answer::decode(&taken), Err(BytesError::Unknown));
 
         let nonsense_code = [&1_u64.to_le_bytes()[..], &[1], &u16::MAX.to_le_bytes()].concat();
         assert_eq!(Answer::decode(&nonsense_code), Err(BytesError::Unknown));

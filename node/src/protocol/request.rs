@@ -40,6 +40,9 @@ pub enum RequestBody {
         /// The first item wanted, from 0.
         from: u32,
     },
+    /// Keep these bytes of evidence against a validator, and tell the others. Answered by `Taken`, once it is on the disk, or by `Refused`. Open
+    /// to all, for it proves itself; it is charged as many requests.
+    HandIn(Vec<u8>),
     /// How the validator and the ledger stand. Answered by `Status`.
     Status,
     /// The account of the query's meter. Answered by `Account`.
@@ -74,6 +77,7 @@ impl Request {
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
             RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
             RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
+            RequestBody::HandIn(evidence) => write_blob(w.u8(18), evidence),
             RequestBody::Book(Contract { area, period }) => _ = w.u8(7).u16(area.0).u32(period.0),
             RequestBody::Reconfigure(change) => write_blob(w.u8(9), change),
             RequestBody::Epochs { from } => _ = w.u8(10).u32(*from),
@@ -95,6 +99,7 @@ impl Request {
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
             8 => RequestBody::ReceiptAt { seq: r.u64()? },
             16 => RequestBody::Evidence { from: r.u32()? },
+            18 => RequestBody::HandIn(read_blob(&mut r)?),
             9 => RequestBody::Reconfigure(read_blob(&mut r)?),
             10 => RequestBody::Epochs { from: r.u32()? },
             _ => return Err(BytesError::Unknown),
@@ -108,6 +113,7 @@ impl Request {
 mod tests {
     use gridbook_engine::LedgerTime;
     use gridbook_ledger::crypto::SecretKey;
+    use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
 
     use super::*;
     use crate::protocol::{QueryKind, request_id_of};
@@ -122,6 +128,7 @@ mod tests {
             RequestBody::Receipt { bundle: Hash([9; 32]), index: 1023 },
             RequestBody::ReceiptAt { seq: 1 << 40 },
             RequestBody::Evidence { from: 3 },
+            RequestBody::HandIn(vec![2; 900]),
             RequestBody::Status,
             RequestBody::Account(query(QueryKind::Account)),
             RequestBody::Header { height: 77 },
@@ -164,6 +171,13 @@ mod tests {
             assert_eq!(request_id_of(&frame), Some(42));
         }
         assert_eq!(request_id_of(&frame[..7]), None);
+    }
+
+    /// The longest evidence there is, with what stands in front of it, is a request that the wire lets through.
+    #[test]
+    fn evidence_of_any_legal_length_fits_into_a_request() {
+        let request = Request { request_id: 1, body: RequestBody::HandIn(vec![0; EVIDENCE_BYTES_MAX]) };
+        assert!(request.encode().len() <= gridbook_net::REQUEST_BYTES_MAX);
     }
 
     #[test]

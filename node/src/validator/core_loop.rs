@@ -10,7 +10,7 @@ use gridbook_engine::ingress::IngressReceiver;
 use gridbook_ledger::admission::Admitted;
 use gridbook_ledger::command::BundleId;
 use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
+use gridbook_ledger::evidence::{EVIDENCE_BYTES_MAX, VerifiedEvidence};
 use gridbook_ledger::hotstuff::WallTime;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{Effect, Input, Replica, SnapshotEffect};
@@ -37,6 +37,8 @@ pub(super) enum CoreJob {
     Disconnected,
     /// A question that only the state can answer.
     Question { connection: ConnectionId, request_id: RequestId, question: Question },
+    /// A client brings evidence, which was verified.
+    HandedIn { connection: ConnectionId, request_id: RequestId, evidence: Box<VerifiedEvidence> },
     /// The ingress ring has something.
     Wake,
 }
@@ -167,6 +169,9 @@ impl CoreLoop {
             }
             CoreJob::Disconnected => self.connected = self.connected.saturating_sub(1),
             CoreJob::Question { connection, request_id, question } => self.answer(connection, request_id, &question),
+            CoreJob::HandedIn { connection, request_id, evidence } => {
+                self.take_evidence(connection, request_id, evidence);
+            }
             CoreJob::Wake => {}
         }
     }
@@ -330,6 +335,25 @@ impl CoreLoop {
             }
         };
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    /// Keeps a client's evidence as any other. The client hears of it when it is on the disk.
+    fn take_evidence(&mut self, connection: ConnectionId, request_id: RequestId, evidence: Box<VerifiedEvidence>) {
+        let key = evidence.key();
+        let is_new = !self.replica.knows_evidence(key);
+        if is_new && self.replica.evidence().is_too_old(key) {
+            let code = Code::EvidenceOld;
+            self.shared.metrics.refuse(code.name());
+            let answer = Answer::Refused { request_id, code };
+            let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+            return;
+        }
+        if is_new {
+            self.feed(Input::Evidence(evidence));
+        }
+        let answer = Bytes::from(Answer::Taken { request_id, key, is_new }.encode());
+        // Its queue ends only with the process. Known evidence goes this way too: it may be on its way to the disk.
+        let _ = self.queues.storage.send(StorageJob::Answer { connection, answer });
     }
 
     /// What is proven against validators, from one item on, as much as fits.

@@ -8,6 +8,7 @@ use gridbook_engine::ingress::{Batch, IngressSender};
 use gridbook_ledger::admission::{Admitted, DeviceKind, Door, Refusal};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::{EpochProof, Reconfigure};
+use gridbook_ledger::evidence::{EVIDENCE_BYTES_MAX, Evidence, VerifiedEvidence};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::Input;
 use gridbook_net::ConnectionId;
@@ -37,6 +38,9 @@ pub(super) struct DoorKeeper {
 
 /// The most frames looked at together: enough that batches of signatures are worth it.
 const BATCH_FRAMES: usize = 256;
+
+/// As how many requests more evidence is charged: what is checked of it are up to 2f + 2 signatures, where a bundle has one.
+const EVIDENCE_FRAMES: u64 = 15;
 
 impl DoorKeeper {
     pub(super) fn new(shared: Arc<Shared>, queues: Queues, meters: Meters) -> Self {
@@ -144,6 +148,11 @@ impl DoorKeeper {
                 Err(code) => self.refuse(connection, request_id, code),
             },
             RequestBody::Evidence { from } => self.ask_core(connection, request_id, Question::Evidence { from }),
+            RequestBody::HandIn(evidence) => {
+                if let Err(code) = self.take_evidence(connection, request_id, &evidence) {
+                    self.refuse(connection, request_id, code);
+                }
+            }
             RequestBody::Status => self.ask_core(connection, request_id, Question::Status),
             RequestBody::Receipt { bundle, index } => {
                 self.ask_desk(connection, request_id, DeskJob::Receipt { connection, request_id, bundle, index });
@@ -181,6 +190,20 @@ impl DoorKeeper {
         let job = CoreJob::Input(Input::Reconfigure(Box::new(change)));
         self.queues.core.try_send(job).map_err(|_| Code::QuotaBusy)?;
         Ok(id)
+    }
+
+    /// Hands evidence to the core, if it proves something against a validator of its epoch. Who brings it does not matter.
+    fn take_evidence(&self, connection: ConnectionId, request_id: RequestId, bytes: &[u8]) -> Result<(), Code> {
+        if bytes.len() > EVIDENCE_BYTES_MAX {
+            return Err(Code::EvidenceLength);
+        }
+        self.meters.charge(connection, EVIDENCE_FRAMES).map_err(|_| Code::QuotaRate)?;
+        let evidence = Evidence::decode(bytes).map_err(|_| Code::EvidenceForm)?;
+        let (epochs, epoch) = (self.shared.epochs(), evidence.epoch());
+        let set = epochs.set(epoch).ok_or(Code::EvidenceEpoch)?;
+        let evidence = Box::new(VerifiedEvidence::check(evidence, self.shared.chain, epoch, set)?);
+        let job = CoreJob::HandedIn { connection, request_id, evidence };
+        self.queues.core.try_send(job).map_err(|_| Code::QuotaBusy)
     }
 
     /// The meter whose key signed a query.

@@ -283,6 +283,7 @@ fn spawn(
         config.log,
         opened.history.clone(),
         peers_endpoint.clone(),
+        meters_endpoint.clone(),
         shared.clone(),
         queues.core.clone(),
     );

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
 use gridbook_ledger::replica::{LogRecord, PeerMessage, SnapshotPlace, archive, unarchive};
@@ -12,13 +13,14 @@ use gridbook_ledger::state::PieceList;
 use gridbook_ledger::store::{
     CheckpointMark, DataDir, IncomingDir, Log, LogIdentity, LogPosition, SafetyFile, StoreError,
 };
+use gridbook_net::ConnectionId;
 
 use super::core_loop::CoreJob;
 use super::history::Positions;
 use super::keeper::{KeeperJob, KeptState, NeededFrom};
 use super::net::post;
 use super::promise::{Promise, Told};
-use super::{LOOK_UP, Peers, Shared};
+use super::{LOOK_UP, Meters, Peers, Shared};
 use crate::config::LogOptions;
 
 /// What the storage thread does, strictly in order.
@@ -38,6 +40,8 @@ pub(super) enum StorageJob {
     Notify(u64),
     /// Send, now that everything so far is durable.
     Send { to: Recipient, message: ConsensusMessage },
+    /// Answer a client, now that everything so far is durable.
+    Answer { connection: ConnectionId, answer: Bytes },
 }
 
 /// What is done with a snapshot that comes in.
@@ -70,6 +74,7 @@ pub(super) struct Storage {
     options: LogOptions,
     positions: Positions,
     peers: Peers,
+    meters: Meters,
     shared: Arc<Shared>,
     core: Sender<CoreJob>,
 }
@@ -83,10 +88,11 @@ impl Storage {
         options: LogOptions,
         positions: Positions,
         peers: Peers,
+        meters: Meters,
         shared: Arc<Shared>,
         core: Sender<CoreJob>,
     ) -> Self {
-        Self { files, options, positions, peers, shared, core }
+        Self { files, options, positions, peers, meters, shared, core }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<StorageJob>) {
@@ -119,7 +125,7 @@ impl Storage {
         let mut record = None;
         let mut after = Vec::new();
         let mut kept = Vec::new();
-        let mut notify = false;
+        let mut awaited = false;
         for job in batch {
             match job {
                 StorageJob::Append(record) => {
@@ -129,8 +135,8 @@ impl Storage {
                 StorageJob::Persist(newest) => record = Some(newest),
                 StorageJob::Incoming(job) => self.take_in(job)?,
                 StorageJob::Restore(snapshot) => self.restore(snapshot)?,
-                StorageJob::Notify(_) => {
-                    notify = true;
+                StorageJob::Notify(_) | StorageJob::Answer { .. } => {
+                    awaited = true;
                     after.push(job);
                 }
                 StorageJob::Send { .. } => after.push(job),
@@ -144,7 +150,7 @@ impl Storage {
         }
         if let Some(record) = record {
             self.persist(&record)?;
-        } else if notify && self.options.sync {
+        } else if awaited && self.options.sync {
             self.files.log.sync()?;
         }
         for job in after {
@@ -157,6 +163,7 @@ impl Storage {
                 StorageJob::Send { to, message } => {
                     post(&self.peers, to, &PeerMessage::Consensus(message));
                 }
+                StorageJob::Answer { connection, answer } => _ = self.meters.send(connection, answer),
                 StorageJob::Append(_)
                 | StorageJob::Persist(_)
                 | StorageJob::Keep { .. }

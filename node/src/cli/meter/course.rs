@@ -1,6 +1,6 @@
 //! What is heard of a bundle on its way: its place, its certificate, its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -12,6 +12,7 @@ use gridbook_ledger::sequenced::SequencedReceipt;
 use serde_json::{Value, json};
 
 use super::Session;
+use super::held::Held;
 use crate::client::{FinalBundle, Step};
 use crate::network::write_new;
 
@@ -19,7 +20,8 @@ use crate::network::write_new;
 #[derive(Debug)]
 pub(super) struct Course {
     pub(super) done: FinalBundle,
-    sequenced: Option<Sequenced>,
+    /// Every leader's word, oldest first.
+    sequenced: Vec<Sequenced>,
     certified: Option<(HeaderRef, Duration)>,
     final_after: Duration,
 }
@@ -30,11 +32,13 @@ struct Sequenced {
     /// Who gave its word, if that can be told: of later epochs only a final receipt knows who led.
     leader: Option<u16>,
     after: Duration,
+    /// What became of the word, if that was asked.
+    held: Option<Held>,
 }
 
 impl Session {
     /// Sends a bundle and tells on standard error what is heard of it, until it is final. The last S0 receipt goes to a file, if one
-    /// is wanted; a leader that fails can make a second one come.
+    /// is wanted; a leader that fails can make a second one come. Then every leader is held to its word.
     pub(super) async fn follow(
         &self,
         key: &SecretKey,
@@ -43,14 +47,14 @@ impl Session {
     ) -> anyhow::Result<Course> {
         let sent = Instant::now();
         let mut submission = self.client.submit(&self.sign(key, commands));
-        let (mut sequenced, mut certified) = (None, None);
+        let (mut sequenced, mut certified) = (Vec::new(), None);
         loop {
             match submission.next().await? {
                 Step::Accepted(_) => {}
                 Step::Sequenced(receipt) => {
                     let step = self.sequenced(*receipt, sent.elapsed())?;
                     eprintln!("{}", step.text());
-                    sequenced = Some(step);
+                    sequenced.push(step);
                 }
                 Step::Certified(header) => {
                     let after = sent.elapsed();
@@ -59,12 +63,23 @@ impl Session {
                 }
                 Step::Final(done) => {
                     let final_after = sent.elapsed();
-                    if let (Some(file), Some(step)) = (keep, &sequenced) {
+                    if let (Some(file), Some(step)) = (keep, sequenced.last()) {
                         write_new(file, &step.receipt.encode())?;
+                        self.hold_to_words(file, &mut sequenced).await;
                     }
                     return Ok(Course { done, sequenced, certified, final_after });
                 }
             }
+        }
+    }
+
+    async fn hold_to_words(&self, file: &Path, sequenced: &mut [Sequenced]) {
+        let mut breaches = 0;
+        for step in sequenced {
+            let held = self.hold(&step.receipt, file, breaches).await;
+            eprintln!("{}", held.text());
+            breaches += usize::from(held.is_broken());
+            step.held = Some(held);
         }
     }
 
@@ -76,15 +91,16 @@ impl Session {
         } else {
             None
         };
-        Ok(Sequenced { receipt, leader, after })
+        Ok(Sequenced { receipt, leader, after, held: None })
     }
 }
 
 impl Course {
     /// For programs.
     pub(super) fn to_json(&self) -> Value {
-        let sequenced = self.sequenced.as_ref().map(|step| {
+        let sequenced = self.sequenced.last().map(|step| {
             json!({
+                "fate": step.held.as_ref().map(Held::fate),
                 "first_seq": step.receipt.place.first_seq, "epoch": step.receipt.chunk.epoch, "view": step.receipt.chunk.view,
                 "leader": step.leader, "after_us": microseconds(step.after),
             })
@@ -92,7 +108,10 @@ impl Course {
         let certified = self.certified.map(|(header, after)| {
             json!({"view": header.rank.view, "slot": header.rank.slot, "after_us": microseconds(after)})
         });
-        json!({"sequenced": sequenced, "certified": certified, "final": {"after_us": microseconds(self.final_after)}})
+        let held = self.sequenced.iter().filter_map(|step| step.held.as_ref());
+        let breaches: Vec<Value> = held.filter(|held| held.is_broken()).map(Held::to_json).collect();
+        let is_final = json!({"after_us": microseconds(self.final_after)});
+        json!({"sequenced": sequenced, "certified": certified, "final": is_final, "breaches": breaches})
     }
 
     /// How long it took, for people.

@@ -9,16 +9,19 @@ use gridbook_ledger::sequenced::{Fate, Place, SequencedReceipt};
 use serde_json::json;
 
 use super::super::{Global, Usage};
+use crate::client::breach;
+use crate::network::write_new;
 
-/// Says what a receipt of sequencing proves, and what became of it if the final receipt at its place is given.
+/// Says what a receipt of sequencing proves, and what became of it if the final receipt at its place is given; the proof of a breach may go
+/// to a file.
 pub(super) fn verify(
     global: &Global,
     receipt: &SequencedReceipt,
-    settled: Option<&Path>,
+    settled: Option<(&Path, Option<&Path>)>,
     genesis: &Genesis,
 ) -> anyhow::Result<()> {
     match settled {
-        Some(settled) => verify_fate(global, receipt, settled, genesis),
+        Some((settled, evidence)) => verify_fate(global, receipt, settled, evidence, genesis),
         None => verify_word(global, receipt, genesis),
     }
 }
@@ -49,7 +52,13 @@ fn verify_word(global: &Global, receipt: &SequencedReceipt, genesis: &Genesis) -
     })
 }
 
-fn verify_fate(global: &Global, receipt: &SequencedReceipt, settled: &Path, genesis: &Genesis) -> anyhow::Result<()> {
+fn verify_fate(
+    global: &Global,
+    receipt: &SequencedReceipt,
+    settled: &Path,
+    evidence: Option<&Path>,
+    genesis: &Genesis,
+) -> anyhow::Result<()> {
     let bytes = std::fs::read(settled).with_context(|| format!("cannot read {}", settled.display()))?;
     let settled = Receipt::decode(&bytes).with_context(|| format!("{} is not a receipt", settled.display()))?;
     let fate = receipt.fate(genesis, &settled)?;
@@ -62,13 +71,23 @@ fn verify_fate(global: &Global, receipt: &SequencedReceipt, settled: &Path, gene
         ),
         Fate::Breach => (
             "breach",
-            "The leader broke its word: a final header of the same view, so by the same leader, has another command there. The two files \
-             together prove it.",
+            "The leader broke its word: a final header of the same view, so by the same leader, has another command there, or it was final \
+             before the view had ended. The two files together prove it.",
         ),
     };
-    let value =
-        json!({"verified": true, "fate": name, "bundle": receipt.place.entry.to_hex(), "view": receipt.chunk.view});
-    global.print(&value, || sentence.to_owned())?;
+    let written = evidence.filter(|_| fate == Fate::Breach);
+    if let Some(file) = written {
+        let proof =
+            breach(receipt, &settled).context("the proof is longer than evidence may be: keep the two files")?;
+        write_new(file, &proof.encode())?;
+    }
+    let value = json!({
+        "verified": true, "fate": name, "bundle": receipt.place.entry.to_hex(), "view": receipt.chunk.view, "evidence": written,
+    });
+    global.print(&value, || match written {
+        Some(file) => format!("{sentence} So does {}, which `gridbook evidence submit` hands in.", file.display()),
+        None => sentence.to_owned(),
+    })?;
     if fate == Fate::Breach {
         bail!("the leader of view {} gave one place twice", receipt.chunk.view);
     }
