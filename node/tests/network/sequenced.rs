@@ -89,6 +89,10 @@ fn a_leaders_word_is_kept_in_a_file_and_checked_offline() {
     let first_seq = told["steps"]["sequenced"]["first_seq"].as_u64().unwrap();
     assert!(told["steps"]["final"]["after_us"].as_u64() >= told["steps"]["sequenced"]["after_us"].as_u64(), "{told}");
 
+    // The client holds the leader to its word by itself.
+    assert_eq!(told["steps"]["sequenced"]["fate"].as_str(), Some("kept"), "{told}");
+    assert_eq!(told["steps"]["breaches"].as_array().map(Vec::len), Some(0), "{told}");
+
     let (code, told) = gridbook(&["verify", "receipt", &word]);
     assert_eq!((code, told["verified"].as_bool(), told["final"].as_bool()), (0, Some(true), Some(false)), "{told}");
     assert_eq!(told["first_seq"].as_u64(), Some(first_seq));

@@ -1,9 +1,13 @@
 //! Operators change the validators of a running network, by the command line, over QUIC and real disks.
 
-use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::evidence::{Evidence, Statement};
+use gridbook_ledger::header::{HeaderRef, Rank};
+use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_node::config::LogOptions;
-use gridbook_node::keyfile::write_key;
+use gridbook_node::keyfile::{read_key, write_key};
 use serde_json::Value;
 
 use crate::house::House;
@@ -62,6 +66,31 @@ fn a_key_is_rotated_under_load_and_old_and_new_receipts_verify() {
     }
     assert!(epochs.starts_with(&[0; 5]) && epochs.ends_with(&[1; 8]), "{epochs:?}");
     verify_by_the_command_line(&house, &house.receipt(by_the_new_key[0]));
+    let old_key = read_key(&house.home(2).join("validator.key")).unwrap();
+    evidence_is_held_against_the_set_of_its_epoch(&house, &old_key, &new_key);
+}
+
+/// A double vote of validator 2, in either epoch: it proves something if the key of that epoch signed it, and nothing if the other did.
+fn evidence_is_held_against_the_set_of_its_epoch(house: &House, old_key: &SecretKey, new_key: &SecretKey) {
+    let submit = |epoch: u32, key: &SecretKey| {
+        let vote = |hash: u8| {
+            let header = HeaderRef { rank: Rank { view: 9, slot: 4 }, hash: Hash([hash; 32]) };
+            Statement::Vote(Vote::sign(house.genesis().chain_id(), epoch, header, ValidatorIndex(2), key))
+        };
+        let file = house.dir().join("double-vote.evidence");
+        std::fs::write(&file, Evidence::of(vote(1), vote(2)).unwrap().encode()).unwrap();
+        house.try_gridbook(&["evidence", "submit", file.to_str().unwrap()])
+    };
+    for (epoch, key, other) in [(0, old_key, new_key), (1, new_key, old_key)] {
+        let (taken, told) = submit(epoch, other);
+        let codes = told["submitted"][0]["answers"].as_array().unwrap().iter().map(|answer| &answer["code"]);
+        assert!(!taken && codes.into_iter().all(|code| code == "EvidenceSignature"), "epoch {epoch}: {told}");
+        let (taken, told) = submit(epoch, key);
+        assert!(taken && told["submitted"][0]["epoch"] == epoch, "epoch {epoch}: {told}");
+    }
+    let shown = house.gridbook(&["evidence"]);
+    let shown: Vec<_> = shown["evidence"].as_array().unwrap().iter().map(|found| &found["epoch"]).collect();
+    assert_eq!(shown, [0, 1]);
 }
 
 /// The receipt as a file convinces somebody who has the genesis and nothing else; without its proof it does not.

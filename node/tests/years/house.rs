@@ -330,6 +330,12 @@ impl House {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
+    /// Runs a command that may fail; whether it did not, and what it printed.
+    pub(crate) fn try_gridbook(&self, arguments: &[&str]) -> (bool, Value) {
+        let output = self.run_gridbook(arguments);
+        (output.status.success(), serde_json::from_slice(&output.stdout).unwrap())
+    }
+
     fn run_gridbook(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_gridbook"))
             .args(arguments)

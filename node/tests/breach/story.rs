@@ -1,0 +1,124 @@
+//! From the broken word to every validator's list, and what is left of it after a crash.
+
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::evidence::{Evidence, EvidenceKey, EvidenceKind};
+use gridbook_ledger::genesis::FIRST_EPOCH;
+use gridbook_ledger::sequenced::Fate;
+use gridbook_ledger::validators::ValidatorIndex;
+use gridbook_node::client::Taken;
+use serde_json::Value;
+
+use crate::house::{House, PATIENCE, house, run, wait_for};
+use crate::liar;
+
+/// A leader signs an S0 receipt for a place that is final otherwise in a header of its own. The client that holds the receipt judges it by the
+/// ledger, builds the proof and hands it to one validator; all four show it, also after that one was killed; and it convinces whoever has
+/// the genesis.
+#[test]
+fn a_broken_word_is_judged_handed_in_and_shown_by_every_validator() {
+    run(async {
+        let house = house();
+        let client = house.client_of(&[0, 2, 3]).await;
+        let settled = house.settled(&client).await;
+        let (leader, view, seq) = liar::led(house, &settled);
+        let word = liar::word(house, view, &house.validator_key(leader), seq, Hash([9; 32]));
+
+        let verdict = client.judge(house.genesis(), &word, PATIENCE).await.unwrap();
+        assert_eq!(verdict.fate, Fate::Breach);
+        let evidence = *verdict.evidence.expect("a breach comes with its proof");
+        let culprit = ValidatorIndex(leader.try_into().unwrap());
+        assert_eq!(evidence.verify(house.chain(), FIRST_EPOCH, &house.genesis().validators), Ok(culprit));
+
+        // To one that did not do it; it tells the others.
+        let honest = (0..4).find(|index| *index != leader && *index != crate::house::STRICT).unwrap();
+        let witness = house.client_of(&[honest]).await;
+        let key = EvidenceKey { epoch: FIRST_EPOCH, culprit, kind: EvidenceKind::ReceiptBreach };
+        let taken = witness.hand_in(evidence.encode()).await.unwrap();
+        assert_eq!(taken.key, key);
+        let again = witness.hand_in(evidence.encode()).await.unwrap();
+        assert_eq!(again, Taken { key, is_new: false }, "taken again, and said to be known");
+
+        let files: Vec<_> =
+            (0..4).map(|index| house.network_file_of(&format!("only-{index}"), vec![house.peer(index)])).collect();
+        let shows = |index: usize| shown(house, &files[index]).iter().any(|found| is_breach_of(found, leader));
+        for index in 0..4 {
+            wait_for(&format!("validator {index} shows the breach of {leader}, told to {honest}"), async || {
+                shows(index)
+            })
+            .await;
+        }
+        // It was promised to be on the disk.
+        house.kill(honest);
+        house.start_one(honest);
+        house.wait_until_ready(honest).await;
+        assert!(shows(honest), "it is there after a crash");
+
+        by_the_command_line(house, &evidence, leader);
+        house.open_account(&client, None).await;
+    });
+}
+
+fn shown(house: &House, network_file: &std::path::Path) -> Vec<Value> {
+    let (code, told) = house.gridbook(network_file, &["evidence"]);
+    assert_eq!(code, 0, "{told}");
+    told["evidence"].as_array().unwrap().clone()
+}
+
+fn is_breach_of(found: &Value, leader: usize) -> bool {
+    let culprit = found["validator"].as_u64() == Some(leader as u64);
+    culprit && found["kind"].as_str() == Some("receipt breach") && found["verified"].as_bool() == Some(true)
+}
+
+/// The proof as a file, as the network gives it out and as the client made it.
+fn by_the_command_line(house: &House, evidence: &Evidence, leader: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let network = house.network.network_file();
+    let out = dir.path().join("proofs");
+    let (code, told) = house.gridbook(&network, &["evidence", "--out", out.to_str().unwrap()]);
+    assert_eq!(code, 0, "{told}");
+    let place = told["evidence"].as_array().unwrap().iter().position(|found| is_breach_of(found, leader)).unwrap();
+    let file = out.join(format!("{place}.evidence"));
+    let (code, told) = house.gridbook(&network, &["verify", "evidence", file.to_str().unwrap()]);
+    assert_eq!(
+        (code, told["validator"].as_u64(), told["kind"].as_str()),
+        (0, Some(leader as u64), Some("receipt breach"))
+    );
+
+    let own = dir.path().join("own.evidence");
+    std::fs::write(&own, evidence.encode()).unwrap();
+    let submit = ["evidence", "submit", file.to_str().unwrap(), own.to_str().unwrap()];
+    let (code, told) = house.gridbook(&network, &submit);
+    assert_eq!(code, 0, "{told}");
+    for submitted in told["submitted"].as_array().unwrap() {
+        assert_eq!((submitted["taken_by"].as_u64(), submitted["asked"].as_u64()), (Some(4), Some(4)), "{told}");
+        assert_eq!(submitted["culprit"].as_u64(), Some(leader as u64));
+        assert!(submitted["answers"].as_array().unwrap().iter().all(|answer| answer["new"] == false), "{told}");
+    }
+}
+
+/// Without a network: the word and the final receipt of its place, as files, make the proof.
+#[test]
+fn two_files_make_the_proof_offline() {
+    run(async {
+        let house = house();
+        let client = house.client_of(&[0, 2, 3]).await;
+        let settled = house.settled(&client).await;
+        let (leader, view, seq) = liar::led(house, &settled);
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let (word, place, proof) = (file("order.s0"), file("place.receipt"), file("order.s0.evidence"));
+        let lie = liar::word(house, view, &house.validator_key(leader), seq, Hash([8; 32]));
+        std::fs::write(&word, lie.encode()).unwrap();
+        std::fs::write(&place, settled.encode()).unwrap();
+        let nowhere = dir.path().join("no-network.toml");
+        let judge = ["verify", "receipt", &word, "--settled", &place, "--evidence", &proof];
+        let (code, told) = house.gridbook(&nowhere, &judge);
+        assert_eq!(
+            (code, told["fate"].as_str(), told["evidence"].as_str()),
+            (1, Some("breach"), Some(&*proof)),
+            "{told}"
+        );
+        let (code, told) = house.gridbook(&nowhere, &["verify", "evidence", &proof]);
+        assert_eq!((code, told["validator"].as_u64()), (0, Some(leader as u64)), "{told}");
+    });
+}
