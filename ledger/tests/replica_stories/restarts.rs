@@ -39,9 +39,14 @@ fn story() -> (Quartet, u64) {
 }
 
 /// A validator hears of headers and of their finality, and the log of them never comes: it is more than others have at hand, or than a
-/// leader's log is followed. It fetches it as history. It used to ask for it here and there, and in the end for nothing more.
+/// leader's log is followed. It fetches it as history, also if it is started again in between: the headers are in its own log then. It used to
+/// ask for it here and there, and in the end for nothing more.
 #[test]
 fn headers_that_are_final_and_whose_log_nobody_has_at_hand_are_no_dead_end() {
+    [false, true].into_iter().for_each(waits_for_log_that_nobody_has_at_hand);
+}
+
+fn waits_for_log_that_nobody_has_at_hand(starts_again: bool) {
     let (mut quartet, height) = story();
     quartet.on_the_way = Box::new(|_, to, message| {
         let is_log = matches!(message, PeerMessage::Chunk(_) | PeerMessage::Pulled { .. });
@@ -51,6 +56,11 @@ fn headers_that_are_final_and_whose_log_nobody_has_at_hand_are_no_dead_end() {
         let cancel = quartet.admitted(10, nonce, vec![Command::CancelAll; 3]);
         quartet.submit(1, cancel);
         quartet.run_for(20_000);
+    }
+    if starts_again {
+        assert!(quartet.nodes[2].replica.is_catching_up());
+        let records = quartet.nodes[2].log.len();
+        quartet.restart(2, records);
     }
     quartet.run_for(60_000_000);
     quartet.assert_agreed_beyond(height + 10);
