@@ -152,6 +152,7 @@ impl House {
         let child = Command::new(env!("CARGO_BIN_EXE_gridbook"))
             .args(["validator", "--stop-with-stdin", "--config"])
             .arg(&self.network.config_files[index])
+            .envs([("GRIDBOOK_LOG", "info"), ("GRIDBOOK_LOG_FORMAT", "json")])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
@@ -175,6 +176,14 @@ impl House {
     /// What a validator has said in all its lives.
     pub(crate) fn said(&self, index: usize) -> String {
         fs::read_to_string(self.home(index).join("validator.log")).unwrap()
+    }
+
+    /// What a validator has said with these words, each time: the values that it named.
+    pub(crate) fn told(&self, index: usize, words: &str) -> Vec<Value> {
+        let said = self.said(index);
+        let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let fields = lines.map(|mut line| line["fields"].take());
+        fields.filter(|fields| fields["message"].as_str().is_some_and(|message| message.contains(words))).collect()
     }
 
     /// Looks again and again until something is so.

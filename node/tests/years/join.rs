@@ -100,13 +100,12 @@ fn catches_up_under_load(house: &mut House, index: usize) {
 
 /// The header of the snapshot that it has joined by.
 fn joined_at(house: &House, index: usize) -> u64 {
-    let found = house.inspect(index);
-    let snapshots = found["log"]["from_snapshots"].as_array().unwrap();
-    let [snapshot] = snapshots.iter().map(|height| height.as_u64().unwrap()).collect::<Vec<_>>()[..] else {
-        panic!("{found}");
-    };
-    assert!(snapshot >= CHECKPOINT && snapshot.is_multiple_of(CHECKPOINT), "{found}");
-    snapshot
+    // Its log says so too, until it lets go of that.
+    let told = house.told(index, "the snapshot is whole");
+    let [snapshot] = &told[..] else { panic!("{told:?}:\n{}", house.said(index)) };
+    let height = snapshot["height"].as_u64().unwrap();
+    assert!(height >= CHECKPOINT && height.is_multiple_of(CHECKPOINT), "{snapshot}");
+    height
 }
 
 /// What was final before the snapshot, one that joined by it does not know: it says so, and who asked goes on to another.

@@ -19,7 +19,7 @@ fn a_lost_index_is_made_again_under_load_and_answers_as_before() {
     fs::remove_dir_all(house.data_dir(3).join("index")).unwrap();
     house.start(3);
     house.wait_until_ready(&[3]);
-    house.wait_until("the index is whole again", |house| house.said(3).contains("the query index is whole again"));
+    house.wait_until("the index is whole again", |house| !house.told(3, "the query index is whole again").is_empty());
     house.wait_for_height(3, house.height(0).unwrap());
 
     for bundle in &before {
