@@ -1,12 +1,12 @@
-//! Proof that a validator broke the rules: statements under one key that no honest validator makes together
-//! (CONSENSUS section 3, Evidence).
+//! Proof that a validator broke the rules: two statements under one key that no honest validator makes together, or one that stands against
+//! what a quorum certified or made final (CONSENSUS section 3, Evidence).
 //!
 //! An [`Evidence`] stands for itself: whoever knows the chain and the validators of its epoch can check it, offline, and believes
 //! nobody. Statements are compared, never signatures: the same statement signed twice proves nothing. A kind of misconduct is in here
 //! only if nothing that an honest validator does, crashes and restarts included, can look like it: what an honest validator signs is on its disk
 //! first, and never contradicts what is there.
 //!
-//! What it never does: find evidence (the consensus core and the replica do) or punish.
+//! What it never does: find evidence (the consensus core, the replica and clients do) or punish.
 
 mod bytes;
 mod execution;
