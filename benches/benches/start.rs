@@ -17,7 +17,7 @@ use gridbook_node::validator::open_data;
 
 const SEED: u64 = 2026;
 /// How many commands lie behind the last kept state: as many as between two snapshots, the worst case.
-const BEHIND: u64 = 1_000_000;
+const BEHIND: u64 = 500_000;
 /// So many records before it the log is read from, as if so much had not been final then.
 const UNFINAL_RECORDS: usize = 64;
 

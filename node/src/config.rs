@@ -166,7 +166,7 @@ impl Default for LogOptions {
             sync: true,
             segment_bytes: 64 << 20,
             keep_bytes: None,
-            snapshot_commands: 1_000_000,
+            snapshot_commands: 500_000,
             join_commands: JOIN_COMMANDS_MIN,
         }
     }
