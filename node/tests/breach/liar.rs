@@ -11,7 +11,11 @@ use crate::house::House;
 
 /// The leader of a view gives a place to an entry: its signed word, which nothing in the ledger bears out.
 pub(crate) fn word(house: &House, view: u64, key: &SecretKey, seq: u64, entry: Hash) -> SequencedReceipt {
-    let place = Place { first_seq: seq, count: 1, entry };
+    word_on(house, view, key, Place { first_seq: seq, count: 1, entry })
+}
+
+/// The same, of any number of places.
+pub(crate) fn word_on(house: &House, view: u64, key: &SecretKey, place: Place) -> SequencedReceipt {
     let point = |seq, digest: u8| LogPoint { seq, digest: Hash([digest; 32]) };
     let statement = ChunkStatement {
         epoch: FIRST_EPOCH,
@@ -19,8 +23,8 @@ pub(crate) fn word(house: &House, view: u64, key: &SecretKey, seq: u64, entry: H
         // Of a number that no chunk of the view has.
         number: u32::MAX,
         cut: false,
-        start: point(seq - 1, 1),
-        end: point(seq, 2),
+        start: point(place.first_seq - 1, 1),
+        end: point(place.first_seq + place.count - 1, 2),
         places_root: places_root(&[place]),
         signature: Signature([0; 64]),
     };

@@ -1,11 +1,14 @@
 //! From the broken word to every validator's list, and what is left of it after a crash.
 
+use std::time::Duration;
+
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{Evidence, EvidenceKey, EvidenceKind};
 use gridbook_ledger::genesis::FIRST_EPOCH;
-use gridbook_ledger::sequenced::Fate;
+use gridbook_ledger::record::Record;
+use gridbook_ledger::sequenced::{Fate, Place};
 use gridbook_ledger::validators::ValidatorIndex;
-use gridbook_node::client::Taken;
+use gridbook_node::client::{ClientError, Taken};
 use serde_json::Value;
 
 use crate::house::{House, PATIENCE, house, run, wait_for};
@@ -94,6 +97,33 @@ fn by_the_command_line(house: &House, evidence: &Evidence, leader: usize) {
         assert_eq!(submitted["culprit"].as_u64(), Some(leader as u64));
         assert!(submitted["answers"].as_array().unwrap().iter().all(|answer| answer["new"] == false), "{told}");
     }
+}
+
+/// A leader promises a bundle of one command two places, and keeps its word on the first: the client looks at the last one too. On a place that the
+/// ledger has not come to nothing is decided.
+#[test]
+fn a_word_on_more_places_than_the_bundle_takes_is_broken_and_one_on_a_place_to_come_is_open() {
+    run(async {
+        let house = house();
+        let client = house.client_of(&[0, 2, 3]).await;
+        let first = Record::decode(&house.settled(&client).await.record).unwrap();
+        house.open_account(&client, None).await;
+        let next = house.receipt_at(&client, first.seq + 1).await;
+        let (leader, view, _) = liar::led(house, &next);
+        let key = house.validator_key(leader);
+
+        let place = Place { first_seq: first.seq, count: 2, entry: first.entry };
+        let greedy = liar::word_on(house, view, &key, place);
+        let verdict = client.judge(house.genesis(), &greedy, PATIENCE).await.unwrap();
+        assert_eq!((verdict.fate, verdict.settled.record), (Fate::Breach, next.record));
+        let evidence = verdict.evidence.unwrap();
+        let culprit = evidence.verify(house.chain(), FIRST_EPOCH, &house.genesis().validators);
+        assert_eq!(culprit, Ok(ValidatorIndex(leader.try_into().unwrap())));
+
+        let to_come = liar::word(house, view, &key, first.seq + (1 << 40), first.entry);
+        let verdict = client.judge(house.genesis(), &to_come, Duration::ZERO).await;
+        assert_eq!(verdict, Err(ClientError::NotFinal));
+    });
 }
 
 /// Without a network: the word and the final receipt of its place, as files, make the proof.
