@@ -33,6 +33,7 @@ pub mod record;
 pub mod reject;
 pub mod replica;
 pub mod sequenced;
+pub mod shelf;
 pub mod snapshot;
 pub mod state;
 pub mod store;

@@ -1,110 +1,41 @@
 //! What is final, as other validators ask for it: headers from the index, their commands from the log.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gridbook_ledger::bytes::{Reader, Writer};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::replica::{IndexedHeader, LogRecord, PeerMessage, SnapshotMessage, sync_answer, unarchive};
+use gridbook_ledger::shelf::{Places, Shelf, ShelfError};
 use gridbook_ledger::store::{Index, LogPosition, LogReader, LogRecordRef, QueryIndex, StoreError};
 use parking_lot::Mutex;
 
-use super::shelf::Shelf;
-
-/// Where in the log file the entries of final headers begin: one place for about every 256 KiB, so that years of log fit.
+/// Where in the log file final entries begin, for those who write it and those who read it.
 #[derive(Clone, Debug, Default)]
 pub struct Positions(Arc<Mutex<Places>>);
 
-#[derive(Debug, Default)]
-struct Places {
-    /// Entries that are not final: sequence number before the first command, and place.
-    unfinal: BTreeMap<u64, LogPosition>,
-    /// The first proposal of each height that is not final.
-    proposals: BTreeMap<u64, LogPosition>,
-    /// Sparse places of final entries.
-    known: BTreeMap<u64, LogPosition>,
-}
-
-/// The distance between two known places, at least.
-const PLACE_BYTES: u64 = 256 << 10;
-
 impl Positions {
+    /// As far as it was known with a kept state.
+    pub(super) fn of(places: Places) -> Self {
+        Self(Arc::new(Mutex::new(places)))
+    }
+
     /// A record was written at a place.
     pub fn note(&self, record: &LogRecord, position: LogPosition) {
-        let mut places = self.0.lock();
-        match record {
-            LogRecord::Entry { start_seq, .. } => _ = places.unfinal.insert(*start_seq, position),
-            LogRecord::Truncate { to_seq } => drop(places.unfinal.split_off(to_seq)),
-            LogRecord::Proposal(proposal) => {
-                places.proposals.entry(proposal.header.height).or_insert(position);
-            }
-            LogRecord::Final { height, last_seq, .. } => places.finalize(*height, *last_seq),
-            LogRecord::Snapshot(place) => {
-                let header = &place.proposal.header;
-                places.finalize(header.height, header.last_seq);
-            }
-            LogRecord::Evidence(_) => {}
-        }
-    }
-
-    /// A place from which the log must be read to find the commands after `seq`.
-    /// Nothing if that is before `start`, where the log begins.
-    fn before(&self, seq: u64, start: LogPosition) -> Option<LogPosition> {
-        let places = self.0.lock();
-        let place = places.known.range(..=seq).next_back().map_or(LogPosition::START, |(_, position)| *position);
-        (place >= start).then_some(place)
-    }
-
-    /// The first command that is known to be in the log.
-    fn first_seq(&self) -> Option<u64> {
-        self.0.lock().known.keys().next().map(|seq| seq + 1)
+        self.0.lock().note(record, position);
     }
 
     /// Where everything stands that is not final, in a log that ends at `end`.
     pub(super) fn unfinal_from(&self, end: LogPosition) -> LogPosition {
-        let places = self.0.lock();
-        let first = |map: &BTreeMap<u64, LogPosition>| map.values().min().copied();
-        [first(&places.unfinal), first(&places.proposals)].into_iter().flatten().fold(end, LogPosition::min)
+        self.0.lock().unfinal_from(end)
     }
 
     /// The log before a place is no longer there.
     pub(super) fn forget_before(&self, start: LogPosition) {
-        self.0.lock().known.retain(|_, position| *position >= start);
+        self.0.lock().forget_before(start);
     }
 
-    /// The known places as bytes, for a checkpoint.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut w = Writer::new();
-        for (seq, position) in &self.0.lock().known {
-            w.u64(*seq).bytes(&position.to_bytes());
-        }
-        w.finish()
-    }
-
-    /// Reads what [`Positions::to_bytes`] wrote.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut r = Reader::new(bytes);
-        let mut places = Places::default();
-        while r.remaining() > 0 {
-            places.known.insert(r.u64().ok()?, LogPosition::from_bytes(r.array().ok()?));
-        }
-        Some(Self(Arc::new(Mutex::new(places))))
-    }
-}
-
-impl Places {
-    fn finalize(&mut self, height: u64, last_seq: u64) {
-        self.proposals = self.proposals.split_off(&(height + 1));
-        let rest = self.unfinal.split_off(&last_seq);
-        let done = std::mem::replace(&mut self.unfinal, rest);
-        for (seq, position) in done {
-            let far = self.known.last_key_value().is_none_or(|(_, last)| {
-                last.segment != position.segment || position.offset >= last.offset + PLACE_BYTES
-            });
-            if far {
-                self.known.insert(seq, position);
-            }
-        }
+    /// All that is known at this moment, for a kept state.
+    pub(super) fn places(&self) -> Places {
+        self.0.lock().clone()
     }
 }
 
@@ -138,13 +69,20 @@ impl History {
 
     /// A piece of a snapshot that is kept here.
     pub(super) fn piece(&self, root: Hash, piece: u32) -> Result<Option<PeerMessage>, StoreError> {
-        let bytes = self.shelf.piece(root, piece)?;
+        let bytes = match self.shelf.piece(root, piece) {
+            Ok(bytes) => bytes,
+            Err(ShelfError::Store(error)) => return Err(error),
+            Err(error @ ShelfError::Damaged { .. }) => {
+                tracing::error!("{error}");
+                None
+            }
+        };
         Ok(bytes.map(|bytes| PeerMessage::Snapshot(SnapshotMessage::Piece { root, piece, bytes })))
     }
 
     /// The height after the one that holds the first command known to be in the log: that one may begin before it.
     fn first_height_in_log(&self) -> Result<Option<u64>, StoreError> {
-        let Some(seq) = self.positions.first_seq() else { return Ok(None) };
+        let Some(seq) = self.positions.0.lock().first_seq() else { return Ok(None) };
         Ok(self.index.height_of_seq(seq)?.map(|height| height + 1))
     }
 
@@ -165,7 +103,8 @@ impl History {
         }
         let begins_later = || self.index.first_height().filter(|first| from_height < *first).map(not_here);
         let Some(first) = headers.first() else { return Ok(begins_later()) };
-        let Some(place) = self.positions.before(first.proposal.header.first_seq - 1, self.reader.start()) else {
+        let first_seq = first.proposal.header.first_seq;
+        let Some(place) = self.positions.0.lock().before(first_seq - 1, self.reader.start()) else {
             return Ok(Some(not_here(self.first_height_in_log()?.unwrap_or(from_height + 1))));
         };
         let mut records = self.reader.read_from(place);

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gridbook_ledger::replica::TakenSnapshot;
+use gridbook_ledger::shelf::{Places, Shelf};
 use gridbook_ledger::snapshot::Snapshot;
 use gridbook_ledger::store::{CheckpointMark, Checkpoints, Index, LogPosition, QueryIndex, StoreError};
 use parking_lot::Mutex;
 
 use super::desk::DeskJob;
-use super::shelf::Shelf;
 use super::{LOOK_UP, Shared};
 
 /// A state to be kept, with its place in the log, up to which the log is synced.
@@ -18,7 +18,7 @@ use super::{LOOK_UP, Shared};
 pub(super) struct KeeperJob {
     pub(super) mark: CheckpointMark,
     /// The known places of the log.
-    pub(super) places: Vec<u8>,
+    pub(super) places: Places,
     pub(super) state: KeptState,
 }
 
@@ -117,16 +117,15 @@ impl Keeper {
         }
         let (what, bytes) = match state {
             KeptState::Checkpoint { image, .. } => {
-                let length = (places.len() as u64).to_le_bytes();
-                self.files.checkpoints.write_parts(mark, &[&length, &places, &image])?;
+                self.files.checkpoints.write_parts(mark, &[&places.to_front(), &image])?;
                 ("checkpoint", image.len() as u64)
             }
             KeptState::Snapshot(taken) => {
-                let bytes = self.files.shelf.write(&mut self.files.snapshots, mark, &places, *taken)?;
+                let bytes = self.files.shelf.write(&mut self.files.snapshots, mark, &places, Snapshot::new(*taken)?)?;
                 ("snapshot", bytes)
             }
             KeptState::Restored(snapshot) => {
-                let bytes = self.files.shelf.write_whole(&mut self.files.snapshots, mark, &places, *snapshot)?;
+                let bytes = self.files.shelf.write(&mut self.files.snapshots, mark, &places, *snapshot)?;
                 self.shared.begin_again();
                 ("fetched snapshot", bytes)
             }

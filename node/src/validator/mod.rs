@@ -32,7 +32,6 @@ mod pending;
 mod promise;
 mod restore;
 mod roster;
-mod shelf;
 mod standing;
 mod storage;
 

@@ -6,7 +6,8 @@ use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::{SafetyRecord, Timing};
 use gridbook_ledger::replica::{Effect, IndexedHeader, LogRecord, Recovery, Replica, ReplicaConfig, unarchive};
-use gridbook_ledger::snapshot::{Incoming, Snapshot};
+use gridbook_ledger::shelf::{Places, Shelf, Start};
+use gridbook_ledger::snapshot::Incoming;
 use gridbook_ledger::state::PieceList;
 use gridbook_ledger::store::{
     Checkpoints, DataDir, IncomingBytes, IncomingDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogReader,
@@ -16,8 +17,7 @@ use gridbook_ledger::store::{
 use super::desk::{index_batch, meter_rows};
 use super::history::Positions;
 use super::promise::{Promise, Told};
-use super::shelf::Shelf;
-use super::storage::{read_safety_payload, split_places};
+use super::storage::read_safety_payload;
 use crate::config::ValidatorConfig;
 use crate::keyfile::read_key;
 
@@ -75,13 +75,16 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
     let dir = DataDir::open(&config.data_dir)?;
     let safety = Safety::open(&dir, identity)?;
     let (checkpoints, snapshots) = (dir.open_checkpoints(identity)?, dir.open_snapshots(identity)?);
-    let shelf = Shelf::open(&snapshots)?;
+    let (shelf, damaged) = Shelf::open(&snapshots)?;
+    for seq in damaged {
+        tracing::warn!(seq, "a snapshot is damaged and is not served");
+    }
     let replica_config = ReplicaConfig { genesis: genesis.clone(), keys: keys.clone(), timing: TIMING };
     let start = begin(&replica_config, &checkpoints, &snapshots)?;
     let log = open_log(&dir, config, identity, safety.synced(), start.from)?;
     let open_index = || dir.open_index(identity, config.index_options.memory_mib << 20, ANY_HEIGHT);
     let index = open_index()?;
-    let Executed { recovery, history, index, whole } = start.execute(&log.reader(), index, || {
+    let Executed { recovery, history, index, whole } = execute(start, &log.reader(), index, || {
         Index::remove(&dir.index_dir())?;
         open_index()
     })?;
@@ -216,43 +219,13 @@ fn open_log(
     Ok(log)
 }
 
-/// Where re-execution begins.
-struct Start {
-    recovery: Recovery,
-    history: Positions,
-    from: LogPosition,
-}
-
-type Recover = fn(ReplicaConfig, &[u8]) -> anyhow::Result<Recovery>;
-
 /// Begins at the newest state that was kept and can be used.
-fn begin(config: &ReplicaConfig, checkpoints: &Checkpoints, snapshots: &Checkpoints) -> anyhow::Result<Start> {
-    let newest = |files: &Checkpoints| Ok::<_, StoreError>(files.marks()?.first().map_or(0, |mark| mark.seq));
-    let mut kept: [(&Checkpoints, Recover); 2] = [(snapshots, from_snapshot), (checkpoints, from_checkpoint)];
-    if newest(checkpoints)? > newest(snapshots)? {
-        kept.reverse();
+fn begin(config: &ReplicaConfig, checkpoints: &Checkpoints, snapshots: &Checkpoints) -> Result<Start, StoreError> {
+    let start = Start::at_newest(config, checkpoints, snapshots, Places::APART_BYTES)?;
+    for passed_over in &start.passed_over {
+        tracing::warn!("{passed_over}; an older kept state or the log serves");
     }
-    for (files, recover) in kept {
-        let found = files.newest()?;
-        for damaged in &found.damaged {
-            tracing::warn!(file = %damaged.display(), "a kept state is damaged; an older one or the log serves");
-        }
-        let Some(checkpoint) = found.checkpoint else { continue };
-        let Some((history, image)) = split_places(&checkpoint.bytes) else { continue };
-        match recover(config.clone(), image) {
-            Ok(recovery) => return Ok(Start { recovery, history, from: checkpoint.mark.replay_from }),
-            Err(error) => tracing::warn!(%error, seq = checkpoint.mark.seq, "a kept state cannot be used"),
-        }
-    }
-    Ok(Start { recovery: Recovery::new(config.clone()), history: Positions::default(), from: LogPosition::START })
-}
-
-fn from_snapshot(config: ReplicaConfig, image: &[u8]) -> anyhow::Result<Recovery> {
-    Ok(Recovery::from_snapshot(config, &Snapshot::decode(image)?)?)
-}
-
-fn from_checkpoint(config: ReplicaConfig, image: &[u8]) -> anyhow::Result<Recovery> {
-    Ok(Recovery::from_checkpoint(config, image)?)
+    Ok(start)
 }
 
 /// How many final heights go into the index at once: see the desk.
@@ -267,41 +240,40 @@ struct Executed {
     whole: bool,
 }
 
-impl Start {
-    fn execute(
-        mut self,
-        log: &LogReader,
-        mut index: Index,
-        again: impl FnOnce() -> Result<Index, StoreError>,
-    ) -> anyhow::Result<Executed> {
-        let whole = log.start() == LogPosition::START;
-        if self.from < log.start() {
-            tracing::warn!(
-                "no kept state can be used, and the log does not begin at genesis: another's snapshot is needed"
-            );
-            self.recovery.begins_in_a_gap();
-            self.from = log.start();
-        }
-        let first = self.recovery.replica().final_header().height + 1;
-        if index.through() + 1 < first {
-            tracing::warn!(indexed = index.through(), first, "the query index lacks heights; it goes on without them");
-            index.begin_at(first)?;
-        }
-        let history = self.history.clone();
-        feed(&mut self.recovery, log, self.from, &index, |record, position| history.note(record, position))?;
-        let header = self.recovery.replica().final_header();
-        if !agrees(&index, header)? {
-            // It knows another ledger than the log: it is not this log's.
-            tracing::warn!("the query index differs from the log; it is made again");
-            let next = header.height + 1;
-            drop(index);
-            index = again()?;
-            index.begin_at(next)?;
-        }
-        tracing::info!(height = header.height, seq = header.last_seq, "the log is executed");
-        let whole = whole && !self.recovery.has_gap();
-        Ok(Executed { recovery: self.recovery, history, index, whole })
+fn execute(
+    start: Start,
+    log: &LogReader,
+    mut index: Index,
+    again: impl FnOnce() -> Result<Index, StoreError>,
+) -> anyhow::Result<Executed> {
+    let Start { mut recovery, places, mut from, .. } = start;
+    let whole = log.start() == LogPosition::START;
+    if from < log.start() {
+        tracing::warn!(
+            "no kept state can be used, and the log does not begin at genesis: another's snapshot is needed"
+        );
+        recovery.begins_in_a_gap();
+        from = log.start();
     }
+    let first = recovery.replica().final_header().height + 1;
+    if index.through() + 1 < first {
+        tracing::warn!(indexed = index.through(), first, "the query index lacks heights; it goes on without them");
+        index.begin_at(first)?;
+    }
+    let history = Positions::of(places);
+    feed(&mut recovery, log, from, &index, |record, position| history.note(record, position))?;
+    let header = recovery.replica().final_header();
+    if !agrees(&index, header)? {
+        // It knows another ledger than the log: it is not this log's.
+        tracing::warn!("the query index differs from the log; it is made again");
+        let next = header.height + 1;
+        drop(index);
+        index = again()?;
+        index.begin_at(next)?;
+    }
+    tracing::info!(height = header.height, seq = header.last_seq, "the log is executed");
+    let whole = whole && !recovery.has_gap();
+    Ok(Executed { recovery, history, index, whole })
 }
 
 /// Whether the index holds this header at its height, if it holds that height. It may well know more than the log: what became final

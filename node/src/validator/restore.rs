@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::replica::{LogRecord, SnapshotPlace};
+use gridbook_ledger::shelf::{Places, Shelf};
 use gridbook_ledger::snapshot::Snapshot;
 use gridbook_ledger::store::{CheckpointMark, Checkpoints, DataDir, LogIdentity, LogOptions};
 
-use super::shelf::Shelf;
 use super::storage::split_places;
 use crate::config::ValidatorConfig;
 
@@ -46,6 +46,7 @@ pub fn restore_snapshot(config: &ValidatorConfig, genesis: &Genesis, snapshot: S
     log.sync()?;
     let mut files = dir.open_snapshots(identity)?;
     let mark = CheckpointMark { seq, replay_from: log.end() };
-    Shelf::open(&files)?.write_whole(&mut files, mark, &[], snapshot)?;
+    let (shelf, _) = Shelf::open(&files)?;
+    shelf.write(&mut files, mark, &Places::default(), snapshot)?;
     Ok(())
 }

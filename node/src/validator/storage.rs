@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord};
 use gridbook_ledger::replica::{LogRecord, PeerMessage, SnapshotPlace, archive, unarchive};
+use gridbook_ledger::shelf::Places;
 use gridbook_ledger::snapshot::{Manifest, Snapshot};
 use gridbook_ledger::state::PieceList;
 use gridbook_ledger::store::{
@@ -143,7 +144,7 @@ impl Storage {
                 // What is not final is looked up at its place among the jobs: later ones may make more final than is in the image.
                 StorageJob::Keep { seq, state } => {
                     let replay_from = self.positions.unfinal_from(self.files.log.end());
-                    let (mark, places) = (CheckpointMark { seq, replay_from }, self.positions.to_bytes());
+                    let (mark, places) = (CheckpointMark { seq, replay_from }, self.positions.places());
                     kept.push(KeeperJob { mark, places, state });
                 }
             }
@@ -208,7 +209,7 @@ impl Storage {
         self.append(&LogRecord::Snapshot(Box::new(place)))?;
         self.files.log.sync()?;
         tracing::info!(height, seq, "the snapshot is whole; the ledger goes on from it");
-        let (mark, places) = (CheckpointMark { seq, replay_from: self.files.log.end() }, self.positions.to_bytes());
+        let (mark, places) = (CheckpointMark { seq, replay_from: self.files.log.end() }, self.positions.places());
         // A keeper that is gone has said why.
         let _ = self.files.keeper.send(KeeperJob { mark, places, state: KeptState::Restored(snapshot) });
         Ok(())
@@ -271,8 +272,6 @@ pub(super) fn read_safety_payload(payload: &[u8]) -> Option<(SafetyRecord, LogPo
 }
 
 /// Takes a kept state apart: the known places of the log, and the rest.
-pub(super) fn split_places(bytes: &[u8]) -> Option<(Positions, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<8>()?;
-    let (places, image) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    Some((Positions::from_bytes(places)?, image))
+pub(super) fn split_places(bytes: &[u8]) -> Option<(Places, &[u8])> {
+    Places::split_from(bytes, Places::APART_BYTES)
 }
