@@ -173,6 +173,44 @@ defects! {
     RanksUnbounded = "ranks-unbounded" from "4 row 13",
     /// Headers that nobody asked for are kept.
     UnaskedTaken = "unasked-taken" from "4 row 13",
+
+    // Who leads, and in which epoch?
+    /// A leader serves a few slots only, so that a dead one's turn comes again and again.
+    FewSlots = "few-slots" from "4 row 15",
+    /// Whom the penalty list passes over is read from the state at one's own height.
+    LeadersByHeight = "leaders-by-height" from "4 row 20",
+    /// The old set makes nothing after the header that ends its epoch, which is final only by that.
+    NothingAfterEnd = "nothing-after-end" from "4 row 10",
+    /// Whoever is in another epoch is neither told how its epoch ended nor asked.
+    OtherEpochUnanswered = "other-epoch-unanswered" from "4 row 10",
+
+    // What does a validator do besides consensus? These show that the cluster simulation sees what it looks at.
+    /// A log that ends in a torn record is not opened.
+    TornTailRefused = "torn-tail-refused" from "4 row 12",
+    /// A leader streams before it is on disk that it leads.
+    LedNotAwaited = "led-not-awaited" from "3 propose",
+    /// A bundle that is final waits for its place again.
+    FinalStaysPooled = "final-stays-pooled" from "5.1",
+    /// An order that is reduced loses its place in the queue.
+    ReduceLosesPlace = "reduce-loses-place" from "5.1",
+    /// Going back on the log leaves the histories of meters as they are.
+    HistoryNotUndone = "history-not-undone" from "5.1",
+    /// Going back on the log leaves the totals as they are.
+    TotalsNotUndone = "totals-not-undone" from "5.1",
+    /// A checkpoint does not hold the totals.
+    TotalsNotKept = "totals-not-kept" from "5.1",
+    /// A deposit is taken from nobody.
+    DepositFromNowhere = "deposit-from-nowhere" from "5.1",
+    /// What a seller sold is not counted.
+    SoldUncounted = "sold-uncounted" from "5.1",
+    /// Chunks of any view to come are kept.
+    EarlyUnbounded = "early-unbounded" from "3 bounds",
+    /// Any number of places in logs is asked for.
+    PullsUnbounded = "pulls-unbounded" from "3 bounds",
+    /// Log of a leader that hangs together with nothing is kept, however much there is, and when its view is over.
+    StraysKept = "strays-kept" from "3 bounds",
+    /// Log that nobody asked for is kept.
+    UnaskedLogTaken = "unasked-log-taken" from "3 bounds",
 }
 
 /// Whether a clause is left out: never, in an ordinary build.

@@ -3,12 +3,14 @@
 //! Whether a signature holds is a function of key, message and signature, so remembering that it does changes no answer. A validator
 //! process never remembers: each signature comes to it about once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use super::{Hash, Hasher, PublicKey, Signature};
 
 thread_local! {
+    /// How many ask for it.
+    static HOLDERS: Cell<u32> = const { Cell::new(0) };
     static GOOD: RefCell<Option<HashSet<Hash>>> = const { RefCell::new(None) };
     static MADE: RefCell<HashMap<Hash, Signature>> = RefCell::new(HashMap::new());
 }
@@ -16,7 +18,8 @@ thread_local! {
 /// How many of each kind are remembered before all are forgotten: some 20 MB, and 40 of those made.
 const GOOD_MAX: usize = 1 << 18;
 
-/// As long as it lives, its thread remembers which signatures were found good. Bad ones are checked again each time.
+/// As long as it lives, its thread remembers which signatures were found good. Bad ones are checked again each time. If there are
+/// several, the last one that goes takes what was remembered with it.
 #[derive(Debug)]
 #[must_use]
 pub struct SignatureMemo(());
@@ -24,15 +27,19 @@ pub struct SignatureMemo(());
 impl SignatureMemo {
     /// Begins to remember on this thread.
     pub fn on_this_thread() -> Self {
-        GOOD.with_borrow_mut(|good| *good = Some(HashSet::new()));
+        HOLDERS.set(HOLDERS.get() + 1);
+        GOOD.with_borrow_mut(|good| _ = good.get_or_insert_default());
         Self(())
     }
 }
 
 impl Drop for SignatureMemo {
     fn drop(&mut self) {
-        GOOD.with_borrow_mut(|good| *good = None);
-        MADE.take();
+        HOLDERS.set(HOLDERS.get() - 1);
+        if HOLDERS.get() == 0 {
+            GOOD.with_borrow_mut(|good| *good = None);
+            MADE.take();
+        }
     }
 }
 
@@ -139,7 +146,10 @@ mod tests {
     #[test]
     fn nothing_is_remembered_before_and_after() {
         assert_eq!(name(&key().public(), b"yes", &key().sign(b"yes")), None);
-        drop(SignatureMemo::on_this_thread());
+        let (outer, inner) = (SignatureMemo::on_this_thread(), SignatureMemo::on_this_thread());
+        drop(inner);
+        assert!(name(&key().public(), b"yes", &key().sign(b"yes")).is_some(), "one of two is left");
+        drop(outer);
         assert_eq!(name(&key().public(), b"yes", &key().sign(b"yes")), None);
     }
 }

@@ -215,6 +215,13 @@ impl Core {
         EpochFacts { chain: self.chain, epoch: self.epoch, root: self.root, set: &self.set }
     }
 
+    /// Who leads is who would lead in another set of as many members. Only what leaves out that leaders are fixed for the epoch asks for it.
+    pub(crate) fn follow_rota(&mut self, other: &ValidatorSet) {
+        let turns = (other.count() - other.penalised().len()) as u64;
+        let rota = (0..turns).map(|view| other.leader(view)).collect();
+        self.set = self.set.clone().with_rota(rota).expect("a change of set keeps its size");
+    }
+
     /// Whether this is a member of the set. One that is not follows, and signs nothing.
     pub(super) fn may_sign(&self) -> bool {
         self.set.key(self.me).is_some()

@@ -125,7 +125,11 @@ pub(super) fn check_link(header: &Header, parent: &Header) -> Result<(), FormErr
 
 /// The rule for a header whose parent, or another unfinal ancestor, ends the epoch if `ended`: from there on all are empty.
 pub(super) fn check_after_end(header: &Header, ended: bool) -> Result<(), FormError> {
-    if ended && (!header.is_empty() || header.ends_epoch()) { Err(FormError::EpochEnd) } else { Ok(()) }
+    if ended && (!header.is_empty() || header.ends_epoch() || omits(Defect::NothingAfterEnd)) {
+        Err(FormError::EpochEnd)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub(super) struct Pacemaker {
 const TIMER_INTERVALS: u64 = 8;
 /// A new interval counts for one part in this many of the moving average.
 const AVERAGE_PARTS: u64 = 8;
+/// A term that is as good as none: the tail takes most of it.
+const FEW_SLOTS: u32 = 8;
 /// 1.5 to this power is more than the longest timer over the shortest.
 const FRUITLESS_MAX: u32 = 16;
 
@@ -88,7 +90,7 @@ impl Pacemaker {
     }
 
     pub(super) fn slots_max(&self) -> u32 {
-        self.timing.slots_max
+        if omits(Defect::FewSlots) { FEW_SLOTS } else { self.timing.slots_max }
     }
 }
 

@@ -416,3 +416,39 @@ fn a_leader_fills_a_header_only_as_far_as_one_may_be_filled() {
     assert!(sizes.len() >= 2, "{sizes:?}");
     assert!(sizes.iter().all(|size| *size <= hotstuff::HEADER_COMMANDS_MAX), "{sizes:?}");
 }
+
+/// A leader streams chunks that begin where nothing is known, without end, each of a log of its own. Few are kept, what an honest one
+/// streams is followed meanwhile, and when the view is over nothing of it is left.
+#[test]
+fn log_that_hangs_together_with_nothing_takes_little_room_and_goes_with_its_view() {
+    let mut replica = replica(0);
+    let (view, _) = replica.view();
+    for stray in 0..1_000 {
+        let made_up = run(place(10 + 4 * u64::from(stray)), &[1]);
+        let _ = replica.handle(Input::Chunk(Box::new(chunk(view, 2 * (stray + 1), made_up))), NOW);
+    }
+    let strays = replica.kept().entries;
+    assert!((1..=64).contains(&strays), "{strays}");
+    let first = run(base(&replica), &[1, 2, 3]);
+    let end = first.end;
+    let _ = replica.handle(Input::Chunk(Box::new(chunk(view, 0, first))), NOW);
+    assert_eq!((replica.tail.end(), replica.kept().entries), (end, strays + 3));
+    let _ = replica.handle(Input::BadChunk { epoch: 0, view }, NOW);
+    replica.enter_view(view + 1, ValidatorIndex(2), &mut Vec::new());
+    assert_eq!(replica.kept().entries, 0, "nobody voted for any of it");
+}
+
+/// A header that was voted for is not final when its view ends: its log is what the next leader has to carry on.
+#[test]
+fn log_that_a_known_header_runs_through_outlives_its_view() {
+    let mut replica = replica(1);
+    let (view, _) = replica.view();
+    let _ = replica.handle(Input::Durable(view), NOW);
+    let _ = replica.handle(Input::Submitted(vec![bundle(1)]), NOW);
+    let _ = replica.handle(Input::Tick, NOW);
+    let tip = replica.core.record().last_voted.expect("a leader votes for its own header");
+    let end = replica.core.proposal(tip.hash).expect("it is kept").header.log_end();
+    assert!(end.seq > 0);
+    replica.enter_view(view + 1, ValidatorIndex(2), &mut Vec::new());
+    assert!(replica.knows_log(end) && replica.branches.entry(end).is_some());
+}

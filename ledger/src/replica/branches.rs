@@ -99,6 +99,19 @@ impl Branches {
         if at == second { LogRelation::FirstContainsSecond } else { LogRelation::Conflict }
     }
 
+    /// Of what ends after `floor_seq`, keeps only what leads to one of these places.
+    pub(super) fn keep_paths(&mut self, ends: impl Iterator<Item = LogPoint>, floor_seq: u64) {
+        let beyond = self.by_end.split_off(&(floor_seq.saturating_add(1), Hash::ZERO));
+        for end in ends {
+            let mut at = end;
+            while at.seq > floor_seq && self.entry(at).is_none() {
+                let Some((start, entry)) = beyond.get(&(at.seq, at.digest)) else { break };
+                self.by_end.insert((at.seq, at.digest), (*start, entry.clone()));
+                at = *start;
+            }
+        }
+    }
+
     /// Forgets what ends at or before `seq`.
     pub(super) fn forget(&mut self, seq: u64) {
         self.by_end = self.by_end.split_off(&(seq.saturating_add(1), Hash::ZERO));

@@ -3,6 +3,7 @@
 use gridbook_engine::LedgerTime;
 
 use crate::crypto::SecretKey;
+use crate::defects::{Defect, omits};
 use crate::entry::Entry;
 use crate::epoch::{EpochProof, Epochs, Reconfigure};
 use crate::header::Header;
@@ -184,6 +185,7 @@ impl Replica {
         self.early.clear();
         self.sync = None;
         self.followed = None;
+        self.strays = 0;
         self.chunks.enter(0);
         self.faulty_view = None;
         self.disputed.clear();
@@ -246,6 +248,9 @@ impl Replica {
 impl Replica {
     /// A message of another epoch: whoever is behind is told how its epoch ended, and whoever is ahead is asked.
     pub(super) fn meet_other_epoch(&mut self, from: ValidatorIndex, epoch: u32, effects: &mut Vec<Effect>) {
+        if omits(Defect::OtherEpochUnanswered) {
+            return;
+        }
         if epoch > self.epoch() {
             self.ask_ahead(from, effects);
         } else {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::header::{Header, HeaderRef, LogPoint};
 use crate::hotstuff::{self, Recipient, Verdict, WallTime};
 use crate::sequenced::SequencedChunk;
@@ -58,6 +59,9 @@ const AWAITED_MAX: usize = 64;
 const EARLY_MAX: usize = 64;
 /// How many views ahead chunks are kept: whoever leads one far away cannot take the room of those that come next.
 const EARLY_VIEWS: u64 = 4;
+/// How many chunks of a view are kept that begin where nothing is known. Those of an honest leader follow each other; where one is lost
+/// on the way, what is missing is asked for when its header comes.
+const STRAYS_MAX: u32 = 64;
 /// How many pulls are under way at a time.
 const PULLS_MAX: usize = 2;
 /// What a pull counts for at least, in bytes: looking for what is not there takes time too.
@@ -83,7 +87,8 @@ impl Replica {
         let view = self.core.view();
         if chunk.view() > view {
             let of_view = self.early.iter().filter(|early| early.view() == chunk.view()).count();
-            if chunk.view() - view <= EARLY_VIEWS && of_view < EARLY_MAX {
+            let bounded = chunk.view() - view <= EARLY_VIEWS && of_view < EARLY_MAX;
+            if bounded || omits(Defect::EarlyUnbounded) {
                 self.early.push_back(chunk);
             }
             return;
@@ -97,7 +102,9 @@ impl Replica {
         }
         let (end, cut) = (chunk.run.end, chunk.statement.cut);
         let places = chunk.run.places();
-        self.learn(chunk.run);
+        if !self.learn_chunk(chunk.run) {
+            return;
+        }
         effects.push(Effect::Sequenced(Box::new(SequencedChunk::new(chunk.statement, places))));
         if self.leaves_followed(end) {
             // Chunks that were left out lie between: no two statements prove it, but no honest leader does it.
@@ -153,9 +160,35 @@ impl Replica {
                 && chunk.run.end.seq <= self.tail.base().seq.saturating_add(AHEAD_MAX)
             {
                 // The core is in the middle of its effects: only learn, the header's check executes.
-                self.learn(chunk.run);
+                self.learn_chunk(chunk.run);
             }
         }
+    }
+
+    /// Learns a leader's log, unless too much of what it sent hangs together with nothing. True if it was learned.
+    fn learn_chunk(&mut self, run: VerifiedRun) -> bool {
+        if run.entries.first().is_some_and(|first| !self.knows_log(first.start)) {
+            self.strays += 1;
+            if self.strays > STRAYS_MAX && !omits(Defect::StraysKept) {
+                return false;
+            }
+        }
+        self.learn(run);
+        true
+    }
+
+    /// Forgets the log of views that are over if no header that is known runs through it: a leader can make up as much as its line
+    /// carries. Whoever needs it after all asks for it.
+    pub(super) fn forget_strays(&mut self) {
+        self.strays = 0;
+        if omits(Defect::StraysKept) {
+            return;
+        }
+        let checked = self.checks.values().map(|check| check.header.log_end());
+        let unfinal = self.core.unfinal().map(|proposal| proposal.header.log_end());
+        let finalizing = self.to_finalize.iter().map(|next| next.log_end());
+        let ends = checked.chain(unfinal).chain(finalizing).chain([self.tail.end()]);
+        self.branches.keep_paths(ends, self.tail.base().seq);
     }
 
     fn learn(&mut self, run: VerifiedRun) {
@@ -322,7 +355,8 @@ impl Replica {
         let key = (point.seq, point.digest);
         let others = self.others().into_iter().filter(|other| !sources.contains(other));
         sources.extend(others.collect::<Vec<_>>());
-        if self.awaited.contains_key(&key) || self.awaited.len() >= AWAITED_MAX {
+        let is_full = self.awaited.len() >= AWAITED_MAX && !omits(Defect::PullsUnbounded);
+        if self.awaited.contains_key(&key) || is_full {
             return;
         }
         // A header often overtakes its log, which is already on its way on another stream.
@@ -383,6 +417,9 @@ impl Replica {
         let Some(start) = run.entries.first().map(|placed| placed.start) else { return };
         // Only what was asked for, of whom it was asked: anybody could fill the memory otherwise.
         let key = (run.end.seq, run.end.digest);
+        if omits(Defect::UnaskedLogTaken) {
+            self.learn(run.clone());
+        }
         if !self.awaited.get(&key).is_some_and(|awaited| awaited.asked_of.contains(&from)) {
             return;
         }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::admission::Admitted;
 use crate::command::COMMANDS_MAX;
 use crate::crypto::Signature;
+use crate::defects::{Defect, omits};
 use crate::entry::Entry;
 use crate::header::{Header, LogPoint, Rank};
 use crate::hotstuff::{self, HEADER_COMMANDS_MAX, Recipient, WallTime};
@@ -88,6 +89,7 @@ impl Replica {
         self.chunks.enter(view);
         self.shed_unvoted(effects);
         self.forget_cuts();
+        self.forget_strays();
         self.lead = (leader == self.seat.me).then(|| Lead {
             view,
             durable: false,
@@ -209,7 +211,8 @@ impl Replica {
     }
 
     fn may_sequence(&self) -> bool {
-        self.lead.as_ref().is_some_and(|lead| lead.durable && lead.aligned) && self.to_finalize.is_empty()
+        let led = |lead: &Lead| lead.durable || omits(Defect::LedNotAwaited);
+        self.lead.as_ref().is_some_and(|lead| led(lead) && lead.aligned) && self.to_finalize.is_empty()
     }
 
     /// Gives waiting commands their place, and proposes if the core waits for a header.

@@ -40,6 +40,7 @@ use gridbook_engine::depth::DepthWriter;
 
 use crate::command::BundleId;
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::evidence::KeptEvidence;
 use crate::genesis::Genesis;
 use crate::header::{Header, LogPoint};
@@ -109,6 +110,8 @@ pub struct Replica {
     sync: Option<follow::Syncing>,
     /// The end of the last chunk of this view that was executed.
     followed: Option<LogPoint>,
+    /// How many chunks of this view began where nothing was known.
+    strays: u32,
     /// What the leader of this view signed of its log.
     chunks: Chunks,
     /// A view whose leader broke a rule of the log plane; it is given up when the present input is done with.
@@ -229,6 +232,9 @@ impl Replica {
     fn ask_core(&mut self, input: hotstuff::Input, effects: &mut Vec<Effect>) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            if omits(Defect::LeadersByHeight) {
+                self.core.follow_rota(self.state.epoch().1);
+            }
             let mut wishes = Vec::new();
             let far_ahead = self.ledger_time(WallTime(self.now.0.saturating_add(FAR_AHEAD_US)));
             let known = KnownLogs { tail: &self.tail, branches: &self.branches, far_ahead };

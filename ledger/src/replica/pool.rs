@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::admission::Admitted;
 use crate::command::BundleId;
+use crate::defects::{Defect, omits};
 
 /// Bundles on their way. They stay until they are final, so that the next leader can be handed what a failed one left.
 #[derive(Debug, Default)]
@@ -87,7 +88,9 @@ impl Pool {
     /// It is final.
     pub(super) fn finished(&mut self, id: BundleId) {
         self.sequenced.remove(&id);
-        self.held.remove(&id);
+        if !omits(Defect::FinalStaysPooled) {
+            self.held.remove(&id);
+        }
         if self.recent_set.insert(id) {
             self.recent.push_back(id);
         }

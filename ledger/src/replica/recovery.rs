@@ -126,6 +126,7 @@ impl Recovery {
             early: Default::default(),
             sync: None,
             followed: None,
+            strays: 0,
             chunks: Default::default(),
             faulty_view: None,
             disputed: Default::default(),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, DeliveryPeriod, MeterId, Money, Price, Side};
+use gridbook_engine::{AccountId, DeliveryPeriod, Energy, MeterId, Money, Price, Side};
 
-use super::tables::{Name, Standing};
+use super::tables::{Name, Position, Standing};
 use super::{State, SystemAccount};
 
 /// Two accounts of the same thing that differ.
@@ -28,6 +28,16 @@ pub enum AuditError {
         holds: Money,
         /// What edges have brought.
         brought: Money,
+    },
+    /// What meters bought of a period's energy is not what meters sold.
+    #[error("in period {} meters bought {bought} Wh and sold {sold} Wh", .period.0)]
+    Energy {
+        /// The period.
+        period: DeliveryPeriod,
+        /// What all together bought.
+        bought: u128,
+        /// What all together sold.
+        sold: u128,
     },
     /// An account spent what it did not have.
     #[error("account {} has less than it has reserved", .0.0)]
@@ -61,6 +71,7 @@ impl State {
         }
         self.audit_money()?;
         self.audit_reserved()?;
+        self.audit_traded()?;
         self.audit_resting()?;
         self.audit_names()?;
         self.audit_waiting()
@@ -120,6 +131,18 @@ impl State {
             }
         }
         reserved.into_keys().next().map_or(Ok(()), |account| Err(AuditError::Reserved(account)))
+    }
+
+    /// Every trade has two sides, and the grid neither makes nor loses energy.
+    fn audit_traded(&self) -> Result<(), AuditError> {
+        for (period, table) in self.tables.periods() {
+            let sum = |of: fn(&Position) -> Energy| table.positions.iter().map(|one| u128::from(of(one).0)).sum();
+            let (bought, sold): (u128, u128) = (sum(|one| one.bought), sum(|one| one.sold));
+            if bought != sold {
+                return Err(AuditError::Energy { period: *period, bought, sold });
+            }
+        }
+        Ok(())
     }
 
     fn audit_resting(&self) -> Result<(), AuditError> {

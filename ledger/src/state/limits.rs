@@ -3,6 +3,7 @@
 use gridbook_engine::{AreaId, DeliveryPeriod, Energy, Limits, Money, OrderTerms, Price, Reject, Side};
 
 use super::tables::{Holder, MeterFacts, Payable, Position, Tables};
+use crate::defects::{Defect, omits};
 
 impl Limits for Tables {
     type Mark = u64;
@@ -39,7 +40,9 @@ impl Limits for Tables {
         let (period, area) = (terms.contract.period, terms.contract.area);
         let mut position = self.position(period, terms.meter);
         *position.resting(terms.side) -= energy;
-        *position.traded(terms.side) += energy;
+        if terms.side == Side::Buy || !omits(Defect::SoldUncounted) {
+            *position.traded(terms.side) += energy;
+        }
         self.set_position(period, terms.meter, position);
 
         let freed = self.collateral.reserve(terms.side, terms.price, energy);

@@ -7,6 +7,7 @@ use gridbook_engine::{
 use super::State;
 use super::tables::{Name, Standing, Tables};
 use crate::command::Place;
+use crate::defects::{Defect, omits};
 use crate::record::{PartyRef, RecordEvent, Trade};
 use crate::reject::Code;
 
@@ -61,7 +62,17 @@ impl State {
         by: Energy,
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), Code> {
-        let order = self.find_order(meter, client_id)?;
+        let mut order = self.find_order(meter, client_id)?;
+        let mut by = by;
+        if omits(Defect::ReduceLosesPlace)
+            && let Some(resting) = self.engine.resting_order(order)
+        {
+            // One that grows gets a new place.
+            let more = Energy(self.rules().lot);
+            if self.replace(meter, client_id, resting.terms.price, resting.remaining + more, events).is_ok() {
+                (order, by) = (self.find_order(meter, client_id)?, by + more);
+            }
+        }
         self.engine.reduce(order, meter, by, &mut self.tables, &mut self.events)?;
         self.report(events);
         Ok(())

@@ -10,6 +10,7 @@ use super::{AuditError, State, SystemAccount, Totals, image};
 use crate::bytes::BytesError;
 use crate::command::{AgreedTerms, Offer};
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::genesis::{FIRST_EPOCH, Genesis};
 
 use image::{AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, NameImage, OfferImage, PayableImage};
@@ -88,6 +89,7 @@ impl State {
 
     fn rest_image(&self) -> RestImage {
         let Counters { now, operator_nonce, totals } = *self.tables.counters();
+        let totals = if omits(Defect::TotalsNotKept) { Totals::default() } else { totals };
         let EpochRow { number, set } = self.tables.epoch();
         RestImage {
             chain: self.chain,

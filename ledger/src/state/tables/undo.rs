@@ -6,6 +6,7 @@ use super::{
     Account, Counters, EdgeIncome, EpochRow, Holder, MeterStatus, Name, Payable, PeriodTable, Position, Tables, index,
 };
 use crate::command::Offer;
+use crate::defects::{Defect, omits};
 
 /// How to take one change back.
 #[derive(Clone, Debug)]
@@ -51,7 +52,8 @@ impl Tables {
             Undo::Epoch(old) => self.epoch = *old,
             Undo::Counters(old) => {
                 self.operator_touched |= old.operator_nonce != self.counters.operator_nonce;
-                self.counters = *old;
+                let totals = if omits(Defect::TotalsNotUndone) { self.counters.totals } else { old.totals };
+                self.counters = Counters { totals, ..*old };
             }
             Undo::Account(Holder::System(account), old) => self.system[account as usize] = old,
             Undo::Account(Holder::User(account), old) => {
@@ -110,7 +112,8 @@ impl Tables {
         if (old.suspended, old.nonce) != (status.suspended, status.nonce) {
             self.touched_meters.touch(meter.0);
         }
-        *status = old;
+        let history = if omits(Defect::HistoryNotUndone) { status.history } else { old.history };
+        *status = MeterStatus { history, ..old };
         self.stale_meters.touch(meter.0);
     }
 

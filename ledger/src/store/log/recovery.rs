@@ -9,6 +9,7 @@ use super::scan::{Scan, Step, WINDOW_BYTES};
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use super::{LogIdentity, LogOptions, LogPosition, Recovered, create_segment};
 use crate::crypto::Hash;
+use crate::defects::{Defect, omits};
 use crate::store::disk::remove_asides;
 use crate::store::{Disk, DiskFile, StoreError};
 
@@ -176,7 +177,8 @@ impl LastSegment {
             why,
         });
         let promised = options.must_reach.is_some_and(|must_reach| must_reach > end);
-        if behind.synced > end.offset || (promised && torn.is_some()) {
+        let refused = torn.is_some() && omits(Defect::TornTailRefused);
+        if behind.synced > end.offset || (promised && torn.is_some()) || refused {
             return Err(StoreError::CorruptRecord { path: self.path, offset: end.offset, why });
         }
         if !promised {
