@@ -30,10 +30,13 @@ pub enum BytesError {
     TooLong,
 }
 
+/// A header is the longest of what is written all the time.
+const ROOM_BYTES: usize = 512;
+
 impl Writer {
-    /// An empty writer.
+    /// An empty writer. It has room for most of what is hashed and signed here: growing to it byte by byte costs more than writing.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_capacity(ROOM_BYTES)
     }
 
     /// An empty writer with room for so many bytes.

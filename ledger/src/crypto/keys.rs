@@ -37,6 +37,10 @@ pub enum KeyError {
 impl PublicKey {
     /// Refuses keys under which a signature does not bind one signer to one message.
     pub fn check(&self) -> Result<(), KeyError> {
+        memo::checked_once(self, || self.check_anew())
+    }
+
+    fn check_anew(&self) -> Result<(), KeyError> {
         let point = CompressedEdwardsY(self.0).decompress().ok_or(KeyError::NotAPoint)?;
         if point.compress().0 != self.0 {
             return Err(KeyError::NotAPoint);

@@ -4,15 +4,16 @@
 //! process never remembers: each signature comes to it about once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Hash, Hasher, PublicKey, Signature};
+use super::{Hash, Hasher, KeyError, PublicKey, Signature};
 
 thread_local! {
     /// How many ask for it.
     static HOLDERS: Cell<u32> = const { Cell::new(0) };
     static GOOD: RefCell<Option<HashSet<Hash>>> = const { RefCell::new(None) };
     static MADE: RefCell<HashMap<Hash, Signature>> = RefCell::new(HashMap::new());
+    static KEYS: RefCell<BTreeSet<PublicKey>> = const { RefCell::new(BTreeSet::new()) };
 }
 
 /// How many of each kind are remembered before all are forgotten: some 20 MB, and 40 of those made.
@@ -39,6 +40,7 @@ impl Drop for SignatureMemo {
         if HOLDERS.get() == 0 {
             GOOD.with_borrow_mut(|good| *good = None);
             MADE.take();
+            KEYS.take();
         }
     }
 }
@@ -85,6 +87,24 @@ pub(super) fn made_once(key: &PublicKey, message: &[u8], sign: impl FnOnce() -> 
     });
     name(key, message, &signature).into_iter().for_each(remember);
     signature
+}
+
+/// Checks a key, unless this thread remembers that it is good. Every copy of a validator set is checked anew, with the same keys in it.
+pub(super) fn checked_once(key: &PublicKey, check: impl FnOnce() -> Result<(), KeyError>) -> Result<(), KeyError> {
+    if HOLDERS.get() == 0 {
+        return check();
+    }
+    if KEYS.with_borrow(|keys| keys.contains(key)) {
+        return Ok(());
+    }
+    check()?;
+    KEYS.with_borrow_mut(|keys| {
+        if keys.len() >= GOOD_MAX {
+            keys.clear();
+        }
+        keys.insert(*key);
+    });
+    Ok(())
 }
 
 #[cfg(test)]
@@ -139,6 +159,16 @@ mod tests {
         let _memo = SignatureMemo::on_this_thread();
         for _ in 0..2 {
             assert_eq!([key.sign(b"yes"), key.sign(b"no"), other.sign(b"yes")], made);
+        }
+    }
+
+    #[test]
+    fn a_bad_key_stays_bad_beside_good_ones() {
+        let _memo = SignatureMemo::on_this_thread();
+        let weak = PublicKey([0; 32]);
+        for _ in 0..2 {
+            assert_eq!(key().public().check(), Ok(()));
+            assert_eq!(weak.check(), Err(KeyError::Weak));
         }
     }
 
