@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gridbook_sim::cluster::{Attack, ClusterConfig, Faults, Report, run};
+use gridbook_sim::cluster::{Attack, ClusterConfig, Faults, Kind, Kinds, Report, run};
 
 fn all_end_well(seeds: Range<u64>, story: impl Fn(u64) -> ClusterConfig) -> Vec<Report> {
     seeds.map(|seed| run(story(seed)).unwrap_or_else(|error| panic!("{error}"))).collect()
@@ -80,4 +80,17 @@ fn the_same_seed_twice_is_the_same_story() {
 fn who_is_left_out_of_the_last_messages_hears_of_them_from_others() {
     let report = run(ClusterConfig { faults: Faults::All, virtual_seconds: 20, ..ClusterConfig::new(1_101) });
     report.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Disks are lost, and replaced by empty ones, while others remove the log that is missing. Who lost one follows and signs nothing until the
+/// next epoch; it comes back by a snapshot, and ends in the same state as all.
+#[test]
+fn whoever_lost_its_disk_joins_again_by_a_snapshot() {
+    let with = Kinds::of(&[Kind::Wipe]);
+    let calm = |seed| ClusterConfig { faults: Faults::None, with, ..ClusterConfig::new(seed) };
+    let reports = all_end_well(40..48, calm);
+    assert!(sum(&reports, |report| report.disks_lost) > 10);
+    assert!(sum(&reports, |report| report.joins) > 5);
+    let with = Kinds::of(&[Kind::Wipe, Kind::Kill, Kind::PowerCut, Kind::Split, Kind::Full]);
+    all_end_well(700..708, |seed| ClusterConfig { with, virtual_seconds: 12, ..calm(seed) });
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::crypto::SecretKey;
+use crate::defects::{Defect, omits};
 use crate::entry::Entry;
 use crate::epoch::{Epochs, verify_finality};
 use crate::genesis::{FIRST_EPOCH, Genesis};
@@ -318,7 +319,9 @@ impl Recovery {
     /// The log is at its end, and the safety record is lost: what comes out follows and serves, but signs nothing until an epoch begins
     /// that it can enter (CONSENSUS section 3, record).
     pub fn finish_muted(mut self) -> Replica {
-        self.replica.mute();
+        if !omits(Defect::SignsWithoutRecord) {
+            self.replica.mute();
+        }
         self.finish(None)
     }
 

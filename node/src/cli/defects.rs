@@ -7,7 +7,7 @@ use clap::Args;
 #[command(after_help = "\
 A simulation that finds nothing proves little until it was seen to find something. Each row of the table leaves out one clause of the rules,
 in all simulated validators, and says which hunter found it, after how many runs, and what was broken: stories of consensus cores with
-crashes, losses and liars, scenarios of Twins, or a scene played by hand. The same run without the defect must be clean. Exit code 1 if
+crashes, losses and liars, whole validators with the trouble named (swarm), scenarios of Twins, or a scene played by hand. The same run without the defect must be clean. Exit code 1 if
 one is not found within its budget.
 
 Clauses can only be left out in a build that says so; no other build has the switches:
@@ -40,7 +40,8 @@ mod armed {
     use std::time::Instant;
 
     use anyhow::bail;
-    use gridbook_sim::defects::{Case, MASKED, Verdict, cases};
+    use gridbook_sim::cluster::{ClusterConfig, Kinds};
+    use gridbook_sim::defects::{Case, Hunter, MASKED, Verdict, cases};
 
     use super::super::crew::{Came, Crew, all_processors};
     use super::super::{Global, Usage};
@@ -116,6 +117,23 @@ mod armed {
         text + &format!("\n{caught} of {} caught in {seconds} s", rows.len())
     }
 
+    /// The command that shows what a swarm found.
+    fn again(case: &Case, run: u64) -> Option<String> {
+        let Hunter::Swarm(swarm) = case.hunter else { return None };
+        let ClusterConfig { seed, with, attack, virtual_seconds, .. } = swarm.of_run(run);
+        let mut command = format!("gridbook sim run --seed {seed} --faults none --epochs {}", swarm.operators);
+        if with != Kinds::default() {
+            command += &format!(" --with {with}");
+        }
+        if let Some(attack) = attack {
+            command += &format!(" --attack {}", attack.name());
+        }
+        for defect in case.defects {
+            command += &format!(" --defect {}", defect.name());
+        }
+        Some(format!("{command} --refereed true --seconds {virtual_seconds} --trace"))
+    }
+
     fn json(rows: &[(&Case, Verdict)], seconds: u64) -> serde_json::Value {
         let row = |(case, verdict): &(&Case, Verdict)| {
             let (run, violation, caught) = match verdict {
@@ -132,6 +150,7 @@ mod armed {
                 "caught": caught,
                 "runs": run,
                 "broken": violation,
+                "again": run.and_then(|run| again(case, run)),
             })
         };
         let masked = |(defect, why): &(gridbook_ledger::defects::Defect, &str)| serde_json::json!({ "defect": defect.name(), "left_out": defect.what(), "masked_by": why });

@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+#[cfg(feature = "defects")]
+use gridbook_ledger::defects::{Armed, Defect};
 use gridbook_ledger::validators::ValidatorSet;
 use gridbook_sim::cluster::{Attack, ClusterConfig, ClusterError, Faults, Kind, Kinds, Report, minimise, run};
 
@@ -32,8 +34,8 @@ events before, what the seed drew, and the command that shows it again.
   gridbook sim run --seed 17 --trace 2> story.txt       every line of the story
   gridbook sim run --seed 17 --minimise                 leaves out what a failure does not need
 
-Kinds of trouble for --without: loss, copies, reorder, spread, skew, jump, split, one-way, bridge, silence, storm, kill, leader-kill,
-power-cut, blackout, stall, full, pause, slow, lies.
+Kinds of trouble for --without and --with: loss, copies, reorder, spread, skew, jump, split, one-way, bridge, silence, storm, kill, leader-kill,
+power-cut, blackout, stall, full, pause, slow, lies, wipe.
 Attacks: equivocate, double-vote, withhold, stale-certificate, lie-about-high-qc, amnesia, replay, other-epoch, wrong-digest, flood,
 selective-send, alternating-chunks, bad-chunks, forged-answers, torn-timeouts, withhold-votes, lag.")]
 pub(crate) struct RunArgs {
@@ -52,6 +54,15 @@ pub(crate) struct RunArgs {
     /// Kinds of trouble that are left out, even if the seed draws them.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind_named)]
     without: Vec<Kind>,
+    /// Kinds of trouble that every seed has, even if it does not draw them.
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind_named)]
+    with: Vec<Kind>,
+    /// Whether operators change the validators; drawn by the seed if not given.
+    #[arg(long, value_name = "true|false")]
+    epochs: Option<bool>,
+    /// Whether every trade is derived again by the plain reference, which takes time; drawn by the seed if not given.
+    #[arg(long, value_name = "true|false")]
+    refereed: Option<bool>,
     /// How those lie who lie; drawn by the seed if not given.
     #[arg(long, value_parser = attack_named)]
     attack: Option<Attack>,
@@ -73,6 +84,10 @@ pub(crate) struct RunArgs {
     /// Write every line of the trace to standard error.
     #[arg(long)]
     trace: bool,
+    /// Leave out a clause, as `gridbook sim defects` does; may be given several times.
+    #[cfg(feature = "defects")]
+    #[arg(long, value_name = "NAME", value_parser = defect_named)]
+    defect: Vec<Defect>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -87,18 +102,6 @@ enum FaultKinds {
     Byzantine,
     /// All of it.
     All,
-}
-
-impl FaultKinds {
-    fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Crash => "crash",
-            Self::Network => "network",
-            Self::Byzantine => "byzantine",
-            Self::All => "all",
-        }
-    }
 }
 
 impl From<FaultKinds> for Faults {
@@ -119,6 +122,12 @@ fn kind_named(name: &str) -> Result<Kind, String> {
 
 fn attack_named(name: &str) -> Result<Attack, String> {
     Attack::named(name).ok_or_else(|| format!("there is no attack called {name}; see --help for those there are"))
+}
+
+#[cfg(feature = "defects")]
+fn defect_named(name: &str) -> Result<Defect, String> {
+    let named = Defect::ALL.iter().copied().find(|defect| defect.name() == name);
+    named.ok_or_else(|| format!("there is no defect called {name}; gridbook sim defects lists those there are"))
 }
 
 /// Seeds from the first up to, and without, the last.
@@ -193,13 +202,15 @@ impl RunArgs {
 
     fn one(&self, seed: u64) -> Result<Report, ClusterError> {
         RUNNING.set(Some(self.again(seed)));
+        #[cfg(feature = "defects")]
+        let _armed = Armed::with(&self.defect);
         let result = run(self.config(seed, self.without()));
         RUNNING.set(None);
         result
     }
 
     fn without(&self) -> Kinds {
-        self.without.iter().fold(Kinds::default(), |kinds, kind| kinds.with(*kind))
+        Kinds::of(&self.without)
     }
 
     fn config(&self, seed: u64, without: Kinds) -> ClusterConfig {
@@ -208,6 +219,9 @@ impl RunArgs {
             validators: self.validators,
             faults: self.faults.into(),
             without,
+            with: Kinds::of(&self.with),
+            operators: self.epochs,
+            refereed: self.refereed,
             attack: self.attack,
             meters: self.meters,
             virtual_seconds: self.seconds,
@@ -216,6 +230,8 @@ impl RunArgs {
     }
 
     fn minimise(&self, global: &Global) -> anyhow::Result<()> {
+        #[cfg(feature = "defects")]
+        let _armed = Armed::with(&self.defect);
         let config = ClusterConfig { loud: false, ..self.config(self.seed, self.without()) };
         let Some((without, error)) = minimise(config, |kind| eprintln!("without {}?", kind.name())) else {
             bail!("the seed broke a rule and does not do so again");
@@ -230,17 +246,31 @@ impl RunArgs {
     }
 
     fn command(&self, seed: u64, without: Kinds) -> String {
-        let Self { validators, faults, meters, attack, seconds, .. } = self;
-        let mut command =
-            format!("gridbook sim run --seed {seed} --validators {validators} --faults {}", faults.name());
+        let Self { validators, faults, meters, attack, seconds, epochs, refereed, .. } = self;
+        let mut command = format!(
+            "gridbook sim run --seed {seed} --validators {validators} --faults {}",
+            Faults::from(*faults).name()
+        );
         if without != Kinds::default() {
             command += &format!(" --without {without}");
+        }
+        if !self.with.is_empty() {
+            command += &format!(" --with {}", Kinds::of(&self.with));
+        }
+        for (name, answer) in [("epochs", epochs), ("refereed", refereed)] {
+            if let Some(answer) = answer {
+                command += &format!(" --{name} {answer}");
+            }
         }
         if let Some(attack) = attack {
             command += &format!(" --attack {}", attack.name());
         }
         if let Some(meters) = meters {
             command += &format!(" --meters {meters}");
+        }
+        #[cfg(feature = "defects")]
+        for defect in &self.defect {
+            command += &format!(" --defect {}", defect.name());
         }
         format!("{command} --seconds {seconds} --trace")
     }
@@ -276,6 +306,8 @@ fn report_json(report: &Report) -> serde_json::Value {
         "bundles": report.bundles,
         "troubles": report.troubles,
         "crashes": report.crashes,
+        "disks_lost": report.disks_lost,
+        "joins": report.joins,
         "full_disks": report.full_disks,
         "restarts_compared": report.restarts_compared,
         "views": report.views,

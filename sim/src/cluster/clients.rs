@@ -29,6 +29,8 @@ pub(super) struct Client {
     plan: Vec<Vec<Command>>,
     nonce: u64,
     orders: u64,
+    /// Its prices are multiples of this: where they are coarse, time decides who trades.
+    price_step: u64,
     pub(super) under_way: Option<UnderWay>,
     pub(super) dice: Dice,
 }
@@ -48,6 +50,7 @@ impl Client {
             plan: Vec::new(),
             nonce: 0,
             orders: 0,
+            price_step: if seed.is_multiple_of(2) { 1_000 } else { 100 },
             under_way: None,
             dice: Dice::new(seed, 1_000 + meter.map_or(0, |meter| u64::from(meter) + 1)),
         };
@@ -171,7 +174,8 @@ impl Client {
     }
 
     fn price(&mut self) -> Price {
-        Price(i32::try_from(self.dice.between(200, 230)).unwrap_or(200) * 100)
+        let price = self.dice.between(20_000, 23_000);
+        Price(i32::try_from(price - price % self.price_step).expect("far below 2^31"))
     }
 
     fn energy(&mut self) -> Energy {

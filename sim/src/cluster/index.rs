@@ -11,6 +11,8 @@ use super::dice::Dice;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     heights: BTreeMap<u64, (IndexedHeader, Vec<Hash>)>,
+    /// The height before the first that it may know.
+    begins_after: u64,
     bundles: BTreeSet<Hash>,
 }
 
@@ -19,7 +21,26 @@ const LAG_MAX: u64 = 20;
 
 impl Index {
     pub(super) fn last_height(&self) -> u64 {
-        self.heights.last_key_value().map_or(0, |(height, _)| *height)
+        self.heights.last_key_value().map_or(self.begins_after, |(height, _)| *height)
+    }
+
+    /// The first height that it knows, if it knows any.
+    pub(super) fn first_height(&self) -> Option<u64> {
+        self.heights.keys().next().copied()
+    }
+
+    /// The height that holds a command, if it is known.
+    pub(super) fn height_of(&self, seq: u64) -> Option<u64> {
+        let holds = |header: &IndexedHeader| {
+            let header = &header.proposal.header;
+            (header.first_seq..=header.last_seq).contains(&seq)
+        };
+        self.heights.iter().find(|(_, (header, _))| holds(header)).map(|(height, _)| *height)
+    }
+
+    /// Heights before this one are not known here: everything is forgotten, and begins there.
+    pub(super) fn begin_at(&mut self, height: u64) {
+        *self = Self { begins_after: height - 1, ..Self::default() };
     }
 
     /// Notes a final header. They must come in order, each once.
@@ -38,7 +59,7 @@ impl Index {
     /// A crash: the newest heights may be gone.
     pub(super) fn crash(&mut self, dice: &mut Dice) {
         let lost = if dice.per_mille(500) { 0 } else { dice.below(LAG_MAX) };
-        self.cut(self.last_height().saturating_sub(lost));
+        self.cut(self.last_height().saturating_sub(lost).max(self.begins_after));
     }
 
     /// Forgets what is higher.

@@ -9,6 +9,7 @@ use gridbook_ledger::hotstuff::Timing;
 
 use super::dice::Dice;
 use super::mischief::Attack;
+use super::process::Joining;
 use super::{ClusterConfig, Faults};
 
 /// A kind of trouble that a seed has or has not.
@@ -54,11 +55,13 @@ pub enum Kind {
     Slow,
     /// Up to f validators lie.
     Lies,
+    /// A validator loses its disk, and joins again by a snapshot of the others.
+    Wipe,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Loss,
         Self::Copies,
         Self::Reorder,
@@ -79,6 +82,7 @@ impl Kind {
         Self::Pause,
         Self::Slow,
         Self::Lies,
+        Self::Wipe,
     ];
 
     /// What it is called on the command line.
@@ -104,6 +108,7 @@ impl Kind {
             Self::Pause => "pause",
             Self::Slow => "slow",
             Self::Lies => "lies",
+            Self::Wipe => "wipe",
         }
     }
 
@@ -115,7 +120,7 @@ impl Kind {
     fn is_of(self, faults: Faults) -> bool {
         match faults {
             Faults::None => false,
-            Faults::Crash => self > Self::Storm && self < Self::Lies,
+            Faults::Crash => (self > Self::Storm && self < Self::Lies) || self == Self::Wipe,
             Faults::Network => self <= Self::Storm,
             Faults::Byzantine => self == Self::Lies,
             Faults::All => true,
@@ -143,6 +148,11 @@ impl Kind {
 pub struct Kinds(u32);
 
 impl Kinds {
+    /// These.
+    pub fn of(kinds: &[Kind]) -> Self {
+        kinds.iter().fold(Self::default(), |kinds, kind| kinds.with(*kind))
+    }
+
     /// With one more.
     #[must_use]
     pub fn with(self, kind: Kind) -> Self {
@@ -200,6 +210,8 @@ pub(super) struct Mix {
     /// How many commands lie between two checkpoints, and how large a segment of the log is.
     pub(super) checkpoint_commands: u64,
     pub(super) segment_bytes: u64,
+    /// How those come back who lost their disk.
+    pub(super) joining: Joining,
     /// Whether every trade is derived again by the plain reference, which takes its time.
     pub(super) refereed: bool,
     /// The ways in which the culprits lie, in turn.
@@ -213,7 +225,8 @@ impl Mix {
     pub(super) fn draw(config: &ClusterConfig) -> Self {
         let seed = config.seed;
         let mut dice = Dice::new(seed, KIND_DICE - 1);
-        let kinds = draw_kinds(config, &mut dice);
+        let drawn = draw_wipe(config, draw_kinds(config, &mut dice));
+        let kinds = subtract(config.with.iter().fold(drawn, Kinds::with), config.without);
         let of = |kind: Kind| Dice::new(seed, KIND_DICE + kind as u64);
         let if_on = |kind: Kind, draw: &dyn Fn(&mut Dice) -> u64| if kinds.has(kind) { draw(&mut of(kind)) } else { 0 };
         let weights = kinds.iter().filter(|kind| kind.happens()).map(|kind| (kind, 1 << of(kind).below(4))).collect();
@@ -239,7 +252,8 @@ impl Mix {
             timing: draw_timing(&mut dice),
             checkpoint_commands: 100 << dice.below(6),
             segment_bytes: (128 << 10) << dice.below(4),
-            refereed: Dice::new(seed, KIND_DICE - 2).per_mille(250),
+            joining: draw_joining(kinds, &mut of(Kind::Wipe)),
+            refereed: config.refereed.unwrap_or_else(|| Dice::new(seed, KIND_DICE - 2).per_mille(250)),
             attacks: draw_attacks(config, kinds, &mut of(Kind::Lies)),
         }
     }
@@ -247,7 +261,9 @@ impl Mix {
 
 /// Some seeds are calm, some in all but one thing.
 fn draw_kinds(config: &ClusterConfig, dice: &mut Dice) -> Kinds {
-    let possible: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.is_of(config.faults)).collect();
+    // Lost disks are drawn apart, once it is known whether there is room for them.
+    let drawn = |kind: &Kind| kind.is_of(config.faults) && *kind != Kind::Wipe;
+    let possible: Vec<Kind> = Kind::ALL.into_iter().filter(drawn).collect();
     let Some(last) = possible.len().checked_sub(1) else { return Kinds::default() };
     let share = match dice.below(10) {
         0 if last > 0 => 0,
@@ -265,6 +281,30 @@ fn draw_kinds(config: &ClusterConfig, dice: &mut Dice) -> Kinds {
         }
     }
     subtract(kinds, config.without)
+}
+
+/// Of a thousand seeds with room for it, so many have disks that are lost.
+const WIPES_PER_MILLE: u64 = 250;
+
+/// Whoever lost its disk does not sign for a while. That leaves no room for others that lie, or hardly keep up; and clocks must be right.
+fn draw_wipe(config: &ClusterConfig, kinds: Kinds) -> Kinds {
+    let room = ![Kind::Lies, Kind::Slow, Kind::Skew, Kind::Jump].iter().any(|kind| kinds.has(*kind));
+    let mut dice = Dice::new(config.seed, KIND_DICE + Kind::Wipe as u64);
+    if room && Kind::Wipe.is_of(config.faults) && dice.per_mille(WIPES_PER_MILLE) {
+        kinds.with(Kind::Wipe)
+    } else {
+        kinds
+    }
+}
+
+/// Where disks are lost, snapshots are taken and log is pruned.
+fn draw_joining(kinds: Kinds, dice: &mut Dice) -> Joining {
+    if !kinds.has(Kind::Wipe) {
+        return Joining::default();
+    }
+    let every_commands = Some(50 << dice.below(4));
+    let keep_segments = dice.per_mille(700).then(|| 1 + dice.below(3));
+    Joining { every_commands, commands_min: 20 << dice.below(5), keep_segments }
 }
 
 fn subtract(kinds: Kinds, without: Kinds) -> Kinds {

@@ -14,7 +14,6 @@ mod index;
 mod market;
 mod mischief;
 mod mix;
-mod places;
 mod process;
 mod promises;
 mod referee;
@@ -41,10 +40,16 @@ pub struct ClusterConfig {
     pub faults: Faults,
     /// What does not go wrong, even if the seed draws it.
     pub without: Kinds,
+    /// What goes wrong even if the seed does not draw it.
+    pub with: Kinds,
+    /// Whether operators change the validators; drawn if it is not said.
+    pub operators: Option<bool>,
     /// How those lie who lie; drawn if none is given.
     pub attack: Option<Attack>,
     /// How many meters trade; drawn if none is given.
     pub meters: Option<u32>,
+    /// Whether every trade is derived again by the plain reference; drawn if it is not said.
+    pub refereed: Option<bool>,
     /// How long they trade, in virtual seconds. Trouble ends at 70% of it, new orders at 85%; then everything has to settle.
     pub virtual_seconds: u64,
     /// Whether every line of the trace goes to standard error as it happens.
@@ -54,8 +59,19 @@ pub struct ClusterConfig {
 impl ClusterConfig {
     /// Four validators, twenty seconds, and trouble of all kinds to draw from.
     pub fn new(seed: u64) -> Self {
-        let (without, attack, meters) = (Kinds::default(), None, None);
-        Self { seed, validators: 4, faults: Faults::All, without, attack, meters, virtual_seconds: 20, loud: false }
+        Self {
+            seed,
+            validators: 4,
+            faults: Faults::All,
+            without: Kinds::default(),
+            with: Kinds::default(),
+            operators: None,
+            attack: None,
+            meters: None,
+            refereed: None,
+            virtual_seconds: 20,
+            loud: false,
+        }
     }
 }
 
@@ -82,6 +98,10 @@ pub struct Report {
     pub troubles: u64,
     /// How often a validator was killed.
     pub crashes: u64,
+    /// How often one lost its disk.
+    pub disks_lost: u64,
+    /// How often one went on from another's snapshot.
+    pub joins: u64,
     /// How often one stopped because its disk was full.
     pub full_disks: u64,
     /// How often one was made again from its disk, beside itself, and compared.
@@ -119,6 +139,8 @@ impl Report {
             bundles_final: 0,
             troubles: 0,
             crashes: 0,
+            disks_lost: 0,
+            joins: 0,
             full_disks: 0,
             restarts_compared: 0,
             views: 0,

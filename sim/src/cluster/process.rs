@@ -9,14 +9,15 @@ use gridbook_ledger::entry::Entry;
 use gridbook_ledger::header::Header;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
-    Effect, FinalStep, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica, ReplicaConfig,
+    Effect, FinalStep, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Replica, ReplicaConfig, SnapshotMessage,
     sync_answer,
 };
-use gridbook_ledger::store::{LogIdentity, LogPosition, StoreError};
+use gridbook_ledger::snapshot::{self, Snapshot};
+use gridbook_ledger::store::{IncomingBytes, LogIdentity, StoreError};
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::dice::Dice;
-use super::disk::{Disk, End, Found};
+use super::disk::{Disk, DiskOptions, End, Found, Incoming, KeptState, Safety, is_harmless};
 use super::index::Index;
 use super::market::{Market, WALL_START_US};
 use super::mix::Mix;
@@ -26,9 +27,18 @@ use super::mix::Mix;
 pub(super) enum StorageJob {
     Append(LogRecord),
     Persist(Box<SafetyRecord>),
-    Checkpoint { seq: u64, image: Vec<u8> },
+    /// The state after this command is kept.
+    Keep {
+        seq: u64,
+        state: KeptState,
+    },
+    Incoming(Incoming),
+    Restore(Box<Snapshot>),
     Notify(u64),
-    Send { to: Recipient, message: ConsensusMessage },
+    Send {
+        to: Recipient,
+        message: ConsensusMessage,
+    },
 }
 
 /// A running replica and what is lost with it in a crash.
@@ -40,6 +50,8 @@ pub(super) struct Running {
     pub(super) syncing: Option<Vec<StorageJob>>,
     pub(super) tick_is_due: bool,
     pub(super) wake_at: Option<WallTime>,
+    /// As far as it has told.
+    pub(super) epoch: u32,
     /// Up to where the last checkpoint goes.
     checkpoint_seq: u64,
 }
@@ -65,6 +77,7 @@ pub(super) struct Process {
     pub(super) dice: Dice,
     timing: Timing,
     checkpoint_commands: u64,
+    joining: Joining,
 }
 
 /// The most headers in an answer: small, so that catching up takes several.
@@ -73,7 +86,8 @@ const HEADERS_MAX: usize = 40;
 impl Process {
     pub(super) fn new(index: usize, market: &Market, mix: &Mix, dice: Dice) -> Self {
         let validator = u16::try_from(index).expect("at most 49");
-        let disk = Disk::new(LogIdentity { chain: market.chain, validator }, mix.segment_bytes);
+        let options = DiskOptions { segment_bytes: mix.segment_bytes, keep_segments: mix.joining.keep_segments };
+        let disk = Disk::new(LogIdentity { chain: market.chain, validator }, options);
         Self {
             index,
             disk,
@@ -88,6 +102,7 @@ impl Process {
             dice,
             timing: mix.timing,
             checkpoint_commands: mix.checkpoint_commands,
+            joining: mix.joining,
         }
     }
 
@@ -102,21 +117,32 @@ impl Process {
 
     /// Opens the disk and brings a replica to where its log ends. Gives what became final in the part of the log that was read.
     pub(super) fn start(&mut self, market: &Market) -> Result<Vec<FinalStep>, StartError> {
-        let found = self.disk.open()?;
-        let indexed = self.lookup.last_height();
-        let Started { replica, steps } = self.recover(market, found, indexed).map_err(StartError::Broken)?;
+        let Started { mut replica, steps, incoming } = self.recover(market, false)?;
         self.life += 1;
+        if let Joining { every_commands: Some(every), commands_min, .. } = self.joining {
+            replica.snapshot_every(every);
+            replica.join_from(commands_min);
+        }
+        if let Some(coming) = incoming.and_then(|bytes| incoming_of(market, &replica, &bytes)) {
+            self.disk.go_on_with(coming.manifest().pieces.clone());
+            replica.resume_join(coming);
+        }
         // What the index knows beyond the log is not this log's.
         self.lookup.cut(replica.final_header().height);
+        let first = steps.first().map_or(replica.final_header().height + 1, |step| step.proposal.header.height);
+        if self.lookup.last_height() + 1 < first {
+            self.lookup.begin_at(first);
+        }
         let known = self.lookup.last_height();
         steps.iter().filter(|step| step.proposal.header.height > known).try_for_each(|step| self.lookup.note(step))?;
-        let checkpoint_seq = replica.final_header().last_seq;
+        let (checkpoint_seq, epoch) = (replica.final_header().last_seq, replica.epochs().present());
         self.running = Some(Running {
             replica,
             storage: VecDeque::new(),
             syncing: None,
             tick_is_due: false,
             wake_at: None,
+            epoch,
             checkpoint_seq,
         });
         Ok(steps)
@@ -152,11 +178,20 @@ impl Process {
         }
     }
 
-    /// Begins at the newest checkpoint if the index reaches as far, else at genesis, and reads the log.
-    pub(super) fn recover(&mut self, market: &Market, found: Found, indexed: u64) -> Result<Started, String> {
+    /// Begins at the newest state that is kept, or at genesis, and reads the log.
+    pub(super) fn recover(&mut self, market: &Market, at_genesis: bool) -> Result<Started, StartError> {
         let keys = market.keys_of(self.index).to_vec();
         let config = ReplicaConfig { genesis: market.genesis.clone(), keys, timing: self.timing };
-        let (mut recovery, from) = self.begin(config, &found, indexed)?;
+        let opened = guarded(|| self.disk.open(&config, at_genesis))?;
+        let Found { safety, start, log_start, incoming } = opened?;
+        if let Some(why) = start.passed_over.iter().find(|passed_over| !is_harmless(passed_over)) {
+            return Err(StartError::Broken(format!("its own kept state: {why}")));
+        }
+        let (mut recovery, mut from) = (start.recovery, start.from);
+        if from < log_start {
+            recovery.begins_in_a_gap();
+            from = log_start;
+        }
         let mut steps = Vec::new();
         self.entries.clear();
         for read in self.disk.read_from(from) {
@@ -170,20 +205,23 @@ impl Process {
                 }
             }
         }
-        let replica = guarded(|| recovery.finish(found.safety))?;
-        Ok(Started { replica, steps })
+        let replica = guarded(|| match safety {
+            Safety::Lost => recovery.finish_muted(),
+            Safety::Known(record) => recovery.finish(record.map(|record| *record)),
+        })?;
+        Ok(Started { replica, steps, incoming })
     }
 
-    fn begin(&mut self, config: ReplicaConfig, found: &Found, indexed: u64) -> Result<(Recovery, LogPosition), String> {
-        if let Some(checkpoint) = &found.checkpoint {
-            let recovery = guarded(|| Recovery::from_checkpoint(config.clone(), &checkpoint.image))?;
-            let recovery = recovery.map_err(|error| format!("its own checkpoint: {error}"))?;
-            if recovery.replica().final_header().height <= indexed {
-                self.disk.set_places(checkpoint.places.clone());
-                return Ok((recovery, checkpoint.replay_from));
-            }
-        }
-        Ok((Recovery::new(config), LogPosition::START))
+    /// Whether its log holds the ledger from genesis on.
+    pub(super) fn has_whole_log(&self) -> bool {
+        self.joining.every_commands.is_none()
+    }
+
+    /// Its disk is lost, and another one is in its place.
+    pub(super) fn lose_disk(&mut self) {
+        self.disk.replace();
+        self.lookup = Index::default();
+        self.entries.clear();
     }
 
     pub(super) fn crash(&mut self, end: End) {
@@ -210,7 +248,14 @@ impl Process {
         }
         running.checkpoint_seq = seq;
         let image = guarded(|| running.replica.checkpoint())?;
-        Ok(image.map(|image| StorageJob::Checkpoint { seq, image }))
+        Ok(image.map(|image| StorageJob::Keep { seq, state: KeptState::Checkpoint(image) }))
+    }
+
+    /// A snapshot was taken: the next checkpoint can wait.
+    pub(super) fn took_snapshot(&mut self, seq: u64) {
+        if let Some(running) = &mut self.running {
+            running.checkpoint_seq = seq;
+        }
     }
 
     /// Feeds the replica. A panic in it is told as an error.
@@ -253,9 +298,17 @@ impl Process {
 
     /// Answers another validator's sync request.
     pub(super) fn history(&self, from_height: u64) -> Result<Option<PeerMessage>, String> {
+        let not_here = |first_height| Some(PeerMessage::Snapshot(SnapshotMessage::NotHere { first_height }));
         let headers = self.lookup.headers(from_height, HEADERS_MAX);
-        let Some(first) = headers.first() else { return Ok(None) };
-        let position = self.disk.place_before(first.proposal.header.first_seq - 1);
+        let known = headers.first().filter(|first| first.proposal.header.height == from_height);
+        let Some(first) = known else {
+            return Ok(self.lookup.first_height().filter(|first| from_height < *first).and_then(not_here));
+        };
+        let Some(position) = self.disk.place_before(first.proposal.header.first_seq - 1) else {
+            let first_seq = self.disk.first_seq();
+            let first_height = first_seq.and_then(|seq| self.lookup.height_of(seq)).map(|height| height + 1);
+            return Ok(not_here(first_height.unwrap_or(from_height + 1)));
+        };
         let records = self.disk.read_from(position).map(|read| read.map(|(_, record)| record));
         sync_answer(&headers, records).map_err(|error| format!("validator {}: its log: {error}", self.index))
     }
@@ -266,21 +319,35 @@ impl Process {
 pub(super) struct Started {
     pub(super) replica: Replica,
     pub(super) steps: Vec<FinalStep>,
+    incoming: Option<IncomingBytes>,
+}
+
+/// How others are let in by snapshots, and from when on one is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Joining {
+    /// A snapshot is taken about every so many commands; never if it is not said.
+    pub(super) every_commands: Option<u64>,
+    /// The fewest commands that a snapshot must save.
+    pub(super) commands_min: u64,
+    /// How many segments of its log each keeps at least; all if it is not said.
+    pub(super) keep_segments: Option<u64>,
+}
+
+/// A snapshot that was coming in, if it is still of use.
+fn incoming_of(market: &Market, replica: &Replica, bytes: &IncomingBytes) -> Option<snapshot::Incoming> {
+    let incoming = snapshot::Incoming::resume(&market.genesis, &bytes.front, &bytes.state).ok()?;
+    (incoming.manifest().header().height > replica.final_header().height).then_some(incoming)
 }
 
 /// Why a validator does not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
     /// Its disk does not let it: later it may.
-    Disk(StoreError),
+    #[error(transparent)]
+    Disk(#[from] StoreError),
     /// What is on the disk makes no validator.
+    #[error("{0}")]
     Broken(String),
-}
-
-impl From<StoreError> for StartError {
-    fn from(error: StoreError) -> Self {
-        Self::Disk(error)
-    }
 }
 
 impl From<String> for StartError {

@@ -37,6 +37,11 @@ struct FinalEntry {
 }
 
 impl Promises {
+    /// How many log entries are final.
+    pub(super) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
     /// An honest validator tells that a certificate covers these bundles.
     pub(super) fn certify(&mut self, from: usize, bundles: &[FinalBundle]) -> Result<(), String> {
         for bundle in bundles {

@@ -18,6 +18,19 @@ pub enum Faults {
     All,
 }
 
+impl Faults {
+    /// What they are called on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Crash => "crash",
+            Self::Network => "network",
+            Self::Byzantine => "byzantine",
+            Self::All => "all",
+        }
+    }
+}
+
 /// One piece of trouble.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
@@ -25,6 +38,8 @@ pub(super) enum Trouble {
     Kill { leader: bool, back_after_us: u64 },
     /// All are killed at once.
     Blackout { back_after_us: u64 },
+    /// A validator is killed and comes back with an empty disk.
+    Wipe { back_after_us: u64 },
     /// A disk takes its time.
     Stall { for_us: u64 },
     /// A disk is full.
@@ -52,6 +67,7 @@ pub(super) fn draw(mix: &Mix, validators: usize, dice: &mut Dice) -> Option<Trou
         Kind::Kill => Trouble::Kill { leader: false, back_after_us: for_us },
         Kind::LeaderKill => Trouble::Kill { leader: true, back_after_us: for_us },
         Kind::Blackout => Trouble::Blackout { back_after_us: for_us.min(500_000) },
+        Kind::Wipe => Trouble::Wipe { back_after_us: for_us },
         Kind::Stall => Trouble::Stall { for_us },
         Kind::Full => Trouble::Full { for_us },
         Kind::Pause => Trouble::Pause { leader: dice.per_mille(500), for_us },

@@ -7,6 +7,7 @@ use gridbook_ledger::header::Rank;
 use gridbook_ledger::hotstuff::{ConsensusMessage, SafetyRecord};
 use gridbook_ledger::record::{Record, RecordEvent};
 use gridbook_ledger::replica::{FinalStep, PeerMessage};
+use gridbook_ledger::validators::ValidatorIndex;
 
 use super::promises::Promises;
 
@@ -32,6 +33,8 @@ pub(super) struct Witness {
     settled: BTreeMap<u64, Settled>,
     /// By validator and epoch: ranks begin anew in each.
     signed: BTreeMap<(usize, u32), Signed>,
+    /// Who leads a view, by epoch and view.
+    leaders: BTreeMap<(u32, u64), ValidatorIndex>,
     bundles: BTreeSet<Hash>,
     pub(super) promises: Promises,
     pub(super) commands: u64,
@@ -43,6 +46,7 @@ impl Witness {
         Self {
             settled: BTreeMap::new(),
             signed: BTreeMap::new(),
+            leaders: BTreeMap::new(),
             bundles: BTreeSet::new(),
             promises: Promises::default(),
             commands: 0,
@@ -55,8 +59,25 @@ impl Witness {
         self.settled.last_key_value().map_or(0, |(height, _)| *height)
     }
 
+    /// How many log entries are final anywhere.
+    pub(super) fn entries(&self) -> usize {
+        self.promises.entries()
+    }
+
     pub(super) fn is_final(&self, bundle: Hash) -> bool {
         self.bundles.contains(&bundle)
+    }
+
+    /// An honest validator enters a view, and takes somebody for its leader: all must take the same.
+    pub(super) fn enter(&mut self, from: usize, epoch: u32, view: u64, leader: ValidatorIndex) -> Result<(), String> {
+        let first = *self.leaders.entry((epoch, view)).or_insert(leader);
+        if first == leader {
+            return Ok(());
+        }
+        Err(format!(
+            "validator {from} takes {} for the leader of view {view} in epoch {epoch}, others {}",
+            leader.0, first.0
+        ))
     }
 
     /// A validator says that a header is final. Gives its records if it is the first to say so.

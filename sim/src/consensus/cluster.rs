@@ -110,6 +110,13 @@ impl Cluster {
         }
     }
 
+    /// Makes a validator one that was never there.
+    #[cfg(feature = "defects")]
+    pub(crate) fn bury(&mut self, who: usize) {
+        self.instances[who].alive = false;
+        self.forgetful = Some(who);
+    }
+
     /// Makes a validator a liar.
     pub(super) fn corrupt(&mut self, who: usize, strategy: Strategy) {
         self.liars.insert(who, strategy.liar());

@@ -53,6 +53,8 @@ pub enum Violation {
         /// How many.
         messages: u64,
     },
+    /// A simulation of whole validators ended badly.
+    Cluster(String),
     /// A directed scene ended in another way than it must.
     Scene(&'static str),
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Violation {
             Self::EndlessTerm => f.write_str("a leader served long after its term"),
             Self::KeepsTooMuch { headers } => write!(f, "a validator keeps {headers} headers that are not final"),
             Self::Unrest { messages } => write!(f, "{messages} messages in a network with nothing to do"),
+            Self::Cluster(what) => f.write_str(what),
             Self::Scene(what) => f.write_str(what),
         }
     }

@@ -2,7 +2,8 @@
 
 use gridbook_ledger::defects::Defect::{self, *};
 
-use super::{Case, Hunter, scenes};
+use super::{Case, Hunter, Swarm, scenes};
+use crate::cluster::{Attack, Kind};
 use crate::consensus::Cast::{Any, Honest, One};
 use crate::consensus::Climate::{self, Crashes, Cut, Fair, Load, Mixed, RecordLost, Slow, Storm};
 use crate::consensus::{Cast, Strategy, Violation};
@@ -18,6 +19,7 @@ pub const MASKED: &[(Defect, &str)] = &[
     (HighQcNotRecorded, "the stored timeout and the kept headers hold it (CONSENSUS section 5.3)"),
     (HighTcNotRecorded, "the stored timeout of the view before is said again and makes it anew"),
     (NoTimeoutAgain, "the clock says it again"),
+    (PullsUnbounded, "chunks that begin nowhere, which make a validator ask, are bounded themselves"),
     (LeadsAgain, "the vote for its own first header, recorded with what it led, forbids a second one"),
 ];
 
@@ -29,6 +31,9 @@ pub fn cases() -> Vec<Case> {
     cases.extend(views());
     cases.extend(certificates());
     cases.extend(proposals());
+    cases.extend(leaders());
+    cases.extend(validators());
+    cases.extend(bounds());
     cases
 }
 
@@ -42,6 +47,19 @@ fn scene(defects: &'static [Defect], scene: fn() -> Result<(), Violation>) -> Ca
 
 fn twins(defects: &'static [Defect], budget: u64) -> Case {
     Case { defects, hunter: Hunter::Twins, budget }
+}
+
+fn swarm(defects: &'static [Defect], with: &'static [Kind], budget: u64) -> Case {
+    Case { defects, hunter: Hunter::Swarm(Swarm { with, attack: None, operators: false }), budget }
+}
+
+fn swarm_with_epochs(defects: &'static [Defect], with: &'static [Kind], budget: u64) -> Case {
+    Case { defects, hunter: Hunter::Swarm(Swarm { with, attack: None, operators: true }), budget }
+}
+
+fn liar_in_swarm(defects: &'static [Defect], attack: Attack, budget: u64) -> Case {
+    let attack = Some(attack);
+    Case { defects, hunter: Hunter::Swarm(Swarm { with: &[Kind::Lies], attack, operators: false }), budget }
 }
 
 fn votes() -> Vec<Case> {
@@ -127,6 +145,56 @@ fn proposals() -> Vec<Case> {
         stories(&[LinkUnchecked], Mixed, One(Strategy::Leaper), 500),
         stories(&[RanksUnbounded], Mixed, One(Strategy::Flooder), 500),
         stories(&[UnaskedTaken], Mixed, One(Strategy::Flooder), 500),
+    ]
+}
+
+fn leaders() -> Vec<Case> {
+    vec![
+        scene(&[FewSlots], scenes::one_dead_of_four_costs_less_than_half),
+        swarm_with_epochs(&[LeadersByHeight], &[Kind::Split], 40),
+        swarm_with_epochs(&[NothingAfterEnd], &[], 20),
+        swarm_with_epochs(&[OtherEpochUnanswered], &[Kind::Split, Kind::Kill], 40),
+    ]
+}
+
+/// What whole validators do. Each of these is seen by another checker of the cluster simulation, which its comment names.
+fn validators() -> Vec<Case> {
+    vec![
+        // A start: it must come up again from whatever a power cut left.
+        swarm(&[TornTailRefused], &[Kind::Kill, Kind::PowerCut], 20),
+        // Nothing that was promised is lost: what a certificate covers, and what a leader signed a place for.
+        swarm(&[NoCarry], &[Kind::Split, Kind::Loss], 40),
+        swarm(&[LedNotAwaited], &[Kind::LeaderKill, Kind::PowerCut, Kind::Stall], 40),
+        // Nobody says what its disk does not know.
+        swarm(&[VoteNotRecorded], &[Kind::Kill], 10),
+        // Nobody contradicts what it signed before its disk was lost.
+        swarm(&[SignsWithoutRecord], &[Kind::Wipe], 20),
+        // Nothing is doubled.
+        swarm(&[FinalStaysPooled], &[Kind::LeaderKill], 10),
+        // The plain reference derives the same trades.
+        swarm(&[ReduceLosesPlace], &[], 20),
+        // All come to the same state, or nobody can vote for the others' headers.
+        swarm(&[HistoryNotUndone], &[Kind::Silence], 20),
+        swarm(&[TotalsNotUndone], &[Kind::Silence], 20),
+        // Money and energy are neither made nor lost.
+        swarm(&[DepositFromNowhere], &[], 10),
+        swarm(&[SoldUncounted], &[], 10),
+        // A validator that is made from its disk is the one that wrote it.
+        swarm(&[TotalsNotKept], &[Kind::Pause], 20),
+        // Once everything is mended, everything becomes final.
+        liar_in_swarm(&[SilenceTolerated], Attack::SelectiveSend, 10),
+    ]
+}
+
+/// What a flood makes others keep.
+fn bounds() -> Vec<Case> {
+    vec![
+        liar_in_swarm(&[RanksUnbounded], Attack::Flood, 10),
+        liar_in_swarm(&[UnaskedTaken], Attack::Flood, 10),
+        liar_in_swarm(&[EarlyUnbounded], Attack::Flood, 20),
+        liar_in_swarm(&[StraysKept], Attack::Flood, 10),
+        liar_in_swarm(&[StraysKept, PullsUnbounded], Attack::Flood, 10),
+        liar_in_swarm(&[UnaskedLogTaken], Attack::Flood, 10),
     ]
 }
 

@@ -15,6 +15,7 @@ use gridbook_ledger::defects::{Armed, Defect};
 
 pub use cases::{MASKED, cases};
 
+use crate::cluster::{self, Attack, ClusterConfig, Faults, Kind, Kinds};
 use crate::consensus::{Cast, Climate, Story, Violation};
 use crate::twins::{Scenario, Shape};
 
@@ -34,10 +35,23 @@ pub struct Case {
 pub enum Hunter {
     /// Stories of consensus cores, seed by seed.
     Stories(Climate, Cast),
+    /// Whole validators, seed by seed.
+    Swarm(Swarm),
     /// Scenarios of Twins, spread over all of them.
     Twins,
     /// One core and messages written by hand.
     Scene(fn() -> Result<(), Violation>),
+}
+
+/// What whole validators are hunted with.
+#[derive(Clone, Copy, Debug)]
+pub struct Swarm {
+    /// What goes wrong in every seed, and nothing else.
+    pub with: &'static [Kind],
+    /// How those lie who lie; drawn if none is given.
+    pub attack: Option<Attack>,
+    /// Whether operators change the validators.
+    pub operators: bool,
 }
 
 /// What came of a hunt.
@@ -91,6 +105,7 @@ impl Hunter {
             Self::Stories(climate, Cast::Honest) => format!("stories, {}", climate.name()),
             Self::Stories(climate, Cast::Any) => format!("stories, {}, any liar", climate.name()),
             Self::Stories(climate, Cast::One(strategy)) => format!("stories, {}, {}", climate.name(), strategy.name()),
+            Self::Swarm(swarm) => swarm.name(),
             Self::Twins => "Twins".to_owned(),
             Self::Scene(_) => "scene".to_owned(),
         }
@@ -99,6 +114,10 @@ impl Hunter {
     fn run(&self, run: u64, budget: u64) -> Result<(), Violation> {
         let violation = match *self {
             Self::Stories(climate, cast) => Story { climate, cast, ..Story::new(run) }.run().violation,
+            Self::Swarm(swarm) => {
+                let error = cluster::run(swarm.config(run)).err();
+                error.map(|error| Violation::Cluster(error.violation))
+            }
             Self::Twins => {
                 let shape = Shape::USUAL;
                 Scenario { shape, number: run * (shape.count() / budget) }.run().violation
@@ -108,3 +127,32 @@ impl Hunter {
         violation.map_or(Ok(()), Err)
     }
 }
+
+impl Swarm {
+    /// The configuration of a run, counted from 1 as in [`Verdict`].
+    pub fn of_run(self, run: u64) -> ClusterConfig {
+        self.config(run.saturating_sub(1))
+    }
+
+    fn name(self) -> String {
+        let kinds = Kinds::of(self.with);
+        let attack = self.attack.map_or_else(String::new, |attack| format!(": {}", attack.name()));
+        let epochs = if self.operators { ", epochs" } else { "" };
+        format!("swarm, {kinds}{attack}{epochs}")
+    }
+
+    /// Short stories in which every trade is derived again.
+    fn config(self, run: u64) -> ClusterConfig {
+        ClusterConfig {
+            faults: Faults::None,
+            with: Kinds::of(self.with),
+            attack: self.attack,
+            operators: Some(self.operators),
+            refereed: Some(true),
+            virtual_seconds: SWARM_SECONDS,
+            ..ClusterConfig::new(run)
+        }
+    }
+}
+
+const SWARM_SECONDS: u64 = 8;

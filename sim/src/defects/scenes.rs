@@ -6,7 +6,8 @@ use gridbook_ledger::hotstuff::{ConsensusMessage, Effect, Input, Recipient};
 
 use super::resigned::sign_anew;
 use super::solo::{Solo, sent, vote};
-use crate::consensus::{Violation, body, index};
+use crate::cluster::dice::Dice;
+use crate::consensus::{Cluster, Command, Ring, Violation, Weather, body, index};
 
 fn must(holds: bool, what: &'static str) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation::Scene(what)) }
@@ -219,4 +220,30 @@ pub(super) fn a_vote_signed_again_is_no_second_vote() -> Result<(), Violation> {
 /// A log of one command that is nowhere else.
 fn solo_end(root: &gridbook_ledger::header::Header) -> LogPoint {
     LogPoint { seq: root.last_seq + 1, digest: Hash::of("sim/scene", b"log") }
+}
+
+/// Row 15 of CONSENSUS section 4: a client brings one command after the other, and one of four is dead from the start. Its turn to lead
+/// costs a timer; that must come seldom enough to cost little.
+pub(super) fn one_dead_of_four_costs_less_than_half() -> Result<(), Violation> {
+    let (alone, all) = (commands_served(Some(2))?, commands_served(None)?);
+    must(all > 50, "four validators serve hardly anything")?;
+    must(2 * alone >= all, "one dead validator of four costs more than half of what they serve")
+}
+
+/// How many commands, one at a time, are final everywhere within three virtual seconds: two terms.
+fn commands_served(dead: Option<usize>) -> Result<u64, Violation> {
+    let weather = Weather { delay_us: 100, ..Weather::FAIR };
+    let mut cluster = Cluster::new(Ring::of(4), &[0, 1, 2, 3], weather, Dice::new(15, 15));
+    dead.into_iter().for_each(|who| cluster.bury(who));
+    cluster.start();
+    let (end_us, everybody) = (cluster.now.0 + 3_000_000, 0b1111);
+    let mut served = 0;
+    loop {
+        cluster.add_command(Command { number: served + 1, known_to: everybody, offered_to: everybody });
+        if !cluster.run_until(end_us, Cluster::all_final) {
+            break;
+        }
+        served += 1;
+    }
+    cluster.violation.map_or(Ok(served), Err)
 }

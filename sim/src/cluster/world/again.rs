@@ -13,7 +13,7 @@ const COMPARED_MAX: u64 = 6;
 
 impl World {
     /// Now and then, when all that a validator did is on its disk, it is made again from there, beside the running one: from its
-    /// newest checkpoint, and from genesis. All three must be the same.
+    /// newest kept state, and, where it has its whole log, from genesis. All must be the same.
     pub(super) fn compare_with_restart(&mut self, index: usize) -> Result<(), String> {
         let process = &mut self.processes[index];
         let idle = process.running.as_ref().is_some_and(|running| running.storage.is_empty());
@@ -23,10 +23,12 @@ impl World {
         self.report.restarts_compared += 1;
         let Some(running) = &mut process.running else { return Ok(()) };
         let now = Standing::of(&mut running.replica);
-        for indexed in [u64::MAX, 0] {
+        let ways = if self.processes[index].has_whole_log() { &[false, true][..] } else { &[false] };
+        for at_genesis in ways {
             let mut aside = self.processes[index].aside();
-            let found = aside.disk.open().map_err(|error| format!("validator {index}, made again: {error}"))?;
-            let Started { mut replica, .. } = aside.recover(&self.market, found, indexed)?;
+            let Started { mut replica, .. } = aside
+                .recover(&self.market, *at_genesis)
+                .map_err(|why| format!("validator {index}, made again: {why}"))?;
             let again = Standing::of(&mut replica);
             if again != now {
                 return Err(format!("validator {index}, made again from its disk, is another: {again:?}, not {now:?}"));

@@ -72,7 +72,8 @@ impl World {
                 }
                 self.feed(to, input)?;
                 self.end_turn(to);
-                Ok(())
+                let flooded = self.culprits.contains_key(&from) && !self.culprits.contains_key(&to);
+                if flooded { self.check_memory_of(&self.processes[to]) } else { Ok(()) }
             }
             Err(_) if self.culprits.contains_key(&from) => Ok(()),
             // One of the two is an epoch ahead: that is for the replicas to settle.
@@ -119,15 +120,22 @@ impl World {
             Effect::Final(step) => self.hear_final(from, &step)?,
             Effect::Epoch(epoch) => {
                 self.report.epochs = self.report.epochs.max(epoch);
+                if let Some(running) = &mut self.processes[from].running {
+                    running.epoch = epoch;
+                }
                 self.trace.note(now_us, || format!("{from}: epoch {epoch} begins"));
             }
             Effect::View { view, leader } => {
                 self.report.views = self.report.views.max(view);
                 self.trace.note(now_us, || format!("{from}: view {view}, led by {}", leader.0));
+                let epoch = self.processes[from].running.as_ref().map(|running| running.epoch);
+                if let Some(epoch) = epoch.filter(|_| !self.culprits.contains_key(&from)) {
+                    self.witness.enter(from, epoch, view, leader)?;
+                }
             }
             Effect::Sequenced(chunk) => {
-                let leader = chunk.statement().leader(&self.market.genesis.validators);
-                if !self.culprits.contains_key(&usize::from(leader.0)) {
+                let statement = chunk.statement();
+                if !self.is_led_by_a_liar(from, statement.epoch, statement.view) {
                     self.witness.promises.sequence(&chunk)?;
                 }
             }
@@ -137,8 +145,7 @@ impl World {
             Effect::Certified { .. } => {}
             Effect::AlreadyFinal(bundle) => self.tell_clients(from, std::iter::once(bundle.0)),
             Effect::Evidence(evidence) => self.hear_evidence(from, &evidence)?,
-            // No snapshots are asked for here.
-            Effect::Snapshot(_) => {}
+            Effect::Snapshot(effect) => self.hand_out_snapshot(from, effect)?,
             Effect::Halt(why) => {
                 if !self.culprits.contains_key(&from) {
                     return Err(format!("validator {from} halts: {why}"));

@@ -16,7 +16,8 @@ const PAUSE_US: (u64, u64) = (400_000, 5_000_000);
 impl World {
     /// Whether this seed's operators change things, and when first.
     pub(super) fn plan_epochs(&mut self) {
-        if self.operators.per_mille(SEEDS_PER_MILLE) {
+        let drawn = self.operators.per_mille(SEEDS_PER_MILLE);
+        if self.config.operators.unwrap_or(drawn) {
             let first_us = self.operators.between(PAUSE_US.0, PAUSE_US.1);
             self.after(first_us, Event::Reconfigure);
         }

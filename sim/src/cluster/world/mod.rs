@@ -5,6 +5,7 @@ mod agenda;
 mod delivery;
 mod ending;
 mod epochs;
+mod joining;
 mod storage;
 mod trade;
 mod trouble;

@@ -51,8 +51,10 @@ impl World {
 
     pub(super) fn end_sync(&mut self, index: usize) -> Result<(), String> {
         let process = &mut self.processes[index];
-        if let Err(error) = process.disk.end_sync() {
-            return self.disk_fails(index, &error);
+        match process.disk.end_sync() {
+            Ok(false) => {}
+            Ok(true) => return self.begin_again(index),
+            Err(error) => return self.disk_fails(index, &error),
         }
         let after = process.running.as_mut().and_then(|running| running.syncing.take()).unwrap_or_default();
         if !self.culprits.contains_key(&index) {
@@ -69,7 +71,11 @@ impl World {
             match job {
                 StorageJob::Notify(number) => notices.push(number),
                 StorageJob::Send { to, message } => self.post(index, to, &PeerMessage::Consensus(message))?,
-                StorageJob::Append(_) | StorageJob::Persist(_) | StorageJob::Checkpoint { .. } => {}
+                StorageJob::Append(_)
+                | StorageJob::Persist(_)
+                | StorageJob::Keep { .. }
+                | StorageJob::Incoming(_)
+                | StorageJob::Restore(_) => {}
             }
         }
         for number in notices {
@@ -103,8 +109,14 @@ fn write(disk: &mut Disk, jobs: Vec<StorageJob>) -> Result<(Option<Group>, Vec<S
         match job {
             StorageJob::Append(record) => disk.append(&record)?,
             StorageJob::Persist(newest) => (group.record, needed) = (Some(newest), true),
-            StorageJob::Checkpoint { seq, image } => {
-                (group.checkpoint, needed) = (disk.checkpoint(seq, &image), true);
+            StorageJob::Keep { seq, state } => {
+                group.kept.extend(disk.keep(seq, state));
+                needed = true;
+            }
+            StorageJob::Incoming(job) => disk.take_in(job)?,
+            StorageJob::Restore(snapshot) => {
+                group.kept.extend(disk.restore(snapshot)?);
+                needed = true;
             }
             StorageJob::Notify(_) => {
                 (group.sync, needed) = (true, true);

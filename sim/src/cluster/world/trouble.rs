@@ -22,8 +22,7 @@ impl World {
                 self.after(FULL_US, Event::Restart(index));
                 return Ok(());
             }
-            Err(StartError::Disk(error)) => return Err(format!("validator {index}: {error}")),
-            Err(StartError::Broken(why)) => return Err(format!("validator {index}: {why}")),
+            Err(error) => return Err(format!("validator {index}: {error}")),
         };
         self.trace.absorb(now_us, 6, index, steps.len(), &[]);
         self.trace.note(now_us, || format!("{index}: up, with {} final", steps.len()));
@@ -74,6 +73,7 @@ impl World {
         match trouble {
             Trouble::Kill { leader, back_after_us } => self.crash_one(leader, back_after_us.min(left_us)),
             Trouble::Blackout { back_after_us } => self.crash_all(back_after_us, left_us),
+            Trouble::Wipe { back_after_us } => self.wipe(back_after_us.min(left_us)),
             Trouble::Stall { for_us } => {
                 let index = self.dice.place(self.processes.len());
                 self.processes[index].disk_stalls_until_us = self.now_us() + for_us.min(left_us);
@@ -121,8 +121,33 @@ impl World {
             return;
         }
         let index = if leader { self.leader() } else { self.dice.place(self.processes.len()) };
+        if self.silent_besides(index) + down >= self.market.genesis.validators.faulty_max() {
+            return;
+        }
         let end = self.end();
         self.crash(index, end, back_after_us);
+    }
+
+    /// How many others run and sign nothing, because they lost what they signed. They count as faulty: with f of them, nobody else may fail.
+    fn silent_besides(&self, index: usize) -> usize {
+        let others = self.processes.iter().filter(|process| process.index != index);
+        others.filter(|process| process.running.as_ref().is_some_and(|running| running.replica.is_muted())).count()
+    }
+
+    /// A validator's disk is lost, if there is room for one more that does not sign. How long it stays silent its own clock decides,
+    /// which must be right for that.
+    fn wipe(&mut self, back_after_us: u64) {
+        let index = self.dice.place(self.processes.len());
+        let down = self.processes.iter().filter(|process| process.running.is_none()).count();
+        let faulty = self.culprits.len() + down + self.silent_besides(index);
+        let clocks_are_right = ![Kind::Skew, Kind::Jump].iter().any(|kind| self.mix.kinds.has(*kind));
+        if faulty >= self.market.genesis.validators.faulty_max() || !clocks_are_right {
+            return;
+        }
+        self.crash(index, End::Kill, back_after_us);
+        self.processes[index].lose_disk();
+        self.report.disks_lost += 1;
+        self.trace.note(self.now_us(), || format!("{index}: its disk is lost"));
     }
 
     fn crash_all(&mut self, back_after_us: u64, left_us: u64) {
