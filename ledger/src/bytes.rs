@@ -91,8 +91,9 @@ impl Writer {
         &self.0
     }
 
-    /// What was laid.
-    pub fn finish(self) -> Vec<u8> {
+    /// What was laid, without the room that was left: much of it is kept, a record of some sixty bytes for each command.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.0.shrink_to_fit();
         self.0
     }
 }
