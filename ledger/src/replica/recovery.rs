@@ -195,8 +195,8 @@ impl Recovery {
     }
 
     fn take_back(&mut self, to_seq: u64) -> Result<(), RecoveryError> {
-        while self.ahead.back().is_some_and(|last| last.end.seq > to_seq) {
-            self.ahead.pop_back();
+        while let Some(last) = self.ahead.pop_back_if(|last| last.end.seq > to_seq) {
+            self.replica.branches.insert(last);
         }
         if self.end().seq == to_seq {
             return Ok(());
