@@ -94,3 +94,11 @@ fn whoever_lost_its_disk_joins_again_by_a_snapshot() {
     let with = Kinds::of(&[Kind::Wipe, Kind::Kill, Kind::PowerCut, Kind::Split, Kind::Full]);
     all_end_well(700..708, |seed| ClusterConfig { with, virtual_seconds: 12, ..calm(seed) });
 }
+
+/// Clocks are set forward and back by seconds while all are killed again and again: a certified header then looks dated far ahead to those who
+/// have to carry it into the next view, and was dropped.
+#[test]
+fn what_was_certified_outlives_clocks_that_are_set_back() {
+    let report = run(ClusterConfig { faults: Faults::All, virtual_seconds: 20, ..ClusterConfig::new(274) });
+    report.unwrap_or_else(|error| panic!("{error}"));
+}

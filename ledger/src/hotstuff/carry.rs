@@ -16,8 +16,11 @@ use crate::header::{HeaderRef, LogPoint, Rank};
 pub(super) enum TipHeader {
     /// Not here.
     Missing,
-    /// It breaks the rules, or its time has not nearly come, so no honest validator voted for it.
+    /// It breaks the rules, so no honest validator voted for it.
     Broken,
+    /// Its log ends here, and by the clock here its time has not nearly come. Either nobody honest voted for it, and a quorum will deny it;
+    /// or a clock was set.
+    FarAhead(LogPoint),
     /// Its log ends here.
     EndsAt(LogPoint),
 }
@@ -35,6 +38,8 @@ pub(super) enum Carry {
         headers: Vec<Hash>,
         /// Ends of tips whose logs are needed.
         logs: Vec<LogPoint>,
+        /// Ends of tips whose time has not nearly come: they are denied by a quorum, or it comes.
+        ahead: Vec<LogPoint>,
     },
 }
 
@@ -57,29 +62,36 @@ pub(super) fn judge_tips(
     }
     let ranks: BTreeSet<Rank> = above.iter().map(|(rank, _)| *rank).collect();
     for rank in ranks.into_iter().rev() {
-        let (mut left, mut headers, mut logs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut left, mut headers, mut logs, mut ahead) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for &(_, hash) in above.range((rank, Hash::ZERO)..=(rank, Hash([0xff; 32]))) {
             let tip = HeaderRef { rank, hash };
             if denials(tc, tip) >= quorum && !omits(Defect::NoDenial) {
                 continue;
             }
-            match header(tip) {
-                TipHeader::Missing => headers.push(hash),
-                TipHeader::Broken => {}
-                TipHeader::EndsAt(end) if omits(Defect::NoPrefixExemption) => left.push(end),
-                TipHeader::EndsAt(end) if end.seq <= justify_end.seq => {}
-                TipHeader::EndsAt(end) => match relation(end, justify_end) {
-                    LogRelation::FirstContainsSecond => left.push(end),
+            let (end, wanted) = match header(tip) {
+                TipHeader::Missing => {
+                    headers.push(hash);
+                    continue;
+                }
+                TipHeader::Broken => continue,
+                TipHeader::FarAhead(end) => (end, &mut ahead),
+                TipHeader::EndsAt(end) => (end, &mut left),
+            };
+            if omits(Defect::NoPrefixExemption) {
+                wanted.push(end);
+            } else if end.seq > justify_end.seq {
+                match relation(end, justify_end) {
+                    LogRelation::FirstContainsSecond => wanted.push(end),
                     LogRelation::Unknown => logs.push(end),
                     LogRelation::Same | LogRelation::SecondContainsFirst | LogRelation::Conflict => {}
-                },
+                }
             }
         }
         if !left.is_empty() {
             return Carry::Through(left);
         }
-        if !headers.is_empty() || !logs.is_empty() {
-            return Carry::Wait { headers, logs };
+        if !headers.is_empty() || !logs.is_empty() || !ahead.is_empty() {
+            return Carry::Wait { headers, logs, ahead };
         }
     }
     Carry::Free
@@ -160,7 +172,7 @@ mod tests {
         assert_eq!(judge(&[b, None, None, None], &[6], &[], LONGER), Carry::Free);
         assert_eq!(judge(&[b, None, a, None], &[6], &[], LONGER), Carry::Through(vec![end(5)]));
         assert_eq!(judge(&[b, c, c, a], &[6], &[], LONGER), Carry::Through(vec![end(7)]));
-        let wait = Carry::Wait { headers: vec![Hash([6; 32])], logs: Vec::new() };
+        let wait = Carry::Wait { headers: vec![Hash([6; 32])], logs: Vec::new(), ahead: Vec::new() };
         assert_eq!(judge(&[b, None, a], &[6], &[], LONGER), wait, "two denials are not enough");
     }
 
@@ -174,10 +186,29 @@ mod tests {
         assert_eq!(judge(&[shorter; 3], &[], &[], LogRelation::Unknown), Carry::Free);
     }
 
+    /// By the clock of whoever judges it. It may have been certified before that clock was set back, and then it must not be dropped; if only
+    /// its own leader voted for it, everybody else denies it.
+    #[test]
+    fn a_tip_dated_far_ahead_is_neither_carried_nor_dropped_until_a_quorum_denies_it() {
+        let header = |tip: HeaderRef| match tip.hash.0[0] {
+            6 => TipHeader::FarAhead(end(6)),
+            name => TipHeader::EndsAt(end(name)),
+        };
+        let justify_end = LogPoint { seq: 4, digest: Hash([4; 32]) };
+        let judge = |tips: &[Option<HeaderRef>]| {
+            judge_tips(&tc(tips), 3, Rank { view: 1, slot: 1 }, justify_end, header, |_, _| LONGER)
+        };
+        let (a, dated) = (Some(tip(2, 0, 5)), Some(tip(3, 0, 6)));
+        let wait = Carry::Wait { headers: Vec::new(), logs: Vec::new(), ahead: vec![end(6)] };
+        assert_eq!(judge(&[dated, a, a]), wait);
+        assert_eq!(judge(&[dated, a, a, a]), Carry::Through(vec![end(5)]));
+        assert_eq!(judge(&[dated, None, None, None]), Carry::Free);
+    }
+
     #[test]
     fn a_tip_whose_log_is_not_here_is_waited_for() {
         let a = Some(tip(2, 0, 5));
-        let wait = Carry::Wait { headers: Vec::new(), logs: vec![end(5)] };
+        let wait = Carry::Wait { headers: Vec::new(), logs: vec![end(5)], ahead: Vec::new() };
         assert_eq!(judge(&[a, a, None], &[], &[], LogRelation::Unknown), wait);
     }
 }

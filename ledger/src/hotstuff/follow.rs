@@ -277,8 +277,8 @@ impl Core {
                 let unknown = relations.contains(&LogRelation::Unknown);
                 if relations.into_iter().any(carries) { Some(true) } else { (!unknown).then_some(false) }
             }
-            Carry::Wait { logs, .. } if logs.iter().map(runs).any(carries) => Some(true),
-            Carry::Wait { headers, logs } => {
+            Carry::Wait { logs, ahead, .. } if logs.iter().chain(&ahead).map(runs).any(carries) => Some(true),
+            Carry::Wait { headers, logs, .. } => {
                 self.seek_tips(tc, &headers, &logs, out);
                 None
             }
@@ -292,8 +292,11 @@ impl Core {
             None => TipHeader::Missing,
             Some(header) if header.rank != tip.rank => TipHeader::Broken,
             // One leader could stop the ledger for as long as it likes: its own vote makes it a tip, and all that carry its log are
-            // held as long as it is. Where clocks were set back, headers have their parent's time, and that is no lie.
-            Some(header) if header.time_ms > parent.time_ms && log.is_far_ahead(header.time_ms) => TipHeader::Broken,
+            // held as long as it is. Nor may it be skipped by the clock here, which may have been set back since others voted for it. Where
+            // clocks were set back before, headers have their parent's time, and that is no lie.
+            Some(header) if header.time_ms > parent.time_ms && log.is_far_ahead(header.time_ms) => {
+                TipHeader::FarAhead(header.log_end())
+            }
             Some(header) => TipHeader::EndsAt(header.log_end()),
         };
         let relation = |a, b| log.relation(a, b);

@@ -140,7 +140,7 @@ impl Core {
         let carry = match self.judge_tips(&tc, &parent, log) {
             Carry::Free => None,
             Carry::Through(places) => places.into_iter().max_by_key(|place| place.seq),
-            Carry::Wait { headers, logs } => {
+            Carry::Wait { headers, logs, .. } => {
                 self.seek_tips(&tc, &headers, &logs, out);
                 return None;
             }
