@@ -37,6 +37,7 @@ impl DefectsArgs {
 
 #[cfg(feature = "defects")]
 mod armed {
+    use std::collections::BTreeSet;
     use std::time::Instant;
 
     use anyhow::bail;
@@ -83,7 +84,8 @@ mod armed {
                     return Err(Usage::error(format!("{name} alone changes nothing: {why}")));
                 }
                 if !all.iter().any(|case| case.name() == *name) {
-                    let names: Vec<String> = all.iter().map(Case::name).collect();
+                    let names: BTreeSet<String> = all.iter().map(Case::name).collect();
+                    let names: Vec<String> = names.into_iter().collect();
                     return Err(Usage::error(format!("there is no defect {name}; there are: {}", names.join(", "))));
                 }
             }

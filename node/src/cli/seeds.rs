@@ -311,6 +311,7 @@ fn report_json(report: &Report) -> serde_json::Value {
         "full_disks": report.full_disks,
         "restarts_compared": report.restarts_compared,
         "views": report.views,
+        "epochs": report.epochs,
         "trades_refereed": report.trades_refereed,
         "promises_kept": report.promises_kept,
         "evidence": report.evidence,

@@ -196,7 +196,8 @@ pub fn run(config: ClusterConfig) -> Result<Report, ClusterError> {
 /// `tell` hears of each that is tried. None if the seed does not fail.
 pub fn minimise(config: ClusterConfig, mut tell: impl FnMut(Kind)) -> Option<(Kinds, ClusterError)> {
     let (mut config, mut error) = (config, run(config).err()?);
-    for kind in Kind::ALL {
+    // What it did not have cannot be left out.
+    for kind in mix::Mix::draw(&config).kinds.iter() {
         tell(kind);
         let without = ClusterConfig { without: config.without.with(kind), ..config };
         if let Err(other) = run(without) {
