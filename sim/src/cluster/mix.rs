@@ -232,10 +232,15 @@ impl Mix {
         let weights = kinds.iter().filter(|kind| kind.happens()).map(|kind| (kind, 1 << of(kind).below(4))).collect();
         let every_us = 1 << dice.between(17, 22);
         let lasts_us = [2_000_u64, 20_000, 200_000, 1_000_000][dice.place(4)];
-        let fastest_us = 200 << dice.below(6);
-        let link_us = 2_000 << dice.below(6);
-        let waits_us = 100_000 << dice.below(6);
-        let meters = if dice.per_mille(300) { dice.between(2, 5) } else { dice.between(6, 24) };
+        let mut fastest_us = 200 << dice.below(6);
+        let mut link_us = 2_000 << dice.below(6);
+        let mut waits_us = 100_000 << dice.below(6);
+        let mut meters = if dice.per_mille(300) { dice.between(2, 5) } else { dice.between(6, 24) };
+        if kinds.has(Kind::Wipe) {
+            // Only a ledger of some hundred headers has a snapshot: there must be much to do, and quick ways.
+            (fastest_us, link_us) = (fastest_us.min(WIPE_LINKS_US.0), link_us.min(WIPE_LINKS_US.1));
+            (waits_us, meters) = (waits_us.min(WIPE_WAITS_US), meters.max(WIPE_METERS));
+        }
         Self {
             kinds,
             weights,
@@ -282,6 +287,11 @@ fn draw_kinds(config: &ClusterConfig, dice: &mut Dice) -> Kinds {
     }
     subtract(kinds, config.without)
 }
+
+/// What makes a ledger long enough for snapshots: the usual delays of links, how long clients wait at most, and how many there are at least.
+const WIPE_LINKS_US: (u64, u64) = (800, 4_000);
+const WIPE_WAITS_US: u64 = 200_000;
+const WIPE_METERS: u64 = 10;
 
 /// Of a thousand seeds with room for it, so many have disks that are lost.
 const WIPES_PER_MILLE: u64 = 250;

@@ -156,3 +156,25 @@ impl Swarm {
 }
 
 const SWARM_SECONDS: u64 = 8;
+
+#[cfg(test)]
+mod tests {
+    use gridbook_ledger::defects::Defect;
+
+    use super::*;
+
+    /// A seed has kills, splits and copies, and breaks a rule by the first of these or by nothing at all: what it does not take is named, and
+    /// nothing that it did not have.
+    #[test]
+    fn minimising_leaves_out_only_what_a_seed_has() {
+        let with = &[Kind::Kill, Kind::Split, Kind::Copies];
+        let config = Swarm { with, attack: None, operators: false }.of_run(1);
+        let _armed = Armed::with(&[Defect::VoteNotRecorded]);
+        let mut tried = Vec::new();
+        let (without, error) = cluster::minimise(config, |kind| tried.push(kind)).expect("it breaks a rule");
+        assert_eq!(Kinds::of(&tried), Kinds::of(with));
+        assert!(without != Kinds::default() && without.iter().all(|kind| with.contains(&kind)));
+        let again = cluster::run(ClusterConfig { without, ..config }).expect_err("it takes no more than that");
+        assert_eq!(again, error);
+    }
+}
