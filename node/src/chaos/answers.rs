@@ -76,6 +76,15 @@ pub(super) struct Answered {
 }
 
 impl Answers {
+    /// How many bundles were refused at the door, by code.
+    pub(super) fn refused_by_code(&self) -> BTreeMap<&'static str, usize> {
+        let mut codes = BTreeMap::new();
+        for code in self.refused.values() {
+            *codes.entry(*code).or_default() += 1;
+        }
+        codes
+    }
+
     /// Remembers an answer.
     pub(super) fn note(&mut self, answered: Answered) {
         self.sent += 1;

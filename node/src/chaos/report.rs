@@ -96,6 +96,7 @@ impl Report {
                 "sent": answers.sent,
                 "final": answers.finals.len(),
                 "refused": answers.refused.len(),
+                "refused_by_code": answers.refused_by_code(),
                 "unanswered": answers.unknown.len(),
             },
             "commands_final": answers.commands_final(),
