@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Marke
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, Record};
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
@@ -37,6 +37,7 @@ pub fn genesis() -> Genesis {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: (0..AREAS).map(|area| format!("area {area}").into()).collect(),
         operator: key(0).public(),
         validators: ValidatorSet::new(keys).expect("four good keys"),

@@ -260,8 +260,10 @@ impl Engine {
             let contract = crate::Contract { period: call.period, area: node.standing.area() };
             let price = outcomes[usize::from(contract.area.0)].price.expect("what was accepted has a price");
             let remaining = node.energy - energy;
-            limits.fill(&node.terms(call.period), energy, price);
-            events.push(Event::Filled { order: node.order_ref(slot), contract, energy, price, remaining });
+            let terms = node.terms(call.period);
+            limits.fill(&terms, energy, price);
+            let (order, side) = (node.order_ref(slot), terms.side);
+            events.push(Event::Filled { order, side, contract, energy, price, remaining });
             if remaining.is_zero() {
                 self.remove(slot);
             } else {
@@ -320,7 +322,8 @@ impl Engine {
             let contract = crate::Contract { period, area: block.area };
             remaining -= energy;
             limits.fill(&block.terms(period, &self.rules), energy, price);
-            events.push(Event::Filled { order: block.order_ref(), contract, energy, price, remaining });
+            let (order, side) = (block.order_ref(), block.side);
+            events.push(Event::Filled { order, side, contract, energy, price, remaining });
         }
         events.push(Event::Block { order: block.order_ref(), state });
     }

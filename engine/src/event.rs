@@ -239,6 +239,8 @@ pub enum Event {
     Filled {
         /// The order.
         order: OrderRef,
+        /// Which way.
+        side: Side,
         /// Where and when.
         contract: Contract,
         /// How much of it.

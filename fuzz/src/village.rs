@@ -10,7 +10,7 @@ use gridbook_ledger::command::{Block, BlockPart, Bundle, Command, NEVER, Place, 
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::Reconfigure;
-use gridbook_ledger::genesis::{Area, AreaEdge, FIRST_EPOCH, Genesis};
+use gridbook_ledger::genesis::{Area, AreaEdge, FIRST_EPOCH, Genesis, SettlementRules};
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -58,6 +58,7 @@ pub(crate) fn genesis() -> &'static Genesis {
             wall_start_ms: 0,
             time_scale: 1,
             rules,
+            settlement: SettlementRules::default(),
             areas: vec!["substation".into(), feeder("north", 10), feeder("south", 30)],
             operator: key(0).public(),
             validators: ValidatorSet::new((0..4).map(|index| validator(index).public()).collect())

@@ -7,7 +7,7 @@ use gridbook_ledger::bytes::BytesError;
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey, Signature};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::{EpochError, EpochProof, Epochs, FinalityError, Reconfigure};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, Rank};
 use gridbook_ledger::hotstuff::{CertError, QuorumCert, Vote};
 use gridbook_ledger::merkle::{self, Path};
@@ -32,6 +32,7 @@ fn genesis() -> Genesis {
         wall_start_ms: 1_743_451_200_000,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["town".into()],
         operator: key(200).public(),
         validators: set_of(&FIRST),

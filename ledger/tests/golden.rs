@@ -10,7 +10,7 @@ use gridbook_ledger::command::{
 };
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
-use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
@@ -356,7 +356,7 @@ fn record_bytes() {
             RecordEvent::MeterRegistered { meter: MeterId(2), account: AccountId(1) },
             RecordEvent::MeterSuspended { meter: MeterId(2) },
             RecordEvent::MeterResumed { meter: MeterId(2) },
-            RecordEvent::Filled { order, contract, energy: Energy(10), price: Price(9), remaining },
+            RecordEvent::Filled { order, side: Side::Sell, contract, energy: Energy(10), price: Price(9), remaining },
             RecordEvent::Cleared { contract, price: Some(Price(9)), case: ClearingCase::Border },
             RecordEvent::Flow { area, period, up: -2, fee: Money(12), rent: Money(12) },
             RecordEvent::Block { order, state: BlockState::ParadoxicallyRejected },
@@ -408,6 +408,7 @@ fn record_bytes() {
             ("order and what is left", &open),
             ("contract", "0700 08000000"),
             ("energy and price", "0a00000000000000 09000000"),
+            ("its side, a sale", "01"),
             ("cleared", "0e"),
             ("contract", "0700 08000000"),
             ("border, a price, 9", "02 01 09000000"),
@@ -440,7 +441,7 @@ fn record_bytes() {
     );
 }
 
-const RECORD_LEAF: &str = "a11864611b4604f9c0955462106c644972d16e1965abed6492a9b22144b8b693";
+const RECORD_LEAF: &str = "f08dd98fe7c37e164f9ed9880e6770b94f79201e61e84b7f58117358e2d3ede2";
 
 #[test]
 fn log_entry_bytes_and_digest() {
@@ -487,6 +488,7 @@ fn chain_id() {
         wall_start_ms: 1_743_451_200_000,
         time_scale: 60,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["north".into(), "south".into()],
         operator: key().public(),
         validators: ValidatorSet::new(keys).unwrap(),
@@ -500,6 +502,6 @@ fn chain_id() {
     assert_eq!(genesis.initial_log_digest().to_hex(), FIRST_DIGEST);
 }
 
-const CHAIN_ID: &str = "50479fd6a58612d327b5f675072e79d0e9d67cad6fdc8cb29c17318d080b75d5";
-const CHAIN_ID_OF_TREE: &str = "65916a77271beebf2e79e152f68cc7a8773cd3d59a99f9d974259141bc2a6131";
+const CHAIN_ID: &str = "36ac54a3da405ac1dcc3e55ae5d2ea59161c67b9d8eb158ffe545172ed431887";
+const CHAIN_ID_OF_TREE: &str = "00ad71fe96d8d49f659ac087ce0614fb069d8a4856ad86ef4bdbda9e83ca92a8";
 const FIRST_DIGEST: &str = "6ae318189ac8b7254d6795ecf82b2d0322d62c5eedb2da85b90e76b1a984ac60";

@@ -6,7 +6,7 @@ use gridbook_engine::{
 use gridbook_ledger::bytes::BytesError;
 use gridbook_ledger::crypto::{Hash, SecretKey, Signature};
 use gridbook_ledger::epoch::FinalityError;
-use gridbook_ledger::genesis::{FIRST_EPOCH, Genesis};
+use gridbook_ledger::genesis::{FIRST_EPOCH, Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::{CertError, QuorumCert, Vote};
 use gridbook_ledger::merkle::{self, Path};
@@ -26,6 +26,7 @@ fn genesis_of(first_key: u8, count: u8) -> Genesis {
         wall_start_ms: 1_743_451_200_000,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["town".into()],
         operator: key(200).public(),
         validators: ValidatorSet::new(keys).expect("distinct good keys"),

@@ -6,7 +6,7 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, MarketRules, Me
 use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey, Signature};
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::genesis::{Genesis, GenesisError};
+use gridbook_ledger::genesis::{Genesis, GenesisError, SettlementRules};
 use gridbook_ledger::header::{HeaderRef, LogPoint, Rank};
 use gridbook_ledger::hotstuff::{Proposal, QuorumCert, Timeout, Vote};
 use gridbook_ledger::record::Outcome;
@@ -26,6 +26,7 @@ fn genesis() -> Genesis {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["town".into()],
         operator: key(9).public(),
         validators: ValidatorSet::new((1..5).map(|n| key(n).public()).collect()).unwrap(),

@@ -7,7 +7,7 @@ use gridbook_engine::{AccountId, DeliveryPeriod, MarketRules, Money};
 use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, Rank};
 use gridbook_ledger::hotstuff::{Proposal, QuorumCert, Vote};
 use gridbook_ledger::replica::FinalProof;
@@ -26,6 +26,7 @@ fn genesis() -> Genesis {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["town".into()],
         operator: key(9).public(),
         validators: ValidatorSet::new((1..5).map(|n| key(n).public()).collect()).unwrap(),

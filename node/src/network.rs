@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::crypto::{PublicKey, SecretKey};
-use gridbook_ledger::genesis::{Area, Genesis};
+use gridbook_ledger::genesis::{Area, Genesis, SettlementRules};
 use gridbook_ledger::store::{DataDir, LogIdentity};
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -126,6 +126,7 @@ impl NetworkPlan {
             wall_start_ms: self.wall_start_ms,
             time_scale: self.time_scale,
             rules: self.rules,
+            settlement: SettlementRules::default(),
             areas: self.areas.clone(),
             operator,
             validators: ValidatorSet::new(keys)?,

@@ -72,9 +72,10 @@ impl<'a> RecordText<'a> {
     /// What auctions, edges and offers do.
     fn market_text(&self, event: &RecordEvent) -> String {
         match *event {
-            RecordEvent::Filled { order, contract, energy, price, remaining } => format!(
-                "{} filled in the auction with {energy} at {} ct/kWh, {remaining} left, delivery {}",
+            RecordEvent::Filled { order, side, contract, energy, price, remaining } => format!(
+                "{} {} {energy} in the auction at {} ct/kWh, {remaining} left, delivery {}",
                 name(order),
+                if side == Side::Buy { "bought" } else { "sold" },
                 format_price(price),
                 self.begins(contract.period)
             ),
@@ -168,8 +169,8 @@ fn trade_json(trade: &Trade) -> Value {
 /// What auctions, edges and offers do.
 fn market_json(event: &RecordEvent) -> Value {
     match *event {
-        RecordEvent::Filled { order, contract, energy, price, remaining } => json!({"filled": {
-            "order": order_json(order), "area": contract.area.0, "period": contract.period.0, "energy": energy.0, "price": price.0,
+        RecordEvent::Filled { order, side, contract, energy, price, remaining } => json!({"filled": {
+            "order": order_json(order), "side": side.name(), "area": contract.area.0, "period": contract.period.0, "energy": energy.0, "price": price.0,
             "remaining": remaining.0}}),
         RecordEvent::Cleared { contract, price, case } => json!({"cleared": {
             "area": contract.area.0, "period": contract.period.0, "price": price.map(|price| price.0), "case": case.name()}}),
@@ -329,7 +330,7 @@ mod tests {
         let (contract, energy, price) = (Contract { area, period }, Energy(400), Price(10));
         let (to_account, to, side) = (AccountId(2), MeterId(2), Side::Sell);
         let events = [
-            (RecordEvent::Filled { order, contract, energy, price, remaining: energy }, "filled"),
+            (RecordEvent::Filled { order, side, contract, energy, price, remaining: energy }, "filled"),
             (RecordEvent::Cleared { contract, price: None, case: ClearingCase::Empty }, "cleared"),
             (RecordEvent::Flow { area, period, up: -5, fee: Money(1), rent: Money(2) }, "flow"),
             (RecordEvent::Block { order, state: BlockState::Accepted }, "block"),

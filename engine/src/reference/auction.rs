@@ -176,7 +176,8 @@ impl Reference {
             let price = called.price(contract.area).expect("what is filled has a price");
             let remaining = self.take_with_reserve(order.name.id, energy).remaining;
             outside.limits.fill(&order.terms, energy, price);
-            outside.events.push(Event::Filled { order: order.name, contract, energy, price, remaining });
+            let side = order.terms.side;
+            outside.events.push(Event::Filled { order: order.name, side, contract, energy, price, remaining });
         }
         for child in self.network.edges().map(|edge| edge.child).collect::<Vec<_>>() {
             self.carry_flow(called, child, outside);
@@ -229,7 +230,8 @@ impl Reference {
                 let price = price_in(called, terms.contract);
                 remaining -= energy;
                 outside.limits.fill(&terms, energy, price);
-                outside.events.push(Event::Filled { order, contract: terms.contract, energy, price, remaining });
+                let (side, contract) = (terms.side, terms.contract);
+                outside.events.push(Event::Filled { order, side, contract, energy, price, remaining });
             }
         } else {
             release(block, &self.rules, outside);

@@ -6,7 +6,8 @@ use gridbook_engine::{LedgerTime, MarketRules, NetworkError, Price, RulesError};
 use serde::{Deserialize, Serialize};
 
 use super::area::{AreaFile, areas_from_file, areas_to_file};
-use super::{Genesis, TIME_SCALE_MAX};
+use super::settlement::SettlementFile;
+use super::{Genesis, SettlementRulesError, TIME_SCALE_MAX};
 use crate::crypto::PublicKey;
 use crate::validators::{ValidatorSet, ValidatorSetError};
 
@@ -54,6 +55,9 @@ pub enum GenesisError {
     /// Rules that make no sense.
     #[error("the market rules do not fit together: {0}")]
     Rules(#[from] RulesError),
+    /// Settlement rules that make no sense.
+    #[error("the settlement rules do not fit together: {0}")]
+    Settlement(#[from] SettlementRulesError),
     /// Not a validator set.
     #[error("the validators do not make a set: {0}")]
     Validators(#[from] ValidatorSetError),
@@ -67,6 +71,9 @@ struct GenesisFile {
     wall_start_ms: u64,
     time_scale: u32,
     rules: RulesFile,
+    /// Without it, every trade counts as delivered.
+    #[serde(default)]
+    settlement: SettlementFile,
     areas: Vec<AreaFile>,
     operator: String,
     validators: Vec<String>,
@@ -112,6 +119,7 @@ impl Genesis {
             wall_start_ms: file.wall_start_ms,
             time_scale: file.time_scale,
             rules: file.rules.into(),
+            settlement: file.settlement.into(),
             areas: areas_from_file(&file.areas)?,
             operator: read_key("operator", &file.operator)?,
             validators: ValidatorSet::new(validators.collect::<Result<_, _>>()?)?,
@@ -129,6 +137,7 @@ impl Genesis {
             wall_start_ms: self.wall_start_ms,
             time_scale: self.time_scale,
             rules: self.rules.into(),
+            settlement: self.settlement.into(),
             areas: areas_to_file(&self.areas),
             operator: self.operator.to_hex(),
             validators: keys.map(|key| key.to_hex()).collect(),
@@ -157,6 +166,7 @@ impl Genesis {
         }
         self.operator.check().map_err(|_| GenesisError::Key { field: "operator".into() })?;
         self.rules.validate()?;
+        self.settlement.validate()?;
         self.network()?;
         Ok(())
     }

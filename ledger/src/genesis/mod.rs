@@ -2,11 +2,13 @@
 
 mod area;
 mod file;
+mod settlement;
 #[cfg(test)]
 mod tests;
 
 pub use area::{Area, AreaEdge};
 pub use file::GenesisError;
+pub use settlement::{SettlementRules, SettlementRulesError};
 
 use gridbook_engine::{LedgerTime, MarketRules, Network, NetworkError};
 
@@ -36,6 +38,8 @@ pub struct Genesis {
     pub time_scale: u32,
     /// The market's constants.
     pub rules: MarketRules,
+    /// What delivery is measured and paid by.
+    pub settlement: SettlementRules,
     /// The delivery areas, with the edges between them; an [`gridbook_engine::AreaId`] is the place in this list.
     pub areas: Vec<Area>,
     /// The key that runs registry and cash.
@@ -47,7 +51,7 @@ pub struct Genesis {
 impl Genesis {
     /// The ledger's name in every signature: a hash over all of the genesis.
     pub fn chain_id(&self) -> Hash {
-        Hash::of("gridbook/genesis/2", &self.encode())
+        Hash::of("gridbook/genesis/3", &self.encode())
     }
 
     /// The network that the areas make: one tree if there are edges, else islands that never meet.
@@ -110,6 +114,7 @@ impl Genesis {
         write_text(&mut w, &self.name);
         w.u64(self.ledger_start.0).u64(self.wall_start_ms).u32(self.time_scale);
         write_rules(&mut w, &self.rules);
+        self.settlement.write(&mut w);
         w.u32(length(self.areas.len()));
         for area in &self.areas {
             write_area(&mut w, area);

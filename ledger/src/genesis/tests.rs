@@ -19,6 +19,7 @@ fn genesis() -> Genesis {
         wall_start_ms: 1_000_000,
         time_scale: 1_440,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["north".into(), "south".into()],
         operator: key(9),
         validators: ValidatorSet::new((1..5).map(key).collect()).unwrap(),
@@ -73,6 +74,13 @@ fn everything_in_it_changes_the_chain_id() {
         Genesis { validators: ValidatorSet::new((2..6).map(key).collect()).unwrap(), ..g() },
         Genesis { validators: ValidatorSet::new((1..8).map(key).collect()).unwrap(), ..g() },
         Genesis { validators: ValidatorSet::new((1..5).rev().map(key).collect()).unwrap(), ..g() },
+        Genesis { settlement: SettlementRules::metered(), ..g() },
+        Genesis { settlement: SettlementRules { dispute_ms: 1, ..SettlementRules::default() }, ..g() },
+        Genesis { settlement: SettlementRules { reading_deadline_ms: 1, ..SettlementRules::default() }, ..g() },
+        Genesis { settlement: SettlementRules { short_price_cap: Price(1), ..SettlementRules::default() }, ..g() },
+        Genesis { settlement: SettlementRules { long_price_floor: Price(-1), ..SettlementRules::default() }, ..g() },
+        Genesis { settlement: SettlementRules { share_worst_ppm: 2_000_000, ..SettlementRules::default() }, ..g() },
+        Genesis { settlement: SettlementRules { loss_bound_ppm: 1, ..SettlementRules::default() }, ..g() },
         Genesis { rules: MarketRules { mtu_minutes: 60, ..rules() }, ..g() },
         Genesis { rules: MarketRules { tick: 1, ..rules() }, ..g() },
         Genesis { rules: MarketRules { lot: 2, ..rules() }, ..g() },
@@ -241,4 +249,42 @@ fn rules_that_a_file_leaves_out_have_their_defaults() {
         read_with("\"periods_per_opening\": 1", "\"periods_per_opening\": 0"),
         Err(GenesisError::Rules(_))
     ));
+}
+
+/// A file from before metering, or one that does not say how it settles: every trade counts as delivered, as it did.
+#[test]
+fn a_genesis_that_does_not_say_how_it_settles_counts_trades_as_delivered() {
+    let text = genesis().to_json();
+    let from = text.find("  \"settlement\"").unwrap();
+    let to = from + text[from..].find("},\n").unwrap() + 3;
+    let read = Genesis::from_json(&format!("{}{}", &text[..from], &text[to..])).unwrap();
+    assert_eq!(read, genesis());
+    assert!(!read.settlement.metering);
+}
+
+/// Prices that would pay for idling, a share that covers nothing, a deadline beyond all plans, more lost than there is.
+#[test]
+fn settlement_rules_that_contradict_themselves_are_refused() {
+    let good = SettlementRules::metered();
+    assert_eq!(good.validate(), Ok(()));
+    let prices = |long_price_floor, long_price, short_price, short_price_cap| SettlementRules {
+        long_price_floor: Price(long_price_floor),
+        long_price: Price(long_price),
+        short_price: Price(short_price),
+        short_price_cap: Price(short_price_cap),
+        ..good
+    };
+    for (floor, long, short, cap) in [(0, 5, 4, 9), (0, 1, 2, 1), (3, 3, 4, 5), (-9, -8, -7, -6), (-1, -2, 0, 0)] {
+        assert_eq!(prices(floor, long, short, cap).validate(), Err(SettlementRulesError::Prices));
+    }
+    let shares = |share_ppm, share_worst_ppm| SettlementRules { share_ppm, share_worst_ppm, ..good };
+    for (best, worst) in [(0, 1), (2, 1), (1, 10_000_001)] {
+        assert_eq!(shares(best, worst).validate(), Err(SettlementRulesError::Shares));
+    }
+    let late = SettlementRules { reading_deadline_ms: u64::MAX, ..good };
+    assert_eq!(late.validate(), Err(SettlementRulesError::Window(u64::MAX)));
+    let lossy = SettlementRules { loss_bound_ppm: 1_000_001, ..good };
+    assert_eq!(lossy.validate(), Err(SettlementRulesError::Losses(1_000_001)));
+    let text = genesis().to_json().replace("\"share_ppm\": 1000000", "\"share_ppm\": 0");
+    assert!(matches!(Genesis::from_json(&text), Err(GenesisError::Settlement(SettlementRulesError::Shares))));
 }

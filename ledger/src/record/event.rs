@@ -87,6 +87,8 @@ pub enum RecordEvent {
     Filled {
         /// The order.
         order: PartyRef,
+        /// Which way.
+        side: Side,
         /// Where and when.
         contract: Contract,
         /// How much of it.
@@ -239,10 +241,10 @@ impl RecordEvent {
                 write_order(w, EXPIRED, order, remaining);
                 w.u8(expiry_number(cause));
             }
-            Self::Filled { order, contract, energy, price, remaining } => {
+            Self::Filled { order, side, contract, energy, price, remaining } => {
                 write_order(w, FILLED, order, remaining);
                 write_contract(w, contract);
-                w.u64(energy.0).i32(price.0);
+                w.u64(energy.0).i32(price.0).u8(side_number(side));
             }
             Self::Cleared { contract, price, case } => {
                 write_contract(w.u8(CLEARED), contract);
@@ -307,7 +309,9 @@ impl RecordEvent {
             }
             FILLED => {
                 let (order, remaining, contract) = (PartyRef::read(r)?, Energy(r.u64()?), read_contract(r)?);
-                Self::Filled { order, contract, energy: Energy(r.u64()?), price: Price(r.i32()?), remaining }
+                let (energy, price) = (Energy(r.u64()?), Price(r.i32()?));
+                let side = side_from_number(r.u8()?).ok_or(BytesError::Unknown)?;
+                Self::Filled { order, side, contract, energy, price, remaining }
             }
             CLEARED => {
                 let (contract, case) = (read_contract(r)?, case_from_number(r.u8()?).ok_or(BytesError::Unknown)?);

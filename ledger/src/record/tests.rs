@@ -28,7 +28,7 @@ fn events() -> Vec<RecordEvent> {
         RecordEvent::Trade(Trade { kind: TradeKind::Prearranged, ..trade }),
         RecordEvent::Trade(Trade { maker_area: taker_area, taker_area: maker_area, ..trade }),
         RecordEvent::Trade(Trade { fee: Price(0), ..trade }),
-        RecordEvent::Filled { order, contract, energy, price, remaining },
+        RecordEvent::Filled { order, side: Side::Sell, contract, energy, price, remaining },
         flow,
         RecordEvent::Flow { area, period, up: -5, fee: Money(6), rent: Money(7) },
         RecordEvent::Flow { area, period, up: i64::MIN, fee: Money(0), rent: Money(0) },

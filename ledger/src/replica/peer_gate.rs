@@ -97,6 +97,7 @@ mod tests {
             wall_start_ms: 0,
             time_scale: 1,
             rules: MarketRules::default(),
+            settlement: crate::genesis::SettlementRules::default(),
             areas: vec!["north".into()],
             operator: SecretKey::from_seed([9; 32]).public(),
             validators,

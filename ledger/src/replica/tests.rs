@@ -21,6 +21,7 @@ pub(super) fn config(me: u16) -> ReplicaConfig {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: crate::genesis::SettlementRules::default(),
         areas: vec!["north".into()],
         operator: key(9).public(),
         validators: ValidatorSet::new((1..5).map(|seed| key(seed).public()).collect()).unwrap(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::crypto::{SecretKey, Signature};
-use crate::genesis::Genesis;
+use crate::genesis::{Genesis, SettlementRules};
 use crate::header::{Header, HeaderRef, LogPoint, Rank};
 use crate::hotstuff::{QuorumCert, Vote};
 use crate::merkle;
@@ -21,6 +21,7 @@ fn genesis() -> Genesis {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["north".into()],
         operator: key(9).public(),
         validators: ValidatorSet::new((0..4).map(|index| key(index).public()).collect()).unwrap(),

@@ -204,8 +204,8 @@ fn record_event(tables: &Tables, agreed: &[(MeterId, u64)], event: &Event) -> Re
         Event::Cancelled { order, remaining } => RecordEvent::Cancelled { order: party(&order), remaining },
         Event::Reduced { order, remaining } => RecordEvent::Reduced { order: party(&order), remaining },
         Event::Expired { order, remaining, cause } => RecordEvent::Expired { order: party(&order), remaining, cause },
-        Event::Filled { order, contract, energy, price, remaining } => {
-            RecordEvent::Filled { order: party(&order), contract, energy, price, remaining }
+        Event::Filled { order, side, contract, energy, price, remaining } => {
+            RecordEvent::Filled { order: party(&order), side, contract, energy, price, remaining }
         }
         Event::Cleared { contract, price, case } => RecordEvent::Cleared { contract, price, case },
         Event::Flow { child, period, up, fee, rent } => RecordEvent::Flow { area: child, period, up, fee, rent },

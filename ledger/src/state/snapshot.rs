@@ -383,6 +383,7 @@ mod tests {
             wall_start_ms: 0,
             time_scale: 1,
             rules: MarketRules::default(),
+            settlement: crate::genesis::SettlementRules::default(),
             areas: vec!["north".into(), Area { name: "feeder".into(), edge: Some(edge) }],
             operator: key(9),
             validators: ValidatorSet::new((0..4).map(key).collect()).unwrap(),

@@ -6,7 +6,7 @@ use gridbook_engine::{AccountId, LedgerTime, MarketRules};
 use gridbook_ledger::admission::{DeviceKind, DeviceStatus, Door};
 use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
@@ -83,6 +83,7 @@ impl Harbour {
             wall_start_ms: 0,
             time_scale: 1,
             rules: MarketRules::default(),
+            settlement: SettlementRules::default(),
             areas: vec!["north".into()],
             operator: key(200).public(),
             validators: ValidatorSet::new(keys).unwrap(),

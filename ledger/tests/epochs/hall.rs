@@ -10,7 +10,7 @@ use gridbook_ledger::admission::{DeviceKind, DeviceStatus, Door};
 use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::epoch::Reconfigure;
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
@@ -73,6 +73,7 @@ impl Hall {
             wall_start_ms: 0,
             time_scale: 1,
             rules: MarketRules::default(),
+            settlement: SettlementRules::default(),
             areas: vec!["north".into()],
             operator: key(200).public(),
             validators: set_of(&validators),

@@ -6,7 +6,7 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, MarketRules, Me
 use gridbook_ledger::admission::{Admitted, Door};
 use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::hotstuff::{Recipient, SafetyRecord, Timing, WallTime};
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
@@ -69,6 +69,7 @@ fn genesis() -> Genesis {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         areas: vec!["north".into()],
         operator: key(9).public(),
         validators: ValidatorSet::new((0..4).map(|n| key(n).public()).collect()).unwrap(),

@@ -40,9 +40,10 @@ fn a_contract_opens_with_an_auction_that_time_alone_brings() {
     assert!(!town.state.has_work());
     let record = hold_auction(&mut town);
     let (contract, price) = (CONTRACT, Price(300));
-    let filled = |order, energy, remaining| {
+    let filled = |order: PartyRef, energy, remaining| {
         let (energy, remaining) = (Energy(energy), Energy(remaining));
-        RecordEvent::Filled { order, contract, energy, price, remaining }
+        let side = if order.meter == MeterId(0) { Side::Buy } else { Side::Sell };
+        RecordEvent::Filled { order, side, contract, energy, price, remaining }
     };
     let cleared = |area, price, case| {
         let contract = Contract { area: AreaId(area), ..CONTRACT };

@@ -7,7 +7,7 @@ use gridbook_engine::{
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place};
 use gridbook_ledger::crypto::{PublicKey, SecretKey};
 use gridbook_ledger::entry::Entry;
-use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, Record, RecordEvent, Trade};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::{State, SystemAccount};
@@ -40,6 +40,7 @@ pub(crate) fn genesis() -> Genesis {
         wall_start_ms: 0,
         time_scale: 1,
         rules: MarketRules { tick: 1, ..MarketRules::default() },
+        settlement: SettlementRules::default(),
         areas: vec!["north".into(), "south".into()],
         operator: key(0),
         validators: ValidatorSet::new((1_000..1_004).map(key).collect()).unwrap(),

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::crypto::PublicKey;
-use gridbook_ledger::genesis::{Area, Genesis};
+use gridbook_ledger::genesis::{Area, Genesis, SettlementRules};
 use gridbook_ledger::validators::ValidatorSet;
 use serde_json::json;
 
@@ -118,6 +118,7 @@ impl GenesisArgs {
         let validators = ValidatorSet::new(self.validator_keys).map_err(|error| Usage::error(error.to_string()))?;
         let genesis = Genesis {
             rules: self.ledger.rules()?,
+            settlement: SettlementRules::default(),
             areas: self.ledger.areas()?,
             name: self.ledger.name,
             ledger_start,

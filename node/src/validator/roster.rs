@@ -116,7 +116,7 @@ mod tests {
     use gridbook_engine::{LedgerTime, MarketRules};
     use gridbook_ledger::crypto::Hash;
     use gridbook_ledger::epoch::EpochProof;
-    use gridbook_ledger::genesis::Genesis;
+    use gridbook_ledger::genesis::{Genesis, SettlementRules};
     use gridbook_ledger::header::{Header, Rank};
     use gridbook_ledger::hotstuff::{QuorumCert, Vote};
     use gridbook_ledger::validators::ValidatorSet;
@@ -145,6 +145,7 @@ mod tests {
             wall_start_ms: 0,
             time_scale: 1,
             rules: MarketRules::default(),
+            settlement: SettlementRules::default(),
             areas: vec!["north".into()],
             operator: key(99).public(),
             validators: set(&[(1, None), (2, None), (3, None), (4, None)]),

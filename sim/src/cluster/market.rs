@@ -3,7 +3,7 @@
 use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money, Price};
 use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::validators::ValidatorSet;
 
 /// Wall time when the simulation begins, in microseconds since the Unix epoch.
@@ -54,6 +54,7 @@ impl Market {
             wall_start_ms: WALL_START_US / 1_000 - 1_000,
             time_scale: TIME_SCALE,
             rules: rules(),
+            settlement: SettlementRules::default(),
             areas: areas(),
             operator: operator.public(),
             validators: set.map_err(|error| error.to_string())?,

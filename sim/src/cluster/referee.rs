@@ -253,7 +253,7 @@ impl Deal {
                 meters: [trade.maker.meter, trade.taker.meter],
                 terms: (trade.price, trade.fee, trade.energy),
             }),
-            RecordEvent::Filled { order, contract, energy, price, remaining } => {
+            RecordEvent::Filled { order, contract, energy, price, remaining, .. } => {
                 let (contract, price, energy, remaining) = (*contract, *price, *energy, *remaining);
                 Some(Self::Fill { meter: order.meter, contract, price, energy, remaining })
             }
@@ -269,7 +269,7 @@ impl Deal {
                 meters: [trade.maker.meter, trade.taker.meter],
                 terms: (trade.price, trade.fee, trade.energy),
             }),
-            Event::Filled { order, contract, energy, price, remaining } => {
+            Event::Filled { order, contract, energy, price, remaining, .. } => {
                 let (contract, price, energy, remaining) = (*contract, *price, *energy, *remaining);
                 Some(Self::Fill { meter: order.meter, contract, price, energy, remaining })
             }

@@ -260,7 +260,7 @@ pub(crate) fn told(event: &Event) -> String {
             let cause = if *cause == Expiry::Until { "time" } else { "gate" };
             format!("{} over by {cause} {}", name(order), remaining.0)
         }
-        Event::Filled { order, contract, energy, price, remaining } => {
+        Event::Filled { order, contract, energy, price, remaining, .. } => {
             let left = if remaining.is_zero() { String::new() } else { format!(" left {}", remaining.0) };
             format!("{} fills {}@{}{}{left}", name(order), energy.0, price.0, suffix(contract.period))
         }
