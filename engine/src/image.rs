@@ -249,6 +249,11 @@ impl Engine {
         self.slab.find(id).map(|slot| self.resting_at(slot))
     }
 
+    /// A block by its tag, if it waits.
+    pub fn waiting_block(&self, tag: crate::OrderTag) -> Option<&NewBlock> {
+        self.blocks.find(tag).map(|arrival| self.blocks.get(arrival))
+    }
+
     /// The blocks that wait, in order of arrival.
     pub fn waiting_blocks(&self) -> impl Iterator<Item = &NewBlock> {
         self.blocks.iter().map(|(_, block)| block)

@@ -19,6 +19,7 @@
 pub mod admission;
 pub mod bytes;
 pub mod command;
+pub mod conduct;
 pub mod crypto;
 pub mod defects;
 pub mod entry;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, DeliveryPeriod, Energy, MeterId, Money, Price, Side};
+use gridbook_engine::{AccountId, DeliveryPeriod, Energy, MeterId, Money, Side};
 
 use super::tables::{Name, Position, Standing};
 use super::{State, SystemAccount};
@@ -45,6 +45,9 @@ pub enum AuditError {
     /// An account has more or less reserved than its orders and trades ask for.
     #[error("account {} has reserved something else than its orders and trades need", .0.0)]
     Reserved(AccountId),
+    /// An account's share of collateral is not the one of its score.
+    #[error("account {} covers another share than its score asks for", .0.0)]
+    Share(AccountId),
     /// A meter's open energy is not that of its orders.
     #[error("meter {} has other energy open in period {} than its orders", .0.0, .1.0)]
     Resting(MeterId, DeliveryPeriod),
@@ -70,6 +73,7 @@ impl State {
             return Err(AuditError::Time);
         }
         self.audit_money()?;
+        self.audit_conduct()?;
         self.audit_reserved()?;
         self.audit_traded()?;
         self.audit_resting()?;
@@ -98,25 +102,26 @@ impl State {
         if holds == brought { Ok(()) } else { Err(AuditError::Grid { holds, brought }) }
     }
 
-    /// In a single period a block's price is bounded by the market's limits only.
-    fn worst_price(&self, side: Side) -> Price {
-        match side {
-            Side::Buy => self.rules().price_max,
-            Side::Sell => self.rules().price_min,
+    fn audit_conduct(&self) -> Result<(), AuditError> {
+        let shares = &self.tables.collateral().shares;
+        for (number, account) in (0..).map(AccountId).zip(self.tables.accounts()) {
+            if account.share_ppm != shares.at(account.score) {
+                return Err(AuditError::Share(number));
+            }
         }
+        Ok(())
     }
 
     fn audit_reserved(&self) -> Result<(), AuditError> {
         let mut reserved: BTreeMap<AccountId, Money> = BTreeMap::new();
         for order in self.engine.resting() {
-            let amount = self.tables.collateral.reserve(order.terms.side, order.terms.price, order.remaining);
+            let collateral = self.tables.collateral_of(order.terms.account);
+            let amount = collateral.reserve(order.terms.side, order.terms.price, order.remaining);
             *reserved.entry(order.terms.account).or_default() += amount;
         }
         for block in self.engine.waiting_blocks() {
-            for (_, energy) in &block.energies {
-                let amount = self.tables.collateral.reserve(block.side, self.worst_price(block.side), *energy);
-                *reserved.entry(block.account).or_default() += amount;
-            }
+            let amount = self.reserved_for_block(block, &self.tables.collateral_of(block.account));
+            *reserved.entry(block.account).or_default() += amount;
         }
         for ((_, account), payable) in self.tables.periods().values().flat_map(|table| &table.payables) {
             *reserved.entry(*account).or_default() += payable.held;

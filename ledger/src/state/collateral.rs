@@ -2,30 +2,55 @@
 
 use gridbook_engine::{Energy, Money, Price, Side};
 
+use crate::conduct::ShareRules;
+use crate::genesis::SettlementRules;
+
 /// One million parts per million: the whole.
 pub const PPM: u32 = 1_000_000;
 
-/// The bounds and the share that collateral is computed from.
-///
-/// An order reserves, per kWh, the larger of what it may have to pay at its price and `share_ppm` of what it may have to pay
-/// for an imbalance at the worst imbalance price. With the defaults the second part is nothing more than the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What collateral is computed from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CollateralRules {
     /// Upper bound of the imbalance price for being short (`up_cap`), at least 0.
     pub short_price_cap: Price,
     /// Lower bound of the imbalance price for being long (`down_floor`), at most 0.
     pub long_price_floor: Price,
-    /// How much of the possible imbalance is covered, in parts per million.
-    pub share_ppm: u32,
+    /// How much of the possible imbalance is covered, by conduct.
+    pub shares: ShareRules,
 }
 
-impl Default for CollateralRules {
-    fn default() -> Self {
-        Self { short_price_cap: Price(0), long_price_floor: Price(0), share_ppm: PPM }
+impl From<&SettlementRules> for CollateralRules {
+    fn from(rules: &SettlementRules) -> Self {
+        let SettlementRules { short_price_cap, long_price_floor, share_ppm, share_worst_ppm, .. } = *rules;
+        Self {
+            short_price_cap,
+            long_price_floor,
+            shares: ShareRules { best_ppm: share_ppm, worst_ppm: share_worst_ppm },
+        }
     }
 }
 
 impl CollateralRules {
+    /// The collateral of an account whose share is `share_ppm`.
+    pub fn at(&self, share_ppm: u32) -> Collateral {
+        let Self { short_price_cap, long_price_floor, .. } = *self;
+        Collateral { short_price_cap, long_price_floor, share_ppm }
+    }
+}
+
+/// What the orders of one account must be covered by.
+///
+/// An order reserves, per kWh, the larger of what it may have to pay at its price and `share_ppm` of what it may have to pay
+/// for an imbalance at the worst imbalance price. Where the prices are bounded by 0, that is nothing more than the first, up to a share
+/// of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Collateral {
+    short_price_cap: Price,
+    long_price_floor: Price,
+    share_ppm: u32,
+}
+
+impl Collateral {
     /// What an order of this side and limit reserves while it is open.
     pub fn reserve(&self, side: Side, limit: Price, energy: Energy) -> Money {
         times(self.rate(side, limit), energy)
@@ -70,9 +95,14 @@ fn times(rate: i64, energy: Energy) -> Money {
 mod tests {
     use super::*;
 
+    fn bounded(short_price_cap: i32, long_price_floor: i32, share_ppm: u32) -> Collateral {
+        let (short_price_cap, long_price_floor) = (Price(short_price_cap), Price(long_price_floor));
+        CollateralRules { short_price_cap, long_price_floor, ..CollateralRules::default() }.at(share_ppm)
+    }
+
     #[test]
     fn by_default_each_side_covers_only_what_it_may_have_to_pay() {
-        let rules = CollateralRules::default();
+        let rules = CollateralRules::default().at(PPM);
         assert_eq!(rules.reserve(Side::Buy, Price(250), Energy(4)), Money(1_000));
         assert_eq!(rules.reserve(Side::Buy, Price(-250), Energy(4)), Money(0));
         assert_eq!(rules.reserve(Side::Sell, Price(250), Energy(4)), Money(0));
@@ -82,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_seller_covers_the_imbalance_he_may_cause_and_the_trade_keeps_it() {
-        let rules = CollateralRules { short_price_cap: Price(1_000), ..CollateralRules::default() };
+        let rules = CollateralRules { short_price_cap: Price(1_000), ..CollateralRules::default() }.at(PPM);
         assert_eq!(rules.reserve(Side::Sell, Price(250), Energy(2)), Money(1_500));
         assert_eq!(rules.held(Side::Sell, Price(300), Energy(2)), Money(1_400));
         assert_eq!(rules.held(Side::Sell, Price(-10), Energy(2)), Money(2_000), "its payment of 20 is made, not held");
@@ -90,7 +120,7 @@ mod tests {
 
     #[test]
     fn parts_of_an_order_reserve_exactly_what_the_order_does() {
-        let rules = CollateralRules { short_price_cap: Price(1_001), long_price_floor: Price(-7), share_ppm: 333_333 };
+        let rules = bounded(1_001, -7, 333_333);
         for side in [Side::Buy, Side::Sell] {
             for price in -50..50 {
                 let whole = rules.reserve(side, Price(price), Energy(10));
@@ -102,13 +132,15 @@ mod tests {
 
     #[test]
     fn a_better_price_never_needs_more_than_the_limit_reserved() {
-        let rules = CollateralRules { short_price_cap: Price(90), long_price_floor: Price(-70), share_ppm: 700_001 };
-        for limit in -100..100 {
-            for better in 0..50 {
-                for (side, price) in [(Side::Buy, limit - better), (Side::Sell, limit + better)] {
-                    let (price, energy) = (Price(price), Energy(1));
-                    let used = rules.payment(side, price, energy) + rules.held(side, price, energy);
-                    assert!(used <= rules.reserve(side, Price(limit), energy));
+        for share_ppm in [700_001, 1_900_000] {
+            let rules = bounded(90, -70, share_ppm);
+            for limit in -100..100 {
+                for better in 0..50 {
+                    for (side, price) in [(Side::Buy, limit - better), (Side::Sell, limit + better)] {
+                        let (price, energy) = (Price(price), Energy(1));
+                        let used = rules.payment(side, price, energy) + rules.held(side, price, energy);
+                        assert!(used <= rules.reserve(side, Price(limit), energy));
+                    }
                 }
             }
         }

@@ -14,7 +14,7 @@ impl Limits for Tables {
         let mut position = self.position(terms.contract.period, terms.meter);
         position.open(&facts, terms.side, energy)?;
         let holder = Holder::User(terms.account);
-        let amount = self.collateral.reserve(terms.side, terms.price, energy);
+        let amount = self.collateral_of(terms.account).reserve(terms.side, terms.price, energy);
         if amount > self.account(holder).ok_or(Reject::CreditMoney)?.free() {
             return Err(Reject::CreditMoney);
         }
@@ -29,7 +29,7 @@ impl Limits for Tables {
         let mut position = self.position(terms.contract.period, terms.meter);
         *position.resting(terms.side) -= energy;
         self.set_position(terms.contract.period, terms.meter, position);
-        let amount = self.collateral.reserve(terms.side, terms.price, energy);
+        let amount = self.collateral_of(terms.account).reserve(terms.side, terms.price, energy);
         if amount > Money::ZERO {
             self.change_account(Holder::User(terms.account), |account| account.reserved -= amount);
         }
@@ -45,17 +45,18 @@ impl Limits for Tables {
         }
         self.set_position(period, terms.meter, position);
 
-        let freed = self.collateral.reserve(terms.side, terms.price, energy);
-        let held = self.collateral.held(terms.side, price, energy);
+        let collateral = self.collateral_of(terms.account);
+        let freed = collateral.reserve(terms.side, terms.price, energy);
+        let held = collateral.held(terms.side, price, energy);
         let payer = Holder::User(terms.account);
         if freed != held {
             self.change_account(payer, |account| account.reserved = account.reserved - freed + held);
         }
-        let payment = self.collateral.payment(terms.side, price, energy);
+        let payment = collateral.payment(terms.side, price, energy);
         if payment > Money::ZERO {
             self.pay_in(period, payer, payment);
         }
-        let owed = self.collateral.payment(terms.side.opposite(), price, energy);
+        let owed = collateral.payment(terms.side.opposite(), price, energy);
         if owed > Money::ZERO || held > Money::ZERO {
             self.add_payable(period, area, terms.account, Payable { owed, held });
         }
@@ -124,9 +125,9 @@ mod tests {
     fn tables() -> Tables {
         let keys = (1..5).map(|seed| SecretKey::from_seed([seed; 32]).public()).collect();
         let epoch = EpochRow { number: 0, set: ValidatorSet::new(keys).unwrap() };
-        let mut tables = Tables::new(LedgerTime(0), epoch);
-        tables.collateral =
-            CollateralRules { short_price_cap: Price(1_000), long_price_floor: Price(-100), share_ppm: 1_000_000 };
+        let (short_price_cap, long_price_floor) = (Price(1_000), Price(-100));
+        let collateral = CollateralRules { short_price_cap, long_price_floor, ..CollateralRules::default() };
+        let mut tables = Tables::new(LedgerTime(0), epoch, collateral);
         for number in 0..2 {
             let account = tables.add_account();
             tables.post(Holder::System(super::super::SystemAccount::Issuer), Holder::User(account), Money(1_000_000));

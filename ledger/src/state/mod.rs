@@ -34,6 +34,7 @@ mod orders;
 mod pieces;
 mod registry;
 mod roots;
+mod share;
 mod snapshot;
 mod tables;
 mod view;
@@ -41,7 +42,7 @@ mod work;
 
 pub use agreements::OFFERS_MAX;
 pub use audit::AuditError;
-pub use collateral::{CollateralRules, PPM};
+pub use collateral::{Collateral, CollateralRules, PPM};
 pub use pieces::{PIECE_BYTES_MAX, PieceError, PieceList};
 pub use roots::{StateProof, account_leaf, meter_leaf};
 pub use snapshot::RestoreError;
@@ -96,7 +97,9 @@ impl State {
         let mut engine = Engine::new(genesis.rules, network).expect("a genesis has valid market rules");
         engine.advance(genesis.ledger_start);
         engine.forget(engine.mark());
-        Self::from_parts(genesis, engine, Tables::new(genesis.ledger_start, EpochRow::first(genesis)))
+        let collateral = CollateralRules::from(&genesis.settlement);
+        let tables = Tables::new(genesis.ledger_start, EpochRow::first(genesis), collateral);
+        Self::from_parts(genesis, engine, tables)
     }
 
     fn from_parts(genesis: &Genesis, engine: Engine, tables: Tables) -> Self {
@@ -306,7 +309,8 @@ impl State {
 }
 
 fn view_of(account: &Account) -> AccountView {
-    AccountView { balance: account.balance, reserved: account.reserved, history_head: account.history }
+    let Account { balance, reserved, history, score, share_ppm } = *account;
+    AccountView { balance, reserved, history_head: history, score, share_ppm }
 }
 
 /// The record of an entry that no device signed.

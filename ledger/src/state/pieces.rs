@@ -199,7 +199,7 @@ impl PieceList {
 
 /// The root over everything: the state root covers accounts, meters and counters, the hashes the rest.
 pub(super) fn snapshot_root_of(state_root: &Hash, rest_bytes: u64, rest: &[Hash]) -> Hash {
-    let mut hasher = Hasher::new("gridbook/snapshot/3");
+    let mut hasher = Hasher::new("gridbook/snapshot/4");
     hasher.update(&state_root.0).update(&rest_bytes.to_le_bytes()).update(&merkle::root(rest).0);
     hasher.finish()
 }
@@ -214,10 +214,12 @@ fn rest_hash(piece: &[u8]) -> Hash {
 }
 
 fn accounts_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
-    let view = |AccountImage { balance, reserved, history }| AccountView {
+    let view = |AccountImage { balance, reserved, history, score, share_ppm }| AccountView {
         balance: Money(balance),
         reserved: Money(reserved),
         history_head: history,
+        score,
+        share_ppm,
     };
     let rows = (first..).zip(image::read_accounts(rows)?);
     let leaves: Vec<Hash> = rows.map(|(number, row)| account_leaf(AccountId(number), &view(row))).collect();

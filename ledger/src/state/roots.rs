@@ -106,9 +106,10 @@ fn refresh(tree: &mut DenseTree, count: usize, stale: &[u32], leaf: impl Fn(u32)
 
 /// The leaf of an account under the state root.
 pub fn account_leaf(number: AccountId, account: &AccountView) -> Hash {
-    let mut hasher = Hasher::new("gridbook/account/1");
-    hasher.update(&number.0.to_le_bytes()).update(&account.balance.0.to_le_bytes());
-    hasher.update(&account.reserved.0.to_le_bytes()).update(&account.history_head.0);
+    let AccountView { balance, reserved, history_head, score, share_ppm } = *account;
+    let mut hasher = Hasher::new("gridbook/account/2");
+    hasher.update(&number.0.to_le_bytes()).update(&balance.0.to_le_bytes()).update(&reserved.0.to_le_bytes());
+    hasher.update(&history_head.0).update(&score.to_le_bytes()).update(&share_ppm.to_le_bytes());
     hasher.finish()
 }
 

@@ -3,6 +3,7 @@
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
 use gridbook_engine::{OrderTag, Price, Side};
 
+use super::collateral::CollateralRules;
 use super::pieces::{rest_hashes, snapshot_root_of};
 use super::tables::{Account, Counters, EdgeIncome, EpochRow, Holder, MeterFacts, MeterStatus, Name};
 use super::tables::{Payable, PeriodTable, Position, Standing, Tables};
@@ -124,7 +125,7 @@ impl State {
 fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, RestoreError> {
     let rest = &image.rest;
     let now = LedgerTime(rest.now);
-    let mut tables = Tables::new(now, restore_epoch(genesis, rest)?);
+    let mut tables = Tables::new(now, restore_epoch(genesis, rest)?, CollateralRules::from(&genesis.settlement));
     let totals = Totals::from(rest.totals);
     tables.set_counters(Counters { now, operator_nonce: rest.operator_nonce, totals });
     if rest.system.len() != SystemAccount::COUNT {
@@ -294,13 +295,15 @@ impl From<(&AreaId, &EdgeIncome)> for EdgeIncomeImage {
 
 impl From<&Account> for AccountImage {
     fn from(account: &Account) -> Self {
-        Self { balance: account.balance.0, reserved: account.reserved.0, history: account.history }
+        let Account { balance, reserved, history, score, share_ppm } = *account;
+        Self { balance: balance.0, reserved: reserved.0, history, score, share_ppm }
     }
 }
 
 impl From<&AccountImage> for Account {
     fn from(image: &AccountImage) -> Self {
-        Self { balance: Money(image.balance), reserved: Money(image.reserved), history: image.history }
+        let AccountImage { balance, reserved, history, score, share_ppm } = *image;
+        Self { balance: Money(balance), reserved: Money(reserved), history, score, share_ppm }
     }
 }
 
@@ -369,6 +372,7 @@ mod tests {
     use gridbook_engine::MarketRules;
 
     use super::*;
+    use crate::conduct::ShareRules;
     use crate::crypto::SecretKey;
     use crate::genesis::{Area, AreaEdge};
     use crate::validators::ValidatorSet;
@@ -403,7 +407,9 @@ mod tests {
     /// A stranger's snapshot is well formed, but its amounts are chosen so that adding them up overflows.
     #[test]
     fn forged_amounts_are_refused_before_they_are_added_up() {
-        let forged = |balance| AccountImage { balance, reserved: -balance, history: Hash::ZERO };
+        let shares = ShareRules::default();
+        let fresh = AccountImage::from(&Account::new(&shares));
+        let forged = |balance| AccountImage { balance, reserved: -balance, ..fresh.clone() };
         for balance in [i128::MAX, i128::MIN + 1, 1 << 101] {
             let error = refused(|image| image.accounts.extend([forged(balance), forged(balance)]));
             assert_eq!(error, RestoreError::Row("an absurd amount of money"));

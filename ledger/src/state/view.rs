@@ -45,6 +45,10 @@ pub struct AccountView {
     /// Chain over the leaves of all records that touched it, oldest first: equal heads, equal histories. Zero for the system's
     /// accounts, whose rows are everybody's.
     pub history_head: Hash,
+    /// What its conduct is worth: from 0 to [`SCORE_FULL`](crate::conduct::SCORE_FULL).
+    pub score: u16,
+    /// Which share of the imbalance that it may cause it must cover, in parts per million: follows from the score.
+    pub share_ppm: u32,
 }
 
 impl AccountView {

@@ -1,7 +1,7 @@
 //! The shapes of a snapshot: plain data, and its canonical bytes.
 //!
 //! ```text
-//! accounts u32, meters u32 | accounts, 64 bytes each | meters, 95 bytes each | the rest
+//! accounts u32, meters u32 | accounts, 70 bytes each | meters, 95 bytes each | the rest
 //! ```
 //! Rows of accounts and meters are as long as each other, so that a page of them can be found, sent and checked by itself. The
 //! rest is what a header's state root does not cover: books, positions, names, queued work, counters.
@@ -21,7 +21,7 @@ use crate::validators::ValidatorSet;
 /// The counts that stand in front.
 pub(super) const COUNTS_BYTES: usize = 8;
 /// Length of an account's row.
-pub(super) const ACCOUNT_BYTES: usize = 64;
+pub(super) const ACCOUNT_BYTES: usize = 70;
 /// Length of a meter's row.
 pub(super) const METER_BYTES: usize = 95;
 
@@ -58,6 +58,8 @@ pub(super) struct AccountImage {
     pub(super) balance: i128,
     pub(super) reserved: i128,
     pub(super) history: Hash,
+    pub(super) score: u16,
+    pub(super) share_ppm: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -68,7 +68,13 @@ fn read_bool(r: &mut Reader<'_>) -> Read<bool> {
 }
 
 fn read_account(r: &mut Reader<'_>) -> Read<AccountImage> {
-    Ok(AccountImage { balance: r.i128()?, reserved: r.i128()?, history: Hash(r.array()?) })
+    Ok(AccountImage {
+        balance: r.i128()?,
+        reserved: r.i128()?,
+        history: Hash(r.array()?),
+        score: r.u16()?,
+        share_ppm: r.u32()?,
+    })
 }
 
 fn read_meter(r: &mut Reader<'_>) -> Read<MeterImage> {

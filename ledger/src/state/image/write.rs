@@ -69,7 +69,8 @@ fn list<T>(w: &mut Writer, items: &[T], write: impl Fn(&T, &mut Writer)) {
 
 impl AccountImage {
     fn write(&self, w: &mut Writer) {
-        w.i128(self.balance).i128(self.reserved).bytes(&self.history.0);
+        let Self { balance, reserved, history, score, share_ppm } = self;
+        w.i128(*balance).i128(*reserved).bytes(&history.0).u16(*score).u32(*share_ppm);
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId, Money, OrderTag};
 
 use self::undo::Undo;
-use super::collateral::CollateralRules;
+use super::collateral::{Collateral, CollateralRules};
 use super::dirty::Dirty;
 use super::journal::Journal;
 use super::{SystemAccount, Totals};
@@ -25,7 +25,7 @@ use crate::crypto::{Hash, PairHasher, PublicKey};
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
-    pub(super) collateral: CollateralRules,
+    collateral: CollateralRules,
     epoch: EpochRow,
     counters: Counters,
     system: [Account; SystemAccount::COUNT],
@@ -55,12 +55,12 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(now: LedgerTime, epoch: EpochRow) -> Self {
+    pub(super) fn new(now: LedgerTime, epoch: EpochRow, collateral: CollateralRules) -> Self {
         Self {
-            collateral: CollateralRules::default(),
+            collateral,
             epoch,
             counters: Counters { now, operator_nonce: 0, totals: Totals::default() },
-            system: [Account::default(); SystemAccount::COUNT],
+            system: [Account::new(&collateral.shares); SystemAccount::COUNT],
             accounts: Vec::new(),
             owned: Vec::new(),
             meters: Vec::new(),
@@ -118,6 +118,16 @@ impl Tables {
             Holder::System(account) => Some(&self.system[account as usize]),
             Holder::User(account) => self.accounts.get(index(account.0)),
         }
+    }
+
+    pub(super) fn collateral(&self) -> &CollateralRules {
+        &self.collateral
+    }
+
+    /// What an account's orders must be covered by, at its conduct of now.
+    pub(super) fn collateral_of(&self, account: AccountId) -> Collateral {
+        let row = self.account(Holder::User(account));
+        self.collateral.at(row.map_or(self.collateral.shares.worst_ppm, |row| row.share_ppm))
     }
 
     pub(super) fn periods(&self) -> &BTreeMap<DeliveryPeriod, PeriodTable> {
@@ -208,7 +218,7 @@ impl Tables {
 
     pub(super) fn add_account(&mut self) -> AccountId {
         let id = AccountId(number(self.accounts.len()));
-        self.accounts.push(Account::default());
+        self.accounts.push(Account::new(&self.collateral.shares));
         self.owned.push(Vec::new());
         self.stale_accounts.touch(id.0);
         self.journal.push(Undo::AccountAdded);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, OrderId, OrderTag};
 
+use crate::conduct::{SCORE_FULL, ShareRules};
 use crate::crypto::{Hash, PublicKey};
 use crate::genesis::{FIRST_EPOCH, Genesis};
 use crate::state::{SystemAccount, Totals};
@@ -23,7 +24,7 @@ impl EpochRow {
 }
 
 /// One account, a user's or the system's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::state) struct Account {
     /// What it has; negative only for the issuer.
     pub(in crate::state) balance: Money,
@@ -31,9 +32,19 @@ pub(in crate::state) struct Account {
     pub(in crate::state) reserved: Money,
     /// Chain over the records that touched it.
     pub(in crate::state) history: Hash,
+    /// What its conduct is worth; full for the system's.
+    pub(in crate::state) score: u16,
+    /// Which share of the imbalance that it may cause it must cover: follows from the score. Kept here because every order asks for it.
+    pub(in crate::state) share_ppm: u32,
 }
 
 impl Account {
+    /// With nothing in it and nothing against it.
+    pub(in crate::state) fn new(shares: &ShareRules) -> Self {
+        let (balance, reserved, history) = (Money::ZERO, Money::ZERO, Hash::ZERO);
+        Self { balance, reserved, history, score: SCORE_FULL, share_ppm: shares.at(SCORE_FULL) }
+    }
+
     /// What may still be spent.
     pub(in crate::state) fn free(&self) -> Money {
         self.balance - self.reserved
