@@ -29,6 +29,7 @@ pub mod genesis;
 pub mod header;
 pub mod hotstuff;
 pub mod merkle;
+pub mod origin;
 pub mod receipt;
 pub mod record;
 pub mod reject;
