@@ -35,6 +35,7 @@ pub mod record;
 pub mod reject;
 pub mod replica;
 pub mod sequenced;
+pub mod settlement;
 pub mod shelf;
 pub mod snapshot;
 pub mod state;
