@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::event::{Event, OrderRef, Trade, TradeKind};
 use crate::limits::{Limits, OrderTerms};
 use crate::matching::Meeting;
-use crate::order::{OrderId, Party, Prearranged, Side};
+use crate::order::{EnergySources, OrderId, Party, Prearranged, Side};
 use crate::reject::Reject;
 use crate::search::Seeker;
 use crate::slab::FOREVER;
@@ -55,6 +55,7 @@ impl Engine {
             kind: TradeKind::Prearranged,
             maker: name(&seller),
             taker: name(&buyer),
+            sources: EnergySources::GRID_MIX,
             price,
             fee,
             energy,
@@ -186,6 +187,7 @@ impl Engine {
                 taker_slot,
                 taker: taker.order_ref(taker_slot),
                 taker_terms: taker.terms(contract.period),
+                taker_sources: self.calendar.at(index).preferences(taker.standing).sources,
                 energy,
                 taker_remaining: taker.energy - energy,
                 kind: TradeKind::PayAsBid,

@@ -2,7 +2,7 @@
 
 use crate::contract::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 use crate::network::Direction;
-use crate::order::{OrderId, OrderTag, Side};
+use crate::order::{EnergySources, OrderId, OrderTag, Side};
 use crate::units::{Energy, Money, Price};
 
 /// An order as events name it.
@@ -57,6 +57,8 @@ pub struct Trade {
     pub maker: OrderRef,
     /// The order that came in.
     pub taker: OrderRef,
+    /// What the seller said it delivers; the grid's mix in a pre-arranged trade.
+    pub sources: EnergySources,
     /// Price per kWh: the maker's limit, or what [`TradeKind`] says.
     pub price: Price,
     /// What the edges between the two take together per kWh; the side whose limit the price is not bears it.

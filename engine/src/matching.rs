@@ -6,7 +6,7 @@ use crate::event::{Event, OrderRef, Trade, TradeKind, with_fee};
 use crate::journal::Mark;
 use crate::limits::{Limits, OrderTerms};
 use crate::network::Direction;
-use crate::order::{NewOrder, OrderId, Side, TimeInForce};
+use crate::order::{EnergySources, NewOrder, OrderId, Side, TimeInForce};
 use crate::queue::Orders as _;
 use crate::reject::Reject;
 use crate::search::{Found, Passed, Seeker};
@@ -62,6 +62,8 @@ pub(crate) struct Meeting {
     pub(crate) taker_slot: u32,
     pub(crate) taker: OrderRef,
     pub(crate) taker_terms: OrderTerms,
+    /// What the taker delivers or accepts.
+    pub(crate) taker_sources: EnergySources,
     pub(crate) energy: Energy,
     pub(crate) taker_remaining: Energy,
     pub(crate) kind: TradeKind,
@@ -139,6 +141,7 @@ impl Engine {
                 taker_slot: NIL,
                 taker: named,
                 taker_terms: taker.terms,
+                taker_sources: seeker.preferences.sources,
                 energy,
                 taker_remaining: taker.open,
                 kind: TradeKind::Continuous,
@@ -159,9 +162,9 @@ impl Engine {
         let maker_ref = node.order_ref(maker);
         let maker_remaining = node.energy - energy;
         let (maker_area, taker_area) = (maker_terms.contract.area, taker_terms.contract.area);
-        let (seller, buyer) = match taker_terms.side {
-            Side::Buy => (maker_area, taker_area),
-            Side::Sell => (taker_area, maker_area),
+        let (seller, buyer, sources) = match taker_terms.side {
+            Side::Buy => (maker_area, taker_area, self.calendar.at(index).preferences(node.standing).sources),
+            Side::Sell => (taker_area, maker_area, meeting.taker_sources),
         };
         let is_across = maker_area != taker_area;
         let fee = if is_across { self.shift_flow(index, seller, buyer, energy) } else { Price(0) };
@@ -180,6 +183,7 @@ impl Engine {
             kind,
             maker: maker_ref,
             taker,
+            sources,
             price,
             fee,
             energy,

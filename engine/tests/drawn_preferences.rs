@@ -28,12 +28,32 @@ fn a_buyer_gets_what_he_accepts_and_nothing_else_for_all_sets_of_six_sources() {
         let rests = engine.place(order(1, Side::Sell, delivers), &mut Unlimited, &mut events).unwrap().unwrap();
         let buy = NewOrder { time_in_force: TimeInForce::ImmediateOrCancel, ..order(2, Side::Buy, accepts) };
         engine.place(buy, &mut Unlimited, &mut events).unwrap();
-        let meets = matches!(events[1], Event::Trade(_));
+        let meets = matches!(events[1], Event::Trade(trade) if trade.sources.bits() == delivers);
         assert_eq!(meets, delivers & !accepts == 0, "{delivers:06b} to a buyer of {accepts:06b}");
         met += u32::from(meets);
         assert_eq!(engine.cancel(rests, MeterId(1), &mut Unlimited, &mut events).is_ok(), !meets);
     }
     assert_eq!(met, 3_u32.pow(6) - 2_u32.pow(6), "each source is accepted and delivered, accepted, or neither");
+}
+
+/// Certificates follow what the seller said it delivers, not what the buyer would have accepted, whichever of the two came first.
+#[test]
+fn a_trade_tells_what_its_seller_delivers() {
+    let mut engine = Engine::new(timeless(), Network::single()).unwrap();
+    let contract = Contract { area: AreaId(0), period: DeliveryPeriod(8) };
+    let wind_or_sun = EnergySources::WIND.with(EnergySources::SOLAR);
+    for first in [Side::Buy, Side::Sell] {
+        let mut events = Vec::new();
+        for (account, side) in [(1, first), (2, first.opposite())] {
+            let price = Price(30);
+            let order =
+                NewOrder::limit(OrderTag(9), AccountId(account), MeterId(account), contract, side, price, Energy(1));
+            let sources = if side == Side::Buy { wind_or_sun } else { EnergySources::WIND };
+            let preferences = Preferences { sources, ..Preferences::none(side) };
+            engine.place(NewOrder { preferences, ..order }, &mut Unlimited, &mut events).unwrap();
+        }
+        assert!(matches!(events[1], Event::Trade(trade) if trade.sources == EnergySources::WIND), "{events:?}");
+    }
 }
 
 /// ```text

@@ -4,8 +4,8 @@ use super::orders::first_fault;
 use super::state::{Order, fee_of};
 use super::{Outside, Reference};
 use crate::{
-    Contract, Direction, Edge, Energy, Event, Limits, Money, OrderId, OrderRef, OrderTerms, Party, Prearranged, Price,
-    Reject, Side, Trade, TradeKind,
+    Contract, Direction, Edge, Energy, EnergySources, Event, Limits, Money, OrderId, OrderRef, OrderTerms, Party,
+    Prearranged, Price, Reject, Side, Trade, TradeKind,
 };
 
 impl Reference {
@@ -41,6 +41,7 @@ impl Reference {
             kind: TradeKind::Prearranged,
             maker: name(&seller),
             taker: name(&buyer),
+            sources: EnergySources::GRID_MIX,
             price,
             fee,
             energy,
@@ -119,6 +120,7 @@ impl Reference {
             kind: TradeKind::PayAsBid,
             maker: maker.name,
             taker: taker.name,
+            sources: seller.preferences.sources,
             price: buyer.terms.price,
             fee: Price(0),
             energy,

@@ -138,6 +138,7 @@ impl Reference {
             kind: TradeKind::Continuous,
             maker: maker.name,
             taker: taker.name,
+            sources: if taker.terms.side == Side::Sell { taker } else { maker }.preferences.sources,
             price: maker.terms.price,
             fee: deal.fee,
             energy,
