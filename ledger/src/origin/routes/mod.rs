@@ -116,7 +116,7 @@ impl Routes {
     ///
     /// # Panics
     /// If a meter trades more than 2^64 watt-hours, or there are 2^32 trades; the limits of a meter's connection keep both out.
-    pub fn new(legs: impl IntoIterator<Item = Leg>, net_wh: impl Fn(MeterId) -> i64) -> Self {
+    pub fn new(legs: impl IntoIterator<Item = Leg>, net_wh: impl Fn(MeterId) -> i128) -> Self {
         let mut routes = Self::default();
         for leg in legs {
             routes.append(leg);
@@ -158,7 +158,7 @@ impl Routes {
     }
 
     /// The delivered energy of a trade is the smaller of its two sides, and of each side it is what comes first.
-    fn deliver(&mut self, net_wh: impl Fn(MeterId) -> i64) {
+    fn deliver(&mut self, net_wh: impl Fn(MeterId) -> i128) {
         let reaches = |meter: MeterId, stream: &Stream| stream.reach(net_wh(meter));
         let reaches: Vec<(u64, u64)> =
             (0..).zip(&self.streams).map(|(number, stream)| reaches(MeterId(number), stream)).collect();
@@ -244,8 +244,8 @@ impl Stream {
 
     /// Up to where sales and purchases were delivered: what passes through, and of the rest, which is on one side only, what the meter
     /// has for it.
-    fn reach(&self, net_wh: i64) -> (u64, u64) {
-        let net = net_wh.unsigned_abs();
+    fn reach(&self, net_wh: i128) -> (u64, u64) {
+        let net = u64::try_from(net_wh.unsigned_abs()).unwrap_or(u64::MAX);
         let (given, taken) = if net_wh > 0 { (net, 0) } else { (0, net) };
         let passes = self.passes();
         (passes + given.min(self.sold - passes), passes + taken.min(self.bought - passes))

@@ -18,7 +18,7 @@ fn leg(seller: u32, buyer: u32, energy: u64) -> Leg {
 
 /// Export less import of the meters 0, 1, 2...
 fn routes(legs: &[Leg], net_wh: &[i64]) -> Routes {
-    Routes::new(legs.iter().copied(), |meter| net_wh.get(meter.0 as usize).copied().unwrap_or(0))
+    Routes::new(legs.iter().copied(), |meter| net_wh.get(meter.0 as usize).map_or(0, |net| i128::from(*net)))
 }
 
 /// Everything that becomes of a solar plant's export: energy, trades, holder, why.
