@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{Energy, EnergySources, MeterId};
+use gridbook_engine::{Energy, EnergySources, MeterId, Price, Side};
 use proptest::prelude::*;
 
 use super::naive::NaiveTown;
 use super::{Arrival, HOPS_MAX, Hop, Journey, Leg, Routes};
+use crate::settlement::{TradeSide, delivered};
 
 const SOLAR: EnergySources = EnergySources::SOLAR;
 const MIX: EnergySources = EnergySources::GRID_MIX;
@@ -123,15 +124,34 @@ fn drawn_legs(meters: u32) -> impl Strategy<Value = Vec<Leg>> {
     proptest::collection::vec(one, 0..40)
 }
 
-/// Each watt-hour of each plant, by the text of the rules.
+/// What settlement says of one meter's side of each trade.
+fn settled_side(legs: &[Leg], meter: MeterId, net_wh: i64) -> BTreeMap<usize, Energy> {
+    let side_of = |leg: &Leg| match meter {
+        _ if leg.seller == meter => Some(Side::Sell),
+        _ if leg.buyer == meter => Some(Side::Buy),
+        _ => None,
+    };
+    let own = legs.iter().enumerate().filter_map(|(trade, leg)| Some((trade, side_of(leg)?, leg.energy)));
+    let (trades, sides): (Vec<usize>, Vec<TradeSide>) =
+        own.map(|(trade, side, energy)| (trade, TradeSide { side, price: Price(1), energy })).unzip();
+    let mut energies = Vec::new();
+    delivered(&sides, net_wh.into(), &mut energies);
+    trades.into_iter().zip(energies).collect()
+}
+
+/// Each watt-hour of each plant, by the text of the rules, and each trade as settlement counts it.
 fn agree(legs: &[Leg], net_wh: &[i64]) {
     let routes = routes(legs, net_wh);
     let by_meter: BTreeMap<MeterId, i64> = (0..).map(MeterId).zip(net_wh.iter().copied()).collect();
     let town = NaiveTown::new(legs, &by_meter);
     let mut carried = vec![0; legs.len()];
     let mut kept: BTreeMap<MeterId, u64> = BTreeMap::new();
-    for trade in 0..legs.len() {
+    let settled: BTreeMap<MeterId, BTreeMap<usize, Energy>> =
+        by_meter.iter().map(|(meter, net)| (*meter, settled_side(legs, *meter, *net))).collect();
+    for (trade, leg) in legs.iter().enumerate() {
         assert_eq!(routes.delivered(trade).0, town.delivered(trade), "trade {trade}");
+        let smaller = settled[&leg.seller][&trade].min(settled[&leg.buyer][&trade]);
+        assert_eq!(routes.delivered(trade), smaller, "trade {trade} in settlement");
     }
     for (plant, net) in by_meter.iter().filter(|(_, net)| **net > 0) {
         let (export, mut from, mut hops) = (net.unsigned_abs(), 0, Vec::<Hop>::new());
