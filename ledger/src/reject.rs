@@ -2,7 +2,7 @@
 //!
 //! Numbers go into records and over the wire, so they never change their meaning; a reason that falls out of use keeps its
 //! number. The hundreds digit is the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set,
-//! 8 evidence.
+//! 8 evidence, 9 readings and settlement.
 
 use core::fmt;
 
@@ -202,6 +202,35 @@ codes! {
     EvidenceSignature = 809, "A statement is not signed on this ledger by the validator that it names, so that it proves nothing against it.";
     /// No room for old evidence.
     EvidenceOld = 810, "So much newer misconduct is proven that evidence of that epoch is not kept here any more: it stays good in your file.";
+
+    /// Less than before.
+    MeterBackwards = 901, "A register shows less than at the end of the period before: read the meter again, or have it exchanged.";
+    /// More than possible.
+    MeterBeyond = 902, "More energy than the connection carries in one delivery period: read again, and have the meter checked.";
+    /// The same reading again, for another period.
+    MeterFrozen = 903, "Registers and counter are those of the period before: the meter has stopped, or an old reading was sent again.";
+    /// Taken already.
+    MeterTwice = 904, "These registers are known for that delivery period already: nothing needs to be sent again.";
+    /// Taken already, and other ones.
+    MeterContradiction = 905, "Other registers were read for that period already, and the first stand: only the area's operator may correct them.";
+    /// Too early.
+    MeterFuture = 906, "That delivery period has not ended yet: read the registers at its end, and send them then.";
+    /// Not the sender's.
+    MeterForeign = 907, "A meter tells its own registers only: corrections are made by the grid operator of its area.";
+    /// Too late.
+    MeterLate = 908, "The deadline for readings of that delivery period has passed: ask the grid operator of the area to correct it.";
+    /// Much too late.
+    MeterFinal = 909, "That delivery period is final and nothing of it can be changed any more: settle the difference outside.";
+    /// No meters here.
+    MeterUnread = 910, "This ledger counts every trade as delivered and reads no meters: see `settlement` in its genesis.";
+    /// Would pay for imbalance.
+    MeterPriceOrder = 911, "Missing energy must cost at least what energy too much brings: raise the short price or lower the long one.";
+    /// Not covered.
+    MeterPriceBounds = 912, "An imbalance price is beyond the bounds in the genesis, which collateral covers: choose one between them.";
+    /// Not at this moment.
+    MeterSettling = 913, "That delivery period is being settled, by what was known at its deadline: corrections can be made when that is done.";
+    /// More lost than can be.
+    MeterLosses = 914, "With this the losses of the area, or of the one above it, would be out of bounds: check all readings of their edges.";
 }
 
 impl Code {
@@ -333,6 +362,7 @@ mod tests {
                 6 => "Match",
                 7 => "Epoch",
                 8 => "Evidence",
+                9 => "Meter",
                 other => panic!("no room {other}"),
             };
             assert!(code.name().starts_with(room), "{}", code.name());

@@ -14,8 +14,11 @@ use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
-use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
+use gridbook_ledger::record::{
+    AreaSettled, MeterSettled, Outcome, PartyRef, Purse, Record, RecordEvent, RegistersRead, Trade,
+};
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers};
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
 /// A field's name and its bytes in hexadecimal; `..` stands for zeros up to the end.
@@ -325,6 +328,32 @@ fn record_bytes() {
     let (to_account, to, price, energy) = (AccountId(4), MeterId(5), Price(9), Energy(10));
     let offered = RecordEvent::Offered { offer: order, to_account, to, period, side: Side::Sell, price, energy };
     let posted = RecordEvent::Posted { from: Purse::Account(AccountId(1)), to: Purse::Imbalance, amount: Money(-1) };
+    let settled = MeterSettled {
+        meter: MeterId(2),
+        account: AccountId(1),
+        contract,
+        delivery: Delivery { import: Energy(17), export: Energy(18) },
+        quality: Quality::Corrected,
+        contracted_wh: -19,
+        trades: Money(20),
+        own_trades: Money(-21),
+        rest: Money(22),
+        billed: Money(23),
+        defaulted: Money(-24),
+    };
+    let area_settled = AreaSettled {
+        contract,
+        short_price: Price(25),
+        long_price: Price(-26),
+        short_rest: Price(27),
+        long_rest: Price(-28),
+        net_wh: 29,
+        contracted_wh: -30,
+        losses_wh: 31,
+        upstream: Money(-32),
+        losses: Money(33),
+        surplus: Money(34),
+    };
     let record = Record {
         seq: 1,
         entry: Hash([2; 32]),
@@ -350,7 +379,6 @@ fn record_bytes() {
             RecordEvent::Cancelled { order, remaining },
             RecordEvent::Reduced { order, remaining },
             RecordEvent::Expired { order, remaining, cause: Expiry::Gate },
-            RecordEvent::Settled { contract, account: AccountId(1), amount: Money(12) },
             posted,
             RecordEvent::AccountRegistered { account: AccountId(1) },
             RecordEvent::MeterRegistered { meter: MeterId(2), account: AccountId(1) },
@@ -363,10 +391,24 @@ fn record_bytes() {
             RecordEvent::CapacitySet { area, period, up: Energy(10), down: remaining },
             RecordEvent::Overload { area, period, direction: Direction::Down, by: Energy(10) },
             offered,
+            RecordEvent::Read(RegistersRead {
+                meter: MeterId(2),
+                account: AccountId(1),
+                period: DeliveryPeriod(8),
+                registers: Registers { import: 14, export: 15, counter: 16 },
+                is_correction: true,
+            }),
+            RecordEvent::AreaRead { contract, sent_up_wh: -2 },
+            RecordEvent::ImbalancePricesSet { contract, short_price: Price(13), long_price: Price(9) },
+            RecordEvent::MeterSettled(settled),
+            RecordEvent::AreaSettled(area_settled),
+            RecordEvent::AreaFrozen { contract, why: AreaFault::Losses { losses_wh: 12, throughput_wh: 12 } },
+            RecordEvent::PeriodFinal { period: DeliveryPeriod(8) },
         ],
     };
     let (entry, one) = ("02".repeat(32), "01000000 02000000 0300000000000000");
     let open = format!("{one} 0b00000000000000");
+    let wide = |number: i128| number.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let (twelve, minus_one) = (format!("0c{}", "00".repeat(15)), "ff".repeat(16));
     assert_golden(
         &record.encode(),
@@ -377,7 +419,7 @@ fn record_bytes() {
             ("meter", "04000000"),
             ("client id", "0500000000000000"),
             ("outcome: done", "0000"),
-            ("events", "13000000"),
+            ("events", "19000000"),
             ("trade", "01"),
             ("maker", one),
             ("taker", "04000000 05000000 0600000000000000"),
@@ -395,9 +437,6 @@ fn record_bytes() {
             ("expired", "06"),
             ("order and energy", &open),
             ("by the gate", "01"),
-            ("settled", "07"),
-            ("contract and account", "0700 08000000 01000000"),
-            ("amount", &twelve),
             ("posted", "08"),
             ("from account 1 to imbalance", "00 01000000 03 00000000"),
             ("amount", &minus_one),
@@ -431,6 +470,34 @@ fn record_bytes() {
             ("to", "04000000 05000000"),
             ("period, sells", "08000000 01"),
             ("price and energy", "09000000 0a00000000000000"),
+            ("read: meter, account, period", "1a 02000000 01000000 08000000"),
+            ("import, export, counter", "0e00000000000000 0f00000000000000 1000000000000000"),
+            ("a correction", "01"),
+            ("area read", "1b 0700 08000000 feffffffffffffff"),
+            ("imbalance prices", "19 0700 08000000 0d000000 09000000"),
+            ("meter settled: meter, account", "1c 02000000 01000000"),
+            ("contract", "0700 08000000"),
+            ("import and export, corrected", "1100000000000000 1200000000000000 02"),
+            ("contracted", &wide(-19)),
+            ("trades", &wide(20)),
+            ("own trades", &wide(-21)),
+            ("rest", &wide(22)),
+            ("billed", &wide(23)),
+            ("defaulted", &wide(-24)),
+            ("area settled", "1d 0700 08000000"),
+            ("short and long price", "19000000 e6ffffff"),
+            ("short and long rest", "1b000000 e4ffffff"),
+            ("net", &wide(29)),
+            ("contracted", &wide(-30)),
+            ("losses", &wide(31)),
+            ("upstream", &wide(-32)),
+            ("money for losses", &wide(33)),
+            ("surplus", &wide(34)),
+            ("area frozen", "1e 0700 08000000"),
+            ("losses of 12 in 12", "02"),
+            ("lost", &twelve),
+            ("flowed", &twelve),
+            ("period final", "1f 08000000"),
         ],
     );
     assert_eq!(record.leaf_hash().to_hex(), RECORD_LEAF);
@@ -504,4 +571,4 @@ fn chain_id() {
 
 const CHAIN_ID: &str = "36ac54a3da405ac1dcc3e55ae5d2ea59161c67b9d8eb158ffe545172ed431887";
 const CHAIN_ID_OF_TREE: &str = "00ad71fe96d8d49f659ac087ce0614fb069d8a4856ad86ef4bdbda9e83ca92a8";
-const FIRST_DIGEST: &str = "6ae318189ac8b7254d6795ecf82b2d0322d62c5eedb2da85b90e76b1a984ac60";
+const FIRST_DIGEST: &str = "37866404583fc28b938acb9cfb6cfb7126b73baacc69f44febbc009393d4fd30";

@@ -9,6 +9,7 @@ mod agreement;
 mod block;
 mod bundle;
 mod group;
+mod metering;
 mod order;
 mod record;
 
@@ -17,6 +18,7 @@ pub use block::{Block, BlockPart};
 pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleId, COMMANDS_MAX, NEVER, SignedBundle};
 pub use group::BASKET_ORDERS_MAX;
 pub(crate) use group::group_length;
+pub use metering::{AreaReading, Correction, Reading, SetImbalancePrices};
 pub use order::Place;
 pub(crate) use order::{side_from_number, side_number};
 pub use record::{AMOUNT_MAX, COMMAND_BYTES};
@@ -68,6 +70,14 @@ pub enum Command {
     Offer(Offer),
     /// Accepts another meter's offer.
     Accept(Accept),
+    /// Tells the signing meter's registers at the end of a delivery period.
+    Reading(Reading),
+    /// Operator of the area: what a meter's registers showed, in place of what is missing or wrong.
+    Correction(Correction),
+    /// Operator of the area: what was metered at the area's edge.
+    AreaReading(AreaReading),
+    /// Operator: what imbalance costs in a contract.
+    SetImbalancePrices(SetImbalancePrices),
     /// Operator: opens an account.
     RegisterAccount {
         /// Must be the next free number.

@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price};
 
-use super::{Accept, Block, BlockPart, Command, Offer, Place};
+use super::{Accept, AreaReading, Block, BlockPart, Command, Correction, Offer, Place, Reading, SetImbalancePrices};
 use crate::bytes::{Reader, Writer};
 use crate::crypto::PublicKey;
 use crate::reject::Code;
@@ -33,6 +33,10 @@ const DEPOSIT: u8 = 20;
 const WITHDRAW: u8 = 21;
 const SET_CAPACITY: u8 = 22;
 const PAY_AS_BID: u8 = 23;
+const SET_IMBALANCE_PRICES: u8 = 29;
+const READING: u8 = 30;
+const AREA_READING: u8 = 31;
+const CORRECTION: u8 = 32;
 
 impl Command {
     /// Canonical bytes.
@@ -90,6 +94,10 @@ impl Command {
             Self::SetCapacity { area, period, up, down } => {
                 w.u8(SET_CAPACITY).u8(0).u16(area.0).u32(period.0).u64(up.0).u64(down.0);
             }
+            Self::SetImbalancePrices(prices) => prices.write(w.u8(SET_IMBALANCE_PRICES)),
+            Self::Reading(reading) => reading.write(w.u8(READING)),
+            Self::AreaReading(reading) => reading.write(w.u8(AREA_READING)),
+            Self::Correction(correction) => correction.write(w.u8(CORRECTION)),
             Self::PayAsBid { contract } => {
                 w.u8(PAY_AS_BID).u8(0).u16(contract.area.0).u32(contract.period.0);
             }
@@ -132,6 +140,10 @@ impl Command {
                 Self::SetCapacity { area, period, up: Energy(r.u64()?), down: Energy(r.u64()?) }
             }
             PAY_AS_BID => Self::PayAsBid { contract: read_contract(r)? },
+            SET_IMBALANCE_PRICES => Self::SetImbalancePrices(SetImbalancePrices::read(r)?),
+            READING => Self::Reading(Reading::read(r)?),
+            AREA_READING => Self::AreaReading(AreaReading::read(r)?),
+            CORRECTION => Self::Correction(Correction::read(r)?),
             _ => return Err(Code::FormTag),
         })
     }

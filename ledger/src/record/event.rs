@@ -5,11 +5,13 @@ use gridbook_engine::{
 };
 use gridbook_engine::{MeterId, Money, Price, Side};
 
-use super::Trade;
 use super::numbers::{block_from_number, block_number, case_from_number, case_number};
 use super::numbers::{direction_from_number, direction_number, expiry_from_number, expiry_number};
+use super::settled::{read_fault, write_fault};
+use super::{AreaSettled, MeterSettled, RegistersRead, Trade};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::command::{side_from_number, side_number};
+use crate::settlement::AreaFault;
 
 /// An order as records name it: by meter and client id. The account is there for whoever follows the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +41,8 @@ pub enum Purse {
     Losses,
     /// What rounding leaves.
     Rounding,
+    /// Bears what accounts could not pay for their own trades' imbalance.
+    Default,
 }
 
 /// Something that happened.
@@ -166,14 +170,39 @@ pub enum RecordEvent {
         /// How much.
         energy: Energy,
     },
-    /// An account's money for a contract moved when the contract was settled.
-    Settled {
-        /// The contract.
+    /// A meter's registers at the end of a period are known.
+    Read(RegistersRead),
+    /// What flowed over an area's edge is known.
+    AreaRead {
+        /// Where and when.
         contract: Contract,
-        /// The account.
-        account: AccountId,
-        /// What it received; negative if it paid.
-        amount: Money,
+        /// What left the area upwards, in Wh; less than zero for what came in.
+        sent_up_wh: i64,
+    },
+    /// What imbalance costs in a contract was set.
+    ImbalancePricesSet {
+        /// Where and when.
+        contract: Contract,
+        /// What missing energy costs per kWh.
+        short_price: Price,
+        /// What energy too much brings per kWh.
+        long_price: Price,
+    },
+    /// A meter's trades and delivery in one period were settled, or settled again.
+    MeterSettled(MeterSettled),
+    /// An area's own accounts for one period were settled, or settled again.
+    AreaSettled(AreaSettled),
+    /// An area's energies of one period contradict each other: nobody in it is paid before that is mended.
+    AreaFrozen {
+        /// Where and when.
+        contract: Contract,
+        /// What contradicts what.
+        why: AreaFault,
+    },
+    /// Nothing of a period can be changed any more.
+    PeriodFinal {
+        /// Which.
+        period: DeliveryPeriod,
     },
     /// Money moved.
     Posted {
@@ -214,7 +243,6 @@ const DROPPED: u8 = 3;
 const CANCELLED: u8 = 4;
 const REDUCED: u8 = 5;
 const EXPIRED: u8 = 6;
-const SETTLED: u8 = 7;
 const POSTED: u8 = 8;
 const ACCOUNT_REGISTERED: u8 = 9;
 const METER_REGISTERED: u8 = 10;
@@ -227,6 +255,13 @@ const BLOCK: u8 = 16;
 const CAPACITY_SET: u8 = 17;
 const OVERLOAD: u8 = 18;
 const OFFERED: u8 = 19;
+const IMBALANCE_PRICES_SET: u8 = 25;
+const READ: u8 = 26;
+const AREA_READ: u8 = 27;
+const METER_SETTLED: u8 = 28;
+const AREA_SETTLED: u8 = 29;
+const AREA_FROZEN: u8 = 30;
+const PERIOD_FINAL: u8 = 31;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
@@ -270,9 +305,23 @@ impl RecordEvent {
                 offer.write(w.u8(OFFERED));
                 w.u32(to_account.0).u32(to.0).u32(period.0).u8(side_number(side)).i32(price.0).u64(energy.0);
             }
-            Self::Settled { contract, account, amount } => {
-                write_contract(w.u8(SETTLED), contract);
-                w.u32(account.0).i128(amount.0);
+            Self::Read(read) => read.write(w.u8(READ)),
+            Self::AreaRead { contract, sent_up_wh } => {
+                write_contract(w.u8(AREA_READ), contract);
+                w.u64(sent_up_wh.cast_unsigned());
+            }
+            Self::ImbalancePricesSet { contract, short_price, long_price } => {
+                write_contract(w.u8(IMBALANCE_PRICES_SET), contract);
+                w.i32(short_price.0).i32(long_price.0);
+            }
+            Self::MeterSettled(settled) => settled.write(w.u8(METER_SETTLED)),
+            Self::AreaSettled(settled) => settled.write(w.u8(AREA_SETTLED)),
+            Self::AreaFrozen { contract, why } => {
+                write_contract(w.u8(AREA_FROZEN), contract);
+                write_fault(w, why);
+            }
+            Self::PeriodFinal { period } => {
+                w.u8(PERIOD_FINAL).u32(period.0);
             }
             Self::Posted { from, to, amount } => {
                 from.write(w.u8(POSTED));
@@ -342,10 +391,16 @@ impl RecordEvent {
                 price: Price(r.i32()?),
                 energy: Energy(r.u64()?),
             },
-            SETTLED => {
-                let (contract, account) = (read_contract(r)?, AccountId(r.u32()?));
-                Self::Settled { contract, account, amount: Money(r.i128()?) }
+            READ => Self::Read(RegistersRead::read(r)?),
+            AREA_READ => Self::AreaRead { contract: read_contract(r)?, sent_up_wh: r.u64()?.cast_signed() },
+            IMBALANCE_PRICES_SET => {
+                let (contract, short_price) = (read_contract(r)?, Price(r.i32()?));
+                Self::ImbalancePricesSet { contract, short_price, long_price: Price(r.i32()?) }
             }
+            METER_SETTLED => Self::MeterSettled(MeterSettled::read(r)?),
+            AREA_SETTLED => Self::AreaSettled(AreaSettled::read(r)?),
+            AREA_FROZEN => Self::AreaFrozen { contract: read_contract(r)?, why: read_fault(r)? },
+            PERIOD_FINAL => Self::PeriodFinal { period: DeliveryPeriod(r.u32()?) },
             POSTED => Self::Posted { from: Purse::read(r)?, to: Purse::read(r)?, amount: Money(r.i128()?) },
             ACCOUNT_REGISTERED => Self::AccountRegistered { account: AccountId(r.u32()?) },
             METER_REGISTERED => Self::MeterRegistered { meter: MeterId(r.u32()?), account: AccountId(r.u32()?) },
@@ -377,6 +432,7 @@ impl Purse {
             Self::Upstream => (4, 0),
             Self::Losses => (5, 0),
             Self::Rounding => (6, 0),
+            Self::Default => (7, 0),
         };
         w.u8(tag).u32(number);
     }
@@ -390,7 +446,8 @@ impl Purse {
             (4, 0) => Self::Upstream,
             (5, 0) => Self::Losses,
             (6, 0) => Self::Rounding,
-            (1..=6, _) => return Err(BytesError::Padding),
+            (7, 0) => Self::Default,
+            (1..=7, _) => return Err(BytesError::Padding),
             _ => return Err(BytesError::Unknown),
         };
         Ok(purse)
@@ -402,11 +459,11 @@ fn write_order(w: &mut Writer, tag: u8, order: PartyRef, remaining: Energy) {
     w.u64(remaining.0);
 }
 
-fn write_contract(w: &mut Writer, contract: Contract) {
+pub(super) fn write_contract(w: &mut Writer, contract: Contract) {
     w.u16(contract.area.0).u32(contract.period.0);
 }
 
-fn read_contract(r: &mut Reader<'_>) -> Result<Contract, BytesError> {
+pub(super) fn read_contract(r: &mut Reader<'_>) -> Result<Contract, BytesError> {
     Ok(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) })
 }
 

@@ -2,11 +2,14 @@
 
 mod event;
 mod numbers;
+mod settled;
 #[cfg(test)]
 mod tests;
 mod trade;
 
 pub use event::{PartyRef, Purse, RecordEvent};
+pub use settled::{AreaSettled, MeterSettled, RegistersRead};
+pub(crate) use settled::{read_fault, write_fault};
 pub use trade::Trade;
 
 use gridbook_engine::MeterId;

@@ -9,6 +9,7 @@ use gridbook_engine::{Money, Price, Side, TradeKind};
 
 use super::*;
 use crate::bytes::BytesError;
+use crate::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 
 fn events() -> Vec<RecordEvent> {
     let order = PartyRef { account: AccountId(1), meter: MeterId(2), client_id: 3 };
@@ -21,6 +22,33 @@ fn events() -> Vec<RecordEvent> {
         Trade { maker: order, taker, period, maker_area, taker_area, taker_side: Side::Sell, kind, price, fee, energy };
     let flow = RecordEvent::Flow { area, period, up: 5, fee: Money(6), rent: Money(7) };
     let (to_account, to) = (AccountId(4), MeterId(5));
+    let registers = Registers { import: 14, export: 15, counter: 16 };
+    let settled = MeterSettled {
+        meter: MeterId(2),
+        account: AccountId(1),
+        contract,
+        delivery: Delivery { import: Energy(17), export: Energy(18) },
+        quality: Quality::Corrected,
+        contracted_wh: -19,
+        trades: Money(20),
+        own_trades: Money(-21),
+        rest: Money(22),
+        billed: Money(23),
+        defaulted: Money(-24),
+    };
+    let area_settled = AreaSettled {
+        contract,
+        short_price: Price(25),
+        long_price: Price(-26),
+        short_rest: Price(27),
+        long_rest: Price(-28),
+        net_wh: 29,
+        contracted_wh: -30,
+        losses_wh: 31,
+        upstream: Money(-32),
+        losses: Money(33),
+        surplus: Money(34),
+    };
     let mut events = vec![
         RecordEvent::Trade(trade),
         RecordEvent::Trade(Trade { maker: taker, taker: order, taker_side: Side::Buy, ..trade }),
@@ -43,7 +71,23 @@ fn events() -> Vec<RecordEvent> {
         RecordEvent::Reduced { order, remaining },
         RecordEvent::Expired { order, remaining, cause: Expiry::Until },
         RecordEvent::Expired { order, remaining, cause: Expiry::Gate },
-        RecordEvent::Settled { contract, account: AccountId(1), amount },
+        RecordEvent::Read(RegistersRead {
+            meter: MeterId(2),
+            account: AccountId(1),
+            period,
+            registers,
+            is_correction: true,
+        }),
+        RecordEvent::AreaRead { contract, sent_up_wh: -3 },
+        RecordEvent::ImbalancePricesSet { contract, short_price: Price(13), long_price: Price(-9) },
+        RecordEvent::MeterSettled(settled),
+        RecordEvent::MeterSettled(MeterSettled { quality: Quality::Estimated(Rule::NoStart), ..settled }),
+        RecordEvent::AreaSettled(area_settled),
+        RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound },
+        RecordEvent::AreaFrozen { contract, why: AreaFault::Contracted { contracted_wh: -1, exchange_wh: 2 } },
+        RecordEvent::AreaFrozen { contract, why: AreaFault::Losses { losses_wh: -1, throughput_wh: 2 } },
+        RecordEvent::AreaFrozen { contract, why: AreaFault::Deficit(Money(-1)) },
+        RecordEvent::PeriodFinal { period },
         RecordEvent::AccountRegistered { account: AccountId(1) },
         RecordEvent::MeterRegistered { meter: MeterId(2), account: AccountId(1) },
         RecordEvent::MeterSuspended { meter: MeterId(2) },
@@ -153,8 +197,8 @@ fn values_without_a_meaning_are_refused() {
     let event_at = posted.len() - 27;
     for (at, value, error) in [
         (0, 0, BytesError::Unknown),
-        (0, 20, BytesError::Unknown),
-        (1, 7, BytesError::Unknown),
+        (0, 99, BytesError::Unknown),
+        (1, 8, BytesError::Unknown),
         (2, 1, BytesError::Padding),
     ] {
         let mut altered = posted.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, DeliveryPeriod, Energy, MeterId, Money, Side};
+use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
 use super::tables::{Name, Position, Standing};
 use super::{State, SystemAccount};
@@ -38,6 +38,20 @@ pub enum AuditError {
         bought: u128,
         /// What all together sold.
         sold: u128,
+    },
+    /// A meter's position is not the sum of its trades.
+    #[error("meter {} has bought and sold something else than its trades say", .0.0)]
+    Traded(MeterId),
+    /// What is kept of a contract is not what its trades and meters come to.
+    #[error("the sums of area {} in period {} are not those of its meters", .0.area.0, .0.period.0)]
+    Sums(Contract),
+    /// The imbalance account holds something else than contracts that are being settled have there.
+    #[error("the imbalance account holds {holds}, and contracts have {theirs} there")]
+    Imbalance {
+        /// What it holds.
+        holds: Money,
+        /// What contracts have there.
+        theirs: Money,
     },
     /// An account spent what it did not have.
     #[error("account {} has less than it has reserved", .0.0)]
@@ -76,6 +90,7 @@ impl State {
         self.audit_conduct()?;
         self.audit_reserved()?;
         self.audit_traded()?;
+        self.audit_settlement()?;
         self.audit_resting()?;
         self.audit_names()?;
         self.audit_waiting()
@@ -87,7 +102,7 @@ impl State {
             return Err(AuditError::Money(sum));
         }
         for table in self.tables.periods().values() {
-            let owes = table.payables.values().fold(Money::ZERO, |sum, payable| sum + payable.owed);
+            let owes = table.positions.iter().fold(Money::ZERO, |sum, position| sum + position.owed);
             if owes != table.cleared {
                 return Err(AuditError::Clearing { holds: table.cleared, owes });
             }
@@ -96,8 +111,8 @@ impl State {
         if holds != owes {
             return Err(AuditError::Clearing { holds, owes });
         }
-        let incomes = self.tables.edges().values();
-        let brought = incomes.fold(Money::ZERO, |sum, income| sum + income.fees + income.rent);
+        let incomes = self.tables.incomes().values();
+        let brought = incomes.fold(Money::ZERO, |sum, income| sum + income.sum());
         let holds = self.system_account(SystemAccount::Grid).balance;
         if holds == brought { Ok(()) } else { Err(AuditError::Grid { holds, brought }) }
     }
@@ -123,8 +138,10 @@ impl State {
             let amount = self.reserved_for_block(block, &self.tables.collateral_of(block.account));
             *reserved.entry(block.account).or_default() += amount;
         }
-        for ((_, account), payable) in self.tables.periods().values().flat_map(|table| &table.payables) {
-            *reserved.entry(*account).or_default() += payable.held;
+        let positions = self.tables.periods().values().flat_map(|table| (0..).map(MeterId).zip(&table.positions));
+        for (meter, position) in positions.filter(|(_, position)| position.held != Money::ZERO) {
+            let account = self.tables.meter(meter).ok_or(AuditError::Traded(meter))?.facts.account;
+            *reserved.entry(account).or_default() += position.held;
         }
         for (number, account) in (0..).zip(self.tables.accounts()) {
             let number = AccountId(number);

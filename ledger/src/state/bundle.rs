@@ -25,6 +25,7 @@ impl State {
             // Decoding has seen to it that heads have their followers; a bundle that was made here may not have been decoded.
             let (length, form) = group_length(commands).map_or_else(|code| (1, Err(code)), |length| (length, Ok(())));
             let seq = first_seq + at as u64;
+            self.seq = seq;
             let mut events = Vec::new();
             let result = sender.and_then(|sender| form.map(|()| sender)).map_err(Refused::from);
             let result = result.and_then(|sender| self.execute(sender, seq, &commands[..length], &mut events));
@@ -98,6 +99,9 @@ impl State {
                 return self.set_capacity(area, period, up, down, events);
             }
             Command::PayAsBid { contract } => return self.pay_as_bid(contract, events),
+            Command::SetImbalancePrices(ref prices) => return self.set_imbalance_prices(prices, events),
+            Command::AreaReading(ref reading) => return self.read_area(reading, events),
+            Command::Correction(ref correction) => return self.correct(correction, events),
             Command::RegisterAccount { account } => self.register_account(account),
             Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh } => {
                 self.register_meter(meter, account, key, area, (import_max_wh, export_max_wh))
@@ -116,7 +120,8 @@ impl State {
             | Command::Block(_)
             | Command::BlockPart(_)
             | Command::Offer(_)
-            | Command::Accept(_) => Err(Code::AuthRole),
+            | Command::Accept(_)
+            | Command::Reading(_) => Err(Code::AuthRole),
         }?;
         events.push(event);
         Ok(())
@@ -140,6 +145,8 @@ impl State {
             }
             Command::CancelAllOfAccount => self.cancel_all_of_account(meter, events),
             Command::Offer(offer) => self.offer(meter, offer, events),
+            Command::Reading(reading) => self.read(meter, reading, events),
+            Command::Correction(_) => Err(Code::MeterForeign),
             Command::Accept(accept) => self.accept(seq, meter, accept, events),
             // Heads are taken with their followers; a follower by itself has lost its head.
             Command::Basket { .. } => Err(Code::FormBasket),
@@ -151,6 +158,8 @@ impl State {
             | Command::Deposit { .. }
             | Command::Withdraw { .. }
             | Command::SetCapacity { .. }
+            | Command::SetImbalancePrices(_)
+            | Command::AreaReading(_)
             | Command::PayAsBid { .. } => Err(Code::AuthRole),
         }
     }

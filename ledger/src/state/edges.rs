@@ -2,8 +2,7 @@
 
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy};
 
-use super::tables::EdgeIncome;
-use super::{EdgeIncomeView, State};
+use super::{AreaIncomeView, State};
 use crate::record::RecordEvent;
 use crate::reject::Code;
 
@@ -28,9 +27,8 @@ impl State {
         Ok(())
     }
 
-    /// What the operator of the edge above an area has taken since genesis.
-    pub fn edge_income(&self, area: AreaId) -> EdgeIncomeView {
-        let EdgeIncome { fees, rent } = self.tables.edges().get(&area).copied().unwrap_or_default();
-        EdgeIncomeView { fees, rent }
+    /// What the operator of an area, and of the edge above it, has taken and spent since genesis.
+    pub fn area_income(&self, area: AreaId) -> AreaIncomeView {
+        self.tables.incomes().get(&area).copied().unwrap_or_default().into()
     }
 }

@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, MeterId};
 
 use super::State;
 use super::tables::Holder;
-use crate::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
+use crate::record::{MeterSettled, Outcome, PartyRef, Purse, Record, RecordEvent, RegistersRead, Trade};
 
 /// Somebody whom a record names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,12 @@ fn name_parties(event: &RecordEvent, parties: &mut Vec<Party>) {
         RecordEvent::Cleared { .. }
         | RecordEvent::Flow { .. }
         | RecordEvent::CapacitySet { .. }
-        | RecordEvent::Overload { .. } => {}
+        | RecordEvent::Overload { .. }
+        | RecordEvent::AreaRead { .. }
+        | RecordEvent::ImbalancePricesSet { .. }
+        | RecordEvent::AreaSettled(_)
+        | RecordEvent::AreaFrozen { .. }
+        | RecordEvent::PeriodFinal { .. } => {}
         RecordEvent::Rested { order: party, .. }
         | RecordEvent::Dropped { order: party, .. }
         | RecordEvent::Cancelled { order: party, .. }
@@ -64,9 +69,11 @@ fn name_parties(event: &RecordEvent, parties: &mut Vec<Party>) {
         | RecordEvent::Expired { order: party, .. }
         | RecordEvent::Filled { order: party, .. }
         | RecordEvent::Block { order: party, .. } => parties.extend(order(party)),
-        RecordEvent::Settled { account, .. } | RecordEvent::AccountRegistered { account } => {
-            parties.push(Party::Account(*account));
+        RecordEvent::Read(RegistersRead { meter, account, .. })
+        | RecordEvent::MeterSettled(MeterSettled { meter, account, .. }) => {
+            parties.extend([Party::Meter(*meter), Party::Account(*account)]);
         }
+        RecordEvent::AccountRegistered { account } => parties.push(Party::Account(*account)),
         RecordEvent::Posted { from, to, .. } => {
             let account = |purse: &Purse| match purse {
                 Purse::Account(account) => Some(Party::Account(*account)),

@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AreaId, DeliveryPeriod, Energy, Limits, Money, OrderTerms, Price, Reject, Side};
 
-use super::tables::{Holder, MeterFacts, Payable, Position, Tables};
+use super::tables::{Holder, MeterFacts, Position, Tables};
 use crate::defects::{Defect, omits};
 
 impl Limits for Tables {
@@ -35,19 +35,22 @@ impl Limits for Tables {
         }
     }
 
-    /// One side of a trade: its reservation ends, its payment goes to clearing, and what clearing will owe it is noted.
+    /// One side of a trade: its reservation ends, its payment goes to clearing, and what clearing will owe it is noted. The trade itself
+    /// is noted when the engine reports it, with both its sides.
     fn fill(&mut self, terms: &OrderTerms, energy: Energy, price: Price) {
-        let (period, area) = (terms.contract.period, terms.contract.area);
+        let period = terms.contract.period;
         let mut position = self.position(period, terms.meter);
         *position.resting(terms.side) -= energy;
         if terms.side == Side::Buy || !omits(Defect::SoldUncounted) {
             *position.traded(terms.side) += energy;
         }
-        self.set_position(period, terms.meter, position);
-
         let collateral = self.collateral_of(terms.account);
         let freed = collateral.reserve(terms.side, terms.price, energy);
         let held = collateral.held(terms.side, price, energy);
+        position.owed += collateral.payment(terms.side.opposite(), price, energy);
+        position.held += held;
+        self.set_position(period, terms.meter, position);
+
         let payer = Holder::User(terms.account);
         if freed != held {
             self.change_account(payer, |account| account.reserved = account.reserved - freed + held);
@@ -55,10 +58,6 @@ impl Limits for Tables {
         let payment = collateral.payment(terms.side, price, energy);
         if payment > Money::ZERO {
             self.pay_in(period, payer, payment);
-        }
-        let owed = collateral.payment(terms.side.opposite(), price, energy);
-        if owed > Money::ZERO || held > Money::ZERO {
-            self.add_payable(period, area, terms.account, Payable { owed, held });
         }
     }
 
@@ -163,10 +162,10 @@ mod tests {
         assert_eq!(purse(&tables, 1), (1_000_000, 60 * 800 + 40 * 800));
         tables.release(&sell, Energy(40));
         tables.release(&buy, Energy(40));
-        let (_, _, bought) = tables.pop_payable(DeliveryPeriod(9)).unwrap();
-        let (_, _, sold) = tables.pop_payable(DeliveryPeriod(9)).unwrap();
-        assert_eq!(bought, Payable { owed: Money(0), held: Money(6_000) });
-        assert_eq!(sold, Payable { owed: Money(12_000), held: Money(48_000) });
+        let position = |number| tables.position(DeliveryPeriod(9), MeterId(number));
+        let (bought, sold) = (position(0), position(1));
+        assert_eq!((bought.owed, bought.held), (Money(0), Money(6_000)));
+        assert_eq!((sold.owed, sold.held), (Money(12_000), Money(48_000)));
         assert_eq!((purse(&tables, 0).1, purse(&tables, 1).1), (bought.held.0, sold.held.0));
     }
 

@@ -19,6 +19,7 @@
 
 mod agreements;
 mod audit;
+mod audit_settlement;
 mod basket;
 mod blocks;
 mod bundle;
@@ -32,11 +33,15 @@ mod journal;
 mod limits;
 mod orders;
 mod pieces;
+mod readings;
 mod registry;
+mod restored;
 mod roots;
+mod settle;
 mod share;
 mod snapshot;
 mod tables;
+mod trades;
 mod view;
 mod work;
 
@@ -46,7 +51,7 @@ pub use collateral::{Collateral, CollateralRules, PPM};
 pub use pieces::{PIECE_BYTES_MAX, PieceError, PieceList};
 pub use roots::{StateProof, account_leaf, meter_leaf};
 pub use snapshot::RestoreError;
-pub use view::{AccountView, EdgeIncomeView, MeterView, OpenOrder, PositionView, SystemAccount, Totals};
+pub use view::{AccountView, AreaIncomeView, MeterView, OpenOrder, PositionView, SystemAccount, Totals};
 pub use work::WORK_ITEMS_MAX;
 
 use gridbook_engine::depth::DepthWriter;
@@ -60,9 +65,10 @@ use self::tables::{Account, EpochRow, Holder, Meter, Standing, Tables, index};
 use crate::admission::{DeviceKind, DeviceStatus};
 use crate::crypto::{Hash, PublicKey};
 use crate::entry::Entry;
-use crate::genesis::Genesis;
+use crate::genesis::{Genesis, SettlementRules};
 use crate::record::{Outcome, Record, RecordEvent};
 use crate::reject::Code;
+use crate::settlement::TradeSide;
 
 /// The replicated state of one ledger. See the [module](self).
 ///
@@ -71,6 +77,7 @@ use crate::reject::Code;
 pub struct State {
     chain: Hash,
     operator: PublicKey,
+    settlement: SettlementRules,
     engine: Engine,
     tables: Tables,
     trees: Trees,
@@ -78,6 +85,10 @@ pub struct State {
     events: Vec<Event>,
     /// Kept for its room only; empty between records.
     parties: Vec<Party>,
+    /// Kept for its room only.
+    sides: Vec<TradeSide>,
+    /// The command that is carried out.
+    seq: u64,
 }
 
 /// A point to roll back to. Marks nest.
@@ -106,11 +117,14 @@ impl State {
         Self {
             chain: genesis.chain_id(),
             operator: genesis.operator,
+            settlement: genesis.settlement,
             engine,
             tables,
             trees: Trees::default(),
             events: Vec::new(),
             parties: Vec::new(),
+            sides: Vec::new(),
+            seq: 0,
         }
     }
 
@@ -118,6 +132,7 @@ impl State {
     /// [`Entry::count`] records. What is refused is recorded as refused and changes nothing but, as the case may be, the nonce.
     pub fn apply(&mut self, first_seq: u64, entry: &Entry, records: &mut Vec<Record>) {
         let from = records.len();
+        self.seq = first_seq;
         match entry {
             Entry::Bundle(admitted) => self.apply_bundle(first_seq, entry.id(), admitted.bundle(), records),
             Entry::Time(at) => {
@@ -286,14 +301,14 @@ impl State {
 
     /// What a meter has open and has traded in a period that is not settled yet.
     pub fn position(&self, meter: MeterId, period: DeliveryPeriod) -> PositionView {
-        let tables::Position { resting_buys, resting_sells, bought, sold } = self.tables.position(period, meter);
+        let tables::Position { resting_buys, resting_sells, bought, sold, .. } = self.tables.position(period, meter);
         PositionView { resting_buys, resting_sells, bought, sold }
     }
 
     /// What clearing owes for contracts that are not settled yet: always equal to what it holds.
     pub fn payables_sum(&self) -> Money {
-        let payables = self.tables.periods().values().flat_map(|table| table.payables.values());
-        payables.fold(Money::ZERO, |sum, payable| sum + payable.owed)
+        let positions = self.tables.periods().values().flat_map(|table| &table.positions);
+        positions.fold(Money::ZERO, |sum, position| sum + position.owed)
     }
 
     /// All balances together, the system's among them: always zero.

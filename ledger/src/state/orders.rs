@@ -132,6 +132,7 @@ impl State {
 
     /// [`State::report`] where one of the trades may be an agreed one, whose parties have these names.
     pub(super) fn report_agreed(&mut self, agreed: &[(MeterId, u64)], out: &mut Vec<RecordEvent>) {
+        self.note_trades();
         for event in self.events.drain(..) {
             out.push(record_event(&self.tables, agreed, &event));
             follow(&mut self.tables, &event);

@@ -5,8 +5,9 @@ use gridbook_engine::{OrderTag, Price, Side};
 
 use super::collateral::CollateralRules;
 use super::pieces::{rest_hashes, snapshot_root_of};
-use super::tables::{Account, Counters, EdgeIncome, EpochRow, Holder, MeterFacts, MeterStatus, Name};
-use super::tables::{Payable, PeriodTable, Position, Standing, Tables};
+use super::restored::{restore_incomes, restore_readings, restore_settlement};
+use super::tables::{Account, Counters, EpochRow, Holder, MeterFacts, MeterStatus, Name};
+use super::tables::{PeriodTable, Position, Standing, Tables};
 use super::{AuditError, State, SystemAccount, Totals, image};
 use crate::bytes::BytesError;
 use crate::command::{AgreedTerms, Offer};
@@ -14,8 +15,8 @@ use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
 use crate::genesis::{FIRST_EPOCH, Genesis};
 
-use image::{AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, NameImage, OfferImage, PayableImage};
-use image::{PeriodImage, PositionImage, RestImage, StateImage};
+use image::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, NameImage, OfferImage};
+use image::{PeriodImage, PositionImage, ReadingsImage, RestImage, StateImage};
 
 /// No snapshot has larger amounts than this, so that adding up a forged one overflows nothing.
 const MONEY_MAX: u128 = 1 << 100;
@@ -66,7 +67,7 @@ impl State {
         if image.rest.chain != genesis.chain_id() {
             return Err(RestoreError::Chain);
         }
-        if image.money().any(|amount| amount.unsigned_abs() > MONEY_MAX) {
+        if image.amounts().any(|amount| amount.unsigned_abs() > MONEY_MAX) {
             return Err(RestoreError::Row("an absurd amount of money"));
         }
         let tables = restore_tables(genesis, &image)?;
@@ -92,6 +93,8 @@ impl State {
         let Counters { now, operator_nonce, totals } = *self.tables.counters();
         let totals = if omits(Defect::TotalsNotKept) { Totals::default() } else { totals };
         let EpochRow { number, set } = self.tables.epoch();
+        let (incomes, imports) = (self.tables.incomes().iter(), self.tables.imports().iter());
+        let readings = self.tables.readings().iter().filter(|(_, table)| table.count > 0);
         RestImage {
             chain: self.chain,
             epoch: *number,
@@ -103,7 +106,12 @@ impl State {
             periods: self.tables.periods().iter().map(|(period, table)| PeriodImage::new(*period, table)).collect(),
             blocks: self.tables.blocks().iter().map(BlockNameImage::from).collect(),
             offers: self.tables.offers().iter().map(OfferImage::from).collect(),
-            edges: self.tables.edges().iter().map(EdgeIncomeImage::from).collect(),
+            incomes: incomes.map(|(area, income)| AreaIncomeImage { area: area.0, income: *income }).collect(),
+            readings: readings.map(|(period, table)| ReadingsImage::new(*period, table)).collect(),
+            imports: imports
+                .map(|(period, imports)| ImportsImage { period: period.0, imports: imports.clone() })
+                .collect(),
+            corrections: self.tables.corrections().iter().map(|(period, meter)| (period.0, meter.0)).collect(),
             engine: self.engine.image(),
         }
     }
@@ -148,7 +156,8 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
         restore_period(genesis, &mut tables, row)?;
     }
     restore_waiting(&mut tables, rest)?;
-    restore_edges(genesis, &mut tables, &rest.edges)?;
+    restore_incomes(genesis, &mut tables, &rest.incomes)?;
+    restore_readings(&mut tables, rest)?;
     Ok(tables)
 }
 
@@ -189,18 +198,10 @@ fn restore_period(genesis: &Genesis, tables: &mut Tables, row: &PeriodImage) -> 
     {
         return Err(RestoreError::Row("a period's positions"));
     }
-    tables.open_period(period, Money(row.cleared));
+    tables.open_period(period);
+    tables.restore_cleared(period, Money(row.cleared));
     for position in &row.positions {
         tables.set_position(period, MeterId(position.meter), position.into());
-    }
-    let mut last = None;
-    for payable in &row.payables {
-        let (area, account) = (AreaId(payable.area), AccountId(payable.account));
-        let known = tables.account(Holder::User(account)).is_some() && usize::from(area.0) < genesis.areas.len();
-        if !known || last.replace((area, account)).is_some_and(|last| last >= (area, account)) {
-            return Err(RestoreError::Row("a period's payables"));
-        }
-        tables.add_payable(period, area, account, payable.into());
     }
     for NameImage { meter, client_id } in &row.names {
         let (meter, name) = (MeterId(*meter), Name { period, standing: Standing::Over });
@@ -209,7 +210,7 @@ fn restore_period(genesis: &Genesis, tables: &mut Tables, row: &PeriodImage) -> 
         }
         tables.add_name(meter, *client_id, name);
     }
-    Ok(())
+    restore_settlement(genesis, tables, row)
 }
 
 /// Blocks and offers, whose names the periods have brought.
@@ -236,20 +237,6 @@ fn restore_waiting(tables: &mut Tables, image: &RestImage) -> Result<(), Restore
             return Err(RestoreError::Row("an offer"));
         }
         tables.add_offer(MeterId(row.meter), row.into());
-    }
-    Ok(())
-}
-
-fn restore_edges(genesis: &Genesis, tables: &mut Tables, edges: &[EdgeIncomeImage]) -> Result<(), RestoreError> {
-    if edges.windows(2).any(|pair| pair[0].area >= pair[1].area) {
-        return Err(RestoreError::Row("the order of edges"));
-    }
-    for EdgeIncomeImage { area, fees, rent } in edges {
-        let has_edge = genesis.areas.get(usize::from(*area)).is_some_and(|area| area.edge.is_some());
-        if !has_edge || *fees < 0 || *rent < 0 {
-            return Err(RestoreError::Row("an edge"));
-        }
-        tables.set_income(AreaId(*area), EdgeIncome { fees: Money(*fees), rent: Money(*rent) });
     }
     Ok(())
 }
@@ -287,12 +274,6 @@ impl From<&OfferImage> for Offer {
     }
 }
 
-impl From<(&AreaId, &EdgeIncome)> for EdgeIncomeImage {
-    fn from((area, income): (&AreaId, &EdgeIncome)) -> Self {
-        Self { area: area.0, fees: income.fees.0, rent: income.rent.0 }
-    }
-}
-
 impl From<&Account> for AccountImage {
     fn from(account: &Account) -> Self {
         let Account { balance, reserved, history, score, share_ppm } = *account;
@@ -325,28 +306,28 @@ impl MeterImage {
 impl PeriodImage {
     fn new(period: DeliveryPeriod, table: &PeriodTable) -> Self {
         let positions = (0..).zip(&table.positions).filter(|(_, position)| **position != Position::default());
-        let payables = table.payables.iter().map(|((area, account), payable)| PayableImage {
-            area: area.0,
-            account: account.0,
-            owed: payable.owed.0,
-            held: payable.held.0,
-        });
+        let deliveries = (0..).zip(&table.deliveries).filter_map(|(meter, row)| Some((meter, (*row)?)));
         let names = table.names.iter().map(|(meter, client_id)| NameImage { meter: meter.0, client_id: *client_id });
         Self {
             period: period.0,
             cleared: table.cleared.0,
             positions: positions.map(|(meter, position)| PositionImage::new(meter, position)).collect(),
-            payables: payables.collect(),
+            stage: table.stage,
+            trades: table.trades.clone(),
             names: names.collect(),
+            contracts: table.contracts.iter().map(|(area, row)| (area.0, *row)).collect(),
+            deliveries: deliveries.collect(),
+            borne: table.borne.iter().map(|(meter, row)| (meter.0, *row)).collect(),
         }
     }
 }
 
 impl PositionImage {
     fn new(meter: u32, position: &Position) -> Self {
-        let Position { resting_buys, resting_sells, bought, sold } = *position;
+        let Position { resting_buys, resting_sells, bought, sold, owed, held, last_trade: _ } = *position;
         let (resting_buys, resting_sells) = (resting_buys.0, resting_sells.0);
-        Self { meter, resting_buys, resting_sells, bought: bought.0, sold: sold.0 }
+        let (bought, sold, owed, held) = (bought.0, sold.0, owed.0, held.0);
+        Self { meter, resting_buys, resting_sells, bought, sold, owed, held }
     }
 }
 
@@ -357,13 +338,10 @@ impl From<&PositionImage> for Position {
             resting_sells: Energy(image.resting_sells),
             bought: Energy(image.bought),
             sold: Energy(image.sold),
+            owed: Money(image.owed),
+            held: Money(image.held),
+            last_trade: 0,
         }
-    }
-}
-
-impl From<&PayableImage> for Payable {
-    fn from(image: &PayableImage) -> Self {
-        Self { owed: Money(image.owed), held: Money(image.held) }
     }
 }
 
@@ -375,6 +353,8 @@ mod tests {
     use crate::conduct::ShareRules;
     use crate::crypto::SecretKey;
     use crate::genesis::{Area, AreaEdge};
+    use crate::settlement::Registers;
+    use crate::state::tables::{AreaIncome, ContractRow, Stage, TradeRow};
     use crate::validators::ValidatorSet;
 
     fn genesis() -> Genesis {
@@ -419,7 +399,7 @@ mod tests {
     /// Each forged row points to something that is not there, or stands where it must not.
     #[test]
     fn forged_rows_are_refused() {
-        let period = |period| PeriodImage { period, cleared: 0, positions: vec![], payables: vec![], names: vec![] };
+        let period = |period| PeriodImage::new(DeliveryPeriod(period), &PeriodTable::default());
         let name = NameImage { meter: 0, client_id: 1 };
         assert_eq!(
             refused(|image| image.rest.periods = vec![period(2), period(2)]),
@@ -429,11 +409,40 @@ mod tests {
             refused(|image| image.rest.periods = vec![PeriodImage { names: vec![name], ..period(2) }]),
             RestoreError::Row("a period's names")
         );
-        let payable = PayableImage { area: 0, account: 3, owed: 0, held: 0 };
+        let (buyer, seller) = (MeterId(3), MeterId(4));
+        let (buyer_pays, seller_gets, buyer_before, seller_before) = (Price(1), Price(1), 0, 0);
+        let energy = Energy(5);
+        let trade = TradeRow { seq: 1, energy, buyer, seller, buyer_pays, seller_gets, buyer_before, seller_before };
         assert_eq!(
-            refused(|image| image.rest.periods = vec![PeriodImage { payables: vec![payable], ..period(2) }]),
-            RestoreError::Row("a period's payables")
+            refused(|image| image.rest.periods = vec![PeriodImage { trades: vec![trade], ..period(2) }]),
+            RestoreError::Row("a period's trades")
         );
+        let contracts = |row: ContractRow| vec![(0, row)];
+        let unfair = ContractRow { prices: Some((Price(-1), Price(1))), ..ContractRow::default() };
+        assert_eq!(
+            refused(|image| image.rest.periods = vec![PeriodImage { contracts: contracts(unfair), ..period(2) }]),
+            RestoreError::Row("a contract's imbalance prices")
+        );
+        let owing = ContractRow { imbalance: Money(3), ..ContractRow::default() };
+        assert_eq!(
+            refused(|image| image.rest.periods = vec![PeriodImage { contracts: contracts(owing), ..period(2) }]),
+            RestoreError::Audit(AuditError::Imbalance { holds: Money(0), theirs: Money(3) })
+        );
+        assert_eq!(
+            refused(|image| image.rest.periods = vec![PeriodImage { stage: Stage::Paying(7), ..period(2) }]),
+            RestoreError::Row("a period's stage"),
+            "it has not ended"
+        );
+        let registers = vec![(0, Registers { import: 1, export: 1, counter: 1 })];
+        assert_eq!(
+            refused(|image| image.rest.readings = vec![ReadingsImage { period: 1, registers }]),
+            RestoreError::Row("a period's readings")
+        );
+        assert_eq!(
+            refused(|image| image.rest.imports = vec![ImportsImage { period: 1, imports: vec![5] }]),
+            RestoreError::Row("a period's imports")
+        );
+        assert_eq!(refused(|image| image.rest.corrections = vec![(1, 0)]), RestoreError::Row("a correction"));
         assert_eq!(
             refused(|image| image.rest.periods = vec![PeriodImage { cleared: 5, ..period(2) }]),
             RestoreError::Audit(AuditError::Clearing { holds: Money(5), owes: Money(0) })
@@ -449,7 +458,7 @@ mod tests {
         assert_eq!(refused(|image| image.rest.system.truncate(1)), RestoreError::Row("the system's accounts"));
     }
 
-    /// Blocks and offers that nobody made, edges that are not there, and an income that was never paid in.
+    /// Blocks and offers that nobody made, areas that are not there, and an income that was never paid in.
     #[test]
     fn forged_waiting_rows_and_incomes_are_refused() {
         let block = || BlockNameImage { tag: 1, meter: 0, client_id: 1 };
@@ -464,24 +473,21 @@ mod tests {
             refused(|image| image.rest.offers = vec![offer(), offer()]),
             RestoreError::Row("the order of offers")
         );
-        let edge = |area, fees, rent| EdgeIncomeImage { area, fees, rent };
+        let income = |area, fees, billed| {
+            let (fees, billed) = (Money(fees), Money(billed));
+            AreaIncomeImage { area, income: AreaIncome { fees, billed, ..AreaIncome::default() } }
+        };
+        assert_eq!(refused(|image| image.rest.incomes = vec![income(9, 1, 0)]), RestoreError::Row("an area's income"));
         assert_eq!(
-            refused(|image| image.rest.edges = vec![edge(0, 1, 0)]),
-            RestoreError::Row("an edge"),
-            "it is the root"
-        );
-        assert_eq!(refused(|image| image.rest.edges = vec![edge(9, 1, 0)]), RestoreError::Row("an edge"));
-        assert_eq!(refused(|image| image.rest.edges = vec![edge(1, 5, -5)]), RestoreError::Row("an edge"));
-        assert_eq!(
-            refused(|image| image.rest.edges = vec![edge(1, 1, 0), edge(1, 1, 0)]),
-            RestoreError::Row("the order of edges")
+            refused(|image| image.rest.incomes = vec![income(1, 1, 0), income(1, 1, 0)]),
+            RestoreError::Row("the order of incomes")
         );
         assert_eq!(
-            refused(|image| image.rest.edges = vec![edge(1, 3, 4)]),
+            refused(|image| image.rest.incomes = vec![income(1, 9, 2)]),
             RestoreError::Audit(AuditError::Grid { holds: Money(0), brought: Money(7) })
         );
         assert_eq!(
-            refused(|image| image.rest.edges = vec![edge(1, i128::MAX, i128::MAX)]),
+            refused(|image| image.rest.incomes = vec![income(1, i128::MAX, i128::MAX)]),
             RestoreError::Row("an absurd amount of money")
         );
     }

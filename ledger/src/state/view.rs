@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side};
 
-use super::tables::Meter;
+use super::tables::{AreaIncome, Meter};
 use crate::command::Command;
 use crate::crypto::{Hash, PublicKey};
 use crate::record::{Outcome, Record, RecordEvent};
@@ -14,25 +14,47 @@ pub enum SystemAccount {
     Issuer = 0,
     /// Holds what buyers paid until the sellers have delivered.
     Clearing = 1,
-    /// The operators of the edges, together: fees and congestion rent. [`super::State::edge_income`] tells them apart.
+    /// The operators of areas and edges, together: [`super::State::area_income`] tells them apart.
     Grid = 2,
+    /// Is paid by who is short and pays who is long; holds nothing for an area that is settled.
+    Imbalance = 3,
+    /// The grid upstream: what it was paid for energy that was missing, less what it paid for energy too much.
+    Upstream = 4,
+    /// What losses cost passes through here and holds nothing.
+    Losses = 5,
+    /// Minus what accounts could not pay of their own trades' imbalance.
+    Default = 6,
 }
 
 impl SystemAccount {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 7;
 
     /// All of them, by number.
-    pub const ALL: [Self; Self::COUNT] = [Self::Issuer, Self::Clearing, Self::Grid];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Issuer, Self::Clearing, Self::Grid, Self::Imbalance, Self::Upstream, Self::Losses, Self::Default];
 }
 
-/// What the operator of one edge has taken since genesis.
+/// What the operator of an area, and of the edge above it, has taken and spent since genesis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EdgeIncomeView {
+pub struct AreaIncomeView {
     /// Fees for energy that crossed the edge.
     pub fees: Money,
     /// The difference of two areas' auction prices beyond the fee, where the edge was full.
     pub rent: Money,
+    /// What the area's imbalances left over.
+    pub surplus: Money,
+    /// What its losses cost.
+    pub losses: Money,
+    /// What it paid for untraded energy in the place of accounts without money, and bills outside of the ledger.
+    pub billed: Money,
+}
+
+impl From<AreaIncome> for AreaIncomeView {
+    fn from(income: AreaIncome) -> Self {
+        let AreaIncome { fees, rent, surplus, losses, billed } = income;
+        Self { fees, rent, surplus, losses, billed }
+    }
 }
 
 /// An account as it stands.
@@ -145,7 +167,7 @@ pub struct Totals {
     pub trades: u64,
     /// Energy traded in Wh, in auctions too. Stays at the largest number rather than start again.
     pub energy_wh: u64,
-    /// Payments from clearing for delivered contracts.
+    /// Meters settled for a period, again if they were corrected.
     pub settlements: u64,
     /// Orders that left the book because their time was over.
     pub expired: u64,
@@ -178,7 +200,7 @@ impl Totals {
                     self.fills += 1;
                     filled_wh = filled_wh.saturating_add(energy.0);
                 }
-                RecordEvent::Settled { .. } => self.settlements += 1,
+                RecordEvent::MeterSettled(_) => self.settlements += 1,
                 RecordEvent::Expired { .. } => self.expired += 1,
                 _ => {}
             }

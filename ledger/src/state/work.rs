@@ -1,9 +1,9 @@
 //! What falls due by time, done in slices (DESIGN section 3.4): orders that are over, opening auctions, names, settlement.
 
-use gridbook_engine::{Contract, DeliveryPeriod, Expiry, LedgerTime, Money};
+use gridbook_engine::{Contract, DeliveryPeriod, Expiry, LedgerTime};
 
 use super::State;
-use super::tables::{Holder, PeriodTable, Standing};
+use super::tables::Standing;
 use crate::record::RecordEvent;
 
 /// The most pieces of work that one entry does, whatever its limit says, so that no leader can stall the others.
@@ -15,8 +15,7 @@ impl State {
     pub fn next_due(&self) -> Option<LedgerTime> {
         let periods = self.tables.periods();
         let names = periods.iter().find(|(_, table)| !table.names.is_empty()).map(|(period, _)| self.gate_of(*period));
-        let delivery = periods.keys().next().map(|period| self.end_of(*period));
-        [self.engine.next_due(), names, delivery].into_iter().flatten().min()
+        [self.engine.next_due(), names, self.settlement_due()].into_iter().flatten().min()
     }
 
     /// Whether a `Work` entry would find something to do now.
@@ -25,7 +24,7 @@ impl State {
     }
 
     /// Does up to `limit` pieces of what is due, in this order: removes orders whose time is over; holds opening auctions; forgets names
-    /// of closed contracts, and offers with them; pays what clearing owes for delivered contracts, by period, area, account; forgets delivered periods.
+    /// of closed contracts, and offers with them; settles periods, by period; forgets those that are final.
     pub(super) fn apply_work(&mut self, limit: u32) -> Vec<RecordEvent> {
         let mut events = Vec::new();
         let mut left = super::index(limit.min(WORK_ITEMS_MAX));
@@ -56,40 +55,12 @@ impl State {
         max
     }
 
-    /// Until meters are read, a contract counts as delivered when its period ends.
-    fn settle(&mut self, max: usize, events: &mut Vec<RecordEvent>) {
-        for _ in 0..max {
-            let Some((period, _)) = self.tables.periods().first_key_value() else { return };
-            let period = *period;
-            if self.end_of(period) > self.time() {
-                return;
-            }
-            match self.tables.pop_payable(period) {
-                Some((area, account, payable)) => {
-                    let holder = Holder::User(account);
-                    self.tables.change_account(holder, |account| account.reserved -= payable.held);
-                    self.tables.pay_out(period, holder, payable.owed);
-                    let contract = Contract { area, period };
-                    events.push(RecordEvent::Settled { contract, account, amount: payable.owed });
-                }
-                None => self.close_period(period),
-            }
-        }
-    }
-
-    fn close_period(&mut self, period: DeliveryPeriod) {
-        let PeriodTable { names, cleared, .. } = &self.tables.periods()[&period];
-        assert!(names.is_empty(), "names are forgotten at the gate, before delivery");
-        assert_eq!(*cleared, Money::ZERO, "what was paid in for a period is paid out");
-        self.tables.drop_period(period);
-    }
-
     /// Gates close at one time in all areas.
     pub(super) fn gate_of(&self, period: DeliveryPeriod) -> LedgerTime {
         self.engine.rules().gate_closes_at(Contract { period, ..Contract::default() })
     }
 
-    fn end_of(&self, period: DeliveryPeriod) -> LedgerTime {
+    pub(super) fn end_of(&self, period: DeliveryPeriod) -> LedgerTime {
         period.ends_at(self.engine.rules().mtu_minutes)
     }
 }

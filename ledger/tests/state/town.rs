@@ -222,7 +222,7 @@ pub(crate) fn trades(record: &Record) -> Vec<Trade> {
 /// What the grid's operators have, altogether and by edge: fees, rent.
 pub(crate) fn grid_income(town: &Town) -> (i128, Vec<(i128, i128)>) {
     let edges = (1..).map(AreaId).take(town.genesis.areas.len() - 1);
-    let edges = edges.map(|edge| town.state.edge_income(edge)).map(|income| (income.fees.0, income.rent.0));
+    let edges = edges.map(|edge| town.state.area_income(edge)).map(|income| (income.fees.0, income.rent.0));
     (town.state.system_account(SystemAccount::Grid).balance.0, edges.collect())
 }
 

@@ -117,7 +117,7 @@ fn work_that_was_let_lie_over_several_deadlines_is_still_done_in_order() {
         all.extend(events(&mut punctual, 7));
     }
     let settled = |events: &[RecordEvent]| {
-        let settled = events.iter().filter(|event| matches!(event, RecordEvent::Settled { .. }));
+        let settled = events.iter().filter(|event| matches!(event, RecordEvent::MeterSettled(_)));
         settled.copied().collect::<Vec<_>>()
     };
     assert_eq!(settled(&events(&mut late, 7)), settled(&all));

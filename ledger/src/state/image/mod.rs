@@ -6,6 +6,7 @@
 //! Rows of accounts and meters are as long as each other, so that a page of them can be found, sent and checked by itself. The
 //! rest is what a header's state root does not cover: books, positions, names, queued work, counters.
 
+mod period;
 mod read;
 mod write;
 
@@ -15,7 +16,9 @@ pub(super) use write::{encode, encode_rest};
 use gridbook_engine::image::EngineImage;
 
 use super::Totals;
+use super::tables::{AreaIncome, Borne, ContractRow, DeliveryRow, Stage, TradeRow};
 use crate::crypto::{Hash, PublicKey};
+use crate::settlement::{AreaSums, Registers};
 use crate::validators::ValidatorSet;
 
 /// The counts that stand in front.
@@ -44,7 +47,10 @@ pub(super) struct RestImage {
     pub(super) periods: Vec<PeriodImage>,
     pub(super) blocks: Vec<BlockNameImage>,
     pub(super) offers: Vec<OfferImage>,
-    pub(super) edges: Vec<EdgeIncomeImage>,
+    pub(super) incomes: Vec<AreaIncomeImage>,
+    pub(super) readings: Vec<ReadingsImage>,
+    pub(super) imports: Vec<ImportsImage>,
+    pub(super) corrections: Vec<(u32, u32)>,
     pub(super) epoch: u32,
     pub(super) validators: ValidatorSet,
     pub(super) engine: EngineImage,
@@ -74,13 +80,19 @@ pub(super) struct MeterImage {
     pub(super) history: Hash,
 }
 
+/// Rows that hold nothing but plain numbers stand here as they are.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PeriodImage {
     pub(super) period: u32,
+    pub(super) stage: Stage,
     pub(super) cleared: i128,
     pub(super) positions: Vec<PositionImage>,
-    pub(super) payables: Vec<PayableImage>,
+    /// Their chains are made again.
+    pub(super) trades: Vec<TradeRow>,
     pub(super) names: Vec<NameImage>,
+    pub(super) contracts: Vec<(u16, ContractRow)>,
+    pub(super) deliveries: Vec<(u32, DeliveryRow)>,
+    pub(super) borne: Vec<(u32, Borne)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -90,14 +102,22 @@ pub(super) struct PositionImage {
     pub(super) resting_sells: u64,
     pub(super) bought: u64,
     pub(super) sold: u64,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct PayableImage {
-    pub(super) area: u16,
-    pub(super) account: u32,
     pub(super) owed: i128,
     pub(super) held: i128,
+}
+
+/// What meters showed at the end of a period.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ReadingsImage {
+    pub(super) period: u32,
+    pub(super) registers: Vec<(u32, Registers)>,
+}
+
+/// What meters took in during a period that is final: by number, one more than the watt-hours, 0 where it is not known.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ImportsImage {
+    pub(super) period: u32,
+    pub(super) imports: Vec<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -126,12 +146,11 @@ pub(super) struct OfferImage {
     pub(super) energy: u64,
 }
 
-/// What an edge has brought its operator.
+/// What an area has brought its operator, and cost him.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct EdgeIncomeImage {
+pub(super) struct AreaIncomeImage {
     pub(super) area: u16,
-    pub(super) fees: i128,
-    pub(super) rent: i128,
+    pub(super) income: AreaIncome,
 }
 
 impl From<Totals> for TotalsImage {
@@ -149,12 +168,28 @@ impl From<TotalsImage> for Totals {
 }
 
 impl StateImage {
-    /// Every amount of money in it.
-    pub(super) fn money(&self) -> impl Iterator<Item = i128> + '_ {
+    /// Every amount of money in it, and every sum of energies that is kept as a number with a sign.
+    pub(super) fn amounts(&self) -> impl Iterator<Item = i128> + '_ {
         let accounts = self.rest.system.iter().chain(&self.accounts).flat_map(|row| [row.balance, row.reserved]);
-        let payables =
-            self.rest.periods.iter().flat_map(|period| &period.payables).flat_map(|row| [row.owed, row.held]);
-        let edges = self.rest.edges.iter().flat_map(|edge| [edge.fees, edge.rent]);
-        accounts.chain(payables).chain(edges).chain(self.rest.periods.iter().map(|period| period.cleared))
+        let incomes = self.rest.incomes.iter().flat_map(|AreaIncomeImage { income, .. }| {
+            let AreaIncome { fees, rent, surplus, losses, billed } = *income;
+            [fees.0, rent.0, surplus.0, losses.0, billed.0]
+        });
+        accounts.chain(incomes).chain(self.rest.periods.iter().flat_map(PeriodImage::amounts))
+    }
+}
+
+impl PeriodImage {
+    fn amounts(&self) -> impl Iterator<Item = i128> + '_ {
+        let positions = self.positions.iter().flat_map(|row| [row.owed, row.held]);
+        let borne = self.borne.iter().flat_map(|(_, row)| [row.billed.0, row.defaulted.0]);
+        let contracts = self.contracts.iter().flat_map(|(_, row)| {
+            let AreaSums { exchange_wh, net_wh, contracted_wh, imbalance_wh, charges, .. } = row.sums;
+            let sums = [exchange_wh, net_wh, contracted_wh, imbalance_wh, charges.0];
+            let wh = |sum: u128| i128::try_from(sum).unwrap_or(i128::MAX);
+            let own = [row.traded.0, row.exchange_wh, row.imbalance.0, wh(row.exported_wh), wh(row.imported_wh)];
+            sums.into_iter().chain(own)
+        });
+        core::iter::once(self.cleared).chain(positions).chain(borne).chain(contracts)
     }
 }

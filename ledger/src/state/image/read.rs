@@ -2,16 +2,15 @@
 
 use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 
+use super::period::read_registers;
 use super::{ACCOUNT_BYTES, METER_BYTES};
-use super::{
-    AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, NameImage, OfferImage, PayableImage, PeriodImage,
-};
-use super::{PositionImage, RestImage, StateImage, TotalsImage};
+use super::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage};
+use super::{ReadingsImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
 use crate::crypto::{Hash, PublicKey};
 use crate::validators::ValidatorSet;
 
-type Read<T> = Result<T, BytesError>;
+pub(super) type Read<T> = Result<T, BytesError>;
 
 /// Everything, and not a byte more.
 pub(in crate::state) fn decode(bytes: &[u8]) -> Read<StateImage> {
@@ -51,7 +50,7 @@ fn rows_bytes(count: u32, row_bytes: usize) -> Read<usize> {
 }
 
 /// A list behind its length. A length that the bytes left cannot hold is refused before room is made for it.
-fn list<T>(r: &mut Reader<'_>, row_bytes_min: usize, read: fn(&mut Reader<'_>) -> Read<T>) -> Read<Vec<T>> {
+pub(super) fn list<T>(r: &mut Reader<'_>, row_bytes_min: usize, read: fn(&mut Reader<'_>) -> Read<T>) -> Read<Vec<T>> {
     let count = usize::try_from(r.u64()?).map_err(|_| BytesError::TooLong)?;
     if count > r.remaining() / row_bytes_min {
         return Err(BytesError::Truncated);
@@ -59,7 +58,7 @@ fn list<T>(r: &mut Reader<'_>, row_bytes_min: usize, read: fn(&mut Reader<'_>) -
     (0..count).map(|_| read(r)).collect()
 }
 
-fn read_bool(r: &mut Reader<'_>) -> Read<bool> {
+pub(super) fn read_bool(r: &mut Reader<'_>) -> Read<bool> {
     match r.u8()? {
         0 => Ok(false),
         1 => Ok(true),
@@ -112,28 +111,18 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         operator_nonce,
         totals,
         system,
-        periods: list(r, 44, read_period)?,
+        periods: list(r, 77, PeriodImage::read)?,
         blocks: list(r, 20, |r| Ok(BlockNameImage { tag: r.u64()?, meter: r.u32()?, client_id: r.u64()? }))?,
         offers: list(r, 33, read_offer)?,
-        edges: list(r, 34, |r| Ok(EdgeIncomeImage { area: r.u16()?, fees: r.i128()?, rent: r.i128()? }))?,
+        incomes: list(r, 82, AreaIncomeImage::read)?,
+        readings: list(r, 12, |r| {
+            Ok(ReadingsImage { period: r.u32()?, registers: list(r, 28, |r| Ok((r.u32()?, read_registers(r)?)))? })
+        })?,
+        imports: list(r, 12, |r| Ok(ImportsImage { period: r.u32()?, imports: list(r, 4, |r| r.u32())? }))?,
+        corrections: list(r, 8, |r| Ok((r.u32()?, r.u32()?)))?,
         epoch: r.u32()?,
         validators: ValidatorSet::read(r)?,
         engine: read_engine(r)?,
-    })
-}
-
-fn read_period(r: &mut Reader<'_>) -> Read<PeriodImage> {
-    Ok(PeriodImage {
-        period: r.u32()?,
-        cleared: r.i128()?,
-        positions: list(r, 36, |r| {
-            let (meter, resting_buys, resting_sells) = (r.u32()?, r.u64()?, r.u64()?);
-            Ok(PositionImage { meter, resting_buys, resting_sells, bought: r.u64()?, sold: r.u64()? })
-        })?,
-        payables: list(r, 38, |r| {
-            Ok(PayableImage { area: r.u16()?, account: r.u32()?, owed: r.i128()?, held: r.i128()? })
-        })?,
-        names: list(r, 12, |r| Ok(NameImage { meter: r.u32()?, client_id: r.u64()? }))?,
     })
 }
 

@@ -2,9 +2,11 @@
 
 use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 
+use super::period::write_registers;
 use super::{ACCOUNT_BYTES, COUNTS_BYTES, METER_BYTES};
 use super::{
-    AccountImage, BlockNameImage, EdgeIncomeImage, MeterImage, OfferImage, PeriodImage, RestImage, StateImage,
+    AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage, ReadingsImage,
+    RestImage, StateImage,
 };
 use crate::bytes::Writer;
 
@@ -32,7 +34,10 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         periods,
         blocks,
         offers,
-        edges,
+        incomes,
+        readings,
+        imports,
+        corrections,
         epoch,
         validators,
         engine,
@@ -48,8 +53,17 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         w.u64(*tag).u32(*meter).u64(*client_id);
     });
     list(&mut w, offers, OfferImage::write);
-    list(&mut w, edges, |EdgeIncomeImage { area, fees, rent }, w| {
-        w.u16(*area).i128(*fees).i128(*rent);
+    list(&mut w, incomes, AreaIncomeImage::write);
+    list(&mut w, readings, |ReadingsImage { period, registers }, w| {
+        list(w.u32(*period), registers, |(meter, registers), w| write_registers(w.u32(*meter), registers));
+    });
+    list(&mut w, imports, |ImportsImage { period, imports }, w| {
+        list(w.u32(*period), imports, |import, w| {
+            w.u32(*import);
+        });
+    });
+    list(&mut w, corrections, |(period, meter), w| {
+        w.u32(*period).u32(*meter);
     });
     validators.write(w.u32(*epoch));
     write_engine(&mut w, engine);
@@ -60,7 +74,7 @@ fn count(rows: usize) -> u32 {
     u32::try_from(rows).expect("accounts and meters have 32-bit numbers")
 }
 
-fn list<T>(w: &mut Writer, items: &[T], write: impl Fn(&T, &mut Writer)) {
+pub(super) fn list<T>(w: &mut Writer, items: &[T], write: impl Fn(&T, &mut Writer)) {
     w.u64(items.len() as u64);
     for item in items {
         write(item, w);
@@ -85,22 +99,6 @@ impl OfferImage {
     fn write(&self, w: &mut Writer) {
         let Self { meter, client_id, partner, period, sells, price, energy } = *self;
         w.u32(meter).u64(client_id).u32(partner).u32(period).u8(u8::from(sells)).i32(price).u64(energy);
-    }
-}
-
-impl PeriodImage {
-    fn write(&self, w: &mut Writer) {
-        w.u32(self.period).i128(self.cleared);
-        list(w, &self.positions, |position, w| {
-            w.u32(position.meter).u64(position.resting_buys).u64(position.resting_sells);
-            w.u64(position.bought).u64(position.sold);
-        });
-        list(w, &self.payables, |payable, w| {
-            w.u16(payable.area).u32(payable.account).i128(payable.owed).i128(payable.held);
-        });
-        list(w, &self.names, |name, w| {
-            w.u32(name.meter).u64(name.client_id);
-        });
     }
 }
 

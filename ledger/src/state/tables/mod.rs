@@ -3,16 +3,20 @@
 //! Rows are read freely and changed only through the functions here, which note the old value in the journal and mark the
 //! row's leaf of the state tree as stale.
 
+mod changes;
+mod periods;
 mod rows;
 mod undo;
 
-pub(super) use rows::{Account, Counters, EdgeIncome, EpochRow, Holder, Meter, MeterFacts, MeterStatus, Name};
-pub(super) use rows::{Payable, PeriodTable, Position, Standing};
+pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, TradeRow};
+pub(super) use rows::{Account, AreaIncome, Counters, EpochRow, Holder, Meter, MeterFacts, MeterStatus, Name};
+pub(super) use rows::{ReadingTable, Standing};
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId, Money, OrderTag};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId, Money, OrderTag};
 
 use self::undo::Undo;
 use super::collateral::{Collateral, CollateralRules};
@@ -21,6 +25,7 @@ use super::journal::Journal;
 use super::{SystemAccount, Totals};
 use crate::command::Offer;
 use crate::crypto::{Hash, PairHasher, PublicKey};
+use crate::settlement::Registers;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -39,8 +44,14 @@ pub(super) struct Tables {
     blocks: BTreeMap<OrderTag, (MeterId, u64)>,
     /// Offers that wait for their answer, by their names.
     offers: BTreeMap<(MeterId, u64), Offer>,
-    /// What edges have brought their operators, by the area below.
-    edges: BTreeMap<AreaId, EdgeIncome>,
+    /// What areas, and the edges above them, have brought their operators and cost them.
+    incomes: BTreeMap<AreaId, AreaIncome>,
+    /// Registers at the ends of periods.
+    readings: BTreeMap<DeliveryPeriod, ReadingTable>,
+    /// What meters took in, in periods that are final: by meter number, in Wh and one more; 0 where it is not known.
+    imports: BTreeMap<DeliveryPeriod, Vec<u32>>,
+    /// Settled meters whose readings were corrected since.
+    corrections: BTreeSet<(DeliveryPeriod, MeterId)>,
     journal: Journal<Undo>,
     /// Leaves of the state tree to be hashed again.
     pub(super) stale_accounts: Dirty,
@@ -68,7 +79,10 @@ impl Tables {
             periods: BTreeMap::new(),
             blocks: BTreeMap::new(),
             offers: BTreeMap::new(),
-            edges: BTreeMap::new(),
+            incomes: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            corrections: BTreeSet::new(),
             journal: Journal::default(),
             stale_accounts: Dirty::default(),
             stale_meters: Dirty::default(),
@@ -142,13 +156,33 @@ impl Tables {
         &self.offers
     }
 
-    pub(super) fn edges(&self) -> &BTreeMap<AreaId, EdgeIncome> {
-        &self.edges
+    pub(super) fn incomes(&self) -> &BTreeMap<AreaId, AreaIncome> {
+        &self.incomes
+    }
+
+    pub(super) fn readings(&self) -> &BTreeMap<DeliveryPeriod, ReadingTable> {
+        &self.readings
+    }
+
+    pub(super) fn imports(&self) -> &BTreeMap<DeliveryPeriod, Vec<u32>> {
+        &self.imports
+    }
+
+    pub(super) fn corrections(&self) -> &BTreeSet<(DeliveryPeriod, MeterId)> {
+        &self.corrections
     }
 
     pub(super) fn position(&self, period: DeliveryPeriod, meter: MeterId) -> Position {
-        let positions = self.periods.get(&period).map_or(&[][..], |table| &table.positions);
-        positions.get(index(meter.0)).copied().unwrap_or_default()
+        self.periods.get(&period).map_or_else(Position::default, |table| table.position(meter))
+    }
+
+    pub(super) fn contract(&self, contract: Contract) -> ContractRow {
+        self.periods.get(&contract.period).map_or_else(ContractRow::default, |table| table.contract(contract.area))
+    }
+
+    /// The registers of a meter at the end of a period.
+    pub(super) fn registers(&self, period: DeliveryPeriod, meter: MeterId) -> Option<Registers> {
+        self.readings.get(&period)?.of(meter)
     }
 }
 
@@ -199,14 +233,20 @@ impl Tables {
     /// An edge's operator takes his part of what was paid in.
     pub(super) fn collect_for(&mut self, area: AreaId, period: DeliveryPeriod, fees: Money, rent: Money) {
         self.pay_out(period, Holder::System(SystemAccount::Grid), fees + rent);
-        let old = self.edges.get(&area).copied();
-        let EdgeIncome { fees: fees_before, rent: rent_before } = old.unwrap_or_default();
-        self.set_income(area, EdgeIncome { fees: fees_before + fees, rent: rent_before + rent });
+        self.change_income(area, |income| {
+            income.fees += fees;
+            income.rent += rent;
+        });
     }
 
-    pub(super) fn set_income(&mut self, area: AreaId, income: EdgeIncome) {
-        let old = self.edges.insert(area, income);
-        self.journal.push(Undo::Income(area, old));
+    pub(super) fn change_income(&mut self, area: AreaId, change: impl FnOnce(&mut AreaIncome)) {
+        let income = self.incomes.entry(area);
+        let old = match &income {
+            Entry::Vacant(_) => None,
+            Entry::Occupied(income) => Some(*income.get()),
+        };
+        change(income.or_default());
+        self.journal.push(Undo::Income(area, old.map(Box::new)));
     }
 
     fn change_cleared(&mut self, period: DeliveryPeriod, amount: Money) {
@@ -266,9 +306,19 @@ impl Tables {
         })
     }
 
-    /// For a snapshot: a period with what was paid in for it.
-    pub(super) fn open_period(&mut self, period: DeliveryPeriod, cleared: Money) {
+    /// A period is kept from now on, whether anybody traded in it or not.
+    pub(super) fn open_period(&mut self, period: DeliveryPeriod) {
+        self.period_mut(period);
+    }
+
+    /// For a snapshot: what was paid in for a period.
+    pub(super) fn restore_cleared(&mut self, period: DeliveryPeriod, cleared: Money) {
         self.change_cleared(period, cleared);
+    }
+
+    /// Whether a trade between two accounts says nothing of what energy is worth.
+    pub(super) fn are_of_one_organisation(&self, one: AccountId, other: AccountId) -> bool {
+        one == other
     }
 
     pub(super) fn set_position(&mut self, period: DeliveryPeriod, meter: MeterId, position: Position) {
@@ -278,27 +328,6 @@ impl Tables {
         }
         let old = core::mem::replace(&mut positions[index(meter.0)], position);
         self.journal.push(Undo::Position(period, meter, old));
-    }
-
-    pub(super) fn add_payable(&mut self, period: DeliveryPeriod, area: AreaId, account: AccountId, more: Payable) {
-        let payables = &mut self.period_mut(period).payables;
-        let old = payables.get(&(area, account)).copied();
-        let Payable { owed, held } = old.unwrap_or_default();
-        payables.insert((area, account), Payable { owed: owed + more.owed, held: held + more.held });
-        self.journal.push(Undo::Payable(period, area, account, old));
-    }
-
-    /// Takes the first payable of a period, by area and account.
-    pub(super) fn pop_payable(&mut self, period: DeliveryPeriod) -> Option<(AreaId, AccountId, Payable)> {
-        let ((area, account), payable) = self.periods.get_mut(&period)?.payables.pop_first()?;
-        self.journal.push(Undo::Payable(period, area, account, Some(payable)));
-        Some((area, account, payable))
-    }
-
-    pub(super) fn drop_period(&mut self, period: DeliveryPeriod) {
-        if let Some(table) = self.periods.remove(&period) {
-            self.journal.push(Undo::PeriodDropped(period, Box::new(table)));
-        }
     }
 
     /// Gives a new order its name.

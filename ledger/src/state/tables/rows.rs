@@ -7,6 +7,7 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, Met
 use crate::conduct::{SCORE_FULL, ShareRules};
 use crate::crypto::{Hash, PublicKey};
 use crate::genesis::{FIRST_EPOCH, Genesis};
+use crate::settlement::Registers;
 use crate::state::{SystemAccount, Totals};
 use crate::validators::ValidatorSet;
 
@@ -100,39 +101,40 @@ pub(in crate::state) enum Standing {
     Offer,
 }
 
-/// What the operator of an edge has taken.
+/// What the operator of an area, and of the edge above it, has taken and spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::state) struct EdgeIncome {
+pub(in crate::state) struct AreaIncome {
+    /// Fees of the edge.
     pub(in crate::state) fees: Money,
+    /// Congestion rent of the edge.
     pub(in crate::state) rent: Money,
+    /// What imbalances left over.
+    pub(in crate::state) surplus: Money,
+    /// What losses cost.
+    pub(in crate::state) losses: Money,
+    /// What the operator paid for untraded imports of accounts without money, and bills outside of the ledger.
+    pub(in crate::state) billed: Money,
 }
 
-/// What a meter has open and has traded in one period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::state) struct Position {
-    pub(in crate::state) resting_buys: Energy,
-    pub(in crate::state) resting_sells: Energy,
-    pub(in crate::state) bought: Energy,
-    pub(in crate::state) sold: Energy,
+impl AreaIncome {
+    /// What is left of it.
+    pub(in crate::state) fn sum(&self) -> Money {
+        self.fees + self.rent + self.surplus - self.losses - self.billed
+    }
 }
 
-/// What an account is still owed, and keeps reserved, for its trades in one contract.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::state) struct Payable {
-    pub(in crate::state) owed: Money,
-    pub(in crate::state) held: Money,
-}
-
-/// Everything that is forgotten when a period is over.
+/// The readings at the end of one period, by meter number; short where the last meters have none.
 #[derive(Clone, Debug, Default)]
-pub(in crate::state) struct PeriodTable {
-    /// By meter number; short where the last meters have none.
-    pub(in crate::state) positions: Vec<Position>,
-    pub(in crate::state) payables: BTreeMap<(AreaId, AccountId), Payable>,
-    /// Client ids to forget once the gate is swept.
-    pub(in crate::state) names: Vec<(MeterId, u64)>,
-    /// What was paid into clearing for this period and not paid out yet.
-    pub(in crate::state) cleared: Money,
+pub(in crate::state) struct ReadingTable {
+    pub(in crate::state) rows: Vec<Option<Registers>>,
+    /// How many there are.
+    pub(in crate::state) count: u32,
+}
+
+impl ReadingTable {
+    pub(in crate::state) fn of(&self, meter: MeterId) -> Option<Registers> {
+        self.rows.get(super::index(meter.0)).copied().flatten()
+    }
 }
 
 /// The few single values.

@@ -1,12 +1,14 @@
 //! Going back.
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
+use gridbook_engine::{AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
 
 use super::{
-    Account, Counters, EdgeIncome, EpochRow, Holder, MeterStatus, Name, Payable, PeriodTable, Position, Tables, index,
+    Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, PeriodTable,
+    Position, ReadingTable, Stage, Tables, index,
 };
 use crate::command::Offer;
 use crate::defects::{Defect, omits};
+use crate::settlement::Registers;
 
 /// How to take one change back.
 #[derive(Clone, Debug)]
@@ -20,7 +22,16 @@ pub(super) enum Undo {
     Period(DeliveryPeriod),
     PeriodDropped(DeliveryPeriod, Box<PeriodTable>),
     Position(DeliveryPeriod, MeterId, Position),
-    Payable(DeliveryPeriod, AreaId, AccountId, Option<Payable>),
+    Trade(DeliveryPeriod),
+    Contract(DeliveryPeriod, AreaId, Option<Box<ContractRow>>),
+    Stage(DeliveryPeriod, Stage),
+    Delivery(DeliveryPeriod, MeterId, Option<DeliveryRow>),
+    Registers(DeliveryPeriod, MeterId, Option<Registers>),
+    ReadingsDropped(DeliveryPeriod, Box<ReadingTable>),
+    Imports(DeliveryPeriod, Option<Vec<u32>>),
+    Borne(DeliveryPeriod, MeterId, Option<Box<Borne>>),
+    CorrectionAdded(DeliveryPeriod, MeterId),
+    CorrectionTaken(DeliveryPeriod, MeterId),
     Cleared(DeliveryPeriod, Money),
     Named(DeliveryPeriod, MeterId, u64),
     Name(MeterId, u64, Name),
@@ -29,7 +40,7 @@ pub(super) enum Undo {
     BlockDropped(OrderTag, MeterId, u64),
     OfferAdded(MeterId, u64),
     OfferDropped(MeterId, Offer),
-    Income(AreaId, Option<EdgeIncome>),
+    Income(AreaId, Option<Box<AreaIncome>>),
 }
 
 impl Tables {
@@ -73,7 +84,39 @@ impl Tables {
                 self.periods.insert(period, *table);
             }
             Undo::Position(period, meter, old) => self.table(period).positions[index(meter.0)] = old,
-            Undo::Payable(period, area, account, old) => self.undo_payable(period, (area, account), old),
+            Undo::Trade(period) => {
+                self.table(period).trades.pop();
+            }
+            Undo::Contract(period, area, Some(old)) => {
+                self.table(period).contracts.insert(area, *old);
+            }
+            Undo::Contract(period, area, None) => {
+                self.table(period).contracts.remove(&area);
+            }
+            Undo::Stage(period, old) => self.table(period).stage = old,
+            Undo::Delivery(period, meter, old) => self.table(period).deliveries[index(meter.0)] = old,
+            Undo::Registers(period, meter, old) => self.undo_registers(period, meter, old),
+            Undo::ReadingsDropped(period, old) => {
+                self.readings.insert(period, *old);
+            }
+            Undo::Imports(period, Some(old)) => {
+                self.imports.insert(period, old);
+            }
+            Undo::Imports(period, None) => {
+                self.imports.remove(&period);
+            }
+            Undo::Borne(period, meter, Some(old)) => {
+                self.table(period).borne.insert(meter, *old);
+            }
+            Undo::Borne(period, meter, None) => {
+                self.table(period).borne.remove(&meter);
+            }
+            Undo::CorrectionAdded(period, meter) => {
+                self.corrections.remove(&(period, meter));
+            }
+            Undo::CorrectionTaken(period, meter) => {
+                self.corrections.insert((period, meter));
+            }
             Undo::Cleared(period, old) => self.table(period).cleared = old,
             Undo::Named(period, meter, client_id) => {
                 self.table(period).names.pop();
@@ -99,10 +142,10 @@ impl Tables {
                 self.offers.insert((meter, offer.client_id), offer);
             }
             Undo::Income(area, Some(old)) => {
-                self.edges.insert(area, old);
+                self.incomes.insert(area, *old);
             }
             Undo::Income(area, None) => {
-                self.edges.remove(&area);
+                self.incomes.remove(&area);
             }
         }
     }
@@ -124,12 +167,13 @@ impl Tables {
         self.unregistered.push(meter.facts.key);
     }
 
-    fn undo_payable(&mut self, period: DeliveryPeriod, key: (AreaId, AccountId), old: Option<Payable>) {
-        let payables = &mut self.table(period).payables;
-        match old {
-            Some(old) => payables.insert(key, old),
-            None => payables.remove(&key),
-        };
+    fn undo_registers(&mut self, period: DeliveryPeriod, meter: MeterId, old: Option<Registers>) {
+        let table = self.readings.get_mut(&period).expect("a reading that is undone has its table");
+        let registers = core::mem::replace(&mut table.rows[index(meter.0)], old);
+        table.count = table.count + u32::from(old.is_some()) - u32::from(registers.is_some());
+        if table.count == 0 {
+            self.readings.remove(&period);
+        }
     }
 
     fn table(&mut self, period: DeliveryPeriod) -> &mut PeriodTable {

@@ -1,0 +1,80 @@
+//! Whether trades, positions and the sums of settlement fit together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
+
+use super::settle::sides_of;
+use super::tables::{AreaStage, PeriodTable, Stage};
+use super::{AuditError, State, SystemAccount};
+use crate::settlement::{AreaSums, settle_meter};
+
+impl State {
+    pub(super) fn audit_settlement(&self) -> Result<(), AuditError> {
+        for (period, table) in self.tables.periods() {
+            self.audit_trades(*period, table)?;
+            self.audit_sums(*period, table)?;
+        }
+        let contracts = self.tables.periods().values().flat_map(|table| table.contracts.values());
+        let theirs = contracts.fold(Money::ZERO, |sum, row| sum + row.imbalance);
+        let holds = self.system_account(SystemAccount::Imbalance).balance;
+        if holds != theirs {
+            return Err(AuditError::Imbalance { holds, theirs });
+        }
+        let passing = self.system_account(SystemAccount::Losses).balance;
+        if passing == Money::ZERO { Ok(()) } else { Err(AuditError::Money(passing)) }
+    }
+
+    /// Positions, and what crossed between areas, once more from the list of trades.
+    fn audit_trades(&self, period: DeliveryPeriod, table: &PeriodTable) -> Result<(), AuditError> {
+        let mut gross: BTreeMap<MeterId, (u128, u128, usize)> = BTreeMap::new();
+        let mut exchange: BTreeMap<AreaId, i128> = BTreeMap::new();
+        for trade in &table.trades {
+            gross.entry(trade.buyer).or_default().0 += u128::from(trade.energy.0);
+            gross.entry(trade.seller).or_default().1 += u128::from(trade.energy.0);
+            for meter in BTreeSet::from([trade.buyer, trade.seller]) {
+                gross.entry(meter).or_default().2 += 1;
+            }
+            let area = |meter| self.tables.meter(meter).map(|meter| meter.facts.area).ok_or(AuditError::Traded(meter));
+            *exchange.entry(area(trade.seller)?).or_default() += i128::from(trade.energy.0);
+            *exchange.entry(area(trade.buyer)?).or_default() -= i128::from(trade.energy.0);
+        }
+        for (meter, position) in (0..).map(MeterId).zip(&table.positions) {
+            let of_trades = gross.get(&meter).copied().unwrap_or_default();
+            let listed = table.trades_of(meter).count();
+            if (u128::from(position.bought.0), u128::from(position.sold.0), listed) != of_trades {
+                return Err(AuditError::Traded(meter));
+            }
+        }
+        let areas = exchange.keys().chain(table.contracts.keys());
+        for area in areas.copied().collect::<BTreeSet<_>>() {
+            if exchange.get(&area).copied().unwrap_or_default() != table.contract(area).exchange_wh {
+                return Err(AuditError::Sums(Contract { area, period }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sums of areas once more from what their meters are settled by.
+    fn audit_sums(&self, period: DeliveryPeriod, table: &PeriodTable) -> Result<(), AuditError> {
+        let mut sums: BTreeMap<AreaId, AreaSums> = BTreeMap::new();
+        let mut sides = Vec::new();
+        for (meter, row) in (0..).map(MeterId).zip(&table.deliveries) {
+            let Some(row) = row else { continue };
+            let area = self.tables.meter(meter).ok_or(AuditError::Traded(meter))?.facts.area;
+            let prices = self.imbalance_prices(Contract { area, period });
+            sides_of(table, meter, &mut sides);
+            let settled = settle_meter(&sides, row.delivery, &prices);
+            sums.entry(area).or_insert_with(|| AreaSums::new(0)).add(&settled);
+        }
+        for (area, row) in &table.contracts {
+            // An area that is looked at again has its meters' deliveries from before.
+            let is_being_added = row.stage == AreaStage::Open && matches!(table.stage, Stage::Adding(_));
+            let expected = sums.get(area).copied().unwrap_or(AreaSums::new(0));
+            if !is_being_added && table.stage != Stage::Open && row.sums != expected {
+                return Err(AuditError::Sums(Contract { area: *area, period }));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! What meters and grid operators read, and what imbalance costs (MARKET section 7, rules 1 and 4).
+//!
+//! A reading is taken at its place in the log or refused there; nothing is decided about the period before its deadline. A meter may
+//! send the readings of several periods in any order until then.
+
+use gridbook_engine::{Contract, DeliveryPeriod, LedgerTime, MeterId};
+
+use super::State;
+use super::tables::{AreaStage, Stage};
+use crate::command::{AreaReading, Correction, Reading, SetImbalancePrices};
+use crate::record::{RecordEvent, RegistersRead};
+use crate::reject::Code;
+use crate::settlement::{ImbalancePrices, ImbalancePricesError, Implausible, Registers, delta};
+
+/// No area sends more than this in one period, either way: so that sums over areas overflow nothing.
+const SENT_WH_MAX: u64 = 1 << 60;
+
+impl State {
+    /// A meter tells its registers.
+    pub(super) fn read(
+        &mut self,
+        meter: MeterId,
+        reading: &Reading,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        let Reading { period, registers } = *reading;
+        self.check_ended(period)?;
+        if self.reading_deadline(period) <= self.time() {
+            return Err(Code::MeterLate);
+        }
+        match self.tables.registers(period, meter) {
+            Some(known) if known == registers => return Err(Code::MeterTwice),
+            Some(_) => return Err(Code::MeterContradiction),
+            None => {}
+        }
+        self.check_plausible(period, meter, &registers)?;
+        if let Some(next) = self.tables.registers(DeliveryPeriod(period.0 + 1), meter) {
+            self.check_step(meter, &registers, &next)?;
+        }
+        self.take_reading(meter, reading, false, events);
+        Ok(())
+    }
+
+    /// The operator of a meter's area has read it in its owner's place. What was said before no longer counts, also for the period after.
+    pub(super) fn correct(&mut self, correction: &Correction, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
+        let Correction { meter, reading } = correction;
+        let Reading { period, registers } = reading;
+        self.tables.meter(*meter).ok_or(Code::AuthMeter)?;
+        self.check_ended(*period)?;
+        if self.final_at(*period) <= self.time() {
+            return Err(Code::MeterFinal);
+        }
+        if self.tables.registers(*period, *meter) == Some(*registers) {
+            return Err(Code::MeterTwice);
+        }
+        self.check_plausible(*period, *meter, registers)?;
+        self.take_reading(*meter, reading, true, events);
+        for touched in [*period, DeliveryPeriod(period.0 + 1)] {
+            let is_settled = |table: &super::tables::PeriodTable| table.stage != Stage::Open;
+            if self.tables.periods().get(&touched).is_some_and(is_settled) {
+                self.tables.add_correction(touched, *meter);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was metered at an area's edge. It mends an area whose losses did not fit, and changes what settled ones cost.
+    pub(super) fn read_area(&mut self, reading: &AreaReading, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
+        let AreaReading { contract, sent_up_wh } = *reading;
+        self.check_area(contract)?;
+        self.check_ended(contract.period)?;
+        if self.final_at(contract.period) <= self.time() {
+            return Err(Code::MeterFinal);
+        }
+        if sent_up_wh.unsigned_abs() > SENT_WH_MAX {
+            return Err(Code::MeterBeyond);
+        }
+        let row = self.tables.contract(contract);
+        if row.sent_up_wh == Some(sent_up_wh) {
+            return Err(Code::MeterTwice);
+        }
+        let stage = self.tables.periods().get(&contract.period).map_or(Stage::Open, |table| table.stage);
+        match (stage, row.stage) {
+            (Stage::Open, _) | (Stage::Settled, AreaStage::Frozen(_)) => {
+                self.tables.change_contract(contract, |row| row.sent_up_wh = Some(sent_up_wh));
+            }
+            // Its parent's losses depend on it too: both are closed anew, if both add up.
+            (Stage::Settled, _) => return self.close_again(contract, sent_up_wh, events),
+            _ => return Err(Code::MeterSettling),
+        }
+        events.push(RecordEvent::AreaRead { contract, sent_up_wh });
+        if stage == Stage::Settled {
+            self.thaw(contract);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_imbalance_prices(
+        &mut self,
+        prices: &SetImbalancePrices,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        let SetImbalancePrices { contract, short_price, long_price } = *prices;
+        self.check_area(contract)?;
+        ImbalancePrices::new(short_price, long_price, &self.settlement).map_err(|error| match error {
+            ImbalancePricesError::Order => Code::MeterPriceOrder,
+            ImbalancePricesError::Bounds => Code::MeterPriceBounds,
+        })?;
+        let rules = self.engine.rules();
+        if rules.opens_at(contract).0 > self.time().0.saturating_add(rules.open_lead_ms) {
+            return Err(Code::GateNotOpen);
+        }
+        let stage = self.tables.periods().get(&contract.period).map_or(Stage::Open, |table| table.stage);
+        if stage != Stage::Open || self.reading_deadline(contract.period) <= self.time() {
+            return Err(Code::MeterSettling);
+        }
+        self.tables.change_contract(contract, |row| row.prices = Some((short_price, long_price)));
+        events.push(RecordEvent::ImbalancePricesSet { contract, short_price, long_price });
+        Ok(())
+    }
+
+    fn take_reading(&mut self, meter: MeterId, reading: &Reading, is_correction: bool, events: &mut Vec<RecordEvent>) {
+        let Reading { period, registers } = *reading;
+        let account = self.tables.meter(meter).expect("it was looked up").facts.account;
+        // A period that somebody consumed in is settled, traded or not.
+        self.tables.open_period(period);
+        self.tables.set_registers(period, meter, Some(registers));
+        events.push(RecordEvent::Read(RegistersRead { meter, account, period, registers, is_correction }));
+    }
+
+    fn check_ended(&self, period: DeliveryPeriod) -> Result<(), Code> {
+        if !self.settlement.metering {
+            Err(Code::MeterUnread)
+        } else if self.end_of(period) > self.time() || period.0 == u32::MAX {
+            Err(Code::MeterFuture)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_area(&self, contract: Contract) -> Result<(), Code> {
+        if contract.area.0 < self.engine.areas() { Ok(()) } else { Err(Code::FormArea) }
+    }
+
+    /// Against the reading a period before, where there is one.
+    fn check_plausible(&self, period: DeliveryPeriod, meter: MeterId, registers: &Registers) -> Result<(), Code> {
+        let before = period.0.checked_sub(1).and_then(|before| self.tables.registers(DeliveryPeriod(before), meter));
+        before.map_or(Ok(()), |before| self.check_step(meter, &before, registers))
+    }
+
+    fn check_step(&self, meter: MeterId, start: &Registers, end: &Registers) -> Result<(), Code> {
+        let facts = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts;
+        delta(start, end, facts.import_max, facts.export_max).map(|_| ()).map_err(Code::from)
+    }
+
+    /// Until when readings of a period are taken.
+    pub(super) fn reading_deadline(&self, period: DeliveryPeriod) -> LedgerTime {
+        LedgerTime(self.end_of(period).0.saturating_add(self.settlement.reading_deadline_ms))
+    }
+
+    /// From when on nothing of a period can be changed.
+    pub(super) fn final_at(&self, period: DeliveryPeriod) -> LedgerTime {
+        if !self.settlement.metering {
+            return self.end_of(period);
+        }
+        LedgerTime(self.reading_deadline(period).0.saturating_add(self.settlement.dispute_ms))
+    }
+}
+
+impl From<Implausible> for Code {
+    fn from(implausible: Implausible) -> Self {
+        match implausible {
+            Implausible::Backwards => Self::MeterBackwards,
+            Implausible::Frozen => Self::MeterFrozen,
+            Implausible::Beyond => Self::MeterBeyond,
+        }
+    }
+}

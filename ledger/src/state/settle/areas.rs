@@ -1,0 +1,192 @@
+//! One area in one period: whether its sums hold, and what closes its imbalance account (MARKET section 7, rule 8).
+//!
+//! **Losses.** What an area's meters gave and what came up from the areas below, less what went up over its own edge. Where nobody metered
+//! an edge, nothing is taken to be lost below it.
+
+use std::collections::BTreeMap;
+
+use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, Money};
+
+use super::super::State;
+use super::super::tables::{AreaStage, ContractRow, Holder, Stage, index};
+use crate::record::{AreaSettled, RecordEvent};
+use crate::settlement::{AreaClose, AreaFault, ImbalancePrices, Reference};
+use crate::state::SystemAccount;
+
+/// What flows physically, by area: the areas below it and its own edge.
+pub(super) type Flows = BTreeMap<AreaId, Flow>;
+
+/// One area's part of what flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flow {
+    /// Came up from the areas below, in Wh.
+    below_wh: i128,
+    /// The same, whichever way it went.
+    crossing_wh: u128,
+    /// Lost in the area.
+    losses_wh: i128,
+    /// Goes up over its own edge.
+    up_wh: i128,
+}
+
+impl State {
+    /// The imbalance prices of a contract, with what its market said the energy was worth.
+    pub(in crate::state) fn imbalance_prices(&self, contract: Contract) -> ImbalancePrices {
+        let row = self.tables.contract(contract);
+        let (short_price, long_price) = row.prices.unwrap_or((self.settlement.short_price, self.settlement.long_price));
+        let prices = ImbalancePrices::new(short_price, long_price, &self.settlement)
+            .expect("they were checked when they were set");
+        let mean = || Reference::mean(row.traded, Energy(row.traded_wh));
+        prices.with_reference(row.auction.map_or_else(mean, Reference::Auction))
+    }
+
+    /// Looks at up to `max` areas.
+    pub(super) fn check_areas(
+        &mut self,
+        period: DeliveryPeriod,
+        from: u32,
+        max: usize,
+        events: &mut Vec<RecordEvent>,
+    ) -> usize {
+        let flows = self.flows(period);
+        let until = u32::from(self.engine.areas()).min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        for area in area_numbers(from, until) {
+            let contract = Contract { area, period };
+            let Some(row) = self.tables.periods()[&period].contracts.get(&area).copied() else { continue };
+            if row.stage != AreaStage::Open {
+                continue;
+            }
+            let stage = match self.close_of(contract, &row, &flows) {
+                Ok(_) => AreaStage::Good,
+                Err(why) => {
+                    events.push(RecordEvent::AreaFrozen { contract, why });
+                    AreaStage::Frozen(why)
+                }
+            };
+            self.tables.change_contract(contract, |row| row.stage = stage);
+        }
+        let is_done = until >= u32::from(self.engine.areas());
+        self.tables.set_stage(period, if is_done { Stage::Paying(0) } else { Stage::Checking(until) });
+        index(until - from).max(1)
+    }
+
+    /// Closes the imbalance accounts of up to `max` areas.
+    pub(super) fn close_areas(
+        &mut self,
+        period: DeliveryPeriod,
+        from: u32,
+        max: usize,
+        events: &mut Vec<RecordEvent>,
+    ) -> usize {
+        let flows = self.flows(period);
+        let until = u32::from(self.engine.areas()).min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        for area in area_numbers(from, until) {
+            let contract = Contract { area, period };
+            let row = self.tables.contract(contract);
+            if row.stage != AreaStage::Good {
+                continue;
+            }
+            let close =
+                self.close_of(contract, &row, &flows).expect("its sums were checked, and nothing was added since");
+            assert_eq!(close.charges, row.imbalance, "its meters were charged what was added up");
+            self.post_close(contract, &close);
+            events.push(self.area_settled(contract, &close));
+            self.tables.change_contract(contract, |row| row.stage = AreaStage::Settled);
+        }
+        let is_done = until >= u32::from(self.engine.areas());
+        self.tables.set_stage(period, if is_done { Stage::Settled } else { Stage::Closing(until) });
+        index(until - from).max(1)
+    }
+
+    /// What closes an area's imbalance account.
+    pub(super) fn close_of(
+        &self,
+        contract: Contract,
+        row: &ContractRow,
+        flows: &Flows,
+    ) -> Result<AreaClose, AreaFault> {
+        let flow = flows.get(&contract.area).copied().unwrap_or_default();
+        let throughput = row.exported_wh.max(row.imported_wh).saturating_add(flow.crossing_wh);
+        let sums = crate::settlement::AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
+        sums.close(&self.imbalance_prices(contract), flow.losses_wh, self.settlement.loss_bound_ppm, throughput)
+    }
+
+    /// Moves the money that leaves the imbalance account at nothing.
+    pub(super) fn post_close(&mut self, contract: Contract, close: &AreaClose) {
+        let imbalance = Holder::System(SystemAccount::Imbalance);
+        let (upstream, grid) = (Holder::System(SystemAccount::Upstream), Holder::System(SystemAccount::Grid));
+        let losses = Holder::System(SystemAccount::Losses);
+        self.transfer(grid, losses, close.losses);
+        self.transfer(losses, imbalance, close.losses);
+        self.transfer(imbalance, upstream, close.upstream);
+        self.transfer(imbalance, grid, close.surplus);
+        if (close.losses, close.surplus) != (Money::ZERO, Money::ZERO) {
+            self.tables.change_income(contract.area, |income| {
+                income.losses += close.losses;
+                income.surplus += close.surplus;
+            });
+        }
+        self.tables.change_contract(contract, |row| {
+            row.imbalance = row.imbalance + close.losses - close.upstream - close.surplus;
+        });
+        assert_eq!(
+            self.tables.contract(contract).imbalance,
+            Money::ZERO,
+            "closing leaves nothing on the imbalance account"
+        );
+    }
+
+    /// Money moves, the other way if it is less than nothing.
+    fn transfer(&mut self, from: Holder, to: Holder, amount: Money) {
+        if amount > Money::ZERO {
+            self.tables.post(from, to, amount);
+        } else if amount < Money::ZERO {
+            self.tables.post(to, from, -amount);
+        }
+    }
+
+    pub(super) fn area_settled(&self, contract: Contract, close: &AreaClose) -> RecordEvent {
+        let row = self.tables.contract(contract);
+        let prices = self.imbalance_prices(contract);
+        RecordEvent::AreaSettled(AreaSettled {
+            contract,
+            short_price: prices.short_price(),
+            long_price: prices.long_price(),
+            short_rest: prices.short_rest(),
+            long_rest: prices.long_rest(),
+            net_wh: row.sums.net_wh,
+            contracted_wh: row.sums.contracted_wh,
+            losses_wh: close.losses_wh,
+            upstream: close.upstream,
+            losses: close.losses,
+            surplus: close.surplus,
+        })
+    }
+
+    /// What flows in a period, from the leaves to the root.
+    pub(super) fn flows(&self, period: DeliveryPeriod) -> Flows {
+        let table = &self.tables.periods()[&period];
+        let mut flows = Flows::new();
+        let network = self.engine.network();
+        let mut areas: Vec<AreaId> = area_numbers(0, self.engine.areas().into()).collect();
+        areas.sort_by_key(|area| core::cmp::Reverse(network.depth(*area)));
+        for area in areas {
+            let row = table.contract(area);
+            let flow = flows.entry(area).or_default();
+            let given = row.sums.net_wh + flow.below_wh;
+            flow.up_wh = row.sent_up_wh.map_or(given, i128::from);
+            flow.losses_wh = given - flow.up_wh;
+            let up_wh = flow.up_wh;
+            if let Some(edge) = network.edge(area) {
+                let above = flows.entry(edge.parent).or_default();
+                above.below_wh += up_wh;
+                above.crossing_wh = above.crossing_wh.saturating_add(up_wh.unsigned_abs());
+            }
+        }
+        flows
+    }
+}
+
+fn area_numbers(from: u32, until: u32) -> impl Iterator<Item = AreaId> {
+    (from..until).map(|area| AreaId(u16::try_from(area).expect("areas have 16-bit numbers")))
+}

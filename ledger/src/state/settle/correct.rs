@@ -1,0 +1,177 @@
+//! What is settled again because somebody has read better before the period was final (MARKET section 7, rule 1): only differences move.
+
+use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
+
+use super::super::State;
+use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, Stage};
+use crate::record::{AreaSettled, MeterSettled, RecordEvent};
+use crate::reject::Code;
+use crate::settlement::{AreaClose, AreaFault, Delivery, MeterSettlement, Quality};
+use crate::state::SystemAccount;
+
+/// How the imbalance accounts of some areas are closed: of those that are settled.
+type Closes = Vec<(AreaId, AreaClose)>;
+
+impl State {
+    /// Settles one corrected meter again. One piece of work.
+    pub(super) fn settle_again(&mut self, period: DeliveryPeriod, events: &mut Vec<RecordEvent>) -> usize {
+        let Some(meter) = self.tables.take_correction(period) else { return 1 };
+        let facts = self.tables.meter(meter).expect("its reading was corrected").facts;
+        let contract = Contract { area: facts.area, period };
+        let old = self.tables.periods()[&period].delivery(meter);
+        let new = self.delivery_of(period, meter).map(|(delivery, quality)| {
+            let quality = if quality == Quality::Measured { Quality::Corrected } else { quality };
+            DeliveryRow { account: old.map_or(facts.account, |old| old.account), delivery, quality }
+        });
+        let delivery = |row: Option<DeliveryRow>| row.map_or(Delivery::default(), |row| row.delivery);
+        if delivery(old) == delivery(new) {
+            return 1;
+        }
+        let before = self.settlement_of(contract, meter, delivery(old));
+        let after = self.settlement_of(contract, meter, delivery(new));
+        let unchanged = self.tables.contract(contract);
+        let lineage = self.lineage(contract.area);
+        let closed = self.closes(period, &lineage).expect("what is settled could be closed");
+        self.tables.change_contract(contract, |row| {
+            row.sums.replace(&before, &after);
+            row.count_again(delivery(old), delivery(new));
+        });
+        match self.closes(period, &lineage) {
+            Err((area, why)) => {
+                self.tables.change_contract(contract, |row| *row = unchanged);
+                events.push(RecordEvent::AreaFrozen { contract: Contract { area, period }, why });
+            }
+            Ok(closes) => {
+                self.tables.set_delivery(period, meter, new);
+                if unchanged.stage == AreaStage::Settled {
+                    let row = new.or(old).expect("one of them says something else than nothing");
+                    events.push(self.charge_difference(contract, meter, row, &before, &after));
+                }
+                self.post_differences(period, &closed, &closes, events);
+                if matches!(unchanged.stage, AreaStage::Frozen(_)) {
+                    self.thaw(contract);
+                }
+            }
+        }
+        1
+    }
+
+    /// What was metered at an area's edge is another amount than what its settlement, and that of the area above, went by.
+    ///
+    /// # Errors
+    /// `MeterLosses` if then the losses of one of them would not fit; nothing has changed.
+    pub(in crate::state) fn close_again(
+        &mut self,
+        contract: Contract,
+        sent_up_wh: i64,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        let lineage = self.lineage(contract.area);
+        let closed = self.closes(contract.period, &lineage).expect("what is settled could be closed");
+        let before = self.tables.contract(contract).sent_up_wh;
+        self.tables.change_contract(contract, |row| row.sent_up_wh = Some(sent_up_wh));
+        let Ok(closes) = self.closes(contract.period, &lineage) else {
+            self.tables.change_contract(contract, |row| row.sent_up_wh = before);
+            return Err(Code::MeterLosses);
+        };
+        events.push(RecordEvent::AreaRead { contract, sent_up_wh });
+        self.post_differences(contract.period, &closed, &closes, events);
+        Ok(())
+    }
+
+    /// A frozen area may be good now: its meters are added up and looked at once more.
+    pub(in crate::state) fn thaw(&mut self, contract: Contract) {
+        self.tables.change_contract(contract, |row| {
+            *row = ContractRow { stage: AreaStage::Open, ..row.without_sums() };
+        });
+        self.tables.set_stage(contract.period, Stage::Adding(0));
+    }
+
+    fn charge_difference(
+        &mut self,
+        contract: Contract,
+        meter: MeterId,
+        row: DeliveryRow,
+        before: &MeterSettlement,
+        after: &MeterSettlement,
+    ) -> RecordEvent {
+        let DeliveryRow { account, delivery, quality } = row;
+        let (own_trades, rest) = (after.own_trades - before.own_trades, after.rest - before.rest);
+        let change = own_trades + rest;
+        let holder = Holder::User(account);
+        let borne = if change < Money::ZERO {
+            self.give_back(contract, meter, holder, -change)
+        } else {
+            self.charge(contract, holder, own_trades, rest)
+        };
+        if borne != Borne::default() {
+            let Borne { billed, defaulted } = self.tables.borne(contract.period, meter);
+            let sum = Borne { billed: billed + borne.billed, defaulted: defaulted + borne.defaulted };
+            self.tables.set_borne(contract.period, meter, sum);
+        }
+        self.tables.change_contract(contract, |row| row.imbalance += change);
+        let (trades, contracted_wh) = (Money::ZERO, after.contracted_wh);
+        let Borne { billed, defaulted } = borne;
+        RecordEvent::MeterSettled(MeterSettled {
+            meter,
+            account,
+            contract,
+            delivery,
+            quality,
+            contracted_wh,
+            trades,
+            own_trades,
+            rest,
+            billed,
+            defaulted,
+        })
+    }
+
+    /// What was charged too much: whoever bore a part of it has that back first.
+    fn give_back(&mut self, contract: Contract, meter: MeterId, holder: Holder, amount: Money) -> Borne {
+        let imbalance = Holder::System(SystemAccount::Imbalance);
+        let borne = self.tables.borne(contract.period, meter);
+        let defaulted = amount.min(borne.defaulted);
+        let billed = (amount - defaulted).min(borne.billed);
+        let rest = amount - defaulted - billed;
+        if defaulted > Money::ZERO {
+            self.tables.post(imbalance, Holder::System(SystemAccount::Default), defaulted);
+        }
+        if billed > Money::ZERO {
+            self.tables.post(imbalance, Holder::System(SystemAccount::Grid), billed);
+            self.tables.change_income(contract.area, |income| income.billed -= billed);
+        }
+        if rest > Money::ZERO {
+            self.tables.post(imbalance, holder, rest);
+        }
+        Borne { billed: -billed, defaulted: -defaulted }
+    }
+
+    /// An area and those above it: a change in it changes what gets lost in them.
+    fn lineage(&self, area: AreaId) -> Vec<AreaId> {
+        core::iter::once(area).chain(self.engine.network().upwards(area).map(|edge| edge.parent)).collect()
+    }
+
+    fn closes(&self, period: DeliveryPeriod, areas: &[AreaId]) -> Result<Closes, (AreaId, AreaFault)> {
+        let flows = self.flows(period);
+        let settled = areas.iter().filter_map(|area| {
+            let contract = Contract { area: *area, period };
+            let row = self.tables.contract(contract);
+            (row.stage == AreaStage::Settled).then(|| (*area, self.close_of(contract, &row, &flows)))
+        });
+        settled.map(|(area, close)| close.map(|close| (area, close)).map_err(|why| (area, why))).collect()
+    }
+
+    fn post_differences(&mut self, period: DeliveryPeriod, old: &Closes, new: &Closes, events: &mut Vec<RecordEvent>) {
+        for ((area, before), (_, after)) in old.iter().zip(new) {
+            let contract = Contract { area: *area, period };
+            let difference = after.since(before);
+            if difference != AreaClose::default() {
+                self.post_close(contract, &difference);
+                let losses_wh = after.losses_wh;
+                let RecordEvent::AreaSettled(told) = self.area_settled(contract, &difference) else { continue };
+                events.push(RecordEvent::AreaSettled(AreaSettled { losses_wh, ..told }));
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One meter in one period: what it delivered, and what its account is paid and charged for that.
+
+use std::collections::BTreeMap;
+
+use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
+
+use super::super::State;
+use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, PeriodTable, Stage, index};
+use crate::record::{MeterSettled, RecordEvent};
+use crate::settlement::{Delivery, MeterSettlement, Quality, Rule, TradeSide, delta, estimate, settle_meter};
+use crate::state::SystemAccount;
+
+impl State {
+    /// Finds out what up to `max` meters delivered, and adds them to their areas' sums.
+    pub(super) fn add_meters(&mut self, period: DeliveryPeriod, from: u32, max: usize) -> usize {
+        let meters = self.meters_in(period);
+        let until = meters.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        let mut rows: BTreeMap<AreaId, ContractRow> = BTreeMap::new();
+        for meter in (from..until).map(MeterId) {
+            let facts = self.tables.meter(meter).expect("its number is below their count").facts;
+            let contract = Contract { area: facts.area, period };
+            if self.tables.contract(contract).stage != AreaStage::Open {
+                continue;
+            }
+            let Some((delivery, quality)) = self.delivery_of(period, meter) else { continue };
+            let row = DeliveryRow { account: facts.account, delivery, quality };
+            self.tables.set_delivery(period, meter, Some(row));
+            let settlement = self.settlement_of(contract, meter, delivery);
+            let row = rows.entry(facts.area).or_insert_with(|| self.tables.contract(contract));
+            row.sums.add(&settlement);
+            row.count(delivery);
+        }
+        for (area, with_these) in rows {
+            self.tables.change_contract(Contract { area, period }, |row| *row = with_these);
+        }
+        self.tables.set_stage(period, if until < meters { Stage::Adding(until) } else { Stage::Checking(0) });
+        index(until.saturating_sub(from)).max(1)
+    }
+
+    /// Pays and charges up to `max` meters of areas whose sums are good.
+    pub(super) fn pay_meters(
+        &mut self,
+        period: DeliveryPeriod,
+        from: u32,
+        max: usize,
+        events: &mut Vec<RecordEvent>,
+    ) -> usize {
+        let meters =
+            u32::try_from(self.tables.periods()[&period].deliveries.len()).expect("meters have 32-bit numbers");
+        let until = meters.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        let mut moved: BTreeMap<AreaId, Money> = BTreeMap::new();
+        for meter in (from..until).map(MeterId) {
+            let Some(row) = self.tables.periods()[&period].delivery(meter) else { continue };
+            let area = self.tables.meter(meter).expect("it was settled by").facts.area;
+            let contract = Contract { area, period };
+            if self.tables.contract(contract).stage == AreaStage::Good {
+                let settlement = self.settlement_of(contract, meter, row.delivery);
+                *moved.entry(area).or_default() += settlement.charge();
+                events.push(self.pay_meter(contract, meter, row, &settlement));
+            }
+        }
+        for (area, charges) in moved {
+            self.tables.change_contract(Contract { area, period }, |row| row.imbalance += charges);
+        }
+        self.tables.set_stage(period, if until < meters { Stage::Paying(until) } else { Stage::Closing(0) });
+        index(until.saturating_sub(from)).max(1)
+    }
+
+    /// Its trades are paid in full; then its imbalance is charged.
+    fn pay_meter(
+        &mut self,
+        contract: Contract,
+        meter: MeterId,
+        row: DeliveryRow,
+        settlement: &MeterSettlement,
+    ) -> RecordEvent {
+        let DeliveryRow { account, delivery, quality } = row;
+        let mut position = self.tables.position(contract.period, meter);
+        let (owed, held) = (position.owed, position.held);
+        let holder = Holder::User(account);
+        if (owed, held) != (Money::ZERO, Money::ZERO) {
+            (position.owed, position.held) = (Money::ZERO, Money::ZERO);
+            self.tables.set_position(contract.period, meter, position);
+        }
+        if held > Money::ZERO {
+            self.tables.change_account(holder, |account| account.reserved -= held);
+        }
+        if owed > Money::ZERO {
+            self.tables.pay_out(contract.period, holder, owed);
+        }
+        let borne = self.charge(contract, holder, settlement.own_trades, settlement.rest);
+        if borne != Borne::default() {
+            self.tables.set_borne(contract.period, meter, borne);
+        }
+        RecordEvent::MeterSettled(MeterSettled {
+            meter,
+            account,
+            contract,
+            delivery,
+            quality,
+            contracted_wh: settlement.contracted_wh,
+            trades: owed,
+            own_trades: settlement.own_trades,
+            rest: settlement.rest,
+            billed: borne.billed,
+            defaulted: borne.defaulted,
+        })
+    }
+
+    /// Moves what an account is charged to the imbalance account, or from there what it is due. Collateral covers its own trades at the
+    /// full share. Where it has not enough, the area's operator pays for energy that was taken without a trade, and bills it; the
+    /// rest is a loss that the default account bears.
+    pub(super) fn charge(&mut self, contract: Contract, holder: Holder, own_trades: Money, rest: Money) -> Borne {
+        let charge = own_trades + rest;
+        let imbalance = Holder::System(SystemAccount::Imbalance);
+        if charge <= Money::ZERO {
+            if charge < Money::ZERO {
+                self.tables.post(imbalance, holder, -charge);
+            }
+            return Borne::default();
+        }
+        let free = self.tables.account(holder).map_or(Money::ZERO, |account| account.free().max(Money::ZERO));
+        let paid = charge.min(free);
+        if paid > Money::ZERO {
+            self.tables.post(holder, imbalance, paid);
+        }
+        let missing = charge - paid;
+        let billed = missing.min(rest.max(Money::ZERO));
+        let defaulted = missing - billed;
+        if billed > Money::ZERO {
+            self.tables.post(Holder::System(SystemAccount::Grid), imbalance, billed);
+            self.tables.change_income(contract.area, |income| income.billed += billed);
+        }
+        if defaulted > Money::ZERO {
+            self.tables.post(Holder::System(SystemAccount::Default), imbalance, defaulted);
+        }
+        Borne { billed, defaulted }
+    }
+
+    /// How many meters may have something to settle: their numbers are below this.
+    fn meters_in(&self, period: DeliveryPeriod) -> u32 {
+        if self.settlement.metering {
+            return self.meters_count();
+        }
+        u32::try_from(self.tables.periods()[&period].positions.len()).expect("meters have 32-bit numbers")
+    }
+
+    /// What a meter is settled by: its two readings, or what stands for them; none where it neither traded nor is known to have
+    /// taken anything.
+    pub(super) fn delivery_of(&self, period: DeliveryPeriod, meter: MeterId) -> Option<(Delivery, Quality)> {
+        let position = self.tables.position(period, meter);
+        if !self.settlement.metering {
+            let is_idle = position.bought.is_zero() && position.sold.is_zero();
+            return (!is_idle).then(|| (Delivery::as_traded(position.bought, position.sold), Quality::AsTraded));
+        }
+        let rule = match self.measured(period, meter) {
+            Ok(measured) => return Some(measured),
+            Err(rule) => rule,
+        };
+        let delivery = estimate(position.bought, self.import_a_week_before(period, meter));
+        let is_idle = position.last_trade == 0 && delivery == Delivery::default();
+        (!is_idle).then_some((delivery, Quality::Estimated(rule)))
+    }
+
+    fn measured(&self, period: DeliveryPeriod, meter: MeterId) -> Result<(Delivery, Quality), Rule> {
+        let end = self.tables.registers(period, meter).ok_or(Rule::Missing)?;
+        let start = period.0.checked_sub(1).and_then(|start| self.tables.registers(DeliveryPeriod(start), meter));
+        let start = start.ok_or(Rule::NoStart)?;
+        let facts = self.tables.meter(meter).expect("its readings are kept").facts;
+        let delivery = delta(&start, &end, facts.import_max, facts.export_max).map_err(Rule::Impossible)?;
+        Ok((delivery, Quality::Measured))
+    }
+
+    fn import_a_week_before(&self, period: DeliveryPeriod, meter: MeterId) -> Option<Energy> {
+        let before = DeliveryPeriod(period.0.checked_sub(self.periods_a_week())?);
+        if let Some(table) = self.tables.periods().get(&before) {
+            let row = table.delivery(meter)?;
+            return matches!(row.quality, Quality::Measured | Quality::Corrected).then_some(row.delivery.import);
+        }
+        let import = self.tables.imports().get(&before)?.get(index(meter.0))?.checked_sub(1)?;
+        Some(Energy(import.into()))
+    }
+
+    /// What a meter's trades and a delivery come to.
+    pub(super) fn settlement_of(&mut self, contract: Contract, meter: MeterId, delivery: Delivery) -> MeterSettlement {
+        let prices = self.imbalance_prices(contract);
+        let mut sides = core::mem::take(&mut self.sides);
+        sides_of(&self.tables.periods()[&contract.period], meter, &mut sides);
+        let settlement = settle_meter(&sides, delivery, &prices);
+        self.sides = sides;
+        settlement
+    }
+}
+
+/// A meter's sides of its trades, oldest first. One who traded with himself in an auction has both.
+pub(in crate::state) fn sides_of(table: &PeriodTable, meter: MeterId, sides: &mut Vec<TradeSide>) {
+    sides.clear();
+    for trade in table.trades_of(meter) {
+        let energy = trade.energy;
+        if trade.seller == meter {
+            sides.push(TradeSide { side: Side::Sell, price: trade.seller_gets, energy });
+        }
+        if trade.buyer == meter {
+            sides.push(TradeSide { side: Side::Buy, price: trade.buyer_pays, energy });
+        }
+    }
+    sides.reverse();
+}

@@ -1,0 +1,117 @@
+//! Changes to what is kept of periods: trades, readings, deliveries, stages.
+
+use gridbook_engine::{Contract, DeliveryPeriod, MeterId};
+
+use super::periods::{Borne, ContractRow, DeliveryRow, Stage, TradeRow};
+use super::undo::Undo;
+use super::{Tables, index};
+use crate::settlement::Registers;
+
+impl Tables {
+    /// Adds a trade to its period's list and to the chains of both its meters.
+    pub(in crate::state) fn add_trade(&mut self, period: DeliveryPeriod, trade: TradeRow) {
+        let trades = &self.period_mut(period).trades;
+        let number = u32::try_from(trades.len() + 1).expect("the engine counts the orders of a period in 32 bits");
+        let (mut buyer, mut seller) = (self.position(period, trade.buyer), self.position(period, trade.seller));
+        let trade = TradeRow { buyer_before: buyer.last_trade, seller_before: seller.last_trade, ..trade };
+        (buyer.last_trade, seller.last_trade) = (number, number);
+        self.set_position(period, trade.buyer, buyer);
+        self.set_position(period, trade.seller, seller);
+        self.period_mut(period).trades.push(trade);
+        self.journal.push(Undo::Trade(period));
+    }
+
+    pub(in crate::state) fn change_contract(&mut self, contract: Contract, change: impl FnOnce(&mut ContractRow)) {
+        let Contract { area, period } = contract;
+        let contracts = &mut self.period_mut(period).contracts;
+        let old = contracts.get(&area).copied();
+        change(contracts.entry(area).or_default());
+        self.journal.push(Undo::Contract(period, area, old.map(Box::new)));
+    }
+
+    pub(in crate::state) fn set_stage(&mut self, period: DeliveryPeriod, stage: Stage) {
+        let old = core::mem::replace(&mut self.period_mut(period).stage, stage);
+        self.journal.push(Undo::Stage(period, old));
+    }
+
+    pub(in crate::state) fn set_delivery(
+        &mut self,
+        period: DeliveryPeriod,
+        meter: MeterId,
+        delivery: Option<DeliveryRow>,
+    ) {
+        let deliveries = &mut self.period_mut(period).deliveries;
+        if deliveries.len() <= index(meter.0) {
+            deliveries.resize(index(meter.0) + 1, None);
+        }
+        let old = core::mem::replace(&mut deliveries[index(meter.0)], delivery);
+        self.journal.push(Undo::Delivery(period, meter, old));
+    }
+
+    /// Notes a meter's registers at the end of a period, or that they are not known.
+    pub(in crate::state) fn set_registers(
+        &mut self,
+        period: DeliveryPeriod,
+        meter: MeterId,
+        registers: Option<Registers>,
+    ) {
+        let table = self.readings.entry(period).or_default();
+        if table.rows.len() <= index(meter.0) {
+            table.rows.resize(index(meter.0) + 1, None);
+        }
+        let old = core::mem::replace(&mut table.rows[index(meter.0)], registers);
+        table.count = table.count + u32::from(registers.is_some()) - u32::from(old.is_some());
+        self.journal.push(Undo::Registers(period, meter, old));
+    }
+
+    /// A settled meter is to be settled again.
+    pub(in crate::state) fn add_correction(&mut self, period: DeliveryPeriod, meter: MeterId) {
+        if self.corrections.insert((period, meter)) {
+            self.journal.push(Undo::CorrectionAdded(period, meter));
+        }
+    }
+
+    /// The next meter of a period to be settled again, and no more after that.
+    pub(in crate::state) fn take_correction(&mut self, period: DeliveryPeriod) -> Option<MeterId> {
+        let (_, meter) = *self.corrections.range((period, MeterId(0))..=(period, MeterId(u32::MAX))).next()?;
+        self.corrections.remove(&(period, meter));
+        self.journal.push(Undo::CorrectionTaken(period, meter));
+        Some(meter)
+    }
+
+    /// What others bore of what a meter was charged.
+    pub(in crate::state) fn borne(&self, period: DeliveryPeriod, meter: MeterId) -> Borne {
+        self.periods.get(&period).and_then(|table| table.borne.get(&meter)).copied().unwrap_or_default()
+    }
+
+    pub(in crate::state) fn set_borne(&mut self, period: DeliveryPeriod, meter: MeterId, borne: Borne) {
+        let rows = &mut self.period_mut(period).borne;
+        let old = if borne == Borne::default() { rows.remove(&meter) } else { rows.insert(meter, borne) };
+        self.journal.push(Undo::Borne(period, meter, old.map(Box::new)));
+    }
+
+    /// Forgets a period that is final.
+    pub(in crate::state) fn drop_period(&mut self, period: DeliveryPeriod) {
+        if let Some(table) = self.periods.remove(&period) {
+            self.journal.push(Undo::PeriodDropped(period, Box::new(table)));
+        }
+    }
+
+    /// Keeps what meters took in, for estimates a week later.
+    pub(in crate::state) fn keep_imports(&mut self, period: DeliveryPeriod, imports: Vec<u32>) {
+        let old = self.imports.insert(period, imports);
+        self.journal.push(Undo::Imports(period, old));
+    }
+
+    pub(in crate::state) fn drop_imports(&mut self, period: DeliveryPeriod) {
+        if let Some(old) = self.imports.remove(&period) {
+            self.journal.push(Undo::Imports(period, Some(old)));
+        }
+    }
+
+    pub(in crate::state) fn drop_readings(&mut self, period: DeliveryPeriod) {
+        if let Some(old) = self.readings.remove(&period) {
+            self.journal.push(Undo::ReadingsDropped(period, Box::new(old)));
+        }
+    }
+}
