@@ -508,7 +508,7 @@ fn record_bytes() {
     );
 }
 
-const RECORD_LEAF: &str = "f08dd98fe7c37e164f9ed9880e6770b94f79201e61e84b7f58117358e2d3ede2";
+const RECORD_LEAF: &str = "bee50ad6f29e7b11e71704ee11a76b0804ac19cd53e05da6d0a9e8034145ca87";
 
 #[test]
 fn log_entry_bytes_and_digest() {

@@ -22,5 +22,6 @@ pub mod protocol;
 mod receipts;
 pub mod record_text;
 mod registration;
+mod settled_text;
 pub mod validator;
 pub mod whole_file;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::amounts::format_price;
 use crate::moment::format_moment;
+use crate::settled_text::{settled_json, settled_text};
 
 /// A record for output: text by [`fmt::Display`], JSON by [`serde::Serialize`].
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +34,6 @@ impl<'a> RecordText<'a> {
             RecordEvent::Reduced { order, remaining } => format!("{} reduced to {remaining}", name(order)),
             RecordEvent::Expired { order, remaining, cause } => {
                 format!("{} expired with {remaining} open: {}", name(order), cause_text(cause))
-            }
-            RecordEvent::Settled { contract, account, amount } => {
-                let begins = self.begins(contract.period);
-                format!("delivery {begins} settled: account {} gets {amount}", account.0)
             }
             RecordEvent::Posted { from, to, amount } => format!("{amount} from {} to {}", purse(from), purse(to)),
             RecordEvent::AccountRegistered { account } => format!("account {} opened", account.0),
@@ -111,7 +108,7 @@ impl<'a> RecordText<'a> {
                 format_price(price),
                 self.begins(period)
             ),
-            _ => unreachable!("all other events have their text above"),
+            _ => settled_text(event, |period| self.begins(period)).expect("all other events have their text above"),
         }
     }
 
@@ -137,8 +134,6 @@ impl<'a> RecordText<'a> {
             RecordEvent::Expired { order, remaining, cause } => {
                 json!({"expired": {"order": order_json(order), "remaining": remaining.0, "cause": cause.name()}})
             }
-            RecordEvent::Settled { contract, account, amount } => json!({"settled": {
-                "area": contract.area.0, "period": contract.period.0, "account": account.0, "amount_nano": amount.0.to_string()}}),
             RecordEvent::Posted { from, to, amount } => {
                 json!({"posted": {"from": purse(from), "to": purse(to), "amount_nano": amount.0.to_string()}})
             }
@@ -187,7 +182,7 @@ fn market_json(event: &RecordEvent) -> Value {
         RecordEvent::Offered { offer, to_account, to, period, side, price, energy } => json!({"offered": {
             "offer": order_json(offer), "to_account": to_account.0, "to_meter": to.0, "period": period.0, "side": side.name(),
             "price": price.0, "energy": energy.0}}),
-        _ => unreachable!("all other events have their JSON above"),
+        _ => settled_json(event).expect("all other events have their JSON above"),
     }
 }
 
@@ -275,6 +270,7 @@ fn purse(purse: Purse) -> String {
         Purse::Upstream => "upstream".to_owned(),
         Purse::Losses => "losses".to_owned(),
         Purse::Rounding => "rounding".to_owned(),
+        Purse::Default => "default".to_owned(),
     }
 }
 
@@ -282,6 +278,8 @@ fn purse(purse: Purse) -> String {
 mod tests {
     use gridbook_engine::{AccountId, AreaId, Contract, Direction, MeterId, Money, Price};
     use gridbook_ledger::crypto::Hash;
+    use gridbook_ledger::record::{AreaSettled, MeterSettled, RegistersRead};
+    use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 
     use super::*;
 
@@ -304,6 +302,53 @@ mod tests {
             fee: Price(5_000),
             energy: Energy(400),
         }
+    }
+
+    fn meter_settled() -> MeterSettled {
+        MeterSettled {
+            meter: MeterId(2),
+            account: AccountId(2),
+            contract: Contract { area: AreaId(3), period: DeliveryPeriod(0) },
+            delivery: Delivery { import: Energy(400), export: Energy(20) },
+            quality: Quality::Estimated(Rule::Missing),
+            contracted_wh: -300,
+            trades: Money(1_000),
+            own_trades: Money(2_000),
+            rest: Money(3_000),
+            billed: Money(4_000),
+            defaulted: Money(0),
+        }
+    }
+
+    fn area_settled() -> AreaSettled {
+        AreaSettled {
+            contract: Contract { area: AreaId(3), period: DeliveryPeriod(0) },
+            short_price: Price(600_000),
+            long_price: Price(20_000),
+            short_rest: Price(600_000),
+            long_rest: Price(20_000),
+            net_wh: -380,
+            contracted_wh: -300,
+            losses_wh: 4,
+            upstream: Money(5),
+            losses: Money(6),
+            surplus: Money(7),
+        }
+    }
+
+    /// What a house owes and why: how its energy is known, what it pays, and that others paid for it.
+    #[test]
+    fn a_settled_meter_reads_like_a_line_of_a_bill() {
+        let record = record(RecordEvent::MeterSettled(meter_settled()));
+        let text = RecordText::of(&record, 15).to_string();
+        for part in [
+            "400 Wh in, 20 Wh out (estimated, no reading came)",
+            "gets 0.000001000 for trades",
+            "pays 0.000005000 for imbalance",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert!(text.contains("0.000004000 of it billed by the grid operator") && !text.contains("default"), "{text}");
     }
 
     /// Who pays what, and who gets it: the buyer's price is not the seller's where energy goes over an edge.
@@ -329,6 +374,8 @@ mod tests {
         let (order, period, area) = (trade().maker, DeliveryPeriod(0), AreaId(3));
         let (contract, energy, price) = (Contract { area, period }, Energy(400), Price(10));
         let (to_account, to, side) = (AccountId(2), MeterId(2), Side::Sell);
+        let registers = Registers { import: 5_000, export: 700, counter: 9 };
+        let read = RegistersRead { meter: to, account: to_account, period, registers, is_correction: false };
         let events = [
             (RecordEvent::Filled { order, side, contract, energy, price, remaining: energy }, "filled"),
             (RecordEvent::Cleared { contract, price: None, case: ClearingCase::Empty }, "cleared"),
@@ -337,6 +384,16 @@ mod tests {
             (RecordEvent::CapacitySet { area, period, up: energy, down: energy }, "capacity_set"),
             (RecordEvent::Overload { area, period, direction: Direction::Up, by: energy }, "overload"),
             (RecordEvent::Offered { offer: order, to_account, to, period, side, price, energy }, "offered"),
+            (RecordEvent::Read(read), "read"),
+            (RecordEvent::AreaRead { contract, sent_up_wh: -5 }, "area_read"),
+            (
+                RecordEvent::ImbalancePricesSet { contract, short_price: price, long_price: price },
+                "imbalance_prices_set",
+            ),
+            (RecordEvent::MeterSettled(meter_settled()), "meter_settled"),
+            (RecordEvent::AreaSettled(area_settled()), "area_settled"),
+            (RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound }, "area_frozen"),
+            (RecordEvent::PeriodFinal { period }, "period_final"),
         ];
         for (event, name) in events {
             let record = record(event);

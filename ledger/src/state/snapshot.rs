@@ -412,7 +412,9 @@ mod tests {
         let (buyer, seller) = (MeterId(3), MeterId(4));
         let (buyer_pays, seller_gets, buyer_before, seller_before) = (Price(1), Price(1), 0, 0);
         let energy = Energy(5);
-        let trade = TradeRow { seq: 1, energy, buyer, seller, buyer_pays, seller_gets, buyer_before, seller_before };
+        let sources = gridbook_engine::EnergySources::from_bits(1).unwrap();
+        let trade =
+            TradeRow { seq: 1, energy, buyer, seller, buyer_pays, seller_gets, sources, buyer_before, seller_before };
         assert_eq!(
             refused(|image| image.rest.periods = vec![PeriodImage { trades: vec![trade], ..period(2) }]),
             RestoreError::Row("a period's trades")

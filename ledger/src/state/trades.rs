@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use gridbook_engine::{
-    AreaId, ClearingCase, Contract, DeliveryPeriod, Energy, Event, MeterId, Money, Price, Side, Trade,
+    AreaId, ClearingCase, Contract, DeliveryPeriod, Energy, Event, MeterId, Money, Preferences, Price, Side, Trade,
 };
 
 use super::State;
@@ -66,6 +66,7 @@ fn note_trade(tables: &mut Tables, seq: u64, trade: &Trade) {
         seller: seller.meter,
         buyer_pays,
         seller_gets,
+        sources: trade.sources,
         buyer_before: 0,
         seller_before: 0,
     };
@@ -135,6 +136,8 @@ fn pair(
     seq: u64,
     pairs: &mut Vec<(TradeRow, AreaId, AreaId)>,
 ) -> Option<Filled> {
+    // Orders with a preference wait for continuous trading.
+    let plain = Preferences::none(Side::Sell).sources;
     while let Some(sell) = sells.front_mut() {
         let energy = buy.energy.min(sell.energy);
         let trade = TradeRow {
@@ -144,6 +147,7 @@ fn pair(
             seller: sell.meter,
             buyer_pays: buy.price,
             seller_gets: sell.price,
+            sources: plain,
             buyer_before: 0,
             seller_before: 0,
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gridbook_engine::MeterId;
-use gridbook_ledger::record::{Record, RecordEvent, Trade};
+use gridbook_ledger::record::{MeterSettled, Record, RecordEvent, RegistersRead, Trade};
 
 /// The meters that a record names: whose command it was, and whose orders it touched.
 pub fn meters_in(record: &Record) -> BTreeSet<MeterId> {
@@ -30,7 +30,14 @@ fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
         RecordEvent::MeterRegistered { meter, .. }
         | RecordEvent::MeterSuspended { meter }
         | RecordEvent::MeterResumed { meter } => (Some(meter), None),
-        RecordEvent::Settled { .. }
+        RecordEvent::Read(RegistersRead { meter, .. }) | RecordEvent::MeterSettled(MeterSettled { meter, .. }) => {
+            (Some(meter), None)
+        }
+        RecordEvent::AreaRead { .. }
+        | RecordEvent::ImbalancePricesSet { .. }
+        | RecordEvent::AreaSettled(_)
+        | RecordEvent::AreaFrozen { .. }
+        | RecordEvent::PeriodFinal { .. }
         | RecordEvent::Posted { .. }
         | RecordEvent::AccountRegistered { .. }
         | RecordEvent::Cleared { .. }

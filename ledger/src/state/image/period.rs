@@ -1,6 +1,6 @@
 //! A period and what settlement keeps of it, as canonical bytes.
 
-use gridbook_engine::{AccountId, Energy, MeterId, Money, Price};
+use gridbook_engine::{AccountId, Energy, EnergySources, MeterId, Money, Price};
 
 use super::read::{Read, list as read_list, read_bool};
 use super::write::list;
@@ -43,7 +43,7 @@ impl PeriodImage {
                     (r.u32()?, r.u64()?, r.u64()?, r.u64()?, r.u64()?);
                 Ok(PositionImage { meter, resting_buys, resting_sells, bought, sold, owed: r.i128()?, held: r.i128()? })
             })?,
-            trades: read_list(r, 32, read_trade)?,
+            trades: read_list(r, 33, read_trade)?,
             names: read_list(r, 12, |r| Ok(NameImage { meter: r.u32()?, client_id: r.u64()? }))?,
             contracts: read_list(r, 188, |r| Ok((r.u16()?, read_contract(r)?)))?,
             deliveries: read_list(r, 25, |r| Ok((r.u32()?, read_delivery(r)?)))?,
@@ -103,14 +103,15 @@ fn read_stage(r: &mut Reader<'_>) -> Read<Stage> {
 }
 
 fn write_trade(trade: &TradeRow, w: &mut Writer) {
-    let TradeRow { seq, energy, buyer, seller, buyer_pays, seller_gets, buyer_before: _, seller_before: _ } = *trade;
-    w.u64(seq).u64(energy.0).u32(buyer.0).u32(seller.0).i32(buyer_pays.0).i32(seller_gets.0);
+    let TradeRow { seq, energy, buyer, seller, buyer_pays, seller_gets, sources, .. } = *trade;
+    w.u64(seq).u64(energy.0).u32(buyer.0).u32(seller.0).i32(buyer_pays.0).i32(seller_gets.0).u8(sources.bits());
 }
 
 fn read_trade(r: &mut Reader<'_>) -> Read<TradeRow> {
     let (seq, energy, buyer, seller) = (r.u64()?, Energy(r.u64()?), MeterId(r.u32()?), MeterId(r.u32()?));
     let (buyer_pays, seller_gets) = (Price(r.i32()?), Price(r.i32()?));
-    Ok(TradeRow { seq, energy, buyer, seller, buyer_pays, seller_gets, buyer_before: 0, seller_before: 0 })
+    let sources = EnergySources::from_bits(r.u8()?).ok_or(BytesError::Unknown)?;
+    Ok(TradeRow { seq, energy, buyer, seller, buyer_pays, seller_gets, sources, buyer_before: 0, seller_before: 0 })
 }
 
 fn write_contract(w: &mut Writer, row: &ContractRow) {

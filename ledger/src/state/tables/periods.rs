@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Money, Price, Side};
+use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId, Money, Price, Side};
 
 use crate::settlement::{AreaFault, AreaSums, Delivery, Quality};
 
@@ -33,6 +33,8 @@ pub(in crate::state) struct TradeRow {
     pub(in crate::state) buyer_pays: Price,
     /// Per kWh, fees taken off.
     pub(in crate::state) seller_gets: Price,
+    /// What the seller delivers.
+    pub(in crate::state) sources: EnergySources,
     /// The buyer's trade before this one, counted from 1; 0 for none.
     pub(in crate::state) buyer_before: u32,
     /// The seller's trade before this one.
