@@ -14,9 +14,8 @@ use super::meter::{TradeSide, gross_wh};
 pub fn delivered(trades: &[TradeSide], net_wh: i128, out: &mut Vec<Energy>) {
     let (bought, sold) = gross_wh(trades);
     let passed = bought.min(sold);
-    let given = net_wh.clamp(0, sold - passed);
-    let taken = (-net_wh).clamp(0, bought - passed);
-    let (mut bought_left, mut sold_left) = (passed + taken, passed + given);
+    // More than a side has is no harm: its trades take what they are.
+    let (mut bought_left, mut sold_left) = (passed + (-net_wh).max(0), passed + net_wh.max(0));
     out.clear();
     out.extend(trades.iter().map(|trade| {
         let left = match trade.side {

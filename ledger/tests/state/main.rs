@@ -8,6 +8,7 @@ mod baskets;
 mod money;
 mod network;
 mod orders;
+mod others;
 mod published;
 mod random;
 mod refusals;
