@@ -11,7 +11,7 @@ use core::slice;
 
 use gridbook_engine::{Energy, Money, Price, Side};
 
-use super::prices::ImbalancePrices;
+use super::prices::{ImbalancePrices, RestPrices};
 use super::reading::Delivery;
 
 /// One meter's side of one trade.
@@ -54,7 +54,7 @@ pub fn settle_meter(trades: &[TradeSide], delivery: Delivery, prices: &Imbalance
     let (net_wh, contracted_wh) = (delivery.net_wh(), sold - bought);
     let imbalance_wh = net_wh - contracted_wh;
     let mut settled = MeterSettlement { net_wh, contracted_wh, imbalance_wh, ..MeterSettlement::default() };
-    for portion in portions(trades, imbalance_wh, prices) {
+    for portion in portions(trades, imbalance_wh, prices.rest()) {
         match portion.trade {
             Some(_) => settled.own_trades += portion.charge(),
             None => settled.rest += portion.charge(),
@@ -65,9 +65,8 @@ pub fn settle_meter(trades: &[TradeSide], delivery: Delivery, prices: &Imbalance
 
 /// The parts of an imbalance, each at its price: the own trades of its kind, newest first, and then the rest. This is what a bill shows,
 /// and what [`settle_meter`] adds up.
-pub fn portions<'a>(trades: &'a [TradeSide], imbalance_wh: i128, prices: &ImbalancePrices) -> Portions<'a> {
-    let (side, rest_price) =
-        if imbalance_wh < 0 { (Side::Sell, prices.short_rest()) } else { (Side::Buy, prices.long_rest()) };
+pub fn portions(trades: &[TradeSide], imbalance_wh: i128, prices: RestPrices) -> Portions<'_> {
+    let (side, rest_price) = if imbalance_wh < 0 { (Side::Sell, prices.short) } else { (Side::Buy, prices.long) };
     Portions { newest_first: trades.iter().enumerate().rev(), side, rest_price, left_wh: imbalance_wh.unsigned_abs() }
 }
 

@@ -9,6 +9,7 @@
 //! | `prices` | 4 | what missing and surplus energy is worth in a contract |
 //! | `meter` | 2, 3 | what one meter owes for the difference between what it traded and what it did |
 //! | `delivered` | 5 | which trades the metered energy belongs to |
+//! | [`statement`] | | all of that for one meter, out of the ledger's events, as a bill |
 //! | `area` | 8 | that an area's energy and money add up, and what is left for its operator |
 //!
 //! Architecture invariant: nothing here rounds, but one thing. Price times energy is exact; only a reference that is a mean of trades is
@@ -23,11 +24,12 @@ mod delivered;
 mod meter;
 mod prices;
 mod reading;
+pub mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use area::{AreaClose, AreaFault, AreaSums};
 pub use delivered::delivered;
 pub use meter::{MeterSettlement, Portion, Portions, TradeSide, portions, settle_meter};
-pub use prices::{ImbalancePrices, ImbalancePricesError, MeanPrice, Reference};
+pub use prices::{ImbalancePrices, ImbalancePricesError, MeanPrice, Reference, RestPrices};
 pub use reading::{Delivery, Implausible, Quality, Registers, Rule, delta, estimate};

@@ -12,10 +12,18 @@ use crate::genesis::SettlementRules;
 pub struct ImbalancePrices {
     short_price: Price,
     long_price: Price,
-    short_rest: Price,
-    long_rest: Price,
+    rest: RestPrices,
     floor: Price,
     cap: Price,
+}
+
+/// What imbalance costs a meter beyond its own trades, the reference taken into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestPrices {
+    /// Paid for a kWh that is missing: `max(up, ref)`.
+    pub short: Price,
+    /// Got for a kWh too much: `min(down, ref)`.
+    pub long: Price,
 }
 
 /// Why two prices cannot be the imbalance prices of a contract.
@@ -41,7 +49,8 @@ impl ImbalancePrices {
         } else if long_price < floor || short_price > cap {
             Err(ImbalancePricesError::Bounds)
         } else {
-            Ok(Self { short_price, long_price, short_rest: short_price, long_rest: long_price, floor, cap })
+            let rest = RestPrices { short: short_price, long: long_price };
+            Ok(Self { short_price, long_price, rest, floor, cap })
         }
     }
 
@@ -49,14 +58,14 @@ impl ImbalancePrices {
     /// the bound, so that collateral covers what it can do.
     pub fn with_reference(self, reference: Reference) -> Self {
         let bounded = |price: Price| price.clamp(self.floor, self.cap);
-        let (short_rest, long_rest) = match reference {
+        let (short, long) = match reference {
             Reference::None => (self.short_price, self.long_price),
             Reference::Auction(price) => (self.short_price.max(bounded(price)), self.long_price.min(bounded(price))),
             Reference::Mean(MeanPrice { down, up }) => {
                 (self.short_price.max(bounded(up)), self.long_price.min(bounded(down)))
             }
         };
-        Self { short_rest, long_rest, ..self }
+        Self { rest: RestPrices { short, long }, ..self }
     }
 
     /// What energy costs upstream: `up` of MARKET section 7.
@@ -71,12 +80,17 @@ impl ImbalancePrices {
 
     /// What a meter pays for a kWh that it is short of and did not sell itself: `max(up, ref)`.
     pub fn short_rest(&self) -> Price {
-        self.short_rest
+        self.rest.short
     }
 
     /// What a meter gets for a kWh that it has too much and did not buy itself: `min(down, ref)`.
     pub fn long_rest(&self) -> Price {
-        self.long_rest
+        self.rest.long
+    }
+
+    /// Both of these.
+    pub fn rest(&self) -> RestPrices {
+        self.rest
     }
 }
 

@@ -155,7 +155,7 @@ fn the_portions_of_an_imbalance_name_their_trades() {
     // Sold 30, bought 5, took 7: short of 32.
     assert_eq!(settled.imbalance_wh, -32);
     let portion = |trade, energy_wh, price| Portion { trade, side: Sell, energy_wh, price: Price(price) };
-    let all: Vec<Portion> = portions(&trades, settled.imbalance_wh, &usual()).collect();
+    let all: Vec<Portion> = portions(&trades, settled.imbalance_wh, usual().rest()).collect();
     assert_eq!(all, [portion(Some(2), 20, 600), portion(Some(0), 10, 700), portion(None, 2, 600)]);
     assert_eq!(all.iter().map(Portion::charge).fold(Money::ZERO, |sum, one| sum + one), settled.charge());
 }

@@ -59,7 +59,7 @@ fn powertac_imbalances_add_up_and_are_settled_whole() {
             let purchase =
                 [TradeSide { side: Side::Buy, price: Price(40_000), energy: Energy(one.max(0).unsigned_abs()) }];
             let assigned: u128 =
-                portions(&purchase, settled.imbalance_wh, &usual).map(|part: Portion| part.energy_wh).sum();
+                portions(&purchase, settled.imbalance_wh, usual.rest()).map(|part: Portion| part.energy_wh).sum();
             assert_eq!(assigned, u128::from(one.unsigned_abs()));
         }
         assert_eq!(sums.imbalance_wh, total);

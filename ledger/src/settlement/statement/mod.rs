@@ -1,0 +1,348 @@
+//! A meter's bill, out of the events that name it: each trade with its money, what was delivered of it, and each part of its imbalance with
+//! the price that applied.
+//!
+//! A bill is made again from what the ledger tells, by the very rules that charged it, and then held against what was charged. Where the
+//! two differ, or something that was needed is not among the events, the period says so ([`Doubt`]) and shows what is known: amounts that
+//! moved are always those of the ledger.
+//!
+//! **Signs.** Money is seen from the account: more than zero was got, less than zero was paid.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price, Side, TradeKind};
+
+use super::meter::gross_wh;
+use super::{Delivery, Quality, RestPrices, TradeSide, delivered, portions};
+use crate::record::{AreaSettled, MeterSettled, RecordEvent, Trade};
+
+/// What one meter traded, delivered, got and paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Whose it is.
+    pub meter: MeterId,
+    /// By delivery period, ascending.
+    pub periods: Vec<PeriodStatement>,
+    /// All of them together.
+    pub totals: StatementTotals,
+}
+
+/// One period of a bill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeriodStatement {
+    /// Where and when.
+    pub contract: Contract,
+    /// Oldest first.
+    pub trades: Vec<TradeLine>,
+    /// What was delivered and how the difference was settled; nothing before that was done.
+    pub settled: Option<SettledLine>,
+    /// Whether nothing of it can change any more.
+    pub is_final: bool,
+    /// What does not add up.
+    pub doubt: Option<Doubt>,
+}
+
+/// One trade of a meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TradeLine {
+    /// The command that brought it about.
+    pub seq: u64,
+    /// Whose account it was made for.
+    pub account: AccountId,
+    /// How it came about.
+    pub traded: Traded,
+    /// What the meter did.
+    pub side: Side,
+    /// How much.
+    pub energy: Energy,
+    /// What the account pays or gets per kWh, fees included.
+    pub price: Price,
+    /// The part of it per kWh that went to operators of edges.
+    pub fee: Price,
+    /// How much of it this meter delivered or took, oldest first after its own resale; nothing before it was settled.
+    pub delivered: Option<Energy>,
+}
+
+/// How a trade came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traded {
+    /// With another meter.
+    With(MeterId, TradeKind),
+    /// In a call auction, with nobody in particular.
+    Auction,
+}
+
+/// What became of a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledLine {
+    /// Who was paid and charged.
+    pub account: AccountId,
+    /// What the meter took in and gave out, as it was settled last.
+    pub delivery: Delivery,
+    /// How that is known.
+    pub quality: Quality,
+    /// Sold less bought, in Wh.
+    pub contracted_wh: i128,
+    /// What the meter gave beyond that, in Wh; less than zero is missing.
+    pub imbalance_wh: i128,
+    /// The parts of the imbalance; empty where the prices that applied are not known.
+    pub parts: Vec<ImbalanceLine>,
+    /// What the account got or paid for the imbalance in all.
+    pub imbalance: Money,
+    /// What of that the area's operator paid in the account's place, and bills.
+    pub billed: Money,
+    /// What of that the default account bore.
+    pub defaulted: Money,
+    /// How often it was settled: more than once after corrections.
+    pub times: u32,
+}
+
+/// A part of an imbalance with one price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImbalanceLine {
+    /// The trade that did not come about, as its place in [`PeriodStatement::trades`]; none for what is beyond all trades.
+    pub trade: Option<usize>,
+    /// In Wh.
+    pub energy_wh: u128,
+    /// Per kWh.
+    pub price: Price,
+    /// What the account got or paid.
+    pub money: Money,
+}
+
+/// Why a period of a bill cannot be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// Trades are missing among the events, or there are too many.
+    #[error("its trades come to {found_wh} Wh sold, and it was settled for {settled_wh} Wh")]
+    Trades {
+        /// Sold less bought by the trades that are known.
+        found_wh: i128,
+        /// Sold less bought that was settled.
+        settled_wh: i128,
+    },
+    /// The area's settlement is not among the events.
+    #[error("what imbalance cost in its area is not known here")]
+    Prices,
+    /// The rules give another amount than was charged.
+    #[error("its imbalance comes to {found}, and {charged} was settled")]
+    Charge {
+        /// By the rules, and as the account sees it.
+        found: Money,
+        /// As it was settled.
+        charged: Money,
+    },
+}
+
+/// Sums over periods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatementTotals {
+    /// Energy bought, in Wh.
+    pub bought_wh: u128,
+    /// What was paid for it; less than zero, or more where prices were below zero.
+    pub bought: Money,
+    /// Energy sold, in Wh.
+    pub sold_wh: u128,
+    /// What was got for it.
+    pub sold: Money,
+    /// What of that went to operators of edges: at least zero, and contained in `bought` and `sold`.
+    pub fees: Money,
+    /// Taken in, in Wh.
+    pub import_wh: u128,
+    /// Given out, in Wh.
+    pub export_wh: u128,
+    /// Energy missing, in Wh.
+    pub short_wh: u128,
+    /// Energy too much, in Wh.
+    pub long_wh: u128,
+    /// What was got or paid for imbalance.
+    pub imbalance: Money,
+    /// What of that is billed by the area's operator.
+    pub billed: Money,
+    /// What of that the default account bore.
+    pub defaulted: Money,
+    /// Periods whose figures are in doubt.
+    pub doubtful: u32,
+}
+
+impl TradeLine {
+    /// What the account got or paid.
+    pub fn money(&self) -> Money {
+        let Money(amount) = self.price.times(self.energy);
+        Money(if self.side == Side::Sell { amount } else { -amount })
+    }
+
+    fn as_side(&self) -> TradeSide {
+        TradeSide { side: self.side, price: self.price, energy: self.energy }
+    }
+}
+
+impl StatementTotals {
+    /// What the account has more than before: trades and imbalance, without what others paid in its place.
+    pub fn balance(&self) -> Money {
+        self.bought + self.sold + self.imbalance + self.billed + self.defaulted
+    }
+}
+
+impl Statement {
+    /// The bill of `meter`, out of the ledger's events with the sequence numbers of their commands, in the ledger's order. Events of other
+    /// meters may be among them and are passed over. What is needed are this meter's own events, and the settlement of its area in each
+    /// period ([`RecordEvent::AreaSettled`]), which has the prices.
+    pub fn of<'a>(meter: MeterId, events: impl IntoIterator<Item = (u64, &'a RecordEvent)>) -> Self {
+        let mut book = Book { meter, periods: BTreeMap::new(), prices: BTreeMap::new() };
+        events.into_iter().for_each(|(seq, event)| book.enter(seq, event));
+        let Book { periods, prices, .. } = book;
+        let mut totals = StatementTotals::default();
+        let periods = periods.into_values().map(|mut period| {
+            period.work_out(prices.get(&period.contract).copied());
+            totals.add(&period);
+            period
+        });
+        let periods = periods.collect();
+        Self { meter, periods, totals }
+    }
+}
+
+/// What is known so far.
+struct Book {
+    meter: MeterId,
+    periods: BTreeMap<DeliveryPeriod, PeriodStatement>,
+    prices: BTreeMap<Contract, RestPrices>,
+}
+
+impl Book {
+    fn enter(&mut self, seq: u64, event: &RecordEvent) {
+        match event {
+            RecordEvent::Trade(trade) => self.enter_trade(seq, trade),
+            RecordEvent::Filled { order, side, contract, energy, price, .. } if order.meter == self.meter => {
+                let (account, side, energy, price) = (order.account, *side, *energy, *price);
+                let (traded, fee, delivered) = (Traded::Auction, Price(0), None);
+                let line = TradeLine { seq, account, traded, side, energy, price, fee, delivered };
+                self.period(*contract).trades.push(line);
+            }
+            RecordEvent::MeterSettled(settled) if settled.meter == self.meter => self.enter_settled(settled),
+            RecordEvent::AreaSettled(AreaSettled { contract, short_rest, long_rest, .. }) => {
+                self.prices.insert(*contract, RestPrices { short: *short_rest, long: *long_rest });
+            }
+            RecordEvent::PeriodFinal { period } => {
+                if let Some(period) = self.periods.get_mut(period) {
+                    period.is_final = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn enter_trade(&mut self, seq: u64, trade: &Trade) {
+        let Trade { energy, fee, kind, .. } = *trade;
+        let sides = [
+            (Side::Buy, trade.buyer(), trade.seller(), trade.buyer_pays()),
+            (Side::Sell, trade.seller(), trade.buyer(), trade.seller_gets()),
+        ];
+        let meter = self.meter;
+        for (side, own, other, price) in sides.into_iter().filter(|(_, own, ..)| own.meter == meter) {
+            let is_taker = side == trade.taker_side;
+            let (fee, traded) = (if is_taker { fee } else { Price(0) }, Traded::With(other.meter, kind));
+            let contract = if is_taker { trade.taker_contract() } else { trade.maker_contract() };
+            let line = TradeLine { seq, account: own.account, traded, side, energy, price, fee, delivered: None };
+            self.period(contract).trades.push(line);
+        }
+    }
+
+    /// Settled again, a meter is told of differences in money, and of what it delivered as it is known now.
+    fn enter_settled(&mut self, settled: &MeterSettled) {
+        let MeterSettled { account, contract, delivery, quality, contracted_wh, own_trades, rest, .. } = *settled;
+        let before = self.period(contract).settled.take();
+        let (imbalance, billed, defaulted, times) = match &before {
+            Some(line) => (line.imbalance, line.billed, line.defaulted, line.times),
+            None => (Money::ZERO, Money::ZERO, Money::ZERO, 0),
+        };
+        self.period(contract).settled = Some(SettledLine {
+            account,
+            delivery,
+            quality,
+            contracted_wh,
+            imbalance_wh: delivery.net_wh() - contracted_wh,
+            parts: Vec::new(),
+            imbalance: imbalance - own_trades - rest,
+            billed: billed + settled.billed,
+            defaulted: defaulted + settled.defaulted,
+            times: times + 1,
+        });
+    }
+
+    fn period(&mut self, contract: Contract) -> &mut PeriodStatement {
+        let empty = || PeriodStatement { contract, trades: Vec::new(), settled: None, is_final: false, doubt: None };
+        self.periods.entry(contract.period).or_insert_with(empty)
+    }
+}
+
+impl PeriodStatement {
+    /// What the account got or paid for the period so far.
+    pub fn balance(&self) -> Money {
+        let mut totals = StatementTotals::default();
+        totals.add(self);
+        totals.balance()
+    }
+
+    /// Delivered energy and the parts of the imbalance, and whether they are what was settled.
+    fn work_out(&mut self, prices: Option<RestPrices>) {
+        let Self { trades, settled: Some(settled), doubt, .. } = self else { return };
+        let sides: Vec<TradeSide> = trades.iter().map(TradeLine::as_side).collect();
+        let (bought, sold) = gross_wh(&sides);
+        let (found_wh, settled_wh) = (sold - bought, settled.contracted_wh);
+        if found_wh != settled_wh {
+            *doubt = Some(Doubt::Trades { found_wh, settled_wh });
+            return;
+        }
+        let mut energies = Vec::new();
+        delivered(&sides, settled.delivery.net_wh(), &mut energies);
+        trades.iter_mut().zip(energies).for_each(|(trade, energy)| trade.delivered = Some(energy));
+        let found = match prices {
+            Some(prices) => {
+                let parts = portions(&sides, settled.imbalance_wh, prices).map(|part| ImbalanceLine {
+                    trade: part.trade,
+                    energy_wh: part.energy_wh,
+                    price: part.price,
+                    money: -part.charge(),
+                });
+                settled.parts = parts.collect();
+                settled.parts.iter().fold(Money::ZERO, |sum, part| sum + part.money)
+            }
+            None if settled.imbalance_wh == 0 => Money::ZERO,
+            None => {
+                *doubt = Some(Doubt::Prices);
+                return;
+            }
+        };
+        if found != settled.imbalance {
+            *doubt = Some(Doubt::Charge { found, charged: settled.imbalance });
+        }
+    }
+}
+
+impl StatementTotals {
+    fn add(&mut self, period: &PeriodStatement) {
+        for trade in &period.trades {
+            let (energy, money) = match trade.side {
+                Side::Buy => (&mut self.bought_wh, &mut self.bought),
+                Side::Sell => (&mut self.sold_wh, &mut self.sold),
+            };
+            *energy += u128::from(trade.energy.0);
+            *money += trade.money();
+            self.fees += trade.fee.times(trade.energy);
+        }
+        if let Some(settled) = &period.settled {
+            self.import_wh += u128::from(settled.delivery.import.0);
+            self.export_wh += u128::from(settled.delivery.export.0);
+            let energy = if settled.imbalance_wh < 0 { &mut self.short_wh } else { &mut self.long_wh };
+            *energy += settled.imbalance_wh.unsigned_abs();
+            self.imbalance += settled.imbalance;
+            self.billed += settled.billed;
+            self.defaulted += settled.defaulted;
+        }
+        self.doubtful += u32::from(period.doubt.is_some());
+    }
+}
