@@ -34,7 +34,13 @@ impl State {
         let mut auctions: BTreeMap<DeliveryPeriod, Auctioned> = BTreeMap::new();
         for event in &self.events {
             match *event {
-                Event::Trade(ref trade) => note_trade(&mut self.tables, self.seq, trade),
+                Event::Trade(ref trade) => {
+                    // What is matched behind an auction is newer than the auction: a meter's newest trade answers first.
+                    if let Some(auction) = auctions.remove(&trade.period) {
+                        note_auction(&mut self.tables, self.seq, trade.period, auction);
+                    }
+                    note_trade(&mut self.tables, self.seq, trade);
+                }
                 Event::Filled { order, side, contract: Contract { area, period }, energy, price, .. } => {
                     let auction = auctions.entry(period).or_default();
                     let of_side = if side == Side::Buy { &mut auction.buys } else { &mut auction.sells };
@@ -47,11 +53,15 @@ impl State {
             }
         }
         for (period, auction) in auctions {
-            for (trade, from, to) in auction.pairs(self.seq) {
-                note_exchange(&mut self.tables, period, from, to, trade.energy);
-                self.tables.add_trade(period, trade);
-            }
+            note_auction(&mut self.tables, self.seq, period, auction);
         }
+    }
+}
+
+fn note_auction(tables: &mut Tables, seq: u64, period: DeliveryPeriod, auction: Auctioned) {
+    for (trade, from, to) in auction.pairs(seq) {
+        note_exchange(tables, period, from, to, trade.energy);
+        tables.add_trade(period, trade);
     }
 }
 

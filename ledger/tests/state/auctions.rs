@@ -1,14 +1,16 @@
 //! Opening auctions and block orders: what collects in the call phase trades at its end, by `Time` and `Work` alone.
 
-use gridbook_engine::{AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money};
-use gridbook_engine::{Price, Side, TradeKind};
-use gridbook_ledger::command::{Block, BlockPart, Command};
+use gridbook_engine::{AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime};
+use gridbook_engine::{MeterId, Money, Price, Side, TradeKind};
+use gridbook_ledger::command::{Block, BlockPart, Command, Place, Reading};
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::settlement::Registers;
 use gridbook_ledger::state::State;
 
 use crate::town::{
-    CONTRACT, PERIOD, START, Town, at, buy, delivered, genesis, grid, grid_income, sell, trades, with_calls,
+    CONTRACT, PERIOD, START, Town, at, buy, delivered, genesis, grid, grid_income, order, sell, trades, with_calls,
 };
 
 fn after_start(minutes: u64) -> LedgerTime {
@@ -25,6 +27,51 @@ fn hold_auction(town: &mut Town) -> Record {
 
 fn name(meter: u32, client_id: u64) -> PartyRef {
     PartyRef { account: gridbook_engine::AccountId(meter), meter: MeterId(meter), client_id }
+}
+
+/// The auction clears at 400. In the same breath a sunny ask, which had to wait for it, meets a sunny bid at 450: the newer of two sales by
+/// one panel. It delivers 10 of 20, and the newer is what was not delivered: 450 each, where the older would have cost 400.
+///
+/// ```text
+///        bid        | price | ask
+/// sunny m2:10       |  450  |
+///                   |  420  | m0:10 sunny
+///       m1:10       |  400  | m0:10
+/// ```
+#[test]
+fn what_is_matched_after_an_auction_is_newer_than_the_auction() {
+    let settlement = SettlementRules {
+        short_price: Price(300),
+        long_price: Price(20),
+        short_price_cap: Price(1_000),
+        long_price_floor: Price(-200),
+        ..SettlementRules::metered()
+    };
+    let mut town = Town::in_areas(with_calls(Genesis { settlement, ..genesis() }), &[0; 3]);
+    let sunny = |side, price| Place { sources: Some(EnergySources::SOLAR), ..order(2, side, price, 10) };
+    town.done(2, Command::Place(sunny(Side::Buy, 450)));
+    town.done(0, Command::Place(sunny(Side::Sell, 420)));
+    town.done(0, sell(1, 400, 10));
+    town.done(1, buy(1, 400, 10));
+    let record = hold_auction(&mut town);
+    assert!(matches!(record.events[0], RecordEvent::Filled { price: Price(400), .. }), "{record:?}");
+    assert_eq!(trades(&record)[0].price, Price(450));
+    town.time(PERIOD.starts_at(15));
+    town.work_all(100);
+    let reading = |period, export| Reading {
+        period: DeliveryPeriod(period),
+        registers: Registers { import: 0, export, counter: period.into() },
+    };
+    town.done(0, Command::Reading(reading(PERIOD.0 - 1, 0)));
+    town.time(delivered());
+    town.done(0, Command::Reading(reading(PERIOD.0, 10)));
+    town.time(LedgerTime(delivered().0 + settlement.reading_deadline_ms));
+    let records = town.work_all(100);
+    let panel = records.iter().flat_map(|record| &record.events).find_map(|event| match event {
+        RecordEvent::MeterSettled(settled) if settled.meter == MeterId(0) => Some((settled.own_trades, settled.rest)),
+        _ => None,
+    });
+    assert_eq!(panel, Some((Money(10 * 450), Money(0))));
 }
 
 /// Bids and asks that would have met wait for each other; nobody calls the auction, only the clock.
