@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{Energy, Money, Price, Side};
 use gridbook_ledger::genesis::SettlementRules;
-use gridbook_ledger::settlement::{Delivery, ImbalancePrices, TradeSide, settle_meter};
+use gridbook_ledger::settlement::{AreaClose, AreaSums, Delivery, ImbalancePrices, TradeSide, delivered, settle_meter};
 use gridbook_ledger::state::{CollateralRules, PPM};
 
 use crate::drawn::{Dice, draw, prices, settled, sides};
@@ -149,6 +149,46 @@ fn collateral_covers_every_trade_that_does_not_come_about() {
         }
     }
     assert!(failed > 1_000);
+}
+
+/// The twin takes its time with every watt-hour, so its periods are small. One with 2^50 times the energy, a wind park in every house,
+/// comes to 2^50 times the money, to the nano.
+#[test]
+fn a_period_of_far_more_energy_is_settled_like_a_small_one() {
+    const MORE: u64 = 1 << 50;
+    let more = |energy: Energy| Energy(energy.0 * MORE);
+    let many = i128::from(MORE);
+    for seed in SEEDS {
+        let period = draw(seed);
+        let outcome = twin::settle(&period);
+        let small = settled(&period, &outcome);
+        let (mut sums, mut energies) = (BTreeMap::new(), Vec::new());
+        for (number, meter) in &period.meters {
+            let (trades, places) = sides(&period, *number);
+            let trades: Vec<TradeSide> =
+                trades.iter().map(|trade| TradeSide { energy: more(trade.energy), ..*trade }).collect();
+            let (import, export, _) = small.deliveries[number];
+            let delivery = Delivery { import: more(Energy(import)), export: more(Energy(export)) };
+            let large = settle_meter(&trades, delivery, &prices(&period, meter.area));
+            let one = &small.meters[number];
+            assert_eq!(large.imbalance_wh, one.imbalance_wh * many, "seed {seed}");
+            let charges = (large.own_trades.0, large.rest.0);
+            assert_eq!(charges, (one.own_trades.0 * many, one.rest.0 * many), "seed {seed}");
+            delivered(&trades, delivery.net_wh(), &mut energies);
+            for (place, energy) in places.iter().zip(&energies) {
+                assert_eq!(*energy, more(Energy(small.delivered[place])), "seed {seed}");
+            }
+            sums.entry(meter.area).or_insert_with(|| AreaSums::new(0)).add(&large);
+        }
+        for (area, mut sums) in sums {
+            sums.exchange_wh = sums.contracted_wh;
+            let losses = i128::from(period.areas[&area].losses) * many;
+            let large = sums.close(&prices(&period, area), losses, PPM, u128::MAX).unwrap();
+            let one = small.areas[&area];
+            let amounts = |of: &AreaClose| [of.charges, of.upstream, of.losses, of.surplus].map(|amount| amount.0);
+            assert_eq!(amounts(&large), amounts(&one).map(|amount| amount * many), "seed {seed}");
+        }
+    }
 }
 
 /// A limit of the rule that a meter's newest sale answers first, as MARKET has it. A plant sold 10 at 100 and stands still: missing energy
