@@ -194,15 +194,22 @@ impl Statement {
         let mut book = Book { meter, periods: BTreeMap::new(), prices: BTreeMap::new() };
         events.into_iter().for_each(|(seq, event)| book.enter(seq, event));
         let Book { periods, prices, .. } = book;
-        let mut totals = StatementTotals::default();
+        let (mut totals, mut room) = (StatementTotals::default(), Room::default());
         let periods = periods.into_values().map(|mut period| {
-            period.work_out(prices.get(&period.contract).copied());
+            period.work_out(prices.get(&period.contract).copied(), &mut room);
             totals.add(&period);
             period
         });
         let periods = periods.collect();
         Self { meter, periods, totals }
     }
+}
+
+/// Kept from one period to the next for its room only.
+#[derive(Default)]
+struct Room {
+    sides: Vec<TradeSide>,
+    energies: Vec<Energy>,
 }
 
 /// What is known so far.
@@ -288,21 +295,21 @@ impl PeriodStatement {
     }
 
     /// Delivered energy and the parts of the imbalance, and whether they are what was settled.
-    fn work_out(&mut self, prices: Option<RestPrices>) {
+    fn work_out(&mut self, prices: Option<RestPrices>, Room { sides, energies }: &mut Room) {
         let Self { trades, settled: Some(settled), doubt, .. } = self else { return };
-        let sides: Vec<TradeSide> = trades.iter().map(TradeLine::as_side).collect();
-        let (bought, sold) = gross_wh(&sides);
+        sides.clear();
+        sides.extend(trades.iter().map(TradeLine::as_side));
+        let (bought, sold) = gross_wh(sides);
         let (found_wh, settled_wh) = (sold - bought, settled.contracted_wh);
         if found_wh != settled_wh {
             *doubt = Some(Doubt::Trades { found_wh, settled_wh });
             return;
         }
-        let mut energies = Vec::new();
-        delivered(&sides, settled.delivery.net_wh(), &mut energies);
-        trades.iter_mut().zip(energies).for_each(|(trade, energy)| trade.delivered = Some(energy));
+        delivered(sides, settled.delivery.net_wh(), energies);
+        trades.iter_mut().zip(energies).for_each(|(trade, energy)| trade.delivered = Some(*energy));
         let found = match prices {
             Some(prices) => {
-                let parts = portions(&sides, settled.imbalance_wh, prices).map(|part| ImbalanceLine {
+                let parts = portions(sides, settled.imbalance_wh, prices).map(|part| ImbalanceLine {
                     trade: part.trade,
                     energy_wh: part.energy_wh,
                     price: part.price,
