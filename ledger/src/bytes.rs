@@ -86,6 +86,11 @@ impl Writer {
         self.u8(length).bytes(tag.as_bytes())
     }
 
+    /// Begins anew in the same room.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// What was laid so far.
     pub fn as_slice(&self) -> &[u8] {
         &self.0

@@ -8,14 +8,14 @@ use gridbook_engine::{
 use gridbook_ledger::command::{
     Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NEVER, Offer, Place, SignedBundle,
 };
-use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
+use gridbook_ledger::crypto::{Hash, Hasher, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
 use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
 use gridbook_ledger::record::{
-    AreaSettled, MeterSettled, Outcome, PartyRef, Purse, Record, RecordEvent, RegistersRead, Trade,
+    AreaSettled, MeterSettled, Outcome, Party, PartyRef, Purse, Record, RecordEvent, RegistersRead, Trade, history_head,
 };
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers};
@@ -507,6 +507,44 @@ fn record_bytes() {
         &[("no meter", "ffffffff"), ("client id", "0500000000000000"), ("402", "9201"), ("events", "00000000")],
     );
 }
+
+/// What is chained for a meter: the record's bytes with only its own events, hashed under a key of the domain.
+#[test]
+fn extract_bytes_and_history() {
+    let order = PartyRef { account: AccountId(1), meter: MeterId(2), client_id: 3 };
+    let other = PartyRef { account: AccountId(4), meter: MeterId(5), client_id: 6 };
+    let expired = |order| RecordEvent::Expired { order, remaining: Energy(11), cause: Expiry::Gate };
+    let events = vec![expired(other), expired(order)];
+    let (seq, entry, index, client_id, outcome) = (1, Hash([2; 32]), 3, 0, Outcome::Done);
+    let record = Record { seq, entry, index, meter: None, client_id, outcome, events };
+    let extract = record.extract_for(Party::Meter(MeterId(2))).unwrap();
+    assert_golden(
+        &extract.encode(),
+        &[
+            ("sequence number", "0100000000000000"),
+            ("entry", &"02".repeat(32)),
+            ("index", "0300"),
+            ("no meter", "ffffffff"),
+            ("client id", "0000000000000000"),
+            ("done", "0000"),
+            ("events", "01000000"),
+            ("expired", "06"),
+            ("account", "01000000"),
+            ("meter", "02000000"),
+            ("client id", "0300000000000000"),
+            ("remaining", "0b00000000000000"),
+            ("at the gate", EXPIRED_AT_GATE),
+        ],
+    );
+    let key = Hasher::new("gridbook/extract/1").finish();
+    assert_eq!(extract.leaf_hash().to_hex(), blake3::keyed_hash(&key.0, &extract.encode()).to_hex().as_str());
+    assert_eq!(extract.leaf_hash().to_hex(), EXTRACT_LEAF);
+    assert_eq!(history_head(&Hash::ZERO, &extract.leaf_hash()).to_hex(), HISTORY_HEAD);
+}
+
+const EXPIRED_AT_GATE: &str = "01";
+const EXTRACT_LEAF: &str = "edbceb06670174c107bf0c2f68b62efaa47ff5218191bc01915dc65cd5adb927";
+const HISTORY_HEAD: &str = "48c6ad74422b65f351c4b88e1729c30820e650b56de059e468aef3a3ace8b216";
 
 const RECORD_LEAF: &str = "bee50ad6f29e7b11e71704ee11a76b0804ac19cd53e05da6d0a9e8034145ca87";
 

@@ -10,6 +10,6 @@ mod speccheck;
 mod tests;
 
 pub use batch::{Batch, BatchError};
-pub use hash::{Hash, Hasher, PairHasher};
+pub use hash::{DomainHasher, Hash, Hasher, PairHasher};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};
 pub use memo::SignatureMemo;

@@ -1,13 +1,18 @@
 //! What became of each command: the leaves under a header's `results_root`.
 
 mod event;
+mod extract;
 mod numbers;
+mod party;
 mod settled;
 #[cfg(test)]
 mod tests;
 mod trade;
 
 pub use event::{PartyRef, Purse, RecordEvent};
+pub(crate) use extract::ExtractLeaves;
+pub use extract::{Extract, history_head};
+pub use party::Party;
 pub use settled::{AreaSettled, MeterSettled, RegistersRead};
 pub(crate) use settled::{read_fault, write_fault};
 pub use trade::Trade;
@@ -54,13 +59,7 @@ impl Record {
     /// Canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        w.u64(self.seq).bytes(&self.entry.0).u16(self.index).u32(self.meter.map_or(NO_METER, |meter| meter.0));
-        w.u64(self.client_id);
-        w.u16(match self.outcome {
-            Outcome::Done => DONE,
-            Outcome::Rejected(code) => code.number(),
-        });
-        w.u32(u32::try_from(self.events.len()).expect("one command sets off far fewer than 2^32 events"));
+        write_head(&mut w, self, self.events.len());
         for event in &self.events {
             event.write(&mut w);
         }
@@ -90,6 +89,17 @@ impl Record {
     pub fn leaf_hash(&self) -> Hash {
         leaf_hash(&self.encode())
     }
+}
+
+/// All but the events, of which `events` follow.
+fn write_head(w: &mut Writer, record: &Record, events: usize) {
+    let Record { seq, entry, index, meter, client_id, outcome, events: _ } = record;
+    w.u64(*seq).bytes(&entry.0).u16(*index).u32(meter.map_or(NO_METER, |meter| meter.0)).u64(*client_id);
+    w.u16(match outcome {
+        Outcome::Done => DONE,
+        Outcome::Rejected(code) => code.number(),
+    });
+    w.u32(u32::try_from(events).expect("one command sets off far fewer than 2^32 events"));
 }
 
 /// The leaf of a record's canonical bytes.

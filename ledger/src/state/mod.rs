@@ -13,9 +13,9 @@
 //! **What waits.** Orders rest in the engine's books, and blocks wait there for their auction, under the sequence number of their
 //! command as the engine's tag. Offers of pre-arranged trades wait here: the engine hears of one only when both parties have signed.
 //!
-//! **Histories.** Each account and meter has a `history_head`: `head' = H(head, leaf)` over the leaves of all records with outcome
-//! `Done` that name it, as the sender, as the sender's account, or in an event, once per record and oldest first. Whoever holds
-//! the records can so prove that none was left out.
+//! **Histories.** Each account and meter has a `history_head`: `head' = H(head, leaf)` over what the records with outcome `Done` say
+//! of it, oldest first ([`Extract`](crate::record::Extract)): each record with only those events that name it, once, if there are
+//! any or if the meter has sent the command. Whoever holds these extracts can so prove that none was left out.
 
 mod agreements;
 mod audit;
@@ -59,14 +59,13 @@ use gridbook_engine::{
     AccountId, DeliveryPeriod, Engine, Event, LedgerTime, Mark, MarketRules, MeterId, Money, TopOfBookWriter,
 };
 
-use self::history::Party;
 use self::roots::Trees;
 use self::tables::{Account, EpochRow, Holder, Meter, Standing, Tables, index};
 use crate::admission::{DeviceKind, DeviceStatus};
 use crate::crypto::{Hash, PublicKey};
 use crate::entry::Entry;
 use crate::genesis::{Genesis, SettlementRules};
-use crate::record::{Outcome, Record, RecordEvent};
+use crate::record::{ExtractLeaves, Outcome, Record, RecordEvent};
 use crate::reject::Code;
 use crate::settlement::TradeSide;
 
@@ -84,7 +83,7 @@ pub struct State {
     /// Kept for its room only; empty between commands.
     events: Vec<Event>,
     /// Kept for its room only; empty between records.
-    parties: Vec<Party>,
+    extract_leaves: ExtractLeaves,
     /// Kept for its room only.
     sides: Vec<TradeSide>,
     /// The command that is carried out.
@@ -122,7 +121,7 @@ impl State {
             tables,
             trees: Trees::default(),
             events: Vec::new(),
-            parties: Vec::new(),
+            extract_leaves: ExtractLeaves::default(),
             sides: Vec::new(),
             seq: 0,
         }

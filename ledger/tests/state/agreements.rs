@@ -162,7 +162,7 @@ fn waiting_offers_are_in_the_snapshot_and_come_back_by_rollback() {
     let mut town = town();
     town.done(0, offer(1));
     let state = State::restore(&town.genesis, &town.state.snapshot()).unwrap();
-    let mut again = Town { genesis: town.genesis.clone(), state, next_seq: town.next_seq };
+    let mut again = Town { genesis: town.genesis.clone(), state, next_seq: town.next_seq, past: Vec::new() };
     assert_eq!(again.state.snapshot_root(), town.state.snapshot_root());
     let (mark, root, seq) = (town.state.mark(), town.state.snapshot_root(), town.next_seq);
     let record = town.done(1, Command::Accept(accept(5, 1)));

@@ -250,7 +250,7 @@ fn a_waiting_block_is_in_the_snapshot() {
     town.meter(0, block(7, Side::Sell, 100, PERIOD.0, &[50]));
     town.meter(1, vec![buy(1, 200, 50)]);
     let state = State::restore(&town.genesis, &town.state.snapshot()).unwrap();
-    let mut again = Town { genesis: town.genesis.clone(), state, next_seq: town.next_seq };
+    let mut again = Town { genesis: town.genesis.clone(), state, next_seq: town.next_seq, past: Vec::new() };
     assert_eq!(hold_auction(&mut again), hold_auction(&mut town));
     assert_eq!(again.state.snapshot_root(), town.state.snapshot_root());
 }

@@ -5,6 +5,7 @@
 mod agreements;
 mod auctions;
 mod baskets;
+mod histories;
 mod money;
 mod network;
 mod orders;

@@ -208,7 +208,7 @@ fn capacities_flows_and_incomes_are_in_the_snapshot() {
     town.done(0, at(1, sell(1, 200, 400)));
     town.done(1, at(2, buy(1, 300, 400)));
     let state = gridbook_ledger::state::State::restore(&town.genesis, &town.state.snapshot()).unwrap();
-    let mut again = Town { genesis: town.genesis.clone(), state, next_seq: town.next_seq };
+    let mut again = Town { genesis: town.genesis.clone(), state, next_seq: town.next_seq, past: Vec::new() };
     assert_eq!(grid_income(&again), grid_income(&town));
     let more = Command::SetCapacity { area: AreaId(1), period: PERIOD, up: Energy(999), down: Energy(0) };
     assert_eq!(again.operator(vec![more]), town.operator(vec![more]));

@@ -24,6 +24,8 @@ pub(crate) struct Town {
     pub(crate) genesis: Genesis,
     pub(crate) state: State,
     pub(crate) next_seq: u64,
+    /// All that became of all commands.
+    pub(crate) past: Vec<Record>,
 }
 
 /// The key that number `n` signs with; the operator is 0, meter `m` is `m + 1`.
@@ -81,7 +83,7 @@ pub(crate) fn with_calls(genesis: Genesis) -> Genesis {
 impl Town {
     /// A ledger with nobody on it.
     pub(crate) fn on(genesis: Genesis) -> Self {
-        Self { state: State::genesis(&genesis), genesis, next_seq: 1 }
+        Self { state: State::genesis(&genesis), genesis, next_seq: 1, past: Vec::new() }
     }
 
     /// As [`Town::of`], with one account and meter for each area named.
@@ -117,6 +119,7 @@ impl Town {
         }
         self.next_seq += entry.count();
         assert_eq!(self.state.audit(), Ok(()));
+        self.past.extend_from_slice(&records);
         records
     }
 

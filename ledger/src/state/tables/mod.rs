@@ -14,7 +14,6 @@ pub(super) use rows::{ReadingTable, Standing};
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId, Money, OrderTag};
 
@@ -24,7 +23,8 @@ use super::dirty::Dirty;
 use super::journal::Journal;
 use super::{SystemAccount, Totals};
 use crate::command::Offer;
-use crate::crypto::{Hash, PairHasher, PublicKey};
+use crate::crypto::{Hash, PublicKey};
+use crate::record::history_head;
 use crate::settlement::Registers;
 
 /// See the module.
@@ -289,14 +289,14 @@ impl Tables {
         change(status);
     }
 
-    /// Adds a record to the history of an account.
-    pub(super) fn chain_account(&mut self, holder: Holder, record: &Hash) {
-        self.change_account(holder, |account| account.history = chained(&account.history, record));
+    /// Adds what a record says of an account to its history.
+    pub(super) fn chain_account(&mut self, holder: Holder, extract_leaf: &Hash) {
+        self.change_account(holder, |account| account.history = history_head(&account.history, extract_leaf));
     }
 
-    /// Adds a record to the history of a meter.
-    pub(super) fn chain_meter(&mut self, meter: MeterId, record: &Hash) {
-        self.change_meter(meter, |status| status.history = chained(&status.history, record));
+    /// Adds what a record says of a meter to its history.
+    pub(super) fn chain_meter(&mut self, meter: MeterId, extract_leaf: &Hash) {
+        self.change_meter(meter, |status| status.history = history_head(&status.history, extract_leaf));
     }
 
     fn period_mut(&mut self, period: DeliveryPeriod) -> &mut PeriodTable {
@@ -392,12 +392,6 @@ impl Tables {
         self.journal.push(Undo::NameForgotten(meter, client_id, name));
         true
     }
-}
-
-static HISTORY: LazyLock<PairHasher> = LazyLock::new(|| PairHasher::new("gridbook/history/1"));
-
-fn chained(head: &Hash, record: &Hash) -> Hash {
-    HISTORY.join(head, record)
 }
 
 /// A registration number as a place in a table.

@@ -1,0 +1,169 @@
+//! What a record says about one party: the links of its history.
+//!
+//! One `Work` entry settles thousands of meters, and its record names all of them. Whoever proves his history to an auditor shows of such
+//! a record only what names himself: some two hundred bytes instead of half a megabyte, and nothing of others but the other side of
+//! his own trades.
+
+use std::sync::LazyLock;
+
+use super::{Outcome, Party, Record, write_head};
+use crate::bytes::{BytesError, Writer};
+use crate::crypto::{DomainHasher, Hash, PairHasher};
+
+/// A record with only those events that name one party.
+///
+/// Its bytes are a record's; its leaf is under a domain of its own, so that neither ever passes for the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extract(Record);
+
+static LEAF: LazyLock<DomainHasher> = LazyLock::new(|| DomainHasher::new("gridbook/extract/1"));
+static HISTORY: LazyLock<PairHasher> = LazyLock::new(|| PairHasher::new("gridbook/history/2"));
+
+/// The head of a history after one more extract, of which this is the leaf. The head of an empty history is [`Hash::ZERO`].
+pub fn history_head(before: &Hash, extract_leaf: &Hash) -> Hash {
+    HISTORY.join(before, extract_leaf)
+}
+
+impl Extract {
+    /// The record, of which nothing is there but what is the party's.
+    pub fn record(&self) -> &Record {
+        &self.0
+    }
+
+    /// Whether it belongs into the history of `party`: the command was carried out, every event names the party, and there is one, or the
+    /// command was the party's own.
+    pub fn is_of(&self, party: Party) -> bool {
+        let mut named = Vec::new();
+        let all_name_it = self.0.events.iter().all(|event| {
+            named.clear();
+            event.name_parties(&mut named);
+            named.contains(&party)
+        });
+        let has_one = !self.0.events.is_empty() || self.0.meter.map(Party::Meter) == Some(party);
+        self.0.outcome == Outcome::Done && all_name_it && has_one
+    }
+
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.encode()
+    }
+
+    /// Reads canonical bytes, and refuses all others.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BytesError> {
+        Record::decode(bytes).map(Self)
+    }
+
+    /// Its link in the party's history.
+    pub fn leaf_hash(&self) -> Hash {
+        LEAF.hash(&self.encode())
+    }
+}
+
+impl Record {
+    /// What it says about a party. None if it is in no history, because it was refused, or not in this one.
+    ///
+    /// A command that came to nothing is in its meter's history and not in the account's: no event names that.
+    pub fn extract_for(&self, party: Party) -> Option<Extract> {
+        let mut named = Vec::new();
+        let events = self.events.iter().filter(|event| {
+            named.clear();
+            event.name_parties(&mut named);
+            named.contains(&party)
+        });
+        let extract = Extract(Self { events: events.copied().collect(), ..*self });
+        extract.is_of(party).then_some(extract)
+    }
+
+    /// Those in whose histories it is, each once, accounts first.
+    pub fn parties(&self) -> Vec<Party> {
+        let mut parties: Vec<Party> = self.meter.map(Party::Meter).into_iter().collect();
+        self.events.iter().for_each(|event| event.name_parties(&mut parties));
+        parties.retain(|_| self.outcome == Outcome::Done);
+        parties.sort_unstable();
+        parties.dedup();
+        parties
+    }
+}
+
+/// Computes the leaves of all extracts of a record in one pass. Each event is written once, however many it names, and a meter and its
+/// account that share the same events share their leaf's hash.
+#[derive(Debug, Default)]
+pub(crate) struct ExtractLeaves {
+    named: Vec<Party>,
+    mentions: Vec<Mention>,
+    /// Where each event ends in the written ones.
+    ends: Vec<usize>,
+    /// By the first event of an extract, its mentions and the last leaf made of them; one more, for extracts without events.
+    made: Vec<Option<(usize, usize, Hash)>>,
+}
+
+/// Which event names whom; [`NO_EVENT`] for the sender, who is there without any.
+type Mention = (Party, u32);
+
+/// Sorts behind all events.
+const NO_EVENT: u32 = u32::MAX;
+
+impl ExtractLeaves {
+    /// Tells each party's leaf, accounts first, by number.
+    pub(crate) fn tell(&mut self, record: &Record, mut take: impl FnMut(Party, &Hash)) {
+        self.find(record);
+        if self.mentions.is_empty() {
+            return;
+        }
+        let mut written = Writer::new();
+        self.ends.clear();
+        for event in &record.events {
+            event.write(&mut written);
+            self.ends.push(written.as_slice().len());
+        }
+        self.made.clear();
+        self.made.resize(record.events.len() + 1, None);
+        let mut bytes = Writer::new();
+        let mut from = 0;
+        for of_one in self.mentions.chunk_by(|(one, _), (other, _)| one == other) {
+            let (party, first) = of_one[0];
+            let slot = usize::try_from(first).map_or(record.events.len(), |first| first.min(record.events.len()));
+            let shared = self.made[slot].filter(|(start, end, _)| same_events(&self.mentions[*start..*end], of_one));
+            let leaf =
+                shared.map_or_else(|| leaf_of(record, of_one, &written, &self.ends, &mut bytes), |(.., leaf)| leaf);
+            self.made[slot] = Some((from, from + of_one.len(), leaf));
+            from += of_one.len();
+            take(party, &leaf);
+        }
+    }
+
+    /// Who is named by which events, by party.
+    fn find(&mut self, record: &Record) {
+        self.mentions.clear();
+        if record.outcome != Outcome::Done {
+            return;
+        }
+        self.mentions.extend(record.meter.map(|meter| (Party::Meter(meter), NO_EVENT)));
+        for (number, event) in (0..NO_EVENT).zip(&record.events) {
+            self.named.clear();
+            event.name_parties(&mut self.named);
+            self.mentions.extend(self.named.iter().map(|party| (*party, number)));
+        }
+        self.mentions.sort_unstable();
+        self.mentions.dedup();
+    }
+}
+
+fn same_events(one: &[Mention], other: &[Mention]) -> bool {
+    events_of(one).eq(events_of(other))
+}
+
+fn events_of(mentions: &[Mention]) -> impl Iterator<Item = u32> + Clone + '_ {
+    mentions.iter().map(|(_, event)| *event).filter(|event| *event != NO_EVENT)
+}
+
+fn leaf_of(record: &Record, mentions: &[Mention], written: &Writer, ends: &[usize], bytes: &mut Writer) -> Hash {
+    bytes.clear();
+    write_head(bytes, record, events_of(mentions).count());
+    for event in events_of(mentions) {
+        let event = usize::try_from(event).expect("it is a place in a list");
+        let start = event.checked_sub(1).map_or(0, |before| ends[before]);
+        bytes.bytes(&written.as_slice()[start..ends[event]]);
+    }
+    LEAF.hash(bytes.as_slice())
+}

@@ -1,0 +1,63 @@
+//! Whom a record names.
+
+use gridbook_engine::{AccountId, MeterId};
+
+use super::{MeterSettled, PartyRef, Purse, RecordEvent, RegistersRead, Trade};
+
+/// Somebody whom a record names, and who has a history of such records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Party {
+    /// An account of a user. The system's accounts have no history: their rows are everybody's.
+    Account(AccountId),
+    /// A meter.
+    Meter(MeterId),
+}
+
+impl RecordEvent {
+    /// Adds those whom the event names, some of them perhaps twice. What concerns everybody names nobody.
+    pub fn name_parties(&self, parties: &mut Vec<Party>) {
+        let order = |order: &PartyRef| [Party::Meter(order.meter), Party::Account(order.account)];
+        match self {
+            RecordEvent::Trade(Trade { maker, taker, .. }) => {
+                parties.extend(order(maker).into_iter().chain(order(taker)))
+            }
+            RecordEvent::Offered { offer, to_account, to, .. } => {
+                parties.extend(order(offer).into_iter().chain([Party::Meter(*to), Party::Account(*to_account)]));
+            }
+            RecordEvent::Cleared { .. }
+            | RecordEvent::Flow { .. }
+            | RecordEvent::CapacitySet { .. }
+            | RecordEvent::Overload { .. }
+            | RecordEvent::AreaRead { .. }
+            | RecordEvent::ImbalancePricesSet { .. }
+            | RecordEvent::AreaSettled(_)
+            | RecordEvent::AreaFrozen { .. }
+            | RecordEvent::PeriodFinal { .. } => {}
+            RecordEvent::Rested { order: party, .. }
+            | RecordEvent::Dropped { order: party, .. }
+            | RecordEvent::Cancelled { order: party, .. }
+            | RecordEvent::Reduced { order: party, .. }
+            | RecordEvent::Expired { order: party, .. }
+            | RecordEvent::Filled { order: party, .. }
+            | RecordEvent::Block { order: party, .. } => parties.extend(order(party)),
+            RecordEvent::Read(RegistersRead { meter, account, .. })
+            | RecordEvent::MeterSettled(MeterSettled { meter, account, .. }) => {
+                parties.extend([Party::Meter(*meter), Party::Account(*account)]);
+            }
+            RecordEvent::AccountRegistered { account } => parties.push(Party::Account(*account)),
+            RecordEvent::Posted { from, to, .. } => {
+                let account = |purse: &Purse| match purse {
+                    Purse::Account(account) => Some(Party::Account(*account)),
+                    _ => None,
+                };
+                parties.extend([from, to].into_iter().filter_map(account));
+            }
+            RecordEvent::MeterRegistered { meter, account } => {
+                parties.extend([Party::Meter(*meter), Party::Account(*account)]);
+            }
+            RecordEvent::MeterSuspended { meter } | RecordEvent::MeterResumed { meter } => {
+                parties.push(Party::Meter(*meter));
+            }
+        }
+    }
+}
