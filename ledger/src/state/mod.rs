@@ -51,7 +51,9 @@ pub use collateral::{Collateral, CollateralRules, PPM};
 pub use pieces::{PIECE_BYTES_MAX, PieceError, PieceList};
 pub use roots::{StateProof, account_leaf, meter_leaf};
 pub use snapshot::RestoreError;
-pub use view::{AccountView, AreaIncomeView, MeterView, OpenOrder, PositionView, SystemAccount, Totals};
+pub use view::{
+    AccountView, AreaIncomeView, DeliveryView, MeterView, OpenOrder, PeriodStage, PositionView, SystemAccount, Totals,
+};
 pub use work::WORK_ITEMS_MAX;
 
 use gridbook_engine::depth::DepthWriter;
@@ -67,7 +69,7 @@ use crate::entry::Entry;
 use crate::genesis::{Genesis, SettlementRules};
 use crate::record::{ExtractLeaves, Outcome, Record, RecordEvent};
 use crate::reject::Code;
-use crate::settlement::TradeSide;
+use crate::settlement::{Registers, TradeSide};
 
 /// The replicated state of one ledger. See the [module](self).
 ///
@@ -302,6 +304,23 @@ impl State {
     pub fn position(&self, meter: MeterId, period: DeliveryPeriod) -> PositionView {
         let tables::Position { resting_buys, resting_sells, bought, sold, .. } = self.tables.position(period, meter);
         PositionView { resting_buys, resting_sells, bought, sold }
+    }
+
+    /// What a meter's registers showed at the end of a period, as long as that can matter.
+    pub fn registers(&self, meter: MeterId, period: DeliveryPeriod) -> Option<Registers> {
+        self.tables.registers(period, meter)
+    }
+
+    /// What a meter is settled by in a period that is being settled, or is and not yet final.
+    pub fn delivery(&self, meter: MeterId, period: DeliveryPeriod) -> Option<DeliveryView> {
+        let row = self.tables.periods().get(&period)?.delivery(meter)?;
+        Some(DeliveryView { account: row.account, delivery: row.delivery, quality: row.quality })
+    }
+
+    /// How far a period has come; none if nothing is kept of it: nobody has traded or read a meter in it, or it is final.
+    pub fn period_stage(&self, period: DeliveryPeriod) -> Option<PeriodStage> {
+        let table = self.tables.periods().get(&period)?;
+        Some(PeriodStage::of(table))
     }
 
     /// What clearing owes for contracts that are not settled yet: always equal to what it holds.

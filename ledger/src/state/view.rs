@@ -2,10 +2,11 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side};
 
-use super::tables::{AreaIncome, Meter};
+use super::tables::{AreaIncome, AreaStage, Meter, PeriodTable, Stage};
 use crate::command::Command;
 use crate::crypto::{Hash, PublicKey};
 use crate::record::{Outcome, Record, RecordEvent};
+use crate::settlement::{Delivery, Quality};
 
 /// The accounts that every ledger has from its genesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +55,42 @@ impl From<AreaIncome> for AreaIncomeView {
     fn from(income: AreaIncome) -> Self {
         let AreaIncome { fees, rent, surplus, losses, billed } = income;
         Self { fees, rent, surplus, losses, billed }
+    }
+}
+
+/// What a meter is settled by in one period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryView {
+    /// Whose it was then.
+    pub account: AccountId,
+    /// What it took in and gave out.
+    pub delivery: Delivery,
+    /// How that is known.
+    pub quality: Quality,
+}
+
+/// How far a period has come (MARKET section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeriodStage {
+    /// It is traded or delivered, or readings are waited for.
+    Open,
+    /// It is being settled.
+    Settling,
+    /// All areas that add up are settled; so many do not and are frozen.
+    Settled {
+        /// How many areas are frozen.
+        frozen: usize,
+    },
+}
+
+impl PeriodStage {
+    pub(super) fn of(table: &PeriodTable) -> Self {
+        let frozen = table.contracts.values().filter(|row| matches!(row.stage, AreaStage::Frozen(_))).count();
+        match table.stage {
+            Stage::Open => Self::Open,
+            Stage::Settled => Self::Settled { frozen },
+            Stage::Adding(_) | Stage::Checking(_) | Stage::Paying(_) | Stage::Closing(_) => Self::Settling,
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 mod agreements;
 mod auctions;
 mod baskets;
+mod corrections;
+mod deliveries;
 mod histories;
 mod money;
 mod network;
@@ -12,6 +14,7 @@ mod orders;
 mod others;
 mod published;
 mod random;
+mod readings;
 mod refusals;
 mod snapshots;
 mod town;

@@ -23,6 +23,7 @@ impl State {
                 continue;
             }
             let Some((delivery, quality)) = self.delivery_of(period, meter) else { continue };
+            let quality = self.still_corrected(period, meter, quality);
             let row = DeliveryRow { account: facts.account, delivery, quality };
             self.tables.set_delivery(period, meter, Some(row));
             let settlement = self.settlement_of(contract, meter, delivery);
@@ -160,6 +161,13 @@ impl State {
         let delivery = estimate(position.bought, self.import_a_week_before(period, meter));
         let is_idle = position.last_trade == 0 && delivery == Delivery::default();
         (!is_idle).then_some((delivery, Quality::Estimated(rule)))
+    }
+
+    /// An area that is looked at again after a correction does not forget that there was one.
+    fn still_corrected(&self, period: DeliveryPeriod, meter: MeterId, quality: Quality) -> Quality {
+        let before = self.tables.periods()[&period].delivery(meter);
+        let was_corrected = before.is_some_and(|row| row.quality == Quality::Corrected);
+        if was_corrected && quality == Quality::Measured { Quality::Corrected } else { quality }
     }
 
     fn measured(&self, period: DeliveryPeriod, meter: MeterId) -> Result<(Delivery, Quality), Rule> {

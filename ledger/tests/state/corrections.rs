@@ -1,0 +1,175 @@
+//! What is read better before a period is final: only the difference moves.
+
+use gridbook_engine::{AccountId, AreaId, Contract, Energy, MeterId, Money};
+use gridbook_ledger::command::{AreaReading, Command, Correction, Reading};
+use gridbook_ledger::reject::Code;
+use gridbook_ledger::settlement::{Delivery, Quality, Registers, Rule};
+use gridbook_ledger::state::{PeriodStage, SystemAccount};
+
+use crate::deliveries::{BEFORE, areas, begin, deadline, end, final_at, metered, reading, settled};
+use crate::town::{CONTRACT, PERIOD, Town, at, buy, delivered, genesis, grid, refusal, sell};
+
+fn correct(town: &mut Town, meter: u32, reading: Reading) -> Option<Code> {
+    let correction = Command::Correction(Correction { meter: MeterId(meter), reading });
+    refusal(&town.operator(vec![correction])[0])
+}
+
+/// Meter 1 sold 100 Wh at 250 to meter 0 and lost its connection: estimated at nothing, it paid 60,000.
+fn estimated() -> Town {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    town.done(0, buy(1, 250, 100));
+    town.done(1, sell(1, 200, 100));
+    begin(&mut town, 2);
+    end(&mut town, &[(0, 100, 0)]);
+    assert_eq!(town.purse(1), (1_025_000 - 60_000, 0));
+    town
+}
+
+/// The operator's technician reads the meter: it had given 95.
+#[test]
+fn a_corrected_reading_gives_back_what_the_estimate_took() {
+    let mut town = estimated();
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 0, 95)), None);
+    let records = town.work_all(100);
+    assert_eq!(town.purse(1), (1_025_000 - 5 * 600, 0));
+    assert_eq!(town.state.system_account(SystemAccount::Upstream).balance.0, 5 * 600);
+    let again = settled(&records)[0];
+    assert_eq!((again.quality, again.own_trades, again.trades), (Quality::Corrected, Money(-57_000), Money(0)));
+    assert_eq!(again.delivery, Delivery { import: Energy(0), export: Energy(95) });
+    assert_eq!(areas(&records)[0].upstream, Money(-57_000));
+}
+
+/// The technician had misread it himself: what counts is what was said last.
+#[test]
+fn a_correction_can_be_corrected() {
+    let mut town = estimated();
+    for (export, left) in [(95, 5), (40, 60), (100, 0)] {
+        assert_eq!(correct(&mut town, 1, reading(PERIOD, 0, export)), None);
+        town.work_all(100);
+        assert_eq!(town.purse(1), (1_025_000 - left * 600, 0));
+    }
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 0, 100)), Some(Code::MeterTwice));
+}
+
+/// A register that stands between two periods counts for both.
+#[test]
+fn a_corrected_register_settles_the_period_before_and_after_it_again() {
+    let mut town = Town::in_areas(metered(genesis()), &[0]);
+    town.time(BEFORE.starts_at(15));
+    let start = Reading { period: gridbook_engine::DeliveryPeriod(BEFORE.0 - 1), ..reading(BEFORE, 0, 0) };
+    let start = Reading { registers: Registers { counter: 1, ..start.registers }, ..start };
+    town.done(0, Command::Reading(start));
+    begin(&mut town, 0);
+    town.done(0, Command::Reading(reading(BEFORE, 100, 0)));
+    end(&mut town, &[(0, 300, 0)]);
+    assert_eq!(town.purse(0).0, 1_000_000 - 300 * 600);
+    assert_eq!(correct(&mut town, 0, reading(BEFORE, 160, 0)), None);
+    town.work_all(100);
+    let taken = |period| town.state.delivery(MeterId(0), period).unwrap();
+    assert_eq!((taken(BEFORE).delivery.import, taken(PERIOD).delivery.import), (Energy(160), Energy(140)));
+    assert_eq!(town.purse(0).0, 1_000_000 - 300 * 600, "60 more in the one, 60 less in the other");
+}
+
+/// Corrected before anything is settled, it is simply the reading.
+#[test]
+fn a_correction_before_the_deadline_needs_no_second_settlement() {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    town.done(0, buy(1, 250, 100));
+    town.done(1, sell(1, 200, 100));
+    begin(&mut town, 2);
+    town.time(delivered());
+    town.done(1, Command::Reading(reading(PERIOD, 0, 7)));
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 0, 100)), None);
+    end(&mut town, &[(0, 100, 0)]);
+    assert_eq!(town.purse(1), (1_025_000, 0));
+    assert!(!town.state.has_work());
+}
+
+/// A house without money was billed 30,000 for an estimate; when the meter is read, the bill shrinks before the account gets anything.
+#[test]
+fn who_paid_in_anothers_place_has_it_back_first() {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    begin(&mut town, 2);
+    town.operator(vec![Command::Withdraw { account: AccountId(0), amount: Money(994_000) }]);
+    end(&mut town, &[(0, 50, 0), (1, 0, 0)]);
+    assert_eq!(town.purse(0), (0, 0));
+    assert_eq!(town.state.area_income(AreaId(0)).billed, Money(24_000));
+    assert_eq!(correct(&mut town, 0, reading(PERIOD, 20, 0)), None);
+    let records = town.work_all(100);
+    assert_eq!((settled(&records)[0].rest, settled(&records)[0].billed), (Money(-18_000), Money(-18_000)));
+    assert_eq!((town.purse(0).0, town.state.area_income(AreaId(0)).billed), (0, Money(6_000)));
+    assert_eq!(correct(&mut town, 0, reading(PERIOD, 1, 0)), None);
+    town.work_all(100);
+    assert_eq!((town.purse(0).0, town.state.area_income(AreaId(0)).billed), (11_400 - 6_000, Money(0)));
+}
+
+/// Two hours after the deadline it is over: what was settled stays, and the ledger forgets how it came to it.
+#[test]
+fn what_is_final_cannot_be_corrected_any_more() {
+    let mut town = estimated();
+    town.time(final_at());
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 0, 95)), Some(Code::MeterFinal));
+    let area = AreaReading { contract: CONTRACT, sent_up_wh: 1 };
+    assert_eq!(refusal(&town.operator(vec![Command::AreaReading(area)])[0]), Some(Code::MeterFinal));
+    town.work_all(100);
+    assert_eq!(town.state.period_stage(PERIOD), None);
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 0, 95)), Some(Code::MeterFinal));
+}
+
+/// The technician's reading is held against the reading before, as the meter's own is.
+#[test]
+fn an_impossible_correction_is_refused() {
+    let mut town = estimated();
+    let shows = |import, export, counter| Reading { period: PERIOD, registers: Registers { import, export, counter } };
+    let next = u64::from(PERIOD.0);
+    assert_eq!(correct(&mut town, 1, shows(9_999, 10_000, next)), Some(Code::MeterBackwards));
+    assert_eq!(correct(&mut town, 1, shows(10_000, 11_001, next)), Some(Code::MeterBeyond));
+    assert_eq!(correct(&mut town, 1, shows(10_000, 10_000, next - 1)), Some(Code::MeterFrozen));
+    assert_eq!(correct(&mut town, 9, shows(10_000, 10_000, next)), Some(Code::AuthMeter));
+    let taken = town.state.delivery(MeterId(1), PERIOD).unwrap();
+    assert_eq!(taken.quality, Quality::Estimated(Rule::Missing));
+}
+
+/// The north's edge is read again: 97 instead of 96 went up. Its operator has the loss of one Wh back, and no meter is touched. 60 would mean
+/// that 40 of 100 were lost, which cannot be.
+#[test]
+fn a_corrected_edge_moves_money_between_operator_and_upstream_only() {
+    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
+    town.done(0, at(1, sell(1, 200, 100)));
+    town.done(1, at(2, buy(1, 300, 100)));
+    begin(&mut town, 2);
+    town.time(delivered());
+    let north = Contract { area: AreaId(1), ..CONTRACT };
+    let tell = |town: &mut Town, sent_up_wh| {
+        let record = town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh })]).remove(0);
+        (refusal(&record), areas(&[record]))
+    };
+    tell(&mut town, 96);
+    end(&mut town, &[(0, 0, 100), (1, 100, 0)]);
+    let before = (town.purse(0), town.purse(1));
+    let (refused, told) = tell(&mut town, 97);
+    assert_eq!((refused, told[0].losses, told[0].losses_wh, told[0].upstream), (None, Money(-600), 3, Money(-600)));
+    assert_eq!(tell(&mut town, 60).0, Some(Code::MeterLosses));
+    assert_eq!((town.purse(0), town.purse(1)), before);
+    assert_eq!(town.state.area_income(AreaId(1)).losses, Money(3 * 600));
+}
+
+/// The estimate of one meter was so wrong that its area could not be settled; its true reading mends it.
+#[test]
+fn a_correction_mends_a_frozen_area() {
+    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
+    town.done(0, at(1, sell(1, 200, 100)));
+    town.done(1, at(2, buy(1, 300, 100)));
+    begin(&mut town, 2);
+    town.time(delivered());
+    let north = Contract { area: AreaId(1), ..CONTRACT };
+    town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh: 98 })]);
+    end(&mut town, &[(1, 98, 0)]);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 1 }), "98 came from nowhere");
+    assert_eq!(correct(&mut town, 0, reading(PERIOD, 0, 100)), None);
+    let records = town.work_all(100);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 0 }));
+    assert_eq!((settled(&records)[0].quality, settled(&records)[0].trades), (Quality::Corrected, Money(20_000)));
+    assert_eq!(town.purse(0), (1_020_000, 0));
+    assert!(town.state.time() < final_at() && deadline() <= town.state.time());
+}

@@ -1,0 +1,135 @@
+//! Readings that are not taken: each gets its reason, and leaves everything as it was.
+
+use gridbook_engine::{AreaId, Contract, LedgerTime, MeterId};
+use gridbook_ledger::command::{AreaReading, Command, Correction, Reading};
+use gridbook_ledger::reject::Code;
+use gridbook_ledger::settlement::Registers;
+
+use crate::deliveries::{BEFORE, begin, deadline, metered, reading};
+use crate::town::{CONTRACT, PERIOD, Town, delivered, genesis, refusal};
+
+/// Meter 0 was read at 10,000 / 10,000 when the period began; it is over now. Its connection carries 1,000 Wh either way.
+fn ended() -> Town {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    begin(&mut town, 2);
+    town.time(delivered());
+    town
+}
+
+/// The refusal of a reading that changed nothing: neither what is known of the meter nor what there is to do.
+fn refused(town: &mut Town, reading: Reading) -> Code {
+    let before = (format!("{:?}", town.substance()), town.state.registers(MeterId(0), reading.period));
+    let code = town.refused(0, Command::Reading(reading));
+    assert_eq!(before, (format!("{:?}", town.substance()), town.state.registers(MeterId(0), reading.period)));
+    code
+}
+
+fn shows(import: u64, export: u64, counter: u64) -> Reading {
+    Reading { period: PERIOD, registers: Registers { import, export, counter } }
+}
+
+#[test]
+fn a_register_running_backwards_is_refused() {
+    let mut town = ended();
+    let next = u64::from(PERIOD.0);
+    assert_eq!(refused(&mut town, shows(9_999, 10_000, next)), Code::MeterBackwards);
+    assert_eq!(refused(&mut town, shows(10_000, 9_999, next)), Code::MeterBackwards);
+    assert_eq!(refused(&mut town, shows(0, 0, next)), Code::MeterBackwards, "it began at zero again");
+    assert_eq!(refused(&mut town, shows(10_100, 10_000, next - 2)), Code::MeterBackwards, "an old reading");
+    town.done(0, Command::Reading(shows(10_000, 10_000, next)));
+}
+
+#[test]
+fn more_than_the_connection_carries_is_refused() {
+    let mut town = ended();
+    let next = u64::from(PERIOD.0);
+    assert_eq!(refused(&mut town, shows(11_001, 10_000, next)), Code::MeterBeyond);
+    assert_eq!(refused(&mut town, shows(10_000, 11_001, next)), Code::MeterBeyond);
+    assert_eq!(refused(&mut town, shows(u64::MAX, 10_000, next)), Code::MeterBeyond);
+    town.done(0, Command::Reading(shows(11_000, 11_000, next)));
+}
+
+/// The reading before is sent again as if it were this one.
+#[test]
+fn a_frozen_meter_is_refused() {
+    let mut town = ended();
+    assert_eq!(refused(&mut town, shows(10_000, 10_000, BEFORE.0.into())), Code::MeterFrozen);
+}
+
+/// Once more the same, and once something else: the first stands.
+#[test]
+fn a_second_reading_for_one_period_is_refused() {
+    let mut town = ended();
+    town.done(0, Command::Reading(reading(PERIOD, 100, 0)));
+    assert_eq!(refused(&mut town, reading(PERIOD, 100, 0)), Code::MeterTwice);
+    assert_eq!(refused(&mut town, reading(PERIOD, 90, 0)), Code::MeterContradiction);
+    assert_eq!(town.state.registers(MeterId(0), PERIOD), Some(reading(PERIOD, 100, 0).registers));
+}
+
+/// Readings may come in any order, but a late one must fit between its neighbours.
+#[test]
+fn a_reading_that_contradicts_the_one_after_it_is_refused() {
+    let mut town = Town::in_areas(metered(genesis()), &[0]);
+    town.time(delivered());
+    town.done(0, Command::Reading(reading(PERIOD, 100, 0)));
+    assert_eq!(refused(&mut town, reading(BEFORE, 101, 0)), Code::MeterBackwards);
+    town.done(0, Command::Reading(reading(BEFORE, 60, 0)));
+}
+
+#[test]
+fn a_reading_in_the_future_is_refused() {
+    let mut town = Town::in_areas(metered(genesis()), &[0]);
+    begin(&mut town, 1);
+    assert_eq!(refused(&mut town, reading(PERIOD, 100, 0)), Code::MeterFuture);
+    town.time(LedgerTime(delivered().0 - 1));
+    assert_eq!(refused(&mut town, reading(PERIOD, 100, 0)), Code::MeterFuture);
+    let far = Reading { period: gridbook_engine::DeliveryPeriod(u32::MAX), ..reading(PERIOD, 100, 0) };
+    assert_eq!(refused(&mut town, far), Code::MeterFuture);
+}
+
+/// A neighbour would like to read one's meter.
+#[test]
+fn a_reading_for_anothers_meter_is_refused() {
+    let mut town = ended();
+    let of_other = Correction { meter: MeterId(1), reading: reading(PERIOD, 500, 0) };
+    assert_eq!(town.refused(0, Command::Correction(of_other)), Code::MeterForeign);
+    let contract = Contract { area: AreaId(0), ..CONTRACT };
+    assert_eq!(town.refused(0, Command::AreaReading(AreaReading { contract, sent_up_wh: 5 })), Code::AuthRole);
+    assert_eq!(town.state.registers(MeterId(1), PERIOD), None);
+    let record = town.operator(vec![Command::Reading(reading(PERIOD, 1, 0))]).remove(0);
+    assert_eq!(refusal(&record), Some(Code::AuthRole), "the operator has no meter of its own");
+}
+
+#[test]
+fn a_reading_after_the_deadline_is_refused() {
+    let mut town = ended();
+    town.time(LedgerTime(deadline().0 - 1));
+    town.done(1, Command::Reading(reading(PERIOD, 0, 10)));
+    town.time(deadline());
+    assert_eq!(refused(&mut town, reading(PERIOD, 100, 0)), Code::MeterLate);
+    town.work_all(100);
+    assert_eq!(refused(&mut town, reading(PERIOD, 100, 0)), Code::MeterLate);
+}
+
+/// A ledger without meters takes trades for delivered; a reading would be believed by nobody.
+#[test]
+fn a_ledger_that_reads_no_meters_says_so() {
+    let mut town = Town::of(1);
+    town.time(delivered());
+    assert_eq!(refused(&mut town, reading(PERIOD, 100, 0)), Code::MeterUnread);
+}
+
+/// More than any area could send in a quarter-hour, or an area that is not there.
+#[test]
+fn absurd_area_readings_are_refused() {
+    let mut town = ended();
+    let mut tell = |area, sent_up_wh| {
+        let contract = Contract { area: AreaId(area), ..CONTRACT };
+        refusal(&town.operator(vec![Command::AreaReading(AreaReading { contract, sent_up_wh })])[0])
+    };
+    assert_eq!(tell(9, 0), Some(Code::FormArea));
+    for sent in [i64::MIN, i64::MAX, (1 << 60) + 1] {
+        assert_eq!(tell(0, sent), Some(Code::MeterBeyond));
+    }
+    assert_eq!((tell(0, 5), tell(0, 5), tell(0, 6)), (None, Some(Code::MeterTwice), None));
+}
