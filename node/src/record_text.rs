@@ -394,6 +394,7 @@ mod tests {
             (RecordEvent::AreaSettled(area_settled()), "area_settled"),
             (RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound }, "area_frozen"),
             (RecordEvent::PeriodFinal { period }, "period_final"),
+            (RecordEvent::CorrectionHeld { meter: to, contract, why: AreaFault::Unsound }, "correction_held"),
         ];
         for (event, name) in events {
             let record = record(event);

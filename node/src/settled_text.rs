@@ -36,6 +36,12 @@ pub(crate) fn settled_text(event: &RecordEvent, begins: impl Fn(DeliveryPeriod) 
         RecordEvent::AreaFrozen { contract, why } => {
             format!("area {} is not settled, delivery {}: {why}", contract.area.0, begins(contract.period))
         }
+        RecordEvent::CorrectionHeld { meter, contract, why } => format!(
+            "the correction of meter {} waits until something else is corrected in area {} or above it, delivery {}: {why}",
+            meter.0,
+            contract.area.0,
+            begins(contract.period)
+        ),
         RecordEvent::PeriodFinal { period } => format!("delivery {} is final", begins(*period)),
         _ => return None,
     })
@@ -110,6 +116,8 @@ pub(crate) fn settled_json(event: &RecordEvent) -> Option<Value> {
             "upstream_nano": nano(settled.upstream), "losses_nano": nano(settled.losses), "surplus_nano": nano(settled.surplus)}}),
         RecordEvent::AreaFrozen { contract, why } => json!({"area_frozen": {
             "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),
+        RecordEvent::CorrectionHeld { meter, contract, why } => json!({"correction_held": {
+            "meter": meter.0, "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),
         RecordEvent::PeriodFinal { period } => json!({"period_final": {"period": period.0}}),
         _ => return None,
     })

@@ -199,6 +199,16 @@ pub enum RecordEvent {
         /// What contradicts what.
         why: AreaFault,
     },
+    /// A correction is not settled before something else is corrected: with it alone, the losses of the area, or of one above it, would
+    /// be out of bounds.
+    CorrectionHeld {
+        /// Whose.
+        meter: MeterId,
+        /// Where it is, and when.
+        contract: Contract,
+        /// What would contradict what.
+        why: AreaFault,
+    },
     /// Nothing of a period can be changed any more.
     PeriodFinal {
         /// Which.
@@ -262,6 +272,7 @@ const METER_SETTLED: u8 = 28;
 const AREA_SETTLED: u8 = 29;
 const AREA_FROZEN: u8 = 30;
 const PERIOD_FINAL: u8 = 31;
+const CORRECTION_HELD: u8 = 42;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
@@ -318,6 +329,10 @@ impl RecordEvent {
             Self::AreaSettled(settled) => settled.write(w.u8(AREA_SETTLED)),
             Self::AreaFrozen { contract, why } => {
                 write_contract(w.u8(AREA_FROZEN), contract);
+                write_fault(w, why);
+            }
+            Self::CorrectionHeld { meter, contract, why } => {
+                write_contract(w.u8(CORRECTION_HELD).u32(meter.0), contract);
                 write_fault(w, why);
             }
             Self::PeriodFinal { period } => {
@@ -400,6 +415,9 @@ impl RecordEvent {
             METER_SETTLED => Self::MeterSettled(MeterSettled::read(r)?),
             AREA_SETTLED => Self::AreaSettled(AreaSettled::read(r)?),
             AREA_FROZEN => Self::AreaFrozen { contract: read_contract(r)?, why: read_fault(r)? },
+            CORRECTION_HELD => {
+                Self::CorrectionHeld { meter: MeterId(r.u32()?), contract: read_contract(r)?, why: read_fault(r)? }
+            }
             PERIOD_FINAL => Self::PeriodFinal { period: DeliveryPeriod(r.u32()?) },
             POSTED => Self::Posted { from: Purse::read(r)?, to: Purse::read(r)?, amount: Money(r.i128()?) },
             ACCOUNT_REGISTERED => Self::AccountRegistered { account: AccountId(r.u32()?) },

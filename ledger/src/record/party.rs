@@ -55,7 +55,9 @@ impl RecordEvent {
             RecordEvent::MeterRegistered { meter, account } => {
                 parties.extend([Party::Meter(*meter), Party::Account(*account)]);
             }
-            RecordEvent::MeterSuspended { meter } | RecordEvent::MeterResumed { meter } => {
+            RecordEvent::CorrectionHeld { meter, .. }
+            | RecordEvent::MeterSuspended { meter }
+            | RecordEvent::MeterResumed { meter } => {
                 parties.push(Party::Meter(*meter));
             }
         }

@@ -46,6 +46,12 @@ pub(super) fn restore_settlement(
     for (meter, borne) in &row.borne {
         tables.set_borne(period, MeterId(*meter), *borne);
     }
+    for meter in &row.held_back {
+        if !has_meter(tables, *meter) {
+            return Err(RestoreError::Row("a period's corrections"));
+        }
+        tables.hold_back(period, MeterId(*meter));
+    }
     let is_past = row.stage == Stage::Open || period.ends_at(genesis.rules.mtu_minutes) <= tables.counters().now;
     if !is_past {
         return Err(RestoreError::Row("a period's stage"));

@@ -318,6 +318,7 @@ impl PeriodImage {
             contracts: table.contracts.iter().map(|(area, row)| (area.0, *row)).collect(),
             deliveries: deliveries.collect(),
             borne: table.borne.iter().map(|(meter, row)| (meter.0, *row)).collect(),
+            held_back: table.held_back.iter().map(|meter| meter.0).collect(),
         }
     }
 }

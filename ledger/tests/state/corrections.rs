@@ -2,6 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, MeterId, Money};
 use gridbook_ledger::command::{AreaReading, Command, Correction, Reading};
+use gridbook_ledger::record::RecordEvent;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::{Delivery, Quality, Registers, Rule};
 use gridbook_ledger::state::{PeriodStage, SystemAccount};
@@ -172,4 +173,39 @@ fn a_correction_mends_a_frozen_area() {
     assert_eq!((settled(&records)[0].quality, settled(&records)[0].trades), (Quality::Corrected, Money(20_000)));
     assert_eq!(town.purse(0), (1_020_000, 0));
     assert!(town.state.time() < final_at() && deadline() <= town.state.time());
+}
+
+/// Nobody in the north traded, and no meter was read at both ends: there was nothing to settle, until the technician came.
+#[test]
+fn a_correction_settles_an_area_of_which_nothing_was_known() {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 1]);
+    begin(&mut town, 2);
+    assert_eq!(settled(&end(&mut town, &[(1, 0, 0)])).len(), 1);
+    assert_eq!(correct(&mut town, 0, reading(PERIOD, 40, 0)), None);
+    let records = town.work_all(100);
+    assert_eq!((settled(&records)[0].rest, settled(&records)[0].quality), (Money(24_000), Quality::Corrected));
+    assert_eq!(town.purse(0), (976_000, 0));
+}
+
+/// Two meters of the north were misread, one by 60 too much and one by 60 too little. Either correction alone would lose or find more than
+/// is possible; the first waits for the second.
+#[test]
+fn corrections_that_fit_only_together_wait_for_each_other() {
+    let mut town = Town::in_areas(metered(grid()), &[1, 1]);
+    begin(&mut town, 2);
+    town.time(delivered());
+    let north = Contract { area: AreaId(1), ..CONTRACT };
+    town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh: -200 })]);
+    end(&mut town, &[(0, 160, 0), (1, 40, 0)]);
+    let before = (town.purse(0), town.purse(1));
+    assert_eq!(correct(&mut town, 0, reading(PERIOD, 100, 0)), None);
+    let records = town.work_all(100);
+    let held = |record: &gridbook_ledger::record::Record| {
+        record.events.iter().any(|event| matches!(event, RecordEvent::CorrectionHeld { meter: MeterId(0), .. }))
+    };
+    assert!(records.iter().any(held) && (town.purse(0), town.purse(1)) == before);
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 100, 0)), None);
+    let records = town.work_all(100);
+    assert_eq!((town.purse(0).0, town.purse(1).0), (before.0.0 + 60 * 600, before.1.0 - 60 * 600));
+    assert_eq!((settled(&records).len(), areas(&records).len()), (2, 0), "nothing changes for the area");
 }

@@ -8,6 +8,7 @@ mod baskets;
 mod corrections;
 mod deliveries;
 mod histories;
+mod metered_days;
 mod money;
 mod network;
 mod orders;
@@ -18,4 +19,8 @@ mod readings;
 mod refusals;
 mod snapshots;
 mod town;
+/// MARKET section 7 once more, watt-hour by watt-hour.
+#[allow(dead_code)]
+#[path = "../settlement_twin/twin.rs"]
+mod twin;
 mod work;

@@ -80,7 +80,7 @@ fn random_agreement(dice: &mut Dice, meter: u32) -> Command {
     }
 }
 
-fn random_commands(town: &Town, dice: &mut Dice, meter: u32) -> Vec<Command> {
+pub(crate) fn random_commands(town: &Town, dice: &mut Dice, meter: u32) -> Vec<Command> {
     match dice.below(14) {
         0 => random_basket(dice, meter),
         1 => random_block(dice, meter),

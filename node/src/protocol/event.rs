@@ -28,6 +28,7 @@ fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
         | RecordEvent::Filled { order, .. }
         | RecordEvent::Block { order, .. } => (Some(order.meter), None),
         RecordEvent::MeterRegistered { meter, .. }
+        | RecordEvent::CorrectionHeld { meter, .. }
         | RecordEvent::MeterSuspended { meter }
         | RecordEvent::MeterResumed { meter } => (Some(meter), None),
         RecordEvent::Read(RegistersRead { meter, .. }) | RecordEvent::MeterSettled(MeterSettled { meter, .. }) => {

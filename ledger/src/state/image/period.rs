@@ -12,7 +12,7 @@ use crate::state::tables::{AreaIncome, AreaStage, Borne, ContractRow, DeliveryRo
 
 impl PeriodImage {
     pub(super) fn write(&self, w: &mut Writer) {
-        let Self { period, stage, cleared, positions, trades, names, contracts, deliveries, borne } = self;
+        let Self { period, stage, cleared, positions, trades, names, contracts, deliveries, borne, held_back } = self;
         write_stage(w.u32(*period), *stage);
         w.i128(*cleared);
         list(w, positions, |position, w| {
@@ -30,6 +30,9 @@ impl PeriodImage {
         });
         list(w, borne, |(meter, Borne { billed, defaulted }), w| {
             w.u32(*meter).i128(billed.0).i128(defaulted.0);
+        });
+        list(w, held_back, |meter, w| {
+            w.u32(*meter);
         });
     }
 
@@ -50,6 +53,7 @@ impl PeriodImage {
             borne: read_list(r, 36, |r| {
                 Ok((r.u32()?, Borne { billed: Money(r.i128()?), defaulted: Money(r.i128()?) }))
             })?,
+            held_back: read_list(r, 4, |r| r.u32())?,
         })
     }
 }

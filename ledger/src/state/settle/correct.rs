@@ -1,5 +1,7 @@
 //! What is settled again because somebody has read better before the period was final (MARKET section 7, rule 1): only differences move.
 
+use std::collections::BTreeSet;
+
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::super::State;
@@ -14,46 +16,92 @@ type Closes = Vec<(AreaId, AreaClose)>;
 
 impl State {
     /// Settles one corrected meter again. One piece of work.
+    ///
+    /// A correction that the losses of its area, or of one above it, do not bear is held back until something else is corrected: two
+    /// meters that were misread for each other fit only together.
     pub(super) fn settle_again(&mut self, period: DeliveryPeriod, events: &mut Vec<RecordEvent>) -> usize {
         let Some(meter) = self.tables.take_correction(period) else { return 1 };
-        let facts = self.tables.meter(meter).expect("its reading was corrected").facts;
-        let contract = Contract { area: facts.area, period };
-        let old = self.tables.periods()[&period].delivery(meter);
-        let new = self.delivery_of(period, meter).map(|(delivery, quality)| {
-            let quality = if quality == Quality::Measured { Quality::Corrected } else { quality };
-            DeliveryRow { account: old.map_or(facts.account, |old| old.account), delivery, quality }
-        });
-        let delivery = |row: Option<DeliveryRow>| row.map_or(Delivery::default(), |row| row.delivery);
-        if delivery(old) == delivery(new) {
+        let area = self.tables.meter(meter).expect("its reading was corrected").facts.area;
+        let contract = Contract { area, period };
+        if self.tables.contract(contract).stage != AreaStage::Settled {
+            // Frozen, or nothing was known of any of its meters: it is added up from the beginning.
+            let (_, new) = self.corrected(period, meter);
+            self.tables.set_delivery(period, meter, new);
+            self.thaw(contract);
             return 1;
         }
-        let before = self.settlement_of(contract, meter, delivery(old));
-        let after = self.settlement_of(contract, meter, delivery(new));
-        let unchanged = self.tables.contract(contract);
-        let lineage = self.lineage(contract.area);
-        let closed = self.closes(period, &lineage).expect("what is settled could be closed");
-        self.tables.change_contract(contract, |row| {
-            row.sums.replace(&before, &after);
-            row.count_again(delivery(old), delivery(new));
-        });
-        match self.closes(period, &lineage) {
-            Err((area, why)) => {
-                self.tables.change_contract(contract, |row| *row = unchanged);
-                events.push(RecordEvent::AreaFrozen { contract: Contract { area, period }, why });
-            }
-            Ok(closes) => {
-                self.tables.set_delivery(period, meter, new);
-                if unchanged.stage == AreaStage::Settled {
-                    let row = new.or(old).expect("one of them says something else than nothing");
-                    events.push(self.charge_difference(contract, meter, row, &before, &after));
-                }
-                self.post_differences(period, &closed, &closes, events);
-                if matches!(unchanged.stage, AreaStage::Frozen(_)) {
-                    self.thaw(contract);
-                }
-            }
+        let Err(why) = self.settle_together(period, &[meter], events) else { return 1 };
+        let held_back = &self.tables.periods()[&period].held_back;
+        let all: BTreeSet<MeterId> = held_back.iter().copied().chain([meter]).collect();
+        let all: Vec<MeterId> = all.into_iter().collect();
+        if all.len() == 1 || self.settle_together(period, &all, events).is_err() {
+            self.tables.hold_back(period, meter);
+            events.push(RecordEvent::CorrectionHeld { meter, contract, why });
         }
         1
+    }
+
+    /// What a meter was settled by, and what it should be.
+    fn corrected(&self, period: DeliveryPeriod, meter: MeterId) -> (Option<DeliveryRow>, Option<DeliveryRow>) {
+        let old = self.tables.periods()[&period].delivery(meter);
+        let account = self.tables.meter(meter).expect("its reading was corrected").facts.account;
+        let new = self.delivery_of(period, meter).map(|(delivery, quality)| {
+            let quality = if quality == Quality::Measured { Quality::Corrected } else { quality };
+            DeliveryRow { account: old.map_or(account, |old| old.account), delivery, quality }
+        });
+        (old, new)
+    }
+
+    /// Settles corrected meters of settled areas again, all or none.
+    fn settle_together(
+        &mut self,
+        period: DeliveryPeriod,
+        meters: &[MeterId],
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), AreaFault> {
+        let delivery = |row: Option<DeliveryRow>| row.map_or(Delivery::default(), |row| row.delivery);
+        let (mut changes, mut touched) = (Vec::new(), BTreeSet::new());
+        for meter in meters {
+            let (old, new) = self.corrected(period, *meter);
+            let area = self.tables.meter(*meter).expect("its reading was corrected").facts.area;
+            if delivery(old) != delivery(new)
+                && self.tables.contract(Contract { area, period }).stage == AreaStage::Settled
+            {
+                changes.push((*meter, area, old, new));
+                touched.extend(self.lineage(area));
+            }
+        }
+        let touched: Vec<AreaId> = touched.into_iter().collect();
+        let closed = self.closes(period, &touched).expect("what is settled could be closed");
+        let rows: Vec<_> = touched.iter().map(|area| self.tables.contract(Contract { area: *area, period })).collect();
+        let mut settlements = Vec::with_capacity(changes.len());
+        for (meter, area, old, new) in &changes {
+            let contract = Contract { area: *area, period };
+            let before = self.settlement_of(contract, *meter, delivery(*old));
+            let after = self.settlement_of(contract, *meter, delivery(*new));
+            self.tables.change_contract(contract, |row| {
+                row.sums.replace(&before, &after);
+                row.count_again(delivery(*old), delivery(*new));
+            });
+            settlements.push((before, after));
+        }
+        let closes = match self.closes(period, &touched) {
+            Ok(closes) => closes,
+            Err(why) => {
+                for (area, unchanged) in touched.iter().zip(rows) {
+                    self.tables.change_contract(Contract { area: *area, period }, |row| *row = unchanged);
+                }
+                return Err(why);
+            }
+        };
+        for ((meter, area, old, new), (before, after)) in changes.into_iter().zip(settlements) {
+            self.tables.set_delivery(period, meter, new);
+            let row = new.or(old).expect("one of them says something else than nothing");
+            events.push(self.charge_difference(Contract { area, period }, meter, row, &before, &after));
+        }
+        self.post_differences(period, &closed, &closes, events);
+        self.tables.bring_back(period);
+        Ok(())
     }
 
     /// What was metered at an area's edge is another amount than what its settlement, and that of the area above, went by.
@@ -76,6 +124,7 @@ impl State {
         };
         events.push(RecordEvent::AreaRead { contract, sent_up_wh });
         self.post_differences(contract.period, &closed, &closes, events);
+        self.tables.bring_back(contract.period);
         Ok(())
     }
 
@@ -152,14 +201,14 @@ impl State {
         core::iter::once(area).chain(self.engine.network().upwards(area).map(|edge| edge.parent)).collect()
     }
 
-    fn closes(&self, period: DeliveryPeriod, areas: &[AreaId]) -> Result<Closes, (AreaId, AreaFault)> {
+    fn closes(&self, period: DeliveryPeriod, areas: &[AreaId]) -> Result<Closes, AreaFault> {
         let flows = self.flows(period);
         let settled = areas.iter().filter_map(|area| {
             let contract = Contract { area: *area, period };
             let row = self.tables.contract(contract);
             (row.stage == AreaStage::Settled).then(|| (*area, self.close_of(contract, &row, &flows)))
         });
-        settled.map(|(area, close)| close.map(|close| (area, close)).map_err(|why| (area, why))).collect()
+        settled.map(|(area, close)| Ok((area, close?))).collect()
     }
 
     fn post_differences(&mut self, period: DeliveryPeriod, old: &Closes, new: &Closes, events: &mut Vec<RecordEvent>) {

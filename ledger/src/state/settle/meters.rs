@@ -46,8 +46,7 @@ impl State {
         max: usize,
         events: &mut Vec<RecordEvent>,
     ) -> usize {
-        let meters =
-            u32::try_from(self.tables.periods()[&period].deliveries.len()).expect("meters have 32-bit numbers");
+        let meters = self.meters_in(period);
         let until = meters.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
         let mut moved: BTreeMap<AreaId, Money> = BTreeMap::new();
         for meter in (from..until).map(MeterId) {
@@ -143,7 +142,7 @@ impl State {
         if self.settlement.metering {
             return self.meters_count();
         }
-        u32::try_from(self.tables.periods()[&period].positions.len()).expect("meters have 32-bit numbers")
+        self.tables.periods()[&period].traders
     }
 
     /// What a meter is settled by: its two readings, or what stands for them; none where it neither traded nor is known to have

@@ -17,8 +17,11 @@ impl Tables {
         (buyer.last_trade, seller.last_trade) = (number, number);
         self.set_position(period, trade.buyer, buyer);
         self.set_position(period, trade.seller, seller);
-        self.period_mut(period).trades.push(trade);
-        self.journal.push(Undo::Trade(period));
+        let table = self.period_mut(period);
+        let traders = table.traders;
+        table.trades.push(trade);
+        table.traders = traders.max(trade.buyer.0 + 1).max(trade.seller.0 + 1);
+        self.journal.push(Undo::Trade(period, traders));
     }
 
     pub(in crate::state) fn change_contract(&mut self, contract: Contract, change: impl FnOnce(&mut ContractRow)) {
@@ -77,6 +80,21 @@ impl Tables {
         self.corrections.remove(&(period, meter));
         self.journal.push(Undo::CorrectionTaken(period, meter));
         Some(meter)
+    }
+
+    /// A correction has to wait.
+    pub(in crate::state) fn hold_back(&mut self, period: DeliveryPeriod, meter: MeterId) {
+        if self.period_mut(period).held_back.insert(meter) {
+            self.journal.push(Undo::HeldBack(period, meter));
+        }
+    }
+
+    /// The corrections of a period that had to wait are looked at again.
+    pub(in crate::state) fn bring_back(&mut self, period: DeliveryPeriod) {
+        for meter in core::mem::take(&mut self.period_mut(period).held_back) {
+            self.journal.push(Undo::BroughtBack(period, meter));
+            self.add_correction(period, meter);
+        }
     }
 
     /// What others bore of what a meter was charged.

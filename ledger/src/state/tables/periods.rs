@@ -1,6 +1,6 @@
 //! What is kept of one delivery period, from its first order until it is final (MARKET section 2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId, Money, Price, Side};
 
@@ -176,6 +176,8 @@ pub(in crate::state) struct PeriodTable {
     pub(in crate::state) positions: Vec<Position>,
     /// Oldest first.
     pub(in crate::state) trades: Vec<TradeRow>,
+    /// The numbers of all meters that traded are below this. Lengths of lists say nothing: they depend on what was rolled back.
+    pub(in crate::state) traders: u32,
     /// Client ids to forget once the gate is swept.
     pub(in crate::state) names: Vec<(MeterId, u64)>,
     /// What was paid into clearing for this period and not paid out yet.
@@ -185,6 +187,8 @@ pub(in crate::state) struct PeriodTable {
     pub(in crate::state) deliveries: Vec<Option<DeliveryRow>>,
     /// What others bore of what meters were charged.
     pub(in crate::state) borne: BTreeMap<MeterId, Borne>,
+    /// Meters whose corrections wait until the losses that they would make fit.
+    pub(in crate::state) held_back: BTreeSet<MeterId>,
 }
 
 impl PeriodTable {

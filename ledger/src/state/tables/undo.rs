@@ -22,7 +22,7 @@ pub(super) enum Undo {
     Period(DeliveryPeriod),
     PeriodDropped(DeliveryPeriod, Box<PeriodTable>),
     Position(DeliveryPeriod, MeterId, Position),
-    Trade(DeliveryPeriod),
+    Trade(DeliveryPeriod, u32),
     Contract(DeliveryPeriod, AreaId, Option<Box<ContractRow>>),
     Stage(DeliveryPeriod, Stage),
     Delivery(DeliveryPeriod, MeterId, Option<DeliveryRow>),
@@ -30,6 +30,8 @@ pub(super) enum Undo {
     ReadingsDropped(DeliveryPeriod, Box<ReadingTable>),
     Imports(DeliveryPeriod, Option<Vec<u32>>),
     Borne(DeliveryPeriod, MeterId, Option<Box<Borne>>),
+    HeldBack(DeliveryPeriod, MeterId),
+    BroughtBack(DeliveryPeriod, MeterId),
     CorrectionAdded(DeliveryPeriod, MeterId),
     CorrectionTaken(DeliveryPeriod, MeterId),
     Cleared(DeliveryPeriod, Money),
@@ -84,8 +86,9 @@ impl Tables {
                 self.periods.insert(period, *table);
             }
             Undo::Position(period, meter, old) => self.table(period).positions[index(meter.0)] = old,
-            Undo::Trade(period) => {
+            Undo::Trade(period, traders) => {
                 self.table(period).trades.pop();
+                self.table(period).traders = traders;
             }
             Undo::Contract(period, area, Some(old)) => {
                 self.table(period).contracts.insert(area, *old);
@@ -110,6 +113,12 @@ impl Tables {
             }
             Undo::Borne(period, meter, None) => {
                 self.table(period).borne.remove(&meter);
+            }
+            Undo::HeldBack(period, meter) => {
+                self.table(period).held_back.remove(&meter);
+            }
+            Undo::BroughtBack(period, meter) => {
+                self.table(period).held_back.insert(meter);
             }
             Undo::CorrectionAdded(period, meter) => {
                 self.corrections.remove(&(period, meter));
