@@ -11,6 +11,7 @@ use gridbook_ledger::admission::{DeviceKind, DeviceStatus, Door};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::record::{Record, RecordEvent};
+use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::store::{Log, LogIdentity, LogOptions};
 
 const SEED: u64 = 2026;
@@ -123,7 +124,7 @@ fn door(group: &mut BenchmarkGroup<'_, WallTime>, orders: usize) -> String {
         })
         .collect();
     let kind = DeviceKind::Meter { meter: MeterId(0), account: gridbook_engine::AccountId(0) };
-    let status = DeviceStatus { kind, suspended: false, nonce: 0 };
+    let status = DeviceStatus { kind, standing: KeyStanding::Active, nonce: 0 };
     let door = Door { chain, now: genesis().ledger_start, lookup: |_: &_| Some(status) };
     assert!(door.admit_batch(&frames).iter().all(Result::is_ok), "what is measured is the good case");
     let ns = bench(group, &format!("door, {orders} per bundle"), || door.admit_batch(&frames).len());

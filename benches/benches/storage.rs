@@ -81,7 +81,7 @@ fn state_of(accounts: u32) -> State {
     let mut records = Vec::new();
     let numbers: Vec<u32> = (0..accounts).collect();
     for (numbers, nonce) in numbers.chunks(1_024).zip(1..) {
-        let register = |number: &u32| Command::RegisterAccount { account: AccountId(*number) };
+        let register = |number: &u32| Command::RegisterAccount { account: AccountId(*number), organisation: None };
         let commands = numbers.iter().map(register).collect();
         let entry = trusted(&bundle(genesis.chain_id(), key(0).public(), nonce, commands));
         state.apply(next_seq, &entry, &mut records);

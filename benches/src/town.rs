@@ -6,6 +6,7 @@ use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, Record};
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -53,8 +54,16 @@ fn register(number: u32, key: PublicKey) -> [Command; 3] {
     let (account, meter) = (AccountId(number), MeterId(number));
     let (import_max_wh, export_max_wh) = (Energy(1 << 50), Energy(1 << 50));
     [
-        Command::RegisterAccount { account },
-        Command::RegisterMeter { meter, account, key, area: area_of(number), import_max_wh, export_max_wh },
+        Command::RegisterAccount { account, organisation: None },
+        Command::RegisterMeter {
+            meter,
+            account,
+            key,
+            area: area_of(number),
+            import_max_wh,
+            export_max_wh,
+            plant: Plant::NONE,
+        },
         Command::Deposit { account, amount: Money(1 << 60) },
     ]
 }

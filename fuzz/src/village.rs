@@ -6,11 +6,12 @@ use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
     TimeInForce,
 };
-use gridbook_ledger::command::{Block, BlockPart, Bundle, Command, NEVER, Place, SignedBundle};
+use gridbook_ledger::command::{Block, BlockPart, Bundle, Command, NEVER, NewOrganisation, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::genesis::{Area, AreaEdge, FIRST_EPOCH, Genesis, SettlementRules};
+use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -98,7 +99,13 @@ pub(crate) fn reconfigure() -> Reconfigure {
     wish
 }
 
-/// What the operator says first: three accounts with a meter and money each.
+fn enrol(number: u16, role: Role) -> Command {
+    let name = OrganisationName::new("Stadtwerke").expect("a good name");
+    let (organisation, key) = (OrganisationId(number), key(40 + u32::from(number)).public());
+    Command::RegisterOrganisation(NewOrganisation { organisation, key, name, roles: Roles::of(role), area: None })
+}
+
+/// What the operator says first: a registrar, a supplier, and three accounts with a meter and money each.
 pub(crate) fn registrations() -> SignedBundle {
     let register = |number: u32| {
         let (account, meter) = (AccountId(number), MeterId(number));
@@ -106,17 +113,30 @@ pub(crate) fn registrations() -> SignedBundle {
         let (import_max_wh, export_max_wh) = (Energy(2_000), Energy(2_000));
         let key = key(number + 1).public();
         [
-            Command::RegisterAccount { account },
-            Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh },
+            Command::RegisterAccount { account, organisation: None },
+            Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh, plant: Plant::NONE },
             Command::Deposit { account, amount: Money(1_000_000) },
         ]
     };
-    bundle(0, 1, (0..METERS).flat_map(register).collect())
+    let offices = [enrol(0, Role::Registrar), enrol(1, Role::Supplier)];
+    bundle(0, 1, offices.into_iter().chain((0..METERS).flat_map(register)).collect())
 }
 
 fn place(id: u64, period: DeliveryPeriod, meter: u32, side: Side, price: i32, energy: u64) -> Place {
     let area = AreaId(u16::try_from(meter % 3).expect("below 3"));
     Place::limit(id, Contract { area, period }, side, Price(price), Energy(energy))
+}
+
+/// A meter gets a battery, passes to another account, and the supplier is revoked.
+fn registry() -> Vec<Command> {
+    let (import_max, export_max, certificate) = (Energy(2_000), Energy(2_000), Hash([9; 32]));
+    let installation = Installation { plant: Plant::battery(900_000), import_max, export_max, certificate };
+    let (reason, revoked) = (Reason::MovedOut, Subject::Organisation(OrganisationId(1)));
+    vec![
+        Command::SetInstallation { meter: MeterId(2), installation },
+        Command::TransferMeter { meter: MeterId(2), account: AccountId(0), reason },
+        Command::Revoke { subject: revoked, reason: Reason::Misconduct },
+    ]
 }
 
 /// Bundles of every kind of command, in an order in which most of them succeed. Nonces rise.
@@ -136,7 +156,14 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
         bundle(3, 2, vec![Command::Replace { client_id: 1, price: Price(230), energy: Energy(120) }]),
         bundle(2, 3, vec![Command::Block(block), Command::BlockPart(part)]),
         bundle(1, 2, vec![Command::Place(place(40, CALLED, 0, buy, 90, 300)), Command::CancelAll]),
-        bundle(0, 2, vec![Command::SuspendMeter { meter: MeterId(2) }, Command::ResumeMeter { meter: MeterId(2) }]),
+        bundle(
+            0,
+            2,
+            vec![
+                Command::Suspend { subject: Subject::Meter(MeterId(2)), reason: Reason::Other },
+                Command::Resume { subject: Subject::Meter(MeterId(2)), reason: Reason::Other },
+            ],
+        ),
         bundle(
             0,
             3,
@@ -147,6 +174,13 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
             ],
         ),
         bundle(3, 3, vec![Command::CancelAllOfAccount]),
+        bundle(0, 4, registry()),
+        bundle(
+            40,
+            1,
+            vec![Command::RegisterAccount { account: AccountId(METERS), organisation: Some(OrganisationId(0)) }],
+        ),
+        bundle(3, 4, vec![Command::RotateKey { subject: Subject::Meter(MeterId(2)), key: key(50).public() }]),
     ]
 }
 

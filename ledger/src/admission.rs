@@ -9,6 +9,7 @@ use gridbook_engine::{AccountId, LedgerTime, MeterId};
 
 use crate::command::{Bundle, BundleId, SignedBundle};
 use crate::crypto::{Batch, Hash, PublicKey};
+use crate::registry::{KeyStanding, OrganisationId};
 use crate::reject::Code;
 
 /// How many signatures are verified together. Larger batches gain little more per signature, and the halving that finds
@@ -44,8 +45,10 @@ impl Admitted {
 /// What a key stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
-    /// The operator's key from the genesis: registry and cash.
+    /// The operator's key from the genesis: every role, and the only one that hands out roles with rights.
     Operator,
+    /// An organisation's key: what its roles allow.
+    Organisation(OrganisationId),
     /// A meter's key: trades.
     Meter {
         /// The meter.
@@ -60,9 +63,9 @@ pub enum DeviceKind {
 pub struct DeviceStatus {
     /// What the key stands for.
     pub kind: DeviceKind,
-    /// Whether it may give commands no more.
-    pub suspended: bool,
-    /// The highest nonce it has used; 0 if none.
+    /// Whether it may give commands.
+    pub standing: KeyStanding,
+    /// The highest nonce that this key has used; 0 if none.
     pub nonce: u64,
 }
 
@@ -133,8 +136,8 @@ impl<L: Fn(&PublicKey) -> Option<DeviceStatus>> Door<L> {
             return Err(Code::AuthExpired);
         }
         let device = (self.lookup)(&bundle.signer).ok_or(Code::AuthUnknownDevice)?;
-        if device.suspended {
-            return Err(Code::AuthSuspended);
+        if let Some(code) = device.standing.refusal() {
+            return Err(code);
         }
         if bundle.nonce <= device.nonce {
             return Err(Code::AuthReplay);

@@ -32,6 +32,7 @@ pub mod merkle;
 pub mod origin;
 pub mod receipt;
 pub mod record;
+pub mod registry;
 pub mod reject;
 pub mod replica;
 pub mod sequenced;

@@ -92,15 +92,19 @@ codes! {
     FormEdge = 123, "There is no edge above that area: name the area below the edge whose capacity you mean.";
     /// Too much capacity.
     FormCapacity = 124, "The capacity of an edge is at most 2^60 Wh in one delivery period: lower it.";
+    /// A name that is none.
+    FormName = 125, "A name has 1 to 24 bytes of UTF-8, no control characters, and no blank at either end: choose another.";
+    /// A plant that cannot be.
+    FormPlant = 126, "A plant has one source, and a battery an efficiency above 0 and up to 1,000,000 ppm: correct the installation.";
 
     /// The signature is not the signer's over this content.
     AuthSignature = 201, "The signature does not fit the bundle and its key: sign the exact bytes again with the device's own key.";
     /// A key that may not be registered.
     AuthKey = 202, "The public key cannot be used: it is weak, malformed, or belongs to another device already. Make a new key.";
     /// Nobody's key.
-    AuthUnknownDevice = 203, "No device with this key is registered: ask the market operator to register it first.";
+    AuthUnknownDevice = 203, "No device with this key is registered: ask a registrar to register it first.";
     /// Suspended.
-    AuthSuspended = 204, "The device is suspended: ask the market operator why, and to let it in again.";
+    AuthSuspended = 204, "The device is suspended: ask the registrar why, and to let it in again.";
     /// A nonce that was used.
     AuthReplay = 205, "The bundle's nonce is not higher than the last one used by this device: sign again with a higher one.";
     /// For another ledger.
@@ -108,11 +112,33 @@ codes! {
     /// Too late.
     AuthExpired = 207, "The bundle's expiry time has passed: sign it again with a later one.";
     /// Not allowed to do this.
-    AuthRole = 208, "This key may not give that command: meters trade for themselves, the operator runs the registry and cash.";
+    AuthRole = 208, "This key may not give that command: meters trade for themselves, and each role of an organisation has commands of its own.";
     /// A registration number that is not the next free one.
     AuthRegistry = 209, "The registration number is not the next free one: read the registry again and use the next number.";
     /// No such meter.
     AuthMeter = 210, "No meter has this registration number: look it up in the registry.";
+    /// No such organisation.
+    AuthOrganisation = 211, "No organisation has this registration number: look it up in the registry.";
+    /// Revoked for good.
+    AuthRevoked = 212, "The device or organisation is revoked, which is for good: have a new one registered, with a new key.";
+    /// A key that its device no longer has.
+    AuthReplaced = 213, "The device has a newer key than this one: sign with that, or ask a registrar if it was not you who changed it.";
+    /// Roles that cannot be.
+    AuthRoles = 214, "An organisation has at least one role, and an area if and only if it is a grid operator: correct them.";
+    /// Too many organisations.
+    AuthOrganisations = 215, "There are 4,096 organisations, and there cannot be more: an existing one has to do.";
+    /// Nothing that would change.
+    AuthStanding = 216, "The device or organisation stands that way already: there is nothing to suspend or to resume.";
+    /// A reason that gives no right.
+    AuthReason = 217, "A grid operator suspends and resumes for safety only: give the reason `unsafe`, or ask a registrar.";
+    /// Something is open or unsettled.
+    AuthOpen = 218, "The meter has open orders, offers or unsettled trades: cancel what is open, wait until the rest is settled, try again.";
+    /// A claim that the plant does not back.
+    AuthSource = 219, "The meter has nothing to make that energy with: sell what its plant is registered for, or the grid's mix.";
+    /// Too many keys.
+    AuthRotations = 220, "The device has changed its key as often as it may by itself: ask a registrar to set the next one.";
+    /// Nothing to hand over.
+    AuthTransfer = 221, "The meter belongs to that account already: name the account of its new owner.";
 
     /// Too much waiting.
     QuotaBusy = 301, "The market has too much waiting at the moment: send the same bundle again in a little while.";

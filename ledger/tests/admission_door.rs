@@ -9,6 +9,7 @@ use gridbook_ledger::admission::{
 use gridbook_ledger::command::{Bundle, Command, NEVER, SignedBundle};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest, verify_entries};
+use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::reject::Code;
 
 const CHAIN: Hash = Hash([0xc4; 32]);
@@ -19,13 +20,17 @@ fn key(number: u8) -> SecretKey {
 }
 
 fn meter(nonce: u64) -> DeviceStatus {
-    DeviceStatus { kind: DeviceKind::Meter { meter: MeterId(0), account: AccountId(0) }, suspended: false, nonce }
+    DeviceStatus {
+        kind: DeviceKind::Meter { meter: MeterId(0), account: AccountId(0) },
+        standing: KeyStanding::Active,
+        nonce,
+    }
 }
 
 /// Keys 1 to 9 are meters that have used nonce 5; key 10 is suspended.
 fn registry() -> BTreeMap<PublicKey, DeviceStatus> {
     let mut devices: BTreeMap<_, _> = (1..10).map(|number| (key(number).public(), meter(5))).collect();
-    devices.insert(key(10).public(), DeviceStatus { suspended: true, ..meter(5) });
+    devices.insert(key(10).public(), DeviceStatus { standing: KeyStanding::Suspended, ..meter(5) });
     devices
 }
 

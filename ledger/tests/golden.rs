@@ -6,7 +6,7 @@ use gridbook_engine::{
     EnergySources, Expiry, LedgerTime, MarketRules, MeterId, Money, Price, Side, TimeInForce, TradeKind,
 };
 use gridbook_ledger::command::{
-    Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NEVER, Offer, Place, SignedBundle,
+    Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NEVER, NewOrganisation, Offer, Place, SignedBundle,
 };
 use gridbook_ledger::crypto::{Hash, Hasher, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
@@ -16,6 +16,9 @@ use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
 use gridbook_ledger::record::{
     AreaSettled, MeterSettled, Outcome, Party, PartyRef, Purse, Record, RecordEvent, RegistersRead, Trade, history_head,
+};
+use gridbook_ledger::registry::{
+    DeviceStanding, Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject,
 };
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers};
@@ -173,7 +176,7 @@ fn agreement_bytes() {
 #[test]
 fn operator_command_bytes() {
     assert_command(
-        Command::RegisterAccount { account: AccountId(4) },
+        Command::RegisterAccount { account: AccountId(4), organisation: None },
         &[("tag and gap", "10000000"), ("account", "04000000")],
     );
     let register = Command::RegisterMeter {
@@ -183,6 +186,7 @@ fn operator_command_bytes() {
         area: AreaId(3),
         import_max_wh: Energy(2_750),
         export_max_wh: Energy(1_250),
+        plant: Plant::NONE,
     };
     assert_command(
         register,
@@ -197,8 +201,14 @@ fn operator_command_bytes() {
             ("key", KEY),
         ],
     );
-    assert_command(Command::SuspendMeter { meter: MeterId(5) }, &[("tag and gap", "12000000"), ("meter", "05000000")]);
-    assert_command(Command::ResumeMeter { meter: MeterId(5) }, &[("tag and gap", "13000000"), ("meter", "05000000")]);
+    assert_command(
+        Command::Suspend { subject: Subject::Meter(MeterId(5)), reason: Reason::Other },
+        &[("tag and gap", "12000000"), ("meter", "05000000")],
+    );
+    assert_command(
+        Command::Resume { subject: Subject::Meter(MeterId(5)), reason: Reason::Other },
+        &[("tag and gap", "13000000"), ("meter", "05000000")],
+    );
     let (account, amount) = (AccountId(4), Money(1_000_000_000));
     let rest = [("account", "04000000"), ("gap", "0000000000000000"), ("amount", "00ca9a3b 000000000000000000000000")];
     assert_command(Command::Deposit { account, amount }, &[&[("tag and gap", "14000000")], &rest[..]].concat());
@@ -209,6 +219,69 @@ fn operator_command_bytes() {
     let limits = [("up", "0100000000000000"), ("down", "0200000000000000")];
     assert_command(capacity, &[&[("tag and gap", "1600")], &edge[..], &limits].concat());
     assert_command(Command::PayAsBid { contract }, &[&[("tag and gap", "1700")], &edge[..]].concat());
+}
+
+#[test]
+fn registry_command_bytes() {
+    let (solar, subject) = (EnergySources::SOLAR, Subject::Organisation(OrganisationId(0x0102)));
+    let supplied = Command::RegisterAccount { account: AccountId(4), organisation: Some(OrganisationId(0x0102)) };
+    assert_command(supplied, &[("tag and gap", "1000"), ("organisation + 1", "0301"), ("account", "04000000")]);
+    let plant = Plant { source: solar, storage_ppm: Some(900_000) };
+    let installation =
+        Installation { plant, import_max: Energy(2_750), export_max: Energy(1_250), certificate: Hash([9; 32]) };
+    let certificate = "09".repeat(32);
+    assert_command(
+        Command::SetInstallation { meter: MeterId(5), installation },
+        &[
+            ("tag", "1c"),
+            ("source: solar", "01"),
+            ("gap", "0000"),
+            ("meter", "05000000"),
+            ("efficiency", "a0bb0d00"),
+            ("gap", "00000000"),
+            ("most import", "be0a000000000000"),
+            ("most export", "e204000000000000"),
+            ("certificate", &certificate),
+        ],
+    );
+    let register = Command::RegisterMeter {
+        meter: MeterId(5),
+        account: AccountId(4),
+        key: key().public(),
+        area: AreaId(3),
+        import_max_wh: Energy(2_750),
+        export_max_wh: Energy(1_250),
+        plant,
+    };
+    assert_eq!(hex(&register.encode()[..16]), "110103000500000004000000a0bb0d00");
+    let reason = Reason::Unsafe;
+    let rest = [("organisation", "01"), ("reason: unsafe", "05"), ("gap", "00"), ("number", "02010000")];
+    assert_command(Command::Suspend { subject, reason }, &[&[("tag", "12")], &rest[..]].concat());
+    assert_command(Command::Resume { subject, reason }, &[&[("tag", "13")], &rest[..]].concat());
+    assert_command(Command::Revoke { subject, reason }, &[&[("tag", "1b")], &rest[..]].concat());
+    let rotate = Command::RotateKey { subject: Subject::Meter(MeterId(5)), key: key().public() };
+    assert_command(rotate, &[("tag, meter, gap", "19000000"), ("number", "05000000"), ("key", KEY)]);
+    let transfer = Command::TransferMeter { meter: MeterId(5), account: AccountId(4), reason: Reason::MovedOut };
+    assert_command(transfer, &[("tag, moved out, gap", "1a030000"), ("meter", "05000000"), ("account", "04000000")]);
+    let new = NewOrganisation {
+        organisation: OrganisationId(0x0102),
+        key: key().public(),
+        name: OrganisationName::new("Netz Nord").unwrap(),
+        roles: Roles::of(Role::GridOperator).with(Role::Auditor),
+        area: Some(AreaId(3)),
+    };
+    assert_command(
+        Command::RegisterOrganisation(new),
+        &[
+            ("tag", "18"),
+            ("grid operator and auditor", "22"),
+            ("number", "0201"),
+            ("area + 1", "0400"),
+            ("gap", "0000"),
+            ("key", KEY),
+            ("name", "4e65747a204e6f7264"),
+        ],
+    );
 }
 
 #[test]
@@ -323,7 +396,7 @@ fn record_bytes() {
     let order = PartyRef { account: AccountId(1), meter: MeterId(2), client_id: 3 };
     let taker = PartyRef { account: AccountId(4), meter: MeterId(5), client_id: 6 };
     let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };
-    let remaining = Energy(11);
+    let (remaining, subject) = (Energy(11), Subject::Organisation(OrganisationId(4)));
     let (area, period) = (contract.area, contract.period);
     let (to_account, to, price, energy) = (AccountId(4), MeterId(5), Price(9), Energy(10));
     let offered = RecordEvent::Offered { offer: order, to_account, to, period, side: Side::Sell, price, energy };
@@ -382,8 +455,6 @@ fn record_bytes() {
             posted,
             RecordEvent::AccountRegistered { account: AccountId(1) },
             RecordEvent::MeterRegistered { meter: MeterId(2), account: AccountId(1) },
-            RecordEvent::MeterSuspended { meter: MeterId(2) },
-            RecordEvent::MeterResumed { meter: MeterId(2) },
             RecordEvent::Filled { order, side: Side::Sell, contract, energy: Energy(10), price: Price(9), remaining },
             RecordEvent::Cleared { contract, price: Some(Price(9)), case: ClearingCase::Border },
             RecordEvent::Flow { area, period, up: -2, fee: Money(12), rent: Money(12) },
@@ -404,8 +475,20 @@ fn record_bytes() {
             RecordEvent::AreaSettled(area_settled),
             RecordEvent::AreaFrozen { contract, why: AreaFault::Losses { losses_wh: 12, throughput_wh: 12 } },
             RecordEvent::PeriodFinal { period: DeliveryPeriod(8) },
+            RecordEvent::Ordered { by: OrganisationId(3) },
+            RecordEvent::OrganisationRegistered { organisation: OrganisationId(4) },
+            RecordEvent::StandingChanged { subject, standing: DeviceStanding::Revoked, reason: Reason::Tampering },
+            RecordEvent::KeyChanged { subject: Subject::Meter(MeterId(2)), key: key().public() },
+            RecordEvent::MeterTransferred {
+                meter: MeterId(2),
+                from: AccountId(1),
+                to: to_account,
+                reason: Reason::MovedOut,
+            },
+            RecordEvent::InstallationSet { meter: MeterId(2), certificate: Hash([9; 32]) },
         ],
     };
+    let certificate = "09".repeat(32);
     let (entry, one) = ("02".repeat(32), "01000000 02000000 0300000000000000");
     let open = format!("{one} 0b00000000000000");
     let wide = |number: i128| number.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -419,7 +502,7 @@ fn record_bytes() {
             ("meter", "04000000"),
             ("client id", "0500000000000000"),
             ("outcome: done", "0000"),
-            ("events", "19000000"),
+            ("events", "1d000000"),
             ("trade", "01"),
             ("maker", one),
             ("taker", "04000000 05000000 0600000000000000"),
@@ -442,7 +525,6 @@ fn record_bytes() {
             ("amount", &minus_one),
             ("account registered", "09 01000000"),
             ("meter registered", "0a 02000000 01000000"),
-            ("suspended and resumed", "0b 02000000 0c 02000000"),
             ("filled", "0d"),
             ("order and what is left", &open),
             ("contract", "0700 08000000"),
@@ -498,6 +580,18 @@ fn record_bytes() {
             ("lost", &twelve),
             ("flowed", &twelve),
             ("period final", "1f 08000000"),
+            ("ordered by", "14 0300"),
+            ("organisation registered", "15 0400"),
+            ("standing changed", "16"),
+            ("organisation 4 revoked for tampering", "01 04000000 02 04"),
+            ("key changed", "17"),
+            ("meter 2", "00 02000000"),
+            ("key", KEY),
+            ("meter transferred", "18"),
+            ("meter, from, to, moved out", "02000000 01000000 04000000 03"),
+            ("installation set", "2b"),
+            ("meter", "02000000"),
+            ("certificate", &certificate),
         ],
     );
     assert_eq!(record.leaf_hash().to_hex(), RECORD_LEAF);
@@ -546,7 +640,7 @@ const EXPIRED_AT_GATE: &str = "01";
 const EXTRACT_LEAF: &str = "edbceb06670174c107bf0c2f68b62efaa47ff5218191bc01915dc65cd5adb927";
 const HISTORY_HEAD: &str = "48c6ad74422b65f351c4b88e1729c30820e650b56de059e468aef3a3ace8b216";
 
-const RECORD_LEAF: &str = "bee50ad6f29e7b11e71704ee11a76b0804ac19cd53e05da6d0a9e8034145ca87";
+const RECORD_LEAF: &str = "045075600452fafc0c2aace16e5c9ea82c398c1a6f49326113697bb23d81f197";
 
 #[test]
 fn log_entry_bytes_and_digest() {

@@ -10,6 +10,7 @@ use gridbook_ledger::genesis::{Genesis, GenesisError, SettlementRules};
 use gridbook_ledger::header::{HeaderRef, LogPoint, Rank};
 use gridbook_ledger::hotstuff::{Proposal, QuorumCert, Timeout, Vote};
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{Chunk, Run};
 use gridbook_ledger::state::State;
@@ -93,7 +94,7 @@ fn a_weak_key_is_no_meters_key() {
         records.remove(0).outcome
     };
     let account = AccountId(0);
-    assert_eq!(apply(1, vec![Command::RegisterAccount { account }]), Outcome::Done);
+    assert_eq!(apply(1, vec![Command::RegisterAccount { account, organisation: None }]), Outcome::Done);
     let register = |key| Command::RegisterMeter {
         meter: MeterId(0),
         account,
@@ -101,6 +102,7 @@ fn a_weak_key_is_no_meters_key() {
         area: AreaId(0),
         import_max_wh: Energy(1),
         export_max_wh: Energy(1),
+        plant: Plant::NONE,
     };
     for (weak, nonce) in weak_keys().into_iter().zip(2..) {
         assert_eq!(apply(nonce, vec![register(weak)]), Outcome::Rejected(Code::AuthKey), "{weak}");

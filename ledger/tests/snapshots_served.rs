@@ -40,7 +40,7 @@ fn state(deposits: u64) -> State {
     let account = AccountId(0);
     for nonce in 1..=deposits + 1 {
         let command = match nonce {
-            1 => Command::RegisterAccount { account },
+            1 => Command::RegisterAccount { account, organisation: None },
             _ => Command::Deposit { account, amount: Money(7) },
         };
         let (chain, signer) = (genesis.chain_id(), key(9).public());

@@ -1,10 +1,14 @@
 //! Records as people and programs read them.
 
+mod registry;
+
 use std::fmt;
 
 use gridbook_engine::{BlockState, ClearingCase, DeliveryPeriod, Energy, Expiry, Side, TradeKind};
 use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
 use serde_json::{Value, json};
+
+use self::registry::{registry_json, registry_text};
 
 use crate::amounts::format_price;
 use crate::moment::format_moment;
@@ -40,9 +44,7 @@ impl<'a> RecordText<'a> {
             RecordEvent::MeterRegistered { meter, account } => {
                 format!("meter {} registered for account {}", meter.0, account.0)
             }
-            RecordEvent::MeterSuspended { meter } => format!("meter {} suspended", meter.0),
-            RecordEvent::MeterResumed { meter } => format!("meter {} let in again", meter.0),
-            _ => self.market_text(event),
+            _ => registry_text(event).unwrap_or_else(|| self.market_text(event)),
         }
     }
 
@@ -141,9 +143,7 @@ impl<'a> RecordText<'a> {
             RecordEvent::MeterRegistered { meter, account } => {
                 json!({"meter_registered": {"meter": meter.0, "account": account.0}})
             }
-            RecordEvent::MeterSuspended { meter } => json!({"meter_suspended": {"meter": meter.0}}),
-            RecordEvent::MeterResumed { meter } => json!({"meter_resumed": {"meter": meter.0}}),
-            _ => market_json(event),
+            _ => registry_json(event).unwrap_or_else(|| market_json(event)),
         }
     }
 }

@@ -8,6 +8,7 @@ use gridbook_ledger::command::{Bundle, COMMANDS_MAX, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
 use gridbook_sim::Town;
 use tokio::task::JoinSet;
@@ -31,8 +32,16 @@ pub(crate) async fn register(
         let (import_max_wh, export_max_wh) = (meter.max_import, meter.max_export);
         let (key, area) = (key.public(), meter.area);
         [
-            Command::RegisterAccount { account },
-            Command::RegisterMeter { meter: number, account, key, area, import_max_wh, export_max_wh },
+            Command::RegisterAccount { account, organisation: None },
+            Command::RegisterMeter {
+                meter: number,
+                account,
+                key,
+                area,
+                import_max_wh,
+                export_max_wh,
+                plant: Plant::NONE,
+            },
             Command::Deposit { account, amount: deposit },
         ]
     });

@@ -4,6 +4,7 @@ use gridbook_ledger::admission::{DeviceKind, DeviceStatus, Door};
 use gridbook_ledger::command::{COMMAND_BYTES, Command, SignedBundle};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, verify_entries};
 use gridbook_ledger::record::Record;
+use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::state::State;
 
 use super::{Target, glued, parts};
@@ -47,7 +48,11 @@ fn command(bytes: &[u8]) {
 /// Whoever is let in is let in alone as well as among others, and was signed as it came.
 fn door(bytes: &[u8]) {
     let lookup = |key: &_| {
-        (*key != genesis().operator).then_some(DeviceStatus { kind: DeviceKind::Operator, suspended: false, nonce: 0 })
+        (*key != genesis().operator).then_some(DeviceStatus {
+            kind: DeviceKind::Operator,
+            standing: KeyStanding::Active,
+            nonce: 0,
+        })
     };
     let door = Door { chain: chain(), now: genesis().ledger_start, lookup };
     let alone = door.admit_one(bytes);

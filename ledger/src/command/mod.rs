@@ -1,4 +1,4 @@
-//! What meters and operators tell the market: commands, and signed bundles of them (MARKET section 3).
+//! What meters and organisations tell the market: commands, and signed bundles of them (MARKET section 3).
 //!
 //! Each command has 64 bytes. What needs more is a head followed by further commands of the same bundle: a basket by its orders, a block
 //! by its parts. Apart from these, every command of a bundle stands for itself.
@@ -12,6 +12,7 @@ mod group;
 mod metering;
 mod order;
 mod record;
+mod registry;
 
 pub use agreement::{Accept, AgreedTerms, Offer};
 pub use block::{Block, BlockPart};
@@ -22,10 +23,12 @@ pub use metering::{AreaReading, Correction, Reading, SetImbalancePrices};
 pub use order::Place;
 pub(crate) use order::{side_from_number, side_number};
 pub use record::{AMOUNT_MAX, COMMAND_BYTES};
+pub use registry::NewOrganisation;
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price};
 
 use crate::crypto::PublicKey;
+use crate::registry::{Installation, OrganisationId, Plant, Reason, Subject};
 
 /// One thing to do. Orders are named by (signing meter, client id).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,18 +75,20 @@ pub enum Command {
     Accept(Accept),
     /// Tells the signing meter's registers at the end of a delivery period.
     Reading(Reading),
-    /// Operator of the area: what a meter's registers showed, in place of what is missing or wrong.
+    /// Grid operator: what a meter's registers showed, in place of what is missing or wrong.
     Correction(Correction),
-    /// Operator of the area: what was metered at the area's edge.
+    /// Grid operator: what was metered at the area's edge.
     AreaReading(AreaReading),
-    /// Operator: what imbalance costs in a contract.
+    /// Market operator: what imbalance costs in a contract.
     SetImbalancePrices(SetImbalancePrices),
-    /// Operator: opens an account.
+    /// Registrar: opens an account.
     RegisterAccount {
         /// Must be the next free number.
         account: AccountId,
+        /// The organisation that it belongs to: its supplier. None if it stands for itself.
+        organisation: Option<OrganisationId>,
     },
-    /// Operator: registers a meter and its key.
+    /// Registrar: registers a meter and its key.
     RegisterMeter {
         /// Must be the next free number.
         meter: MeterId,
@@ -97,25 +102,32 @@ pub enum Command {
         import_max_wh: Energy,
         /// The most its connection gives out per delivery period.
         export_max_wh: Energy,
+        /// What stands behind it.
+        plant: Plant,
     },
-    /// Operator: the meter may not give commands until it is resumed.
-    SuspendMeter {
-        /// The meter.
-        meter: MeterId,
+    /// Registrar, or for safety the grid's operator: a meter or an organisation may not give commands until it is resumed. What a meter
+    /// has open is taken back.
+    Suspend {
+        /// Who.
+        subject: Subject,
+        /// Why.
+        reason: Reason,
     },
-    /// Operator: the meter may give commands again.
-    ResumeMeter {
-        /// The meter.
-        meter: MeterId,
+    /// Registrar, or the grid's operator where it was for safety: a meter or an organisation may give commands again.
+    Resume {
+        /// Who.
+        subject: Subject,
+        /// Why.
+        reason: Reason,
     },
-    /// Operator: money came in from outside.
+    /// Bank: money came in from outside.
     Deposit {
         /// For whom.
         account: AccountId,
         /// How much: positive, at most [`AMOUNT_MAX`].
         amount: Money,
     },
-    /// Operator: an edge carries more or less in one delivery period, and what rests there is matched again.
+    /// Grid operator: an edge carries more or less in one delivery period, and what rests there is matched again.
     SetCapacity {
         /// The area below the edge.
         area: AreaId,
@@ -126,16 +138,49 @@ pub enum Command {
         /// The most that may flow down.
         down: Energy,
     },
-    /// Operator: holds a pay-as-bid round in a contract that is in its call phase (MARKET section 6).
+    /// Market operator: holds a pay-as-bid round in a contract that is in its call phase (MARKET section 6).
     PayAsBid {
         /// The contract.
         contract: Contract,
     },
-    /// Operator: money goes out.
+    /// Bank: money goes out.
     Withdraw {
         /// Whose.
         account: AccountId,
         /// How much: positive, at most [`AMOUNT_MAX`].
         amount: Money,
+    },
+    /// The genesis' operator, or a registrar for a supplier: enrols an organisation.
+    RegisterOrganisation(NewOrganisation),
+    /// A device for itself, or a registrar for one that has lost its key: from now on another key signs for it.
+    RotateKey {
+        /// Whose.
+        subject: Subject,
+        /// The new key, which nobody may ever have had before.
+        key: PublicKey,
+    },
+    /// Registrar: a meter has a new owner. It must have nothing open and nothing unsettled.
+    TransferMeter {
+        /// The meter.
+        meter: MeterId,
+        /// The new owner's account.
+        account: AccountId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Registrar: a meter or an organisation may never give commands again. What a meter has open is taken back.
+    Revoke {
+        /// Who.
+        subject: Subject,
+        /// Why.
+        reason: Reason,
+    },
+    /// Registrar: what an installer has found at a meter. But for the certificate it changes only while nothing is open and nothing
+    /// unsettled.
+    SetInstallation {
+        /// The meter.
+        meter: MeterId,
+        /// What was found.
+        installation: Installation,
     },
 }

@@ -1,10 +1,11 @@
 //! One command as 64 bytes: a tag, its fields, zeros.
 
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Money, Price};
 
-use super::{Accept, AreaReading, Block, BlockPart, Command, Correction, Offer, Place, Reading, SetImbalancePrices};
+use super::SetImbalancePrices;
+use super::registry;
+use super::{Accept, AreaReading, Block, BlockPart, Command, Correction, NewOrganisation, Offer, Place, Reading};
 use crate::bytes::{Reader, Writer};
-use crate::crypto::PublicKey;
 use crate::reject::Code;
 
 /// The length of every command.
@@ -27,12 +28,17 @@ const OFFER: u8 = 10;
 const ACCEPT: u8 = 11;
 const REGISTER_ACCOUNT: u8 = 16;
 const REGISTER_METER: u8 = 17;
-const SUSPEND_METER: u8 = 18;
-const RESUME_METER: u8 = 19;
+const SUSPEND: u8 = 18;
+const RESUME: u8 = 19;
 const DEPOSIT: u8 = 20;
 const WITHDRAW: u8 = 21;
 const SET_CAPACITY: u8 = 22;
 const PAY_AS_BID: u8 = 23;
+const REGISTER_ORGANISATION: u8 = 24;
+const ROTATE_KEY: u8 = 25;
+const TRANSFER_METER: u8 = 26;
+const REVOKE: u8 = 27;
+const SET_INSTALLATION: u8 = 28;
 const SET_IMBALANCE_PRICES: u8 = 29;
 const READING: u8 = 30;
 const AREA_READING: u8 = 31;
@@ -82,13 +88,15 @@ impl Command {
             Self::BlockPart(part) => part.write(w.u8(BLOCK_PART)),
             Self::Offer(offer) => offer.write(w.u8(OFFER)),
             Self::Accept(accept) => accept.write(w.u8(ACCEPT)),
-            Self::RegisterAccount { account } => write_number(w, REGISTER_ACCOUNT, account.0),
-            Self::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh } => {
-                w.u8(REGISTER_METER).u8(0).u16(area.0).u32(meter.0).u32(account.0).u32(0);
-                w.u64(import_max_wh.0).u64(export_max_wh.0).bytes(&key.0);
+            Self::RegisterAccount { account, organisation } => {
+                registry::write_account(w.u8(REGISTER_ACCOUNT), *account, *organisation);
             }
-            Self::SuspendMeter { meter } => write_number(w, SUSPEND_METER, meter.0),
-            Self::ResumeMeter { meter } => write_number(w, RESUME_METER, meter.0),
+            Self::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh, plant } => {
+                w.u8(REGISTER_METER).u8(plant.source_number()).u16(area.0).u32(meter.0).u32(account.0);
+                w.u32(plant.storage_number()).u64(import_max_wh.0).u64(export_max_wh.0).bytes(&key.0);
+            }
+            Self::Suspend { subject, reason } => registry::write_reasoned(w.u8(SUSPEND), *subject, *reason),
+            Self::Resume { subject, reason } => registry::write_reasoned(w.u8(RESUME), *subject, *reason),
             Self::Deposit { account, amount } => write_amount(w, DEPOSIT, *account, *amount),
             Self::Withdraw { account, amount } => write_amount(w, WITHDRAW, *account, *amount),
             Self::SetCapacity { area, period, up, down } => {
@@ -100,6 +108,15 @@ impl Command {
             Self::Correction(correction) => correction.write(w.u8(CORRECTION)),
             Self::PayAsBid { contract } => {
                 w.u8(PAY_AS_BID).u8(0).u16(contract.area.0).u32(contract.period.0);
+            }
+            Self::RegisterOrganisation(new) => new.write(w.u8(REGISTER_ORGANISATION)),
+            Self::RotateKey { subject, key } => registry::write_rotation(w.u8(ROTATE_KEY), *subject, key),
+            Self::TransferMeter { meter, account, reason } => {
+                registry::write_transfer(w.u8(TRANSFER_METER), *meter, *account, *reason);
+            }
+            Self::Revoke { subject, reason } => registry::write_reasoned(w.u8(REVOKE), *subject, *reason),
+            Self::SetInstallation { meter, installation } => {
+                registry::write_installation(w.u8(SET_INSTALLATION), *meter, installation);
             }
         }
     }
@@ -123,10 +140,16 @@ impl Command {
             BLOCK_PART => Self::BlockPart(BlockPart::read(r)?),
             OFFER => Self::Offer(Offer::read(r)?),
             ACCEPT => Self::Accept(Accept::read(r)?),
-            REGISTER_ACCOUNT => Self::RegisterAccount { account: AccountId(read_number(r)?) },
-            REGISTER_METER => read_register_meter(r)?,
-            SUSPEND_METER => Self::SuspendMeter { meter: MeterId(read_number(r)?) },
-            RESUME_METER => Self::ResumeMeter { meter: MeterId(read_number(r)?) },
+            REGISTER_ACCOUNT => registry::read_account(r)?,
+            REGISTER_METER => registry::read_meter(r)?,
+            SUSPEND => {
+                let (subject, reason) = registry::read_reasoned(r)?;
+                Self::Suspend { subject, reason }
+            }
+            RESUME => {
+                let (subject, reason) = registry::read_reasoned(r)?;
+                Self::Resume { subject, reason }
+            }
             DEPOSIT => {
                 let (account, amount) = read_amount(r)?;
                 Self::Deposit { account, amount }
@@ -140,6 +163,14 @@ impl Command {
                 Self::SetCapacity { area, period, up: Energy(r.u64()?), down: Energy(r.u64()?) }
             }
             PAY_AS_BID => Self::PayAsBid { contract: read_contract(r)? },
+            REGISTER_ORGANISATION => Self::RegisterOrganisation(NewOrganisation::read(r)?),
+            ROTATE_KEY => registry::read_rotation(r)?,
+            TRANSFER_METER => registry::read_transfer(r)?,
+            REVOKE => {
+                let (subject, reason) = registry::read_reasoned(r)?;
+                Self::Revoke { subject, reason }
+            }
+            SET_INSTALLATION => registry::read_installation(r)?,
             SET_IMBALANCE_PRICES => Self::SetImbalancePrices(SetImbalancePrices::read(r)?),
             READING => Self::Reading(Reading::read(r)?),
             AREA_READING => Self::AreaReading(AreaReading::read(r)?),
@@ -147,10 +178,6 @@ impl Command {
             _ => return Err(Code::FormTag),
         })
     }
-}
-
-fn write_number(w: &mut Writer, tag: u8, number: u32) {
-    w.u8(tag).bytes(&[0; 3]).u32(number);
 }
 
 fn write_amount(w: &mut Writer, tag: u8, account: AccountId, amount: Money) {
@@ -177,14 +204,6 @@ fn read_amount(r: &mut Reader<'_>) -> Result<(AccountId, Money), Code> {
     r.padding(8)?;
     let amount = Money(r.i128()?);
     if amount <= Money::ZERO || amount > AMOUNT_MAX { Err(Code::FormAmount) } else { Ok((account, amount)) }
-}
-
-fn read_register_meter(r: &mut Reader<'_>) -> Result<Command, Code> {
-    r.padding(1)?;
-    let (area, meter, account) = (AreaId(r.u16()?), MeterId(r.u32()?), AccountId(r.u32()?));
-    r.padding(4)?;
-    let (import_max_wh, export_max_wh) = (Energy(r.u64()?), Energy(r.u64()?));
-    Ok(Command::RegisterMeter { meter, account, key: PublicKey(r.array()?), area, import_max_wh, export_max_wh })
 }
 
 /// Refuses with `code` whatever is not zero.

@@ -11,6 +11,8 @@ use super::settled::{read_fault, write_fault};
 use super::{AreaSettled, MeterSettled, RegistersRead, Trade};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::command::{side_from_number, side_number};
+use crate::crypto::{Hash, PublicKey};
+use crate::registry::{DeviceStanding, OrganisationId, Reason, Subject};
 use crate::settlement::AreaFault;
 
 /// An order as records name it: by meter and client id. The account is there for whoever follows the money.
@@ -235,15 +237,49 @@ pub enum RecordEvent {
         /// Whose it is.
         account: AccountId,
     },
-    /// A meter was suspended.
-    MeterSuspended {
-        /// The meter.
-        meter: MeterId,
+    /// Stands first where an organisation gave the command: which one.
+    Ordered {
+        /// The organisation.
+        by: OrganisationId,
     },
-    /// A meter was let in again.
-    MeterResumed {
+    /// An organisation was enrolled.
+    OrganisationRegistered {
+        /// The organisation.
+        organisation: OrganisationId,
+    },
+    /// A meter or an organisation was suspended, resumed or revoked.
+    StandingChanged {
+        /// Who.
+        subject: Subject,
+        /// How it stands now.
+        standing: DeviceStanding,
+        /// Why.
+        reason: Reason,
+    },
+    /// A meter or an organisation has a new key.
+    KeyChanged {
+        /// Who.
+        subject: Subject,
+        /// The key that signs for it from now on.
+        key: PublicKey,
+    },
+    /// A meter has a new owner.
+    MeterTransferred {
         /// The meter.
         meter: MeterId,
+        /// Whose it was.
+        from: AccountId,
+        /// Whose it is.
+        to: AccountId,
+        /// Why.
+        reason: Reason,
+    },
+    /// What stands behind a meter was set anew.
+    InstallationSet {
+        /// The meter.
+        meter: MeterId,
+        /// The fingerprint of the certificate of installation.
+        certificate: Hash,
     },
 }
 
@@ -256,8 +292,7 @@ const EXPIRED: u8 = 6;
 const POSTED: u8 = 8;
 const ACCOUNT_REGISTERED: u8 = 9;
 const METER_REGISTERED: u8 = 10;
-const METER_SUSPENDED: u8 = 11;
-const METER_RESUMED: u8 = 12;
+// 11 and 12 were a meter suspended and resumed, without a reason; nothing else may have these numbers.
 const FILLED: u8 = 13;
 const CLEARED: u8 = 14;
 const FLOW: u8 = 15;
@@ -265,6 +300,12 @@ const BLOCK: u8 = 16;
 const CAPACITY_SET: u8 = 17;
 const OVERLOAD: u8 = 18;
 const OFFERED: u8 = 19;
+const ORDERED: u8 = 20;
+const ORGANISATION_REGISTERED: u8 = 21;
+const STANDING_CHANGED: u8 = 22;
+const KEY_CHANGED: u8 = 23;
+const METER_TRANSFERRED: u8 = 24;
+const INSTALLATION_SET: u8 = 43;
 const IMBALANCE_PRICES_SET: u8 = 25;
 const READ: u8 = 26;
 const AREA_READ: u8 = 27;
@@ -349,11 +390,25 @@ impl RecordEvent {
             Self::MeterRegistered { meter, account } => {
                 w.u8(METER_REGISTERED).u32(meter.0).u32(account.0);
             }
-            Self::MeterSuspended { meter } => {
-                w.u8(METER_SUSPENDED).u32(meter.0);
+            Self::Ordered { by } => {
+                w.u8(ORDERED).u16(by.0);
             }
-            Self::MeterResumed { meter } => {
-                w.u8(METER_RESUMED).u32(meter.0);
+            Self::OrganisationRegistered { organisation } => {
+                w.u8(ORGANISATION_REGISTERED).u16(organisation.0);
+            }
+            Self::StandingChanged { subject, standing, reason } => {
+                subject.write(w.u8(STANDING_CHANGED));
+                w.u8(standing.number()).u8(reason.number());
+            }
+            Self::KeyChanged { subject, key } => {
+                subject.write(w.u8(KEY_CHANGED));
+                w.bytes(&key.0);
+            }
+            Self::MeterTransferred { meter, from, to, reason } => {
+                w.u8(METER_TRANSFERRED).u32(meter.0).u32(from.0).u32(to.0).u8(reason.number());
+            }
+            Self::InstallationSet { meter, certificate } => {
+                w.u8(INSTALLATION_SET).u32(meter.0).bytes(&certificate.0);
             }
         }
     }
@@ -422,8 +477,19 @@ impl RecordEvent {
             POSTED => Self::Posted { from: Purse::read(r)?, to: Purse::read(r)?, amount: Money(r.i128()?) },
             ACCOUNT_REGISTERED => Self::AccountRegistered { account: AccountId(r.u32()?) },
             METER_REGISTERED => Self::MeterRegistered { meter: MeterId(r.u32()?), account: AccountId(r.u32()?) },
-            METER_SUSPENDED => Self::MeterSuspended { meter: MeterId(r.u32()?) },
-            METER_RESUMED => Self::MeterResumed { meter: MeterId(r.u32()?) },
+            ORDERED => Self::Ordered { by: OrganisationId(r.u16()?) },
+            ORGANISATION_REGISTERED => Self::OrganisationRegistered { organisation: OrganisationId(r.u16()?) },
+            STANDING_CHANGED => {
+                let subject = Subject::read(r)?;
+                let standing = DeviceStanding::from_number(r.u8()?).ok_or(BytesError::Unknown)?;
+                Self::StandingChanged { subject, standing, reason: read_reason(r)? }
+            }
+            KEY_CHANGED => Self::KeyChanged { subject: Subject::read(r)?, key: PublicKey(r.array()?) },
+            METER_TRANSFERRED => {
+                let (meter, from, to) = (MeterId(r.u32()?), AccountId(r.u32()?), AccountId(r.u32()?));
+                Self::MeterTransferred { meter, from, to, reason: read_reason(r)? }
+            }
+            INSTALLATION_SET => Self::InstallationSet { meter: MeterId(r.u32()?), certificate: Hash(r.array()?) },
             _ => return Err(BytesError::Unknown),
         })
     }
@@ -475,6 +541,10 @@ impl Purse {
 fn write_order(w: &mut Writer, tag: u8, order: PartyRef, remaining: Energy) {
     order.write(w.u8(tag));
     w.u64(remaining.0);
+}
+
+fn read_reason(r: &mut Reader<'_>) -> Result<Reason, BytesError> {
+    Reason::from_number(r.u8()?).ok_or(BytesError::Unknown)
 }
 
 pub(super) fn write_contract(w: &mut Writer, contract: Contract) {

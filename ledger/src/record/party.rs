@@ -3,6 +3,7 @@
 use gridbook_engine::{AccountId, MeterId};
 
 use super::{MeterSettled, PartyRef, Purse, RecordEvent, RegistersRead, Trade};
+use crate::registry::{OrganisationId, Subject};
 
 /// Somebody whom a record names, and who has a history of such records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +12,17 @@ pub enum Party {
     Account(AccountId),
     /// A meter.
     Meter(MeterId),
+    /// An organisation.
+    Organisation(OrganisationId),
+}
+
+impl From<Subject> for Party {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Meter(meter) => Self::Meter(meter),
+            Subject::Organisation(organisation) => Self::Organisation(organisation),
+        }
+    }
 }
 
 impl RecordEvent {
@@ -55,10 +67,17 @@ impl RecordEvent {
             RecordEvent::MeterRegistered { meter, account } => {
                 parties.extend([Party::Meter(*meter), Party::Account(*account)]);
             }
-            RecordEvent::CorrectionHeld { meter, .. }
-            | RecordEvent::MeterSuspended { meter }
-            | RecordEvent::MeterResumed { meter } => {
+            RecordEvent::CorrectionHeld { meter, .. } | RecordEvent::InstallationSet { meter, .. } => {
                 parties.push(Party::Meter(*meter));
+            }
+            RecordEvent::Ordered { by: organisation } | RecordEvent::OrganisationRegistered { organisation } => {
+                parties.push(Party::Organisation(*organisation));
+            }
+            RecordEvent::StandingChanged { subject, .. } | RecordEvent::KeyChanged { subject, .. } => {
+                parties.push((*subject).into());
+            }
+            RecordEvent::MeterTransferred { meter, from, to, .. } => {
+                parties.extend([Party::Meter(*meter), Party::Account(*from), Party::Account(*to)]);
             }
         }
     }

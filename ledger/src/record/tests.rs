@@ -9,6 +9,8 @@ use gridbook_engine::{Money, Price, Side, TradeKind};
 
 use super::*;
 use crate::bytes::BytesError;
+use crate::crypto::PublicKey;
+use crate::registry::{DeviceStanding, OrganisationId, Reason, Subject};
 use crate::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 
 fn events() -> Vec<RecordEvent> {
@@ -91,9 +93,22 @@ fn events() -> Vec<RecordEvent> {
         RecordEvent::CorrectionHeld { meter: MeterId(2), contract, why: AreaFault::Unsound },
         RecordEvent::AccountRegistered { account: AccountId(1) },
         RecordEvent::MeterRegistered { meter: MeterId(2), account: AccountId(1) },
-        RecordEvent::MeterSuspended { meter: MeterId(2) },
-        RecordEvent::MeterResumed { meter: MeterId(2) },
+        RecordEvent::Ordered { by: OrganisationId(3) },
+        RecordEvent::OrganisationRegistered { organisation: OrganisationId(3) },
+        RecordEvent::MeterTransferred {
+            meter: MeterId(2),
+            from: AccountId(1),
+            to: to_account,
+            reason: Reason::MovedOut,
+        },
+        RecordEvent::InstallationSet { meter: MeterId(2), certificate: Hash([9; 32]) },
     ];
+    for subject in [Subject::Meter(MeterId(2)), Subject::Organisation(OrganisationId(2))] {
+        events.push(RecordEvent::KeyChanged { subject, key: PublicKey([8; 32]) });
+        let standings = [DeviceStanding::Active, DeviceStanding::Suspended, DeviceStanding::Revoked];
+        let reason = Reason::Tampering;
+        events.extend(standings.map(|standing| RecordEvent::StandingChanged { subject, standing, reason }));
+    }
     let states = [BlockState::Accepted, BlockState::Rejected, BlockState::ParadoxicallyRejected];
     events.extend(states.map(|state| RecordEvent::Block { order, state }));
     let cases = [
@@ -198,6 +213,7 @@ fn values_without_a_meaning_are_refused() {
     let event_at = posted.len() - 27;
     for (at, value, error) in [
         (0, 0, BytesError::Unknown),
+        (0, 11, BytesError::Unknown),
         (0, 99, BytesError::Unknown),
         (1, 8, BytesError::Unknown),
         (2, 1, BytesError::Padding),

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
-use super::tables::{Name, Position, Standing};
+use super::tables::{KeyUse, Name, Position, Standing};
 use super::{State, SystemAccount};
+use crate::registry::{OrganisationId, Subject};
 
 /// Two accounts of the same thing that differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,9 @@ pub enum AuditError {
     /// Blocks that wait without a name, or names of blocks that do not.
     #[error("other blocks wait in the books than there are names for")]
     Blocks,
+    /// A key that does not lead back to whose it is, or a meter that is not listed with its account.
+    #[error("the registry does not know {0} by its key or its account")]
+    Registry(&'static str),
     /// The books stand at another time.
     #[error("the books stand at another time than the accounts")]
     Time,
@@ -93,7 +97,8 @@ impl State {
         self.audit_settlement()?;
         self.audit_resting()?;
         self.audit_names()?;
-        self.audit_waiting()
+        self.audit_waiting()?;
+        self.audit_registry()
     }
 
     fn audit_money(&self) -> Result<(), AuditError> {
@@ -210,6 +215,30 @@ impl State {
                     return Err(AuditError::Name(number, *client_id));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Everybody is found by the key he has, an account lists its own meters, and organisations that accounts belong to are there.
+    fn audit_registry(&self) -> Result<(), AuditError> {
+        for (number, meter) in (0..).map(MeterId).zip(self.tables.meters()) {
+            let present = Some(KeyUse::Present(Subject::Meter(number)));
+            let listed = self.tables.meters_of(meter.facts.account).binary_search(&number).is_ok();
+            if self.tables.key_use(&meter.facts.key) != present || !listed {
+                return Err(AuditError::Registry("a meter"));
+            }
+        }
+        for (number, organisation) in (0..).map(OrganisationId).zip(self.tables.organisations()) {
+            if self.tables.key_use(&organisation.key) != Some(KeyUse::Present(Subject::Organisation(number))) {
+                return Err(AuditError::Registry("an organisation"));
+            }
+        }
+        let accounts = || (0..).map(AccountId).zip(self.tables.accounts());
+        let listed: usize = accounts().map(|(number, _)| self.tables.meters_of(number).len()).sum();
+        let is_known = |organisation| self.tables.organisation(organisation).is_some();
+        let accounts_fit = accounts().all(|(_, account)| account.organisation.is_none_or(is_known));
+        if listed != self.tables.meters().len() || !accounts_fit {
+            return Err(AuditError::Registry("an account"));
         }
         Ok(())
     }

@@ -4,11 +4,13 @@ use gridbook_engine::MeterId;
 
 use super::State;
 use super::basket::Refused;
+use super::rights::is_itself;
 use super::tables::Counters;
 use crate::admission::{DeviceKind, is_expired};
 use crate::command::{Bundle, Command, group_length};
 use crate::crypto::Hash;
 use crate::record::{Outcome, Record, RecordEvent};
+use crate::registry::{Installation, Subject};
 use crate::reject::Code;
 
 impl State {
@@ -17,7 +19,7 @@ impl State {
         let sender = self.authorise(bundle);
         let meter = match self.device(&bundle.signer).map(|device| device.kind) {
             Some(DeviceKind::Meter { meter, .. }) => Some(meter),
-            Some(DeviceKind::Operator) | None => None,
+            Some(DeviceKind::Operator | DeviceKind::Organisation(_)) | None => None,
         };
         let mut at = 0;
         while at < bundle.commands.len() {
@@ -42,19 +44,23 @@ impl State {
         }
     }
 
-    /// Who gives the bundle's commands. Its nonce is used from here on, whatever becomes of it, unless the bundle is not a
-    /// device's, not for this ledger, or has been here before.
+    /// Who gives the bundle's commands. Its nonce is used from here on, whatever becomes of it, unless the bundle is not of a
+    /// device's present key, not for this ledger, or has been here before.
     fn authorise(&mut self, bundle: &Bundle) -> Result<DeviceKind, Code> {
         if bundle.chain != self.chain {
             return Err(Code::AuthChain);
         }
         let device = self.device(&bundle.signer).ok_or(Code::AuthUnknownDevice)?;
+        // Keys that will never sign again use up nothing: a thief cannot lock out whoever has the device's present key.
+        if let Some(code @ (Code::AuthRevoked | Code::AuthReplaced)) = device.standing.refusal() {
+            return Err(code);
+        }
         let is_new = bundle.nonce > device.nonce;
         if is_new {
             self.use_nonce(device.kind, bundle.nonce);
         }
-        if device.suspended {
-            Err(Code::AuthSuspended)
+        if let Some(code) = device.standing.refusal() {
+            Err(code)
         } else if !is_new {
             Err(Code::AuthReplay)
         } else if is_expired(bundle, self.time()) {
@@ -65,13 +71,15 @@ impl State {
     }
 
     fn use_nonce(&mut self, device: DeviceKind, nonce: u64) {
-        match device {
-            DeviceKind::Meter { meter, .. } => self.tables.change_standing(meter, |status| status.nonce = nonce),
+        let subject = match device {
+            DeviceKind::Meter { meter, .. } => Subject::Meter(meter),
+            DeviceKind::Organisation(organisation) => Subject::Organisation(organisation),
             DeviceKind::Operator => {
                 let counters = *self.tables.counters();
-                self.tables.set_counters(Counters { operator_nonce: nonce, ..counters });
+                return self.tables.set_counters(Counters { operator_nonce: nonce, ..counters });
             }
-        }
+        };
+        self.tables.change_access(subject, |access| access.nonce = nonce);
     }
 
     /// Carries out one command, or a head with its followers.
@@ -84,16 +92,35 @@ impl State {
     ) -> Result<(), Refused> {
         let Some((command, followers)) = group.split_first() else { return Ok(()) };
         match sender {
-            DeviceKind::Operator => Ok(self.execute_for_operator(command, events)?),
+            DeviceKind::Operator | DeviceKind::Organisation(_) => Ok(self.execute_office(sender, command, events)?),
             DeviceKind::Meter { meter, .. } => match command {
                 Command::Basket { .. } => self.basket(meter, followers, events),
                 Command::Block(block) => Ok(self.place_block(seq, meter, block, followers, events)?),
+                Command::RotateKey { .. } => Ok(self.execute_office(sender, command, events)?),
                 command => Ok(self.execute_for_meter(meter, seq, command, events)?),
             },
         }
     }
 
-    fn execute_for_operator(&mut self, command: &Command, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
+    /// Commands that a meter cannot give, and [`Command::RotateKey`], which everybody can: the right first, then the deed.
+    fn execute_office(
+        &mut self,
+        sender: DeviceKind,
+        command: &Command,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        self.check_right(sender, command)?;
+        if let DeviceKind::Organisation(by) = sender {
+            events.push(RecordEvent::Ordered { by });
+        }
+        let result = self.carry_out(sender, command, events);
+        if result.is_err() {
+            events.clear();
+        }
+        result
+    }
+
+    fn carry_out(&mut self, sender: DeviceKind, command: &Command, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
         let event = match *command {
             Command::SetCapacity { area, period, up, down } => {
                 return self.set_capacity(area, period, up, down, events);
@@ -102,12 +129,19 @@ impl State {
             Command::SetImbalancePrices(ref prices) => return self.set_imbalance_prices(prices, events),
             Command::AreaReading(ref reading) => return self.read_area(reading, events),
             Command::Correction(ref correction) => return self.correct(correction, events),
-            Command::RegisterAccount { account } => self.register_account(account),
-            Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh } => {
-                self.register_meter(meter, account, key, area, (import_max_wh, export_max_wh))
+            Command::Suspend { subject, reason } => return self.suspend(subject, reason, events),
+            Command::Resume { subject, reason } => return self.resume(subject, reason, events),
+            Command::Revoke { subject, reason } => return self.revoke(subject, reason, events),
+            Command::RegisterAccount { account, organisation } => self.register_account(account, organisation),
+            Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh, plant } => {
+                let (import_max, export_max, certificate) = (import_max_wh, export_max_wh, Hash::ZERO);
+                let installation = Installation { plant, import_max, export_max, certificate };
+                self.register_meter(meter, account, key, area, installation)
             }
-            Command::SuspendMeter { meter } => self.suspend(meter),
-            Command::ResumeMeter { meter } => self.resume(meter),
+            Command::RegisterOrganisation(ref new) => self.register_organisation(new),
+            Command::RotateKey { subject, key } => self.rotate_key(subject, key, is_itself(sender, subject)),
+            Command::TransferMeter { meter, account, reason } => self.transfer_meter(meter, account, reason),
+            Command::SetInstallation { meter, installation } => self.install(meter, installation),
             Command::Deposit { account, amount } => self.deposit(account, amount),
             Command::Withdraw { account, amount } => self.withdraw(account, amount),
             Command::Place(_)
@@ -153,8 +187,13 @@ impl State {
             Command::Block(_) | Command::BlockPart(_) => Err(Code::FormBlock),
             Command::RegisterAccount { .. }
             | Command::RegisterMeter { .. }
-            | Command::SuspendMeter { .. }
-            | Command::ResumeMeter { .. }
+            | Command::RegisterOrganisation(_)
+            | Command::RotateKey { .. }
+            | Command::TransferMeter { .. }
+            | Command::SetInstallation { .. }
+            | Command::Suspend { .. }
+            | Command::Resume { .. }
+            | Command::Revoke { .. }
             | Command::Deposit { .. }
             | Command::Withdraw { .. }
             | Command::SetCapacity { .. }

@@ -1,4 +1,4 @@
-//! The chain of what records say, behind each account and meter.
+//! The chain of what records say, behind each account, meter and organisation.
 
 use super::State;
 use super::tables::Holder;
@@ -13,6 +13,7 @@ impl State {
             extract_leaves.tell(record, |party, leaf| match party {
                 Party::Account(account) => tables.chain_account(Holder::User(account), leaf),
                 Party::Meter(meter) => tables.chain_meter(meter, leaf),
+                Party::Organisation(organisation) => tables.chain_organisation(organisation, leaf),
             });
         }
     }

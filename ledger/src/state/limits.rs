@@ -115,7 +115,8 @@ mod tests {
     use gridbook_engine::{AccountId, Contract, LedgerTime, MeterId, OrderTag};
 
     use super::*;
-    use crate::crypto::{PublicKey, SecretKey};
+    use crate::crypto::{Hash, PublicKey, SecretKey};
+    use crate::registry::Plant;
     use crate::state::collateral::CollateralRules;
     use crate::state::tables::EpochRow;
     use crate::validators::ValidatorSet;
@@ -128,10 +129,13 @@ mod tests {
         let collateral = CollateralRules { short_price_cap, long_price_floor, ..CollateralRules::default() };
         let mut tables = Tables::new(LedgerTime(0), epoch, collateral);
         for number in 0..2 {
-            let account = tables.add_account();
+            let account = tables.add_account(None);
             tables.post(Holder::System(super::super::SystemAccount::Issuer), Holder::User(account), Money(1_000_000));
             let (key, max) = (PublicKey([number; 32]), Energy(1_000));
-            tables.add_meter(MeterFacts { account, key, area: AreaId(0), import_max: max, export_max: max });
+            let (plant, certificate) = (Plant::NONE, Hash::ZERO);
+            let facts =
+                MeterFacts { account, key, area: AreaId(0), import_max: max, export_max: max, plant, certificate };
+            tables.add_meter(facts);
         }
         tables
     }

@@ -13,7 +13,7 @@
 //! **What waits.** Orders rest in the engine's books, and blocks wait there for their auction, under the sequence number of their
 //! command as the engine's tag. Offers of pre-arranged trades wait here: the engine hears of one only when both parties have signed.
 //!
-//! **Histories.** Each account and meter has a `history_head`: `head' = H(head, leaf)` over what the records with outcome `Done` say
+//! **Histories.** Each account, meter and organisation has a `history_head`: `head' = H(head, leaf)` over what the records with outcome `Done` say
 //! of it, oldest first ([`Extract`](crate::record::Extract)): each record with only those events that name it, once, if there are
 //! any or if the meter has sent the command. Whoever holds these extracts can so prove that none was left out.
 
@@ -23,6 +23,7 @@ mod audit_settlement;
 mod basket;
 mod blocks;
 mod bundle;
+mod cash;
 mod collateral;
 mod dirty;
 mod edges;
@@ -36,6 +37,7 @@ mod pieces;
 mod readings;
 mod registry;
 mod restored;
+mod rights;
 mod roots;
 mod settle;
 mod share;
@@ -49,10 +51,12 @@ pub use agreements::OFFERS_MAX;
 pub use audit::AuditError;
 pub use collateral::{Collateral, CollateralRules, PPM};
 pub use pieces::{PIECE_BYTES_MAX, PieceError, PieceList};
+pub use registry::ROTATIONS_MAX;
 pub use roots::{StateProof, account_leaf, meter_leaf};
 pub use snapshot::RestoreError;
 pub use view::{
-    AccountView, AreaIncomeView, DeliveryView, MeterView, OpenOrder, PeriodStage, PositionView, SystemAccount, Totals,
+    AccountView, AreaIncomeView, DeliveryView, MeterView, OpenOrder, OrganisationView, PeriodStage, PositionView,
+    SystemAccount, Totals,
 };
 pub use work::WORK_ITEMS_MAX;
 
@@ -62,8 +66,7 @@ use gridbook_engine::{
 };
 
 use self::roots::Trees;
-use self::tables::{Account, EpochRow, Holder, Meter, Standing, Tables, index};
-use crate::admission::{DeviceKind, DeviceStatus};
+use self::tables::{Account, EpochRow, Holder, Standing, Tables, index};
 use crate::crypto::{Hash, PublicKey};
 use crate::entry::Entry;
 use crate::genesis::{Genesis, SettlementRules};
@@ -235,31 +238,6 @@ impl State {
         self.engine.publish_depth(seq);
     }
 
-    /// What a key stands for at this point of the log.
-    pub fn device(&self, key: &PublicKey) -> Option<DeviceStatus> {
-        if *key == self.operator {
-            let nonce = self.tables.counters().operator_nonce;
-            return Some(DeviceStatus { kind: DeviceKind::Operator, suspended: false, nonce });
-        }
-        let meter = self.tables.meter_of(key)?;
-        let Meter { facts, status, .. } = self.tables.meter(meter)?;
-        let kind = DeviceKind::Meter { meter, account: facts.account };
-        Some(DeviceStatus { kind, suspended: status.suspended, nonce: status.nonce })
-    }
-
-    /// The keys whose standing may have changed since the last call, also by a rollback, and how they stand now: none means
-    /// that the key's registration was rolled back.
-    pub fn touched_devices(&mut self) -> Vec<(PublicKey, Option<DeviceStatus>)> {
-        let mut keys = core::mem::take(&mut self.tables.unregistered);
-        if core::mem::take(&mut self.tables.operator_touched) {
-            keys.push(self.operator);
-        }
-        for number in self.tables.touched_meters.drain() {
-            keys.extend(self.tables.meter(MeterId(number)).map(|meter| meter.facts.key));
-        }
-        keys.into_iter().map(|key| (key, self.device(&key))).collect()
-    }
-
     /// An account, if it is registered.
     pub fn account(&self, account: AccountId) -> Option<AccountView> {
         self.tables.account(Holder::User(account)).map(view_of)
@@ -342,8 +320,8 @@ impl State {
 }
 
 fn view_of(account: &Account) -> AccountView {
-    let Account { balance, reserved, history, score, share_ppm } = *account;
-    AccountView { balance, reserved, history_head: history, score, share_ppm }
+    let Account { balance, reserved, history, score, share_ppm, organisation } = *account;
+    AccountView { balance, reserved, history_head: history, score, share_ppm, organisation }
 }
 
 /// The record of an entry that no device signed.

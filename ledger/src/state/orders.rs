@@ -1,7 +1,7 @@
 //! Orders: names on this side, books on the engine's.
 
 use gridbook_engine::{
-    AccountId, Energy, Event, MeterId, NewOrder, OrderId, OrderRef, OrderTag, Price, Reject, TradeKind,
+    AccountId, Energy, Event, MeterId, NewOrder, OrderId, OrderRef, OrderTag, Price, Reject, Side, TradeKind,
 };
 
 use super::State;
@@ -12,7 +12,7 @@ use crate::record::{PartyRef, RecordEvent, Trade};
 use crate::reject::Code;
 
 impl State {
-    /// Area, name and partner are tested here; form, gate, collateral and book by the engine, in this order.
+    /// Area, what a sell claims, name and partner are tested here; form, gate, collateral and book by the engine, in this order.
     pub(super) fn place(&mut self, meter: MeterId, place: &Place, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
         let order = self.new_order(meter, place)?;
         let rests = self.engine.place(order, &mut self.tables, &mut self.events)?;
@@ -26,6 +26,10 @@ impl State {
         let sender = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?;
         if place.area != sender.facts.area {
             return Err(Code::FormArea);
+        }
+        let claims_what_it_has_not = |sources| place.side == Side::Sell && !sender.facts.plant.may_claim(sources);
+        if place.sources.is_some_and(claims_what_it_has_not) {
+            return Err(Code::AuthSource);
         }
         let account = self.check_name(meter, place.client_id)?;
         if let Some(partner) = place.partner {

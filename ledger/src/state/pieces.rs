@@ -10,17 +10,18 @@ use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MeterId, Money};
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::image::{self, ACCOUNT_BYTES, AccountImage, COUNTS_BYTES, METER_BYTES, MeterImage};
+use super::roots::{self, organisation_leaf};
 use super::tables::{Account, Counters};
-use super::{AccountView, MeterView, Totals, account_leaf, meter_leaf, roots};
+use super::{AccountView, MeterView, OrganisationView, Totals, account_leaf, meter_leaf};
 use crate::bytes::{BytesError, Reader};
 use crate::crypto::{Hash, Hasher};
 use crate::merkle::{self, PAGE_LEAVES};
 
 /// Length of a piece of the rest.
 const REST_PIECE_BYTES: usize = 128 << 10;
-/// The longest piece.
-pub const PIECE_BYTES_MAX: usize = REST_PIECE_BYTES;
-const _: () = assert!(PAGE_LEAVES * METER_BYTES <= PIECE_BYTES_MAX && PAGE_LEAVES * ACCOUNT_BYTES <= PIECE_BYTES_MAX);
+/// The longest piece: a page of meters.
+pub const PIECE_BYTES_MAX: usize = PAGE_LEAVES * METER_BYTES;
+const _: () = assert!(REST_PIECE_BYTES <= PIECE_BYTES_MAX && ACCOUNT_BYTES <= METER_BYTES);
 
 /// The longest rest: more than any ledger of this design has, and few enough hashes to be listed.
 const REST_BYTES_MAX: u64 = 16 << 30;
@@ -214,12 +215,13 @@ fn rest_hash(piece: &[u8]) -> Hash {
 }
 
 fn accounts_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
-    let view = |AccountImage { balance, reserved, history, score, share_ppm }| AccountView {
+    let view = |AccountImage { balance, reserved, history, score, share_ppm, organisation }| AccountView {
         balance: Money(balance),
         reserved: Money(reserved),
         history_head: history,
         score,
         share_ppm,
+        organisation,
     };
     let rows = (first..).zip(image::read_accounts(rows)?);
     let leaves: Vec<Hash> = rows.map(|(number, row)| account_leaf(AccountId(number), &view(row))).collect();
@@ -233,8 +235,12 @@ fn meters_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
         area: AreaId(row.area),
         import_max: Energy(row.import_max),
         export_max: Energy(row.export_max),
-        suspended: row.suspended,
-        nonce: row.nonce,
+        plant: row.plant,
+        certificate: row.certificate,
+        standing: row.access.standing,
+        reason: row.access.reason,
+        nonce: row.access.nonce,
+        rotations: row.access.rotations,
         history_head: row.history,
     };
     let rows = (first..).zip(image::read_meters(rows)?);
@@ -244,8 +250,13 @@ fn meters_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
 
 /// The rest begins with what the counters' hash covers.
 fn counters_hash_of(rest: &[u8]) -> Result<Hash, BytesError> {
-    let (_, now, operator_nonce, totals, system) = image::read_head(&mut Reader::new(rest))?;
-    let counters = Counters { now: LedgerTime(now), operator_nonce, totals: Totals::from(totals) };
-    let system: Vec<Account> = system.iter().map(Account::from).collect();
-    Ok(roots::hash_counters(&counters, &system))
+    let head = image::read_head(&mut Reader::new(rest))?;
+    let (now, operator_nonce, totals) = (LedgerTime(head.now), head.operator_nonce, Totals::from(head.totals));
+    let counters = Counters { now, operator_nonce, totals };
+    let system: Vec<Account> = head.system.iter().map(Account::from).collect();
+    let organisations = (0..).zip(&head.organisations);
+    let organisations =
+        organisations.map(|(number, row)| organisation_leaf(number, &OrganisationView::of(&row.into())));
+    let organisations: Vec<Hash> = organisations.collect();
+    Ok(roots::hash_counters(&counters, &system, &merkle::root(&organisations)))
 }

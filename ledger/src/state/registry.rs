@@ -1,22 +1,40 @@
-//! What the operator does: registry and cash.
+//! What becomes of the registry's commands. Whether their sender may give them was decided before ([`super::rights`]).
 
-use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Money};
+use gridbook_engine::{AccountId, AreaId, Contract, MeterId};
 
-use super::tables::{Holder, MeterFacts};
-use super::{State, SystemAccount};
-use crate::command::AMOUNT_MAX;
-use crate::crypto::PublicKey;
-use crate::defects::{Defect, omits};
-use crate::record::{Purse, RecordEvent};
+use super::rights::roles_fit_area;
+use super::tables::{
+    Access, AreaStage, Holder, KeyUse, MeterFacts, Name, Organisation, PeriodTable, Position, Stage, Standing,
+};
+use super::{OrganisationView, State};
+use crate::admission::{DeviceKind, DeviceStatus};
+use crate::command::NewOrganisation;
+use crate::crypto::{Hash, PublicKey};
+use crate::record::RecordEvent;
+use crate::registry::{DeviceStanding, Installation, KeyStanding, ORGANISATIONS_MAX, OrganisationId, Reason, Subject};
 use crate::reject::Code;
 
+/// How often a device may change its own key before a registrar has to: bounds what one device can make every validator remember.
+pub const ROTATIONS_MAX: u8 = 100;
+
+/// Enrolling.
 impl State {
     /// Numbers are given in order, so that the state tree has a leaf for each and no gaps.
-    pub(super) fn register_account(&mut self, account: AccountId) -> Result<RecordEvent, Code> {
+    pub(super) fn register_account(
+        &mut self,
+        account: AccountId,
+        organisation: Option<OrganisationId>,
+    ) -> Result<RecordEvent, Code> {
         if account.0 != self.accounts_count() || account.0 == u32::MAX {
             return Err(Code::AuthRegistry);
         }
-        self.tables.add_account();
+        if let Some(organisation) = organisation {
+            let row = self.tables.organisation(organisation).ok_or(Code::AuthOrganisation)?;
+            if row.access.standing == DeviceStanding::Revoked {
+                return Err(Code::AuthRevoked);
+            }
+        }
+        self.tables.add_account(organisation);
         Ok(RecordEvent::AccountRegistered { account })
     }
 
@@ -26,67 +44,234 @@ impl State {
         account: AccountId,
         key: PublicKey,
         area: AreaId,
-        (import_max, export_max): (Energy, Energy),
+        installation: Installation,
     ) -> Result<RecordEvent, Code> {
         if meter.0 != self.meters_count() || meter.0 == u32::MAX {
             return Err(Code::AuthRegistry);
         }
         self.find_account(account)?;
-        if area.0 >= self.engine.areas() {
-            return Err(Code::FormArea);
-        }
-        if self.device(&key).is_some() || key.check().is_err() {
-            return Err(Code::AuthKey);
-        }
-        self.tables.add_meter(MeterFacts { account, key, area, import_max, export_max });
+        self.find_area(area)?;
+        installation.plant.check()?;
+        self.check_new_key(&key)?;
+        let Installation { plant, import_max, export_max, certificate } = installation;
+        self.tables.add_meter(MeterFacts { account, key, area, import_max, export_max, plant, certificate });
         Ok(RecordEvent::MeterRegistered { meter, account })
     }
 
-    /// A suspended meter gives no commands. Its resting orders stay, and what it traded is settled.
-    pub(super) fn suspend(&mut self, meter: MeterId) -> Result<RecordEvent, Code> {
-        self.set_suspended(meter, true)?;
-        Ok(RecordEvent::MeterSuspended { meter })
-    }
-
-    pub(super) fn resume(&mut self, meter: MeterId) -> Result<RecordEvent, Code> {
-        self.set_suspended(meter, false)?;
-        Ok(RecordEvent::MeterResumed { meter })
-    }
-
-    fn set_suspended(&mut self, meter: MeterId, suspended: bool) -> Result<(), Code> {
-        self.tables.meter(meter).ok_or(Code::AuthMeter)?;
-        self.tables.change_standing(meter, |status| status.suspended = suspended);
-        Ok(())
-    }
-
-    pub(super) fn deposit(&mut self, account: AccountId, amount: Money) -> Result<RecordEvent, Code> {
-        self.find_account(account)?;
-        check_amount(amount)?;
-        if omits(Defect::DepositFromNowhere) {
-            self.tables.change_account(Holder::User(account), |account| account.balance += amount);
-        } else {
-            self.tables.post(Holder::System(SystemAccount::Issuer), Holder::User(account), amount);
+    pub(super) fn register_organisation(&mut self, new: &NewOrganisation) -> Result<RecordEvent, Code> {
+        let NewOrganisation { organisation, key, name, roles, area } = *new;
+        if self.organisations_count() >= ORGANISATIONS_MAX {
+            return Err(Code::AuthOrganisations);
         }
-        Ok(RecordEvent::Posted { from: Purse::Outside, to: Purse::Account(account), amount })
+        if organisation.0 != self.organisations_count() {
+            return Err(Code::AuthRegistry);
+        }
+        if !roles_fit_area(roles, area) {
+            return Err(Code::AuthRoles);
+        }
+        area.map_or(Ok(()), |area| self.find_area(area))?;
+        self.check_new_key(&key)?;
+        let (access, history) = (Access::default(), Hash::ZERO);
+        self.tables.add_organisation(Organisation { key, name, roles, area, access, history });
+        Ok(RecordEvent::OrganisationRegistered { organisation })
     }
 
-    /// Only free money leaves: what is reserved for orders and trades stays.
-    pub(super) fn withdraw(&mut self, account: AccountId, amount: Money) -> Result<RecordEvent, Code> {
-        self.find_account(account)?;
-        check_amount(amount)?;
-        let free = self.tables.account(Holder::User(account)).ok_or(Code::CreditAccount)?.free();
-        if amount > free {
-            return Err(Code::CreditMoney);
-        }
-        self.tables.post(Holder::User(account), Holder::System(SystemAccount::Issuer), amount);
-        Ok(RecordEvent::Posted { from: Purse::Account(account), to: Purse::Outside, amount })
+    /// A key that anybody has, or ever had, is nobody else's: what was signed with it must always mean him.
+    fn check_new_key(&self, key: &PublicKey) -> Result<(), Code> {
+        let is_free = self.tables.key_use(key).is_none() && *key != self.operator;
+        if is_free && key.check().is_ok() { Ok(()) } else { Err(Code::AuthKey) }
     }
 
     pub(super) fn find_account(&self, account: AccountId) -> Result<(), Code> {
         self.tables.account(Holder::User(account)).map(|_| ()).ok_or(Code::CreditAccount)
     }
+
+    fn find_area(&self, area: AreaId) -> Result<(), Code> {
+        if area.0 < self.engine.areas() { Ok(()) } else { Err(Code::FormArea) }
+    }
+
+    /// How somebody stands who is registered and not revoked.
+    fn find(&self, subject: Subject) -> Result<Access, Code> {
+        let unknown = match subject {
+            Subject::Meter(_) => Code::AuthMeter,
+            Subject::Organisation(_) => Code::AuthOrganisation,
+        };
+        let access = *self.tables.access(subject).ok_or(unknown)?;
+        if access.standing == DeviceStanding::Revoked { Err(Code::AuthRevoked) } else { Ok(access) }
+    }
 }
 
-fn check_amount(amount: Money) -> Result<(), Code> {
-    if amount > Money::ZERO && amount <= AMOUNT_MAX { Ok(()) } else { Err(Code::FormAmount) }
+/// Changing.
+impl State {
+    /// From the next entry on it gives no commands. What a meter has open is taken back at once; what it has traded stays, and is settled.
+    pub(super) fn suspend(
+        &mut self,
+        subject: Subject,
+        reason: Reason,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        if self.find(subject)?.standing == DeviceStanding::Suspended {
+            return Err(Code::AuthStanding);
+        }
+        self.set_standing(subject, DeviceStanding::Suspended, reason, events);
+        self.withdraw_orders(subject, events);
+        Ok(())
+    }
+
+    pub(super) fn resume(
+        &mut self,
+        subject: Subject,
+        reason: Reason,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        if self.find(subject)?.standing == DeviceStanding::Active {
+            return Err(Code::AuthStanding);
+        }
+        self.set_standing(subject, DeviceStanding::Active, reason, events);
+        Ok(())
+    }
+
+    /// For good. The key stays known, so that it can never be registered again.
+    pub(super) fn revoke(
+        &mut self,
+        subject: Subject,
+        reason: Reason,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        self.find(subject)?;
+        self.set_standing(subject, DeviceStanding::Revoked, reason, events);
+        self.withdraw_orders(subject, events);
+        Ok(())
+    }
+
+    fn set_standing(
+        &mut self,
+        subject: Subject,
+        standing: DeviceStanding,
+        reason: Reason,
+        events: &mut Vec<RecordEvent>,
+    ) {
+        self.tables.change_access(subject, |access| (access.standing, access.reason) = (standing, reason));
+        events.push(RecordEvent::StandingChanged { subject, standing, reason });
+    }
+
+    fn withdraw_orders(&mut self, subject: Subject, events: &mut Vec<RecordEvent>) {
+        if let Subject::Meter(meter) = subject {
+            self.cancel_all(&[meter], events);
+        }
+    }
+
+    /// A new key begins with no nonce used: whatever the old one signed is void. So a thief who has used up the old key's nonces has
+    /// locked nobody out.
+    pub(super) fn rotate_key(
+        &mut self,
+        subject: Subject,
+        key: PublicKey,
+        by_itself: bool,
+    ) -> Result<RecordEvent, Code> {
+        let Access { rotations, .. } = self.find(subject)?;
+        if by_itself && rotations >= ROTATIONS_MAX {
+            return Err(Code::AuthRotations);
+        }
+        self.check_new_key(&key)?;
+        self.tables.replace_key(subject, key);
+        let rotations = if by_itself { rotations + 1 } else { 0 };
+        self.tables.change_access(subject, |access| (access.nonce, access.rotations) = (0, rotations));
+        Ok(RecordEvent::KeyChanged { subject, key })
+    }
+
+    /// The new owner takes over a meter that owes nobody anything. Offers that others have made to it wait on: they are to the meter.
+    pub(super) fn transfer_meter(
+        &mut self,
+        meter: MeterId,
+        to: AccountId,
+        reason: Reason,
+    ) -> Result<RecordEvent, Code> {
+        self.find(Subject::Meter(meter))?;
+        self.find_account(to)?;
+        let from = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts.account;
+        if from == to {
+            return Err(Code::AuthTransfer);
+        }
+        self.check_idle(meter)?;
+        self.tables.set_owner(meter, to);
+        Ok(RecordEvent::MeterTransferred { meter, from, to, reason })
+    }
+
+    /// Orders were tested against the connection and the plant that there were: neither changes under them.
+    pub(super) fn install(&mut self, meter: MeterId, installation: Installation) -> Result<RecordEvent, Code> {
+        self.find(Subject::Meter(meter))?;
+        installation.plant.check()?;
+        let certificate = installation.certificate;
+        let present = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts.installation();
+        if (Installation { certificate, ..present }) != installation {
+            self.check_idle(meter)?;
+        }
+        self.tables.install(meter, installation);
+        Ok(RecordEvent::InstallationSet { meter, certificate })
+    }
+
+    /// Whether a meter has nothing open and nothing that is still to be settled.
+    fn check_idle(&self, meter: MeterId) -> Result<(), Code> {
+        let is_open = |name: &Name| name.standing != Standing::Over;
+        let open = self.tables.meter(meter).is_some_and(|meter| meter.names.values().any(is_open));
+        let area = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts.area;
+        let is_settled = |period, table: &PeriodTable| {
+            let is_frozen = matches!(self.tables.contract(Contract { area, period }).stage, AreaStage::Frozen(_));
+            table.stage == Stage::Settled && !is_frozen
+        };
+        let mut periods = self.tables.periods().iter().filter(|(period, table)| !is_settled(**period, table));
+        let unsettled = periods.any(|(_, table)| table.position(meter) != Position::default());
+        if open || unsettled { Err(Code::AuthOpen) } else { Ok(()) }
+    }
+}
+
+/// Looking.
+impl State {
+    /// What a key stands for at this point of the log. A key that its device has no more still stands for it, as replaced.
+    pub fn device(&self, key: &PublicKey) -> Option<DeviceStatus> {
+        if *key == self.operator {
+            let nonce = self.tables.counters().operator_nonce;
+            return Some(DeviceStatus { kind: DeviceKind::Operator, standing: KeyStanding::Active, nonce });
+        }
+        let (subject, is_present) = match self.tables.key_use(key)? {
+            KeyUse::Present(subject) => (subject, true),
+            KeyUse::Replaced(subject) => (subject, false),
+        };
+        let kind = match subject {
+            Subject::Meter(meter) => DeviceKind::Meter { meter, account: self.tables.meter(meter)?.facts.account },
+            Subject::Organisation(organisation) => DeviceKind::Organisation(organisation),
+        };
+        let Access { standing, nonce, .. } = *self.tables.access(subject)?;
+        let standing = if is_present { standing.into() } else { KeyStanding::Replaced };
+        Some(DeviceStatus { kind, standing, nonce })
+    }
+
+    /// The keys whose standing may have changed since the last call, also by a rollback, each once, and how they stand now: none means
+    /// that the key's registration was rolled back.
+    pub fn touched_devices(&mut self) -> Vec<(PublicKey, Option<DeviceStatus>)> {
+        let mut keys = core::mem::take(&mut self.tables.touched_keys);
+        if core::mem::take(&mut self.tables.operator_touched) {
+            keys.push(self.operator);
+        }
+        for number in self.tables.touched_organisations.drain() {
+            keys.extend(self.tables.organisations().get(super::index(number)).map(|row| row.key));
+        }
+        for number in self.tables.touched_meters.drain() {
+            keys.extend(self.tables.meter(MeterId(number)).map(|meter| meter.facts.key));
+        }
+        let mut told = std::collections::BTreeSet::new();
+        keys.retain(|key| told.insert(*key));
+        keys.into_iter().map(|key| (key, self.device(&key))).collect()
+    }
+
+    /// An organisation, if it is enrolled.
+    pub fn organisation(&self, organisation: OrganisationId) -> Option<OrganisationView> {
+        self.tables.organisation(organisation).map(OrganisationView::of)
+    }
+
+    /// How many organisations are enrolled: their numbers are `0..`.
+    pub fn organisations_count(&self) -> u16 {
+        u16::try_from(self.tables.organisations().len()).expect("organisations are limited to fewer")
+    }
 }

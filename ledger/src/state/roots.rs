@@ -3,7 +3,7 @@
 use gridbook_engine::{AccountId, MeterId};
 
 use super::tables::{Account, Counters, Tables, index};
-use super::{AccountView, MeterView, State, view_of};
+use super::{AccountView, MeterView, OrganisationView, State, view_of};
 use crate::bytes::Writer;
 use crate::crypto::{Hash, Hasher};
 use crate::merkle::{DenseTree, Path};
@@ -13,6 +13,14 @@ use crate::merkle::{DenseTree, Path};
 pub(super) struct Trees {
     accounts: DenseTree,
     meters: DenseTree,
+    organisations: DenseTree,
+}
+
+/// The roots of the three trees.
+struct Roots {
+    accounts: Hash,
+    meters: Hash,
+    organisations: Hash,
 }
 
 /// That an account or a meter stands in a state with a certain root.
@@ -24,11 +32,16 @@ pub struct StateProof {
     pub accounts_root: Hash,
     /// The root of the tree of meters.
     pub meters_root: Hash,
-    /// The hash of the counters and the system's accounts.
+    /// The hash of the counters, the system's accounts and the organisations.
     pub counters_hash: Hash,
 }
 
 impl StateProof {
+    fn new(path: Path, roots: &Roots, tables: &Tables) -> Self {
+        let counters_hash = counters_hash(tables, &roots.organisations);
+        Self { path, accounts_root: roots.accounts, meters_root: roots.meters, counters_hash }
+    }
+
     /// Whether the account stood so in the state of `state_root`.
     #[must_use]
     pub fn verify_account(&self, number: AccountId, account: &AccountView, state_root: &Hash) -> bool {
@@ -54,28 +67,28 @@ impl State {
     /// The root over accounts, meters and counters: equal on all validators after the same entries. Costs only what changed since it
     /// was last asked for.
     pub fn state_root(&mut self) -> Hash {
-        let (accounts, meters) = self.trees.update(&mut self.tables);
-        join(&accounts, &meters, &counters_hash(&self.tables))
+        let roots = self.trees.update(&mut self.tables);
+        join(&roots.accounts, &roots.meters, &counters_hash(&self.tables, &roots.organisations))
     }
 
     /// Proves how an account stands now.
     pub fn prove_account(&mut self, account: AccountId) -> Option<StateProof> {
-        let (accounts_root, meters_root) = self.trees.update(&mut self.tables);
+        let roots = self.trees.update(&mut self.tables);
         let path = self.trees.accounts.path(index(account.0))?;
-        Some(StateProof { path, accounts_root, meters_root, counters_hash: counters_hash(&self.tables) })
+        Some(StateProof::new(path, &roots, &self.tables))
     }
 
     /// Proves how a meter stands now.
     pub fn prove_meter(&mut self, meter: MeterId) -> Option<StateProof> {
-        let (accounts_root, meters_root) = self.trees.update(&mut self.tables);
+        let roots = self.trees.update(&mut self.tables);
         let path = self.trees.meters.path(index(meter.0))?;
-        Some(StateProof { path, accounts_root, meters_root, counters_hash: counters_hash(&self.tables) })
+        Some(StateProof::new(path, &roots, &self.tables))
     }
 }
 
 impl Trees {
-    /// Brings both trees up to date and tells their roots. What a rollback took away is cut off; what it changed was marked stale.
-    fn update(&mut self, tables: &mut Tables) -> (Hash, Hash) {
+    /// Brings the trees up to date and tells their roots. What a rollback took away is cut off; what it changed was marked stale.
+    fn update(&mut self, tables: &mut Tables) -> Roots {
         let stale = tables.stale_accounts.drain();
         let accounts = tables.accounts();
         refresh(&mut self.accounts, accounts.len(), &stale, |number| {
@@ -86,7 +99,12 @@ impl Trees {
         refresh(&mut self.meters, meters.len(), &stale, |number| {
             meter_leaf(MeterId(number), &MeterView::of(&meters[index(number)]))
         });
-        (self.accounts.root(), self.meters.root())
+        let stale = tables.stale_organisations.drain();
+        let organisations = tables.organisations();
+        refresh(&mut self.organisations, organisations.len(), &stale, |number| {
+            organisation_leaf(number, &OrganisationView::of(&organisations[index(number)]))
+        });
+        Roots { accounts: self.accounts.root(), meters: self.meters.root(), organisations: self.organisations.root() }
     }
 }
 
@@ -106,31 +124,46 @@ fn refresh(tree: &mut DenseTree, count: usize, stale: &[u32], leaf: impl Fn(u32)
 
 /// The leaf of an account under the state root.
 pub fn account_leaf(number: AccountId, account: &AccountView) -> Hash {
-    let AccountView { balance, reserved, history_head, score, share_ppm } = *account;
+    let AccountView { balance, reserved, history_head, score, share_ppm, organisation } = *account;
     let mut hasher = Hasher::new("gridbook/account/2");
     hasher.update(&number.0.to_le_bytes()).update(&balance.0.to_le_bytes()).update(&reserved.0.to_le_bytes());
     hasher.update(&history_head.0).update(&score.to_le_bytes()).update(&share_ppm.to_le_bytes());
+    hasher.update(&organisation.map_or(0, |organisation| organisation.0.saturating_add(1)).to_le_bytes());
     hasher.finish()
 }
 
 /// The leaf of a meter under the state root.
 pub fn meter_leaf(number: MeterId, meter: &MeterView) -> Hash {
-    let mut hasher = Hasher::new("gridbook/meter/1");
+    let mut hasher = Hasher::new("gridbook/meter/2");
     hasher.update(&number.0.to_le_bytes()).update(&meter.account.0.to_le_bytes()).update(&meter.key.0);
     hasher.update(&meter.area.0.to_le_bytes());
     hasher.update(&meter.import_max.0.to_le_bytes()).update(&meter.export_max.0.to_le_bytes());
-    hasher.update(&[u8::from(meter.suspended)]).update(&meter.nonce.to_le_bytes()).update(&meter.history_head.0);
+    hasher.update(&[meter.plant.source_number()]).update(&meter.plant.storage_number().to_le_bytes());
+    hasher.update(&meter.certificate.0);
+    hasher.update(&[meter.standing.number(), meter.reason.number(), meter.rotations]);
+    hasher.update(&meter.nonce.to_le_bytes()).update(&meter.history_head.0);
     hasher.finish()
 }
 
-/// Time, the operator's nonce, the system's accounts, and what was traded and settled. Not how many commands there were and how many of
+/// The leaf of an organisation, under the counters' hash.
+pub(super) fn organisation_leaf(number: u32, organisation: &OrganisationView) -> Hash {
+    let mut hasher = Hasher::new("gridbook/organisation/1");
+    hasher.update(&number.to_le_bytes()).update(&organisation.key.0).update(organisation.name.bytes());
+    hasher.update(&[organisation.roles.bits()]);
+    hasher.update(&organisation.area.map_or(0, |area| area.0.saturating_add(1)).to_le_bytes());
+    hasher.update(&[organisation.standing.number(), organisation.reason.number(), organisation.rotations]);
+    hasher.update(&organisation.nonce.to_le_bytes()).update(&organisation.history_head.0);
+    hasher.finish()
+}
+
+/// Time, the operator's nonce, the system's accounts, the organisations, and what was traded and settled. Not how many commands there were and how many of
 /// them were refused: a refusal leaves the root as it was.
-fn counters_hash(tables: &Tables) -> Hash {
-    hash_counters(tables.counters(), tables.system_accounts())
+fn counters_hash(tables: &Tables, organisations: &Hash) -> Hash {
+    hash_counters(tables.counters(), tables.system_accounts(), organisations)
 }
 
 /// As [`counters_hash`], for what a snapshot says.
-pub(super) fn hash_counters(counters: &Counters, system: &[Account]) -> Hash {
+pub(super) fn hash_counters(counters: &Counters, system: &[Account], organisations: &Hash) -> Hash {
     let mut w = Writer::new();
     w.u64(counters.now.0).u64(counters.operator_nonce);
     for Account { balance, reserved, .. } in system {
@@ -138,8 +171,8 @@ pub(super) fn hash_counters(counters: &Counters, system: &[Account]) -> Hash {
     }
     let totals = &counters.totals;
     w.u64(totals.orders).u64(totals.trades).u64(totals.energy_wh).u64(totals.settlements).u64(totals.expired);
-    w.u64(totals.fills);
-    Hash::of("gridbook/counters/2", w.as_slice())
+    w.u64(totals.fills).bytes(&organisations.0);
+    Hash::of("gridbook/counters/3", w.as_slice())
 }
 
 pub(super) fn join(accounts: &Hash, meters: &Hash, counters: &Hash) -> Hash {

@@ -74,6 +74,7 @@ mod tests {
     use crate::entry::Entry;
     use crate::genesis::{Genesis, SettlementRules};
     use crate::record::{Outcome, Record};
+    use crate::registry::Plant;
     use crate::validators::ValidatorSet;
 
     const PERIOD: DeliveryPeriod = DeliveryPeriod(1_937_176);
@@ -110,9 +111,11 @@ mod tests {
         let (area, import_max_wh, export_max_wh) = (AreaId(0), Energy(1_000), Energy(1_000));
         for number in 0..2 {
             let (account, meter, key) = (AccountId(number), MeterId(number), key(20 + u8::try_from(number).unwrap()));
-            let register = Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh };
+            let plant = Plant::NONE;
+            let register = Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh, plant };
+            let open = Command::RegisterAccount { account, organisation: None };
             let deposit = Command::Deposit { account, amount: Money(100_000) };
-            done(&genesis, &mut state, 9, vec![Command::RegisterAccount { account }, register, deposit]);
+            done(&genesis, &mut state, 9, vec![open, register, deposit]);
         }
         (genesis, state)
     }

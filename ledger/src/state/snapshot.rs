@@ -1,12 +1,14 @@
 //! Everything that execution reads, as canonical bytes, and the way back from them.
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
+mod registry;
+
+use gridbook_engine::{DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
 use gridbook_engine::{OrderTag, Price, Side};
 
 use super::collateral::CollateralRules;
 use super::pieces::{rest_hashes, snapshot_root_of};
 use super::restored::{restore_incomes, restore_readings, restore_settlement};
-use super::tables::{Account, Counters, EpochRow, Holder, MeterFacts, MeterStatus, Name};
+use super::tables::{Account, Counters, EpochRow, Holder, Name};
 use super::tables::{PeriodTable, Position, Standing, Tables};
 use super::{AuditError, State, SystemAccount, Totals, image};
 use crate::bytes::BytesError;
@@ -16,7 +18,7 @@ use crate::defects::{Defect, omits};
 use crate::genesis::{FIRST_EPOCH, Genesis};
 
 use image::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, NameImage, OfferImage};
-use image::{PeriodImage, PositionImage, ReadingsImage, RestImage, StateImage};
+use image::{OrganisationImage, PeriodImage, PositionImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage};
 
 /// No snapshot has larger amounts than this, so that adding up a forged one overflows nothing.
 const MONEY_MAX: u128 = 1 << 100;
@@ -112,6 +114,8 @@ impl State {
                 .map(|(period, imports)| ImportsImage { period: period.0, imports: imports.clone() })
                 .collect(),
             corrections: self.tables.corrections().iter().map(|(period, meter)| (period.0, meter.0)).collect(),
+            organisations: self.tables.organisations().iter().map(OrganisationImage::from).collect(),
+            replaced_keys: self.tables.replaced_keys().map(ReplacedKeyImage::from).collect(),
             engine: self.engine.image(),
         }
     }
@@ -142,13 +146,19 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     for (account, row) in SystemAccount::ALL.into_iter().zip(&rest.system) {
         tables.change_account(Holder::System(account), |account| *account = row.into());
     }
+    registry::restore_organisations(genesis, &mut tables, &rest.organisations)?;
     for row in &image.accounts {
-        let account = tables.add_account();
+        let is_known = row.organisation.is_none_or(|organisation| tables.organisation(organisation).is_some());
+        if !is_known {
+            return Err(RestoreError::Row("an account's organisation"));
+        }
+        let account = tables.add_account(row.organisation);
         tables.change_account(Holder::User(account), |account| *account = row.into());
     }
     for row in &image.meters {
-        restore_meter(genesis, &mut tables, row)?;
+        registry::restore_meter(genesis, &mut tables, row)?;
     }
+    registry::restore_replaced_keys(genesis, &mut tables, &rest.replaced_keys)?;
     if rest.periods.windows(2).any(|pair| pair[0].period >= pair[1].period) {
         return Err(RestoreError::Row("the order of periods"));
     }
@@ -169,25 +179,6 @@ fn restore_epoch(genesis: &Genesis, rest: &RestImage) -> Result<EpochRow, Restor
         FIRST_EPOCH => Ok(first),
         number => Ok(EpochRow { number, set: rest.validators.clone() }),
     }
-}
-
-fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterImage) -> Result<(), RestoreError> {
-    let facts = MeterFacts {
-        account: AccountId(row.account),
-        key: row.key,
-        area: AreaId(row.area),
-        import_max: Energy(row.import_max),
-        export_max: Energy(row.export_max),
-    };
-    let account_exists = tables.account(Holder::User(facts.account)).is_some();
-    let key_is_free = tables.meter_of(&facts.key).is_none() && facts.key != genesis.operator;
-    if !account_exists || !key_is_free || usize::from(facts.area.0) >= genesis.areas.len() {
-        return Err(RestoreError::Row("a meter"));
-    }
-    let meter = tables.add_meter(facts);
-    let status = MeterStatus { suspended: row.suspended, nonce: row.nonce, history: row.history };
-    tables.change_standing(meter, |present| *present = status);
-    Ok(())
 }
 
 fn restore_period(genesis: &Genesis, tables: &mut Tables, row: &PeriodImage) -> Result<(), RestoreError> {
@@ -276,30 +267,15 @@ impl From<&OfferImage> for Offer {
 
 impl From<&Account> for AccountImage {
     fn from(account: &Account) -> Self {
-        let Account { balance, reserved, history, score, share_ppm } = *account;
-        Self { balance: balance.0, reserved: reserved.0, history, score, share_ppm }
+        let Account { balance, reserved, history, score, share_ppm, organisation } = *account;
+        Self { balance: balance.0, reserved: reserved.0, history, score, share_ppm, organisation }
     }
 }
 
 impl From<&AccountImage> for Account {
     fn from(image: &AccountImage) -> Self {
-        let AccountImage { balance, reserved, history, score, share_ppm } = *image;
-        Self { balance: Money(balance), reserved: Money(reserved), history, score, share_ppm }
-    }
-}
-
-impl MeterImage {
-    fn new(facts: &MeterFacts, status: &MeterStatus) -> Self {
-        Self {
-            account: facts.account.0,
-            key: facts.key,
-            area: facts.area.0,
-            import_max: facts.import_max.0,
-            export_max: facts.export_max.0,
-            suspended: status.suspended,
-            nonce: status.nonce,
-            history: status.history,
-        }
+        let AccountImage { balance, reserved, history, score, share_ppm, organisation } = *image;
+        Self { balance: Money(balance), reserved: Money(reserved), history, score, share_ppm, organisation }
     }
 }
 
@@ -348,14 +324,15 @@ impl From<&PositionImage> for Position {
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::MarketRules;
+    use gridbook_engine::{AreaId, MarketRules};
 
     use super::*;
     use crate::conduct::ShareRules;
     use crate::crypto::SecretKey;
     use crate::genesis::{Area, AreaEdge};
+    use crate::registry::{OrganisationId, OrganisationName, Role, Roles, Subject};
     use crate::settlement::Registers;
-    use crate::state::tables::{AreaIncome, ContractRow, Stage, TradeRow};
+    use crate::state::tables::{Access, AreaIncome, ContractRow, Stage, TradeRow};
     use crate::validators::ValidatorSet;
 
     fn genesis() -> Genesis {
@@ -459,6 +436,43 @@ mod tests {
         assert_eq!(refused(set), RestoreError::Row("the validators"));
         assert_eq!(refused(|image| image.rest.now += 1), RestoreError::Audit(AuditError::Time));
         assert_eq!(refused(|image| image.rest.system.truncate(1)), RestoreError::Row("the system's accounts"));
+    }
+
+    /// Organisations that share a key or have an area that they must not have, keys that were replaced and are not, and accounts of nobody.
+    #[test]
+    fn forged_rows_of_the_registry_are_refused() {
+        let key = |number| SecretKey::from_seed([number; 32]).public();
+        let supplier = |number| OrganisationImage {
+            key: key(number),
+            name: OrganisationName::new("Stadtwerke").unwrap(),
+            roles: Roles::of(Role::Supplier),
+            area: None,
+            access: Access::default(),
+            history: Hash::ZERO,
+        };
+        let organisations = |rows: Vec<OrganisationImage>| refused(|image| image.rest.organisations = rows);
+        let bad = RestoreError::Row("an organisation");
+        assert!(State::restore(&genesis(), &forged(|image| image.rest.organisations = vec![supplier(1)])).is_ok());
+        assert_eq!(organisations(vec![supplier(1), supplier(1)]), bad);
+        assert_eq!(organisations(vec![supplier(9)]), bad, "the operator's key");
+        assert_eq!(organisations(vec![OrganisationImage { area: Some(AreaId(0)), ..supplier(1) }]), bad);
+        assert_eq!(organisations(vec![OrganisationImage { roles: Roles::NONE, ..supplier(1) }]), bad);
+        let grid = OrganisationImage { roles: Roles::of(Role::GridOperator), ..supplier(1) };
+        assert_eq!(organisations(vec![OrganisationImage { area: Some(AreaId(2)), ..grid.clone() }]), bad);
+        assert_eq!(organisations(vec![grid]), bad);
+        let subject = Subject::Organisation(OrganisationId(0));
+        let replaced = |number, subject| ReplacedKeyImage { key: key(number), subject };
+        let keys = |rows: Vec<ReplacedKeyImage>| {
+            refused(|image| (image.rest.organisations, image.rest.replaced_keys) = (vec![supplier(1)], rows))
+        };
+        assert_eq!(keys(vec![replaced(1, subject)]), RestoreError::Row("a replaced key"));
+        assert_eq!(keys(vec![replaced(9, subject)]), RestoreError::Row("a replaced key"));
+        assert_eq!(keys(vec![replaced(2, Subject::Meter(MeterId(0)))]), RestoreError::Row("a replaced key"));
+        let twice = vec![replaced(2, subject), replaced(2, subject)];
+        assert_eq!(keys(twice), RestoreError::Row("the order of replaced keys"));
+        let fresh = AccountImage::from(&Account::new(&ShareRules::default()));
+        let of_nobody = AccountImage { organisation: Some(OrganisationId(0)), ..fresh };
+        assert_eq!(refused(|image| image.accounts.push(of_nobody)), RestoreError::Row("an account's organisation"));
     }
 
     /// Blocks and offers that nobody made, areas that are not there, and an income that was never paid in.

@@ -2,10 +2,11 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side};
 
-use super::tables::{AreaIncome, AreaStage, Meter, PeriodTable, Stage};
+use super::tables::{Access, AreaIncome, AreaStage, Meter, Organisation, PeriodTable, Stage};
 use crate::command::Command;
 use crate::crypto::{Hash, PublicKey};
 use crate::record::{Outcome, Record, RecordEvent};
+use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles};
 use crate::settlement::{Delivery, Quality};
 
 /// The accounts that every ledger has from its genesis.
@@ -108,6 +109,8 @@ pub struct AccountView {
     pub score: u16,
     /// Which share of the imbalance that it may cause it must cover, in parts per million: follows from the score.
     pub share_ppm: u32,
+    /// The organisation that it belongs to: its supplier. None if it stands for itself.
+    pub organisation: Option<OrganisationId>,
 }
 
 impl AccountView {
@@ -130,10 +133,18 @@ pub struct MeterView {
     pub import_max: Energy,
     /// The most it can give out during one period.
     pub export_max: Energy,
-    /// Whether it is kept from trading.
-    pub suspended: bool,
-    /// The nonce of its last executed bundle.
+    /// What stands behind it.
+    pub plant: Plant,
+    /// The fingerprint of its certificate of installation; zero if there is none.
+    pub certificate: Hash,
+    /// Whether it may give commands.
+    pub standing: DeviceStanding,
+    /// Why it stands so.
+    pub reason: Reason,
+    /// The nonce of the last bundle that its present key signed and that was executed.
     pub nonce: u64,
+    /// How often it has changed its key by itself since a registrar last set it.
+    pub rotations: u8,
     /// Chain over the leaves of all records that touched it, oldest first.
     pub history_head: Hash,
 }
@@ -141,16 +152,52 @@ pub struct MeterView {
 impl MeterView {
     pub(super) fn of(meter: &Meter) -> Self {
         let Meter { facts, status, .. } = meter;
+        let Access { standing, reason, nonce, rotations } = status.access;
         Self {
             account: facts.account,
             key: facts.key,
             area: facts.area,
             import_max: facts.import_max,
             export_max: facts.export_max,
-            suspended: status.suspended,
-            nonce: status.nonce,
+            plant: facts.plant,
+            certificate: facts.certificate,
+            standing,
+            reason,
+            nonce,
+            rotations,
             history_head: status.history,
         }
+    }
+}
+
+/// An organisation as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrganisationView {
+    /// Who may sign for it.
+    pub key: PublicKey,
+    /// What people call it.
+    pub name: OrganisationName,
+    /// What it may do.
+    pub roles: Roles,
+    /// The area whose grid it runs, with all areas below, if it is a grid operator.
+    pub area: Option<AreaId>,
+    /// Whether it may give commands.
+    pub standing: DeviceStanding,
+    /// Why it stands so.
+    pub reason: Reason,
+    /// The nonce of the last bundle that its present key signed and that was executed.
+    pub nonce: u64,
+    /// How often it has changed its key by itself since a registrar last set it.
+    pub rotations: u8,
+    /// Chain over the leaves of all records that touched it, oldest first.
+    pub history_head: Hash,
+}
+
+impl OrganisationView {
+    pub(super) fn of(organisation: &Organisation) -> Self {
+        let Organisation { key, name, roles, area, access, history } = *organisation;
+        let Access { standing, reason, nonce, rotations } = access;
+        Self { key, name, roles, area, standing, reason, nonce, rotations, history_head: history }
     }
 }
 

@@ -8,6 +8,7 @@ use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
+use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
     ReplicaConfig, SnapshotEffect, SnapshotMessage, SnapshotPlace, sync_answer,
@@ -213,10 +214,12 @@ impl Harbour {
         self.nonce += 1;
         let accounts = self.accounts..self.accounts + count;
         self.accounts += count;
-        let commands = accounts.map(|account| Command::RegisterAccount { account: AccountId(account) }).collect();
+        let commands = accounts
+            .map(|account| Command::RegisterAccount { account: AccountId(account), organisation: None })
+            .collect();
         let (chain, signer) = (self.genesis.chain_id(), key(200).public());
         let bundle = Bundle { chain, signer, nonce: self.nonce, expires_at: NEVER, commands }.sign(&key(200));
-        let status = DeviceStatus { kind: DeviceKind::Operator, suspended: false, nonce: 0 };
+        let status = DeviceStatus { kind: DeviceKind::Operator, standing: KeyStanding::Active, nonce: 0 };
         let door = Door { chain, now: self.genesis.ledger_start, lookup: |_: &_| Some(status) };
         let admitted = door.admit_one(bundle.bytes()).expect("a good bundle");
         self.feed(through, Input::Submitted(vec![admitted]));

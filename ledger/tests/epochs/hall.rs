@@ -12,6 +12,7 @@ use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::hotstuff::{ConsensusMessage, Recipient, SafetyRecord, Timing, WallTime};
+use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
     ReplicaConfig, sync_answer,
@@ -179,10 +180,13 @@ impl Hall {
     /// The operator opens an account, through this validator. Gives the bundle's name.
     pub(crate) fn open_account(&mut self, through: usize) -> Hash {
         self.nonce += 1;
-        let commands = vec![Command::RegisterAccount { account: AccountId(u32::try_from(self.nonce - 1).unwrap()) }];
+        let commands = vec![Command::RegisterAccount {
+            account: AccountId(u32::try_from(self.nonce - 1).unwrap()),
+            organisation: None,
+        }];
         let (chain, signer) = (self.genesis.chain_id(), key(200).public());
         let bundle = Bundle { chain, signer, nonce: self.nonce, expires_at: NEVER, commands }.sign(&key(200));
-        let status = DeviceStatus { kind: DeviceKind::Operator, suspended: false, nonce: 0 };
+        let status = DeviceStatus { kind: DeviceKind::Operator, standing: KeyStanding::Active, nonce: 0 };
         let door = Door { chain, now: self.genesis.ledger_start, lookup: |_: &_| Some(status) };
         let admitted = door.admit_one(bundle.bytes()).expect("a good bundle");
         self.feed(through, Input::Submitted(vec![admitted]));

@@ -4,6 +4,7 @@ use gridbook_engine::MeterId;
 use gridbook_ledger::command::Command;
 use gridbook_ledger::hotstuff::{ConsensusMessage, Proposal};
 use gridbook_ledger::record::{Outcome, Record};
+use gridbook_ledger::registry::{Reason, Subject};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::PeerMessage;
 
@@ -42,7 +43,8 @@ fn a_time_in_the_future_is_held_and_then_voted_for() {
 fn a_leader_far_in_the_future_is_given_up_and_its_log_with_it() {
     for ahead_us in [5_000_000, 31_536_000_000_000] {
         let mut quartet = Quartet::with_clocks([0, ahead_us, 0, 0]);
-        quartet.operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0) }]);
+        quartet
+            .operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0), organisation: None }]);
         quartet.run_for(4_000_000);
         for node in &quartet.nodes {
             let header = node.finals.first().expect("the next leader makes it final").proposal.header.clone();
@@ -67,7 +69,7 @@ fn a_header_with_an_invalid_state_root_gets_no_vote() {
         }
         other => Some(other),
     });
-    quartet.operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0) }]);
+    quartet.operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0), organisation: None }]);
     quartet.run_for(200_000);
     assert!(!quartet.sent.iter().any(|sent| sent.from != 1 && is_vote_in_view_1(sent)), "nobody votes for it");
     let gave_up = |who| quartet.sent.iter().any(|sent| sent.from == who && is_timeout(sent));
@@ -85,7 +87,7 @@ fn a_withheld_payload_is_fetched_before_the_vote() {
         let withheld = matches!(message, PeerMessage::Chunk(_) | PeerMessage::Pulled { .. }) && from == 1 && to == 3;
         (!withheld).then_some(message)
     });
-    quartet.operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0) }]);
+    quartet.operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0), organisation: None }]);
     quartet.run_for(3_000_000);
     let by_three = |wanted: fn(&Sent) -> bool| quartet.sent.iter().position(|sent| sent.from == 3 && wanted(sent));
     let pull = by_three(|sent| matches!(sent.message, PeerMessage::Pull { .. })).expect("it asks for the log");
@@ -104,7 +106,7 @@ fn a_payload_withheld_from_all_ends_the_view() {
         let withheld = matches!(message, PeerMessage::Chunk(_) | PeerMessage::Pulled { .. }) && from == 1;
         (!withheld).then_some(message)
     });
-    quartet.operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0) }]);
+    quartet.operate(1, vec![Command::RegisterAccount { account: gridbook_engine::AccountId(0), organisation: None }]);
     quartet.run_for(500_000);
     assert!(!quartet.sent.iter().any(|sent| sent.from != 1 && is_vote_in_view_1(sent)));
     quartet.run_for(6_000_000);
@@ -178,7 +180,7 @@ fn a_device_suspended_one_header_earlier_gives_no_commands_though_its_signature_
     let mut quartet = Quartet::new();
     quartet.register();
     let let_in = quartet.admitted(10, 1, vec![Command::CancelAll]);
-    quartet.operate(2, vec![Command::SuspendMeter { meter: MeterId(0) }]);
+    quartet.operate(2, vec![Command::Suspend { subject: Subject::Meter(MeterId(0)), reason: Reason::Other }]);
     quartet.run_for(300_000);
     quartet.submit(1, let_in.clone());
     quartet.run_for(300_000);

@@ -8,6 +8,7 @@ use gridbook_ledger::command::{Bundle, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::hotstuff::{Recipient, SafetyRecord, Timing, WallTime};
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::replica::{
     Effect, FinalStep, IndexedHeader, Input, LogRecord, PeerFault, PeerGate, PeerMessage, Recovery, Replica,
     ReplicaConfig, sync_answer,
@@ -132,8 +133,16 @@ impl Quartet {
     pub(crate) fn register(&mut self) {
         let (account, meter, key) = (AccountId(0), MeterId(0), key(10).public());
         let (import_max_wh, export_max_wh) = (Energy(1_000), Energy(1_000));
-        let register = Command::RegisterMeter { meter, account, key, area: AreaId(0), import_max_wh, export_max_wh };
-        self.operate(1, vec![Command::RegisterAccount { account }, register]);
+        let register = Command::RegisterMeter {
+            meter,
+            account,
+            key,
+            area: AreaId(0),
+            import_max_wh,
+            export_max_wh,
+            plant: Plant::NONE,
+        };
+        self.operate(1, vec![Command::RegisterAccount { account, organisation: None }, register]);
         self.run_for(500_000);
         assert!(self.nodes.iter().all(|node| !node.finals.is_empty()), "the meter is registered");
     }

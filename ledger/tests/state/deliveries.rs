@@ -242,7 +242,7 @@ fn a_silent_house_is_estimated_by_what_it_took_a_week_before() {
         other => other,
     };
     let seller = vec![
-        Command::RegisterAccount { account: AccountId(1) },
+        Command::RegisterAccount { account: AccountId(1), organisation: None },
         crate::town::register(2, AccountId(1), AreaId(0)),
         Command::Deposit { account: AccountId(1), amount: Money(1_000_000) },
     ];

@@ -6,6 +6,7 @@ use gridbook_engine::{AccountId, Energy, Expiry, MeterId, Money};
 use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::{Extract, Outcome, Party, PartyRef, Purse, Record, RecordEvent, history_head};
+use gridbook_ledger::registry::OrganisationId;
 use gridbook_ledger::reject::Code;
 
 use crate::random::{random_entry, village};
@@ -19,6 +20,7 @@ fn stands_as(town: &Town, party: Party) -> Hash {
     match party {
         Party::Account(account) => town.state.account(account).unwrap().history_head,
         Party::Meter(meter) => town.state.meter(meter).unwrap().history_head,
+        Party::Organisation(organisation) => town.state.organisation(organisation).unwrap().history_head,
     }
 }
 
@@ -37,14 +39,16 @@ fn village_with_past(seed: u64) -> (Town, Vec<Record>) {
     (town, records)
 }
 
-/// Every account and every meter of a random day: its head is the chain over its extracts, and every party that records name has one.
+/// Every account, meter and organisation of a random day: its head is the chain over its extracts, and every party that records name has one.
 #[test]
 fn every_head_is_the_chain_over_the_extracts_of_its_owner() {
     for seed in 500..506 {
         let (town, records) = village_with_past(seed);
         let accounts = (0..town.state.accounts_count()).map(|number| Party::Account(AccountId(number)));
         let meters = (0..town.state.meters_count()).map(|number| Party::Meter(MeterId(number)));
-        for party in accounts.chain(meters) {
+        let organisations =
+            (0..town.state.organisations_count()).map(|number| Party::Organisation(OrganisationId(number)));
+        for party in accounts.chain(meters).chain(organisations) {
             let extracts = extracts_for(&records, party);
             assert!(!extracts.is_empty());
             assert!(extracts.iter().all(|extract| extract.is_of(party)));

@@ -17,6 +17,7 @@ mod published;
 mod random;
 mod readings;
 mod refusals;
+mod registry;
 mod snapshots;
 mod town;
 /// MARKET section 7 once more, watt-hour by watt-hour.

@@ -5,12 +5,14 @@ use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side,
     TimeInForce,
 };
-use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Command, Offer, Place};
+use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Command, NewOrganisation, Offer, Place};
+use gridbook_ledger::crypto::{Hash, PublicKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent};
+use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Reason, Role, Roles, Subject};
 use gridbook_ledger::state::Totals;
 
-use crate::town::{Dice, START, Town, entry, grid, key, register, with_calls};
+use crate::town::{Dice, START, Town, entry, grid, key, plant_of, register, with_calls};
 
 /// Five accounts; the first has three meters, two of them in the substation, where all others have theirs; three more meters
 /// are in the north. Every other village opens its periods by auctions.
@@ -118,17 +120,72 @@ fn random_operator_command(town: &Town, dice: &mut Dice) -> Command {
             down: Energy(dice.below(400)),
         },
         8 => Command::PayAsBid { contract: Contract { area: AreaId(0), period } },
-        0 => Command::RegisterAccount { account: AccountId(town.state.accounts_count()) },
+        0 => Command::RegisterAccount { account: AccountId(town.state.accounts_count()), organisation: None },
         1 => register(town.state.meters_count(), AccountId(0), AreaId(0)),
-        2 => Command::SuspendMeter { meter },
-        3 => Command::ResumeMeter { meter },
+        2 if dice.below(3) == 0 => Command::Suspend { subject: Subject::Meter(meter), reason: Reason::Other },
+        2 | 3 => Command::Resume { subject: Subject::Meter(meter), reason: Reason::Resolved },
         4 => Command::Deposit { account, amount: Money(i128::from(dice.below(10_000))) },
         _ => Command::Withdraw { account, amount: Money(i128::from(dice.below(100_000))) },
     }
 }
 
+/// Something for the registry: much of it refused, because it is not its sender's to say or does not fit.
+fn random_registry_command(town: &Town, dice: &mut Dice) -> Command {
+    let number = dice.small(9);
+    let is_meter = dice.below(3) > 0;
+    let known = u64::from(town.state.organisations_count()) + 1;
+    let organisation = OrganisationId(u16::try_from(dice.below(known)).unwrap());
+    let subject = if is_meter { Subject::Meter(MeterId(number)) } else { Subject::Organisation(organisation) };
+    let reason = *dice.one_of(Reason::ALL);
+    match dice.below(12) {
+        0..=2 => {
+            let roles = Roles::from_bits(u8::try_from(dice.below(64)).unwrap()).unwrap();
+            let area = roles.has(Role::GridOperator).then(|| AreaId(u16::try_from(dice.below(4)).unwrap()));
+            let name = OrganisationName::new("Stadtwerke").unwrap();
+            let (organisation, key) = (OrganisationId(town.state.organisations_count()), key(50_000 + dice.small(500)));
+            Command::RegisterOrganisation(NewOrganisation { organisation, key, name, roles, area })
+        }
+        3 => Command::Suspend { subject, reason },
+        4..=6 => Command::Resume { subject, reason },
+        7 => Command::RotateKey { subject, key: key(100_000 + dice.small(100)) },
+        8 => Command::TransferMeter { meter: MeterId(number), account: AccountId(dice.small(6)), reason },
+        9 if dice.below(if is_meter { 30 } else { 3 }) == 0 => Command::Revoke { subject, reason },
+        10 => Command::RegisterAccount {
+            account: AccountId(town.state.accounts_count()),
+            organisation: Some(organisation),
+        },
+        _ => {
+            let plant = plant_of(dice.small(4));
+            let (import_max, export_max) = (Energy(1_000), Energy(900 + dice.below(2) * 100));
+            let certificate = Hash([u8::try_from(dice.below(3)).unwrap(); 32]);
+            let installation = Installation { plant, import_max, export_max, certificate };
+            Command::SetInstallation { meter: MeterId(number), installation }
+        }
+    }
+}
+
+/// The operator, an organisation, or a meter that has no business there.
+fn random_office(town: &Town, dice: &mut Dice) -> PublicKey {
+    let number = u16::try_from(dice.below(8)).unwrap();
+    match town.state.organisation(OrganisationId(number)) {
+        Some(organisation) if dice.below(2) == 0 => organisation.key,
+        _ if dice.below(6) == 0 => meter_key(town, dice.small(9)),
+        _ => key(0),
+    }
+}
+
+/// The key that signs for a meter now.
+fn meter_key(town: &Town, meter: u32) -> PublicKey {
+    town.state.meter(MeterId(meter)).unwrap().key
+}
+
 pub(crate) fn random_entry(town: &Town, dice: &mut Dice) -> Entry {
-    match dice.below(20) {
+    match dice.below(21) {
+        20 => {
+            let signer = random_office(town, dice);
+            let commands = (0..1 + dice.below(3)).map(|_| random_registry_command(town, dice)).collect();
+            entry(&town.bundle(signer, commands))
+        }
         0 => Entry::Time(LedgerTime(town.state.time().0 + dice.below(12) * 60_000)),
         1 | 2 => Entry::Work { limit: dice.small(8) },
         3 => {
@@ -145,7 +202,7 @@ pub(crate) fn random_entry(town: &Town, dice: &mut Dice) -> Entry {
             let meter = dice.small(9);
             let count = 1 + dice.below(4);
             let commands = (0..count).flat_map(|_| random_commands(town, dice, meter)).collect();
-            entry(&town.bundle(key(meter + 1), commands))
+            entry(&town.bundle(meter_key(town, meter), commands))
         }
     }
 }
@@ -238,10 +295,10 @@ fn a_replica_that_speculates_ends_where_one_that_does_not() {
 /// A dull day proves nothing: in all the random days together, everything that the market offers must have happened.
 #[test]
 fn the_random_days_have_everything_in_them() {
-    let mut seen = [0; 8];
+    let mut seen = [0; 16];
     for seed in 0..12 {
         let (mut town, mut dice) = (village(seed), Dice(seed));
-        for (entry, records) in some_entries(&mut town, &mut dice, 120) {
+        for (entry, records) in some_entries(&mut town, &mut dice, 200) {
             let Entry::Bundle(admitted) = &entry else {
                 let auctions = records.iter().flat_map(|record| &record.events);
                 seen[0] += auctions.filter(|event| matches!(event, RecordEvent::Filled { .. })).count();
@@ -260,6 +317,15 @@ fn the_random_days_have_everything_in_them() {
                 seen[5] += usize::from(is_done && matches!(command, Command::SetCapacity { .. }));
                 seen[6] += usize::from(is_done && matches!(command, Command::Place(place) if !place.display.is_zero()));
                 seen[7] += usize::from(is_done && matches!(command, Command::PayAsBid { .. }));
+                seen[8] += usize::from(is_done && matches!(command, Command::RegisterOrganisation(_)));
+                seen[9] += usize::from(is_done && matches!(command, Command::Suspend { .. }));
+                seen[10] += usize::from(is_done && matches!(command, Command::Resume { .. }));
+                seen[11] += usize::from(is_done && matches!(command, Command::Revoke { .. }));
+                seen[12] += usize::from(is_done && matches!(command, Command::RotateKey { .. }));
+                seen[13] += usize::from(is_done && matches!(command, Command::TransferMeter { .. }));
+                seen[14] += usize::from(is_done && matches!(command, Command::SetInstallation { .. }));
+                let by_organisation = |event: &RecordEvent| matches!(event, RecordEvent::Ordered { .. });
+                seen[15] += usize::from(is_done && record.events.iter().any(by_organisation));
             }
         }
     }

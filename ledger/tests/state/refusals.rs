@@ -8,6 +8,7 @@ use gridbook_ledger::command::{Bundle, Command, Place};
 use gridbook_ledger::crypto::{Hash, PublicKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::registry::{KeyStanding, Plant, Reason, Subject};
 use gridbook_ledger::reject::Code;
 
 use crate::town::{Town, before, buy, entry, key, order, register, sell};
@@ -16,7 +17,7 @@ use crate::town::{Town, before, buy, entry, key, order, register, sell};
 fn town() -> Town {
     let mut town = Town::of(2);
     let account = AccountId(2);
-    town.operator(vec![Command::RegisterAccount { account }, register(2, account, AreaId(0))]);
+    town.operator(vec![Command::RegisterAccount { account, organisation: None }, register(2, account, AreaId(0))]);
     town.done(0, buy(1, 100, 10));
     town.done(1, sell(1, 200, 10));
     town
@@ -69,7 +70,7 @@ fn every_order_that_is_refused_says_why_and_leaves_no_trace() {
         (0, Command::Replace { client_id: 1, price: Price(100), energy: Energy(1_001) }, Code::CreditHeadroom),
         (0, Command::Replace { client_id: 2, price: Price(100), energy: Energy(1) }, Code::MatchUnknownOrder),
         (0, Command::Deposit { account: AccountId(0), amount: Money(1) }, Code::AuthRole),
-        (0, Command::SuspendMeter { meter: MeterId(1) }, Code::AuthRole),
+        (0, Command::Suspend { subject: Subject::Meter(MeterId(1)), reason: Reason::Other }, Code::AuthRole),
     ];
     let mut town = town();
     for (meter, command, code) in cases {
@@ -88,10 +89,11 @@ fn every_command_of_the_operator_that_is_refused_says_why_and_leaves_no_trace() 
         area: AreaId(area),
         import_max_wh: Energy(1),
         export_max_wh: Energy(1),
+        plant: Plant::NONE,
     };
     let cases = [
-        (Command::RegisterAccount { account: AccountId(2) }, Code::AuthRegistry),
-        (Command::RegisterAccount { account: AccountId(4) }, Code::AuthRegistry),
+        (Command::RegisterAccount { account: AccountId(2), organisation: None }, Code::AuthRegistry),
+        (Command::RegisterAccount { account: AccountId(4), organisation: None }, Code::AuthRegistry),
         (meter(4, 0, key(50), 0), Code::AuthRegistry),
         (meter(2, 0, key(50), 0), Code::AuthRegistry),
         (meter(3, 9, key(50), 0), Code::CreditAccount),
@@ -99,8 +101,8 @@ fn every_command_of_the_operator_that_is_refused_says_why_and_leaves_no_trace() 
         (meter(3, 0, key(1), 0), Code::AuthKey),
         (meter(3, 0, key(0), 0), Code::AuthKey),
         (meter(3, 0, PublicKey([0; 32]), 0), Code::AuthKey),
-        (Command::SuspendMeter { meter: MeterId(3) }, Code::AuthMeter),
-        (Command::ResumeMeter { meter: MeterId(u32::MAX) }, Code::AuthMeter),
+        (Command::Suspend { subject: Subject::Meter(MeterId(3)), reason: Reason::Other }, Code::AuthMeter),
+        (Command::Resume { subject: Subject::Meter(MeterId(u32::MAX)), reason: Reason::Other }, Code::AuthMeter),
         (Command::Deposit { account: AccountId(3), amount }, Code::CreditAccount),
         (Command::Withdraw { account: AccountId(3), amount }, Code::CreditAccount),
         (Command::Withdraw { account, amount: Money(999_001) }, Code::CreditMoney),
@@ -119,10 +121,10 @@ fn every_command_of_the_operator_that_is_refused_says_why_and_leaves_no_trace() 
 #[test]
 fn a_suspended_meter_gives_no_commands() {
     let mut town = town();
-    town.operator(vec![Command::SuspendMeter { meter: MeterId(0) }]);
+    town.operator(vec![Command::Suspend { subject: Subject::Meter(MeterId(0)), reason: Reason::Other }]);
     let bundle = town.bundle(key(1), vec![buy(7, 100, 1)]);
     assert_refused(&mut town, &bundle, Code::AuthSuspended);
-    town.operator(vec![Command::ResumeMeter { meter: MeterId(0) }]);
+    town.operator(vec![Command::Resume { subject: Subject::Meter(MeterId(0)), reason: Reason::Other }]);
     town.done(0, buy(7, 100, 1));
 }
 
@@ -191,15 +193,18 @@ fn every_change_of_a_devices_standing_is_told_once() {
     assert_eq!(told.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [key(0), key(1)]);
     assert!(town.state.touched_devices().is_empty());
     let mark = town.state.mark();
-    town.operator(vec![register(1, AccountId(0), AreaId(1)), Command::SuspendMeter { meter: MeterId(0) }]);
+    town.operator(vec![
+        register(1, AccountId(0), AreaId(1)),
+        Command::Suspend { subject: Subject::Meter(MeterId(0)), reason: Reason::Other },
+    ]);
     let told = town.state.touched_devices();
     let suspended = told.iter().find(|(of, _)| *of == key(1)).unwrap().1.unwrap();
-    assert!(suspended.suspended);
+    assert_eq!(suspended.standing, KeyStanding::Suspended);
     let new = told.iter().find(|(of, _)| *of == key(2)).unwrap().1.unwrap();
     assert_eq!(new.kind, DeviceKind::Meter { meter: MeterId(1), account: AccountId(0) });
     town.state.rollback(mark);
     let told = town.state.touched_devices();
     assert_eq!(told.iter().find(|(of, _)| *of == key(2)).unwrap().1, None, "never registered");
-    assert!(!told.iter().find(|(of, _)| *of == key(1)).unwrap().1.unwrap().suspended);
+    assert_eq!(told.iter().find(|(of, _)| *of == key(1)).unwrap().1.unwrap().standing, KeyStanding::Active);
     assert_eq!(told.iter().find(|(of, _)| *of == key(0)).unwrap().1.unwrap().nonce, 1);
 }

@@ -3,6 +3,7 @@
 use gridbook_engine::{AccountId, MeterId, Money};
 use gridbook_ledger::command::Command;
 use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::state::{AccountView, PieceError, PieceList, RestoreError, State};
 
 use crate::random::{random_entry, village};
@@ -116,7 +117,7 @@ fn pages_of_many_meters_give_the_same_root_as_the_tree() {
         let commands = (from..from + 700).flat_map(|number| {
             let (account, meter) = (AccountId(number), MeterId(number));
             [
-                Command::RegisterAccount { account },
+                Command::RegisterAccount { account, organisation: None },
                 Command::RegisterMeter {
                     meter,
                     account,
@@ -124,6 +125,7 @@ fn pages_of_many_meters_give_the_same_root_as_the_tree() {
                     area: gridbook_engine::AreaId(0),
                     import_max_wh: gridbook_engine::Energy(number.into()),
                     export_max_wh: gridbook_engine::Energy(1),
+                    plant: Plant::NONE,
                 },
             ]
         });

@@ -1,14 +1,15 @@
 //! A small ledger to play on. Every entry is followed by an audit of the whole state.
 
 use gridbook_engine::{
-    AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
-    TimeInForce,
+    AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MarketRules, MeterId, Money, Price,
+    Side, TimeInForce,
 };
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place};
 use gridbook_ledger::crypto::{PublicKey, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, Record, RecordEvent, Trade};
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::{State, SystemAccount};
 use gridbook_ledger::validators::ValidatorSet;
@@ -104,7 +105,7 @@ impl Town {
     fn settle_in(&mut self, number: u32, area: AreaId) {
         let account = AccountId(number);
         let records = self.operator(vec![
-            Command::RegisterAccount { account },
+            Command::RegisterAccount { account, organisation: None },
             register(number, account, area),
             Command::Deposit { account, amount: Money(1_000_000) },
         ]);
@@ -237,9 +238,20 @@ pub(crate) fn entry(bundle: &Bundle) -> Entry {
     Entry::decode_unverified(&bytes).unwrap().trust()
 }
 
+/// Every fourth meter has a roof of solar panels, every fourth one a battery below it, every fourth a windmill, and the rest has nothing.
+pub(crate) fn plant_of(meter: u32) -> Plant {
+    match meter % 4 {
+        0 => Plant::of(EnergySources::SOLAR),
+        1 => Plant { storage_ppm: Some(900_000), ..Plant::of(EnergySources::SOLAR) },
+        2 => Plant::of(EnergySources::WIND),
+        _ => Plant::NONE,
+    }
+}
+
 pub(crate) fn register(meter: u32, account: AccountId, area: AreaId) -> Command {
     let (import_max_wh, export_max_wh) = (Energy(1_000), Energy(1_000));
-    Command::RegisterMeter { meter: MeterId(meter), account, key: key(meter + 1), area, import_max_wh, export_max_wh }
+    let (key, meter, plant) = (key(meter + 1), MeterId(meter), plant_of(meter));
+    Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh, plant }
 }
 
 pub(crate) fn order(client_id: u64, side: Side, price: i32, energy: u64) -> Place {
@@ -275,6 +287,11 @@ impl Dice {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % bound
+    }
+
+    /// Any of them.
+    pub(crate) fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[usize::try_from(self.below(all.len() as u64)).unwrap()]
     }
 
     pub(crate) fn small(&mut self, bound: u32) -> u32 {

@@ -18,6 +18,7 @@ use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -336,7 +337,7 @@ impl RegisterArgs {
             let meter = MeterId(status.meters);
             let mut commands = Vec::new();
             if self.account.is_none() {
-                commands.push(Command::RegisterAccount { account });
+                commands.push(Command::RegisterAccount { account, organisation: None });
             }
             let (import_max_wh, export_max_wh) = (self.import_max, self.export_max);
             commands.push(Command::RegisterMeter {
@@ -346,6 +347,7 @@ impl RegisterArgs {
                 area,
                 import_max_wh,
                 export_max_wh,
+                plant: Plant::NONE,
             });
             commands.extend(self.deposit.map(|amount| Command::Deposit { account, amount }));
             let done = session.submit(&operator, commands).await?;

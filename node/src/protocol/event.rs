@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use gridbook_engine::MeterId;
 use gridbook_ledger::record::{MeterSettled, Record, RecordEvent, RegistersRead, Trade};
+use gridbook_ledger::registry::Subject;
 
 /// The meters that a record names: whose command it was, and whose orders it touched.
 pub fn meters_in(record: &Record) -> BTreeSet<MeterId> {
@@ -29,8 +30,10 @@ fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
         | RecordEvent::Block { order, .. } => (Some(order.meter), None),
         RecordEvent::MeterRegistered { meter, .. }
         | RecordEvent::CorrectionHeld { meter, .. }
-        | RecordEvent::MeterSuspended { meter }
-        | RecordEvent::MeterResumed { meter } => (Some(meter), None),
+        | RecordEvent::MeterTransferred { meter, .. }
+        | RecordEvent::InstallationSet { meter, .. }
+        | RecordEvent::StandingChanged { subject: Subject::Meter(meter), .. }
+        | RecordEvent::KeyChanged { subject: Subject::Meter(meter), .. } => (Some(meter), None),
         RecordEvent::Read(RegistersRead { meter, .. }) | RecordEvent::MeterSettled(MeterSettled { meter, .. }) => {
             (Some(meter), None)
         }
@@ -44,7 +47,11 @@ fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
         | RecordEvent::Cleared { .. }
         | RecordEvent::Flow { .. }
         | RecordEvent::CapacitySet { .. }
-        | RecordEvent::Overload { .. } => (None, None),
+        | RecordEvent::Overload { .. }
+        | RecordEvent::Ordered { .. }
+        | RecordEvent::OrganisationRegistered { .. }
+        | RecordEvent::StandingChanged { subject: Subject::Organisation(_), .. }
+        | RecordEvent::KeyChanged { subject: Subject::Organisation(_), .. } => (None, None),
     };
     first.into_iter().chain(second)
 }

@@ -12,6 +12,7 @@ use gridbook_ledger::command::BundleId;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EVIDENCE_BYTES_MAX, VerifiedEvidence};
 use gridbook_ledger::hotstuff::WallTime;
+use gridbook_ledger::registry::DeviceStanding;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{Effect, Input, Replica, SnapshotEffect};
 use gridbook_ledger::state::SystemAccount;
@@ -404,7 +405,7 @@ impl CoreLoop {
             meter,
             area: meter_view.area,
             nonce: meter_view.nonce,
-            suspended: meter_view.suspended,
+            suspended: meter_view.standing != DeviceStanding::Active,
         })
     }
 }

@@ -223,7 +223,7 @@ impl DoorKeeper {
         }
         match device.kind {
             DeviceKind::Meter { meter, .. } => Ok(meter),
-            DeviceKind::Operator => Err(Code::AuthRole),
+            DeviceKind::Operator | DeviceKind::Organisation(_) => Err(Code::AuthRole),
         }
     }
 

@@ -12,6 +12,7 @@ use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::registry::Plant;
 use gridbook_node::admin;
 use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
 use gridbook_node::config::{IndexOptions, LogOptions, NetworkConfig, Peer, Quotas};
@@ -150,11 +151,19 @@ impl House {
         loop {
             let status = client.status().await.unwrap();
             let account = AccountId(status.accounts);
-            let mut commands = vec![Order::RegisterAccount { account }];
+            let mut commands = vec![Order::RegisterAccount { account, organisation: None }];
             if let Some(key) = meter {
                 let (meter, key, area) = (MeterId(status.meters), key.public(), AreaId(0));
                 let (import_max_wh, export_max_wh) = (Energy(4_000), Energy(4_000));
-                commands.push(Order::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh });
+                commands.push(Order::RegisterMeter {
+                    meter,
+                    account,
+                    key,
+                    area,
+                    import_max_wh,
+                    export_max_wh,
+                    plant: Plant::NONE,
+                });
                 commands.push(Order::Deposit { account, amount: Money(100_000_000_000) });
             }
             let (chain, signer) = (self.chain(), operator.public());

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use gridbook_engine::{DeliveryPeriod, Energy, LedgerTime, Price};
 use gridbook_ledger::command::{BUNDLE_BYTES_MAX, COMMAND_BYTES, Command, NEVER, Place};
 use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::registry::{Reason, Subject};
 use gridbook_ledger::reject::Code;
 use gridbook_net::MeterClient;
 use gridbook_node::client::{Client, Patience, next_nonce, wall_us};
@@ -135,10 +136,10 @@ fn a_suspended_meter_is_refused_until_it_is_let_in_again() {
     run(async {
         let client = connect().await;
         let meter = rich_meter(&client).await;
-        operate(&client, vec![Command::SuspendMeter { meter: meter.id }]).await;
+        operate(&client, vec![Command::Suspend { subject: Subject::Meter(meter.id), reason: Reason::Other }]).await;
         let bundle = sign(&meter.key, vec![Command::Place(good_order())]);
         assert_refused(refusal(&client, &bundle).await, Code::AuthSuspended, "suspended");
-        operate(&client, vec![Command::ResumeMeter { meter: meter.id }]).await;
+        operate(&client, vec![Command::Resume { subject: Subject::Meter(meter.id), reason: Reason::Other }]).await;
         assert_serves(&client, &meter).await;
     });
 }

@@ -12,6 +12,7 @@ use gridbook_engine::{
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::record::Outcome;
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
 use gridbook_node::admin;
 use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
@@ -126,8 +127,9 @@ pub(crate) async fn register(client: &Client, deposit: Option<Money>) -> TestMet
             area: AreaId(0),
             import_max_wh: HEADROOM,
             export_max_wh: HEADROOM,
+            plant: Plant::NONE,
         };
-        let done = operate(client, vec![Order::RegisterAccount { account }, register]).await;
+        let done = operate(client, vec![Order::RegisterAccount { account, organisation: None }, register]).await;
         if done.records[0].outcome == Outcome::Done {
             let mut records = done.records;
             if let Some(amount) = deposit {

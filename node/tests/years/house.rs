@@ -383,7 +383,10 @@ impl Teller {
     async fn open_accounts(&self, client: &Client, count: u32) -> Result<Hash, ClientError> {
         let mut next_account = self.next_account.lock().await;
         let accounts = *next_account..*next_account + count;
-        let commands = accounts.clone().map(|account| Order::RegisterAccount { account: AccountId(account) }).collect();
+        let commands = accounts
+            .clone()
+            .map(|account| Order::RegisterAccount { account: AccountId(account), organisation: None })
+            .collect();
         *next_account = accounts.end;
         let (chain, signer) = (self.chain, self.operator.public());
         let bundle = Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(&self.operator);

@@ -4,6 +4,7 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Energ
 use gridbook_engine::{Price, Side, TimeInForce};
 use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Bundle, BundleId, Command, NEVER, Offer, Place};
 use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::registry::{Reason, Subject};
 
 use super::dice::Dice;
 use super::market::{EDGE_MAX, Market};
@@ -90,7 +91,10 @@ impl Client {
             4 | 5 => vec![Command::SetCapacity { area: AreaId(1), period, up, down }],
             0 => vec![Command::Deposit { account, amount }],
             1 => vec![Command::Withdraw { account, amount }],
-            _ => vec![Command::SuspendMeter { meter }, Command::ResumeMeter { meter }],
+            _ => vec![
+                Command::Suspend { subject: Subject::Meter(meter), reason: Reason::Other },
+                Command::Resume { subject: Subject::Meter(meter), reason: Reason::Other },
+            ],
         }
     }
 

@@ -1,9 +1,10 @@
 //! The ledger that is simulated: its genesis, its keys, its meters.
 
-use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money, Price};
+use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, LedgerTime, MarketRules, MeterId, Money, Price};
 use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::validators::ValidatorSet;
 
 /// Wall time when the simulation begins, in microseconds since the Unix epoch.
@@ -80,7 +81,8 @@ impl Market {
     pub(super) fn registration(&self) -> Vec<Vec<Command>> {
         let numbers = || (0_u32..).zip(&self.meters);
         let accounts = u32::try_from(self.meters.len()).unwrap_or(0).div_ceil(METERS_PER_ACCOUNT);
-        let register = (0..accounts).map(|account| Command::RegisterAccount { account: AccountId(account) });
+        let register =
+            (0..accounts).map(|account| Command::RegisterAccount { account: AccountId(account), organisation: None });
         let meters = numbers().map(|(number, key)| Command::RegisterMeter {
             meter: MeterId(number),
             account: AccountId(number / METERS_PER_ACCOUNT),
@@ -88,6 +90,7 @@ impl Market {
             area: Self::area(number),
             import_max_wh: METER_MAX,
             export_max_wh: METER_MAX,
+            plant: Plant::of(EnergySources::SOLAR),
         });
         let deposit = (0..accounts).map(|account| Command::Deposit { account: AccountId(account), amount: DEPOSIT });
         vec![register.collect(), meters.collect(), deposit.collect()]

@@ -1,32 +1,35 @@
 //! The shapes of a snapshot: plain data, and its canonical bytes.
 //!
 //! ```text
-//! accounts u32, meters u32 | accounts, 70 bytes each | meters, 95 bytes each | the rest
+//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 134 bytes each | the rest
 //! ```
 //! Rows of accounts and meters are as long as each other, so that a page of them can be found, sent and checked by itself. The
 //! rest is what a header's state root does not cover: books, positions, names, queued work, counters.
 
 mod period;
 mod read;
+mod registry;
 mod write;
 
 pub(super) use read::{decode, read_accounts, read_counts, read_head, read_meters};
 pub(super) use write::{encode, encode_rest};
 
+use gridbook_engine::AreaId;
 use gridbook_engine::image::EngineImage;
 
 use super::Totals;
-use super::tables::{AreaIncome, Borne, ContractRow, DeliveryRow, Stage, TradeRow};
+use super::tables::{Access, AreaIncome, Borne, ContractRow, DeliveryRow, Stage, TradeRow};
 use crate::crypto::{Hash, PublicKey};
+use crate::registry::{OrganisationId, OrganisationName, Plant, Roles, Subject};
 use crate::settlement::{AreaSums, Registers};
 use crate::validators::ValidatorSet;
 
 /// The counts that stand in front.
 pub(super) const COUNTS_BYTES: usize = 8;
 /// Length of an account's row.
-pub(super) const ACCOUNT_BYTES: usize = 70;
+pub(super) const ACCOUNT_BYTES: usize = 72;
 /// Length of a meter's row.
-pub(super) const METER_BYTES: usize = 95;
+pub(super) const METER_BYTES: usize = 134;
 
 /// Everything. Lists by number.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +47,7 @@ pub(super) struct RestImage {
     pub(super) operator_nonce: u64,
     pub(super) totals: TotalsImage,
     pub(super) system: Vec<AccountImage>,
+    pub(super) organisations: Vec<OrganisationImage>,
     pub(super) periods: Vec<PeriodImage>,
     pub(super) blocks: Vec<BlockNameImage>,
     pub(super) offers: Vec<OfferImage>,
@@ -51,6 +55,7 @@ pub(super) struct RestImage {
     pub(super) readings: Vec<ReadingsImage>,
     pub(super) imports: Vec<ImportsImage>,
     pub(super) corrections: Vec<(u32, u32)>,
+    pub(super) replaced_keys: Vec<ReplacedKeyImage>,
     pub(super) epoch: u32,
     pub(super) validators: ValidatorSet,
     pub(super) engine: EngineImage,
@@ -66,6 +71,7 @@ pub(super) struct AccountImage {
     pub(super) history: Hash,
     pub(super) score: u16,
     pub(super) share_ppm: u32,
+    pub(super) organisation: Option<OrganisationId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,9 +81,28 @@ pub(super) struct MeterImage {
     pub(super) area: u16,
     pub(super) import_max: u64,
     pub(super) export_max: u64,
-    pub(super) suspended: bool,
-    pub(super) nonce: u64,
+    pub(super) plant: Plant,
+    pub(super) certificate: Hash,
+    pub(super) access: Access,
     pub(super) history: Hash,
+}
+
+/// The rows of organisations are few, so that they lie with the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct OrganisationImage {
+    pub(super) key: PublicKey,
+    pub(super) name: OrganisationName,
+    pub(super) roles: Roles,
+    pub(super) area: Option<AreaId>,
+    pub(super) access: Access,
+    pub(super) history: Hash,
+}
+
+/// A key that its device has no more.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ReplacedKeyImage {
+    pub(super) key: PublicKey,
+    pub(super) subject: Subject,
 }
 
 /// Rows that hold nothing but plain numbers stand here as they are.

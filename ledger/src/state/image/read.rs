@@ -3,11 +3,12 @@
 use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 
 use super::period::read_registers;
+use super::registry::{ORGANISATION_BYTES, REPLACED_KEY_BYTES};
 use super::{ACCOUNT_BYTES, METER_BYTES};
 use super::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage};
-use super::{ReadingsImage, RestImage, StateImage, TotalsImage};
+use super::{OrganisationImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
-use crate::crypto::{Hash, PublicKey};
+use crate::crypto::Hash;
 use crate::validators::ValidatorSet;
 
 pub(super) type Read<T> = Result<T, BytesError>;
@@ -30,12 +31,12 @@ pub(in crate::state) fn read_counts(r: &mut Reader<'_>) -> Read<(u32, u32)> {
 
 /// Rows of accounts.
 pub(in crate::state) fn read_accounts(bytes: &[u8]) -> Read<Vec<AccountImage>> {
-    rows(bytes, ACCOUNT_BYTES, read_account)
+    rows(bytes, ACCOUNT_BYTES, AccountImage::read)
 }
 
 /// Rows of meters.
 pub(in crate::state) fn read_meters(bytes: &[u8]) -> Read<Vec<MeterImage>> {
-    rows(bytes, METER_BYTES, read_meter)
+    rows(bytes, METER_BYTES, MeterImage::read)
 }
 
 fn rows<T>(bytes: &[u8], row_bytes: usize, read: fn(&mut Reader<'_>) -> Read<T>) -> Read<Vec<T>> {
@@ -66,31 +67,15 @@ pub(super) fn read_bool(r: &mut Reader<'_>) -> Read<bool> {
     }
 }
 
-fn read_account(r: &mut Reader<'_>) -> Read<AccountImage> {
-    Ok(AccountImage {
-        balance: r.i128()?,
-        reserved: r.i128()?,
-        history: Hash(r.array()?),
-        score: r.u16()?,
-        share_ppm: r.u32()?,
-    })
+/// What the rest begins with, and what the counters' hash covers.
+pub(in crate::state) struct Head {
+    pub(in crate::state) chain: Hash,
+    pub(in crate::state) now: u64,
+    pub(in crate::state) operator_nonce: u64,
+    pub(in crate::state) totals: TotalsImage,
+    pub(in crate::state) system: Vec<AccountImage>,
+    pub(in crate::state) organisations: Vec<OrganisationImage>,
 }
-
-fn read_meter(r: &mut Reader<'_>) -> Read<MeterImage> {
-    Ok(MeterImage {
-        account: r.u32()?,
-        key: PublicKey(r.array()?),
-        area: r.u16()?,
-        import_max: r.u64()?,
-        export_max: r.u64()?,
-        suspended: read_bool(r)?,
-        nonce: r.u64()?,
-        history: Hash(r.array()?),
-    })
-}
-
-/// What the rest begins with: chain, time, the operator's nonce, totals, and the system's accounts.
-pub(in crate::state) type Head = (Hash, u64, u64, TotalsImage, Vec<AccountImage>);
 
 /// The beginning of the rest.
 pub(in crate::state) fn read_head(r: &mut Reader<'_>) -> Read<Head> {
@@ -99,18 +84,26 @@ pub(in crate::state) fn read_head(r: &mut Reader<'_>) -> Read<Head> {
     for total in &mut totals {
         *total = r.u64()?;
     }
-    Ok((chain, now, operator_nonce, TotalsImage(totals), list(r, ACCOUNT_BYTES, read_account)?))
+    Ok(Head {
+        chain,
+        now,
+        operator_nonce,
+        totals: TotalsImage(totals),
+        system: list(r, ACCOUNT_BYTES, AccountImage::read)?,
+        organisations: list(r, ORGANISATION_BYTES, OrganisationImage::read)?,
+    })
 }
 
 /// The rest, up to its end.
 fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
-    let (chain, now, operator_nonce, totals, system) = read_head(r)?;
+    let Head { chain, now, operator_nonce, totals, system, organisations } = read_head(r)?;
     Ok(RestImage {
         chain,
         now,
         operator_nonce,
         totals,
         system,
+        organisations,
         periods: list(r, 77, PeriodImage::read)?,
         blocks: list(r, 20, |r| Ok(BlockNameImage { tag: r.u64()?, meter: r.u32()?, client_id: r.u64()? }))?,
         offers: list(r, 33, read_offer)?,
@@ -120,6 +113,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         })?,
         imports: list(r, 12, |r| Ok(ImportsImage { period: r.u32()?, imports: list(r, 4, |r| r.u32())? }))?,
         corrections: list(r, 8, |r| Ok((r.u32()?, r.u32()?)))?,
+        replaced_keys: list(r, REPLACED_KEY_BYTES, ReplacedKeyImage::read)?,
         epoch: r.u32()?,
         validators: ValidatorSet::read(r)?,
         engine: read_engine(r)?,

@@ -5,8 +5,8 @@ use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage
 use super::period::write_registers;
 use super::{ACCOUNT_BYTES, COUNTS_BYTES, METER_BYTES};
 use super::{
-    AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage, ReadingsImage,
-    RestImage, StateImage,
+    AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, OfferImage, OrganisationImage, PeriodImage,
+    ReadingsImage, ReplacedKeyImage, RestImage, StateImage,
 };
 use crate::bytes::Writer;
 
@@ -31,6 +31,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         operator_nonce,
         totals,
         system,
+        organisations,
         periods,
         blocks,
         offers,
@@ -38,6 +39,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         readings,
         imports,
         corrections,
+        replaced_keys,
         epoch,
         validators,
         engine,
@@ -48,6 +50,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         w.u64(total);
     }
     list(&mut w, system, AccountImage::write);
+    list(&mut w, organisations, OrganisationImage::write);
     list(&mut w, periods, PeriodImage::write);
     list(&mut w, blocks, |BlockNameImage { tag, meter, client_id }, w| {
         w.u64(*tag).u32(*meter).u64(*client_id);
@@ -65,6 +68,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
     list(&mut w, corrections, |(period, meter), w| {
         w.u32(*period).u32(*meter);
     });
+    list(&mut w, replaced_keys, ReplacedKeyImage::write);
     validators.write(w.u32(*epoch));
     write_engine(&mut w, engine);
     w.finish()
@@ -78,20 +82,6 @@ pub(super) fn list<T>(w: &mut Writer, items: &[T], write: impl Fn(&T, &mut Write
     w.u64(items.len() as u64);
     for item in items {
         write(item, w);
-    }
-}
-
-impl AccountImage {
-    fn write(&self, w: &mut Writer) {
-        let Self { balance, reserved, history, score, share_ppm } = self;
-        w.i128(*balance).i128(*reserved).bytes(&history.0).u16(*score).u32(*share_ppm);
-    }
-}
-
-impl MeterImage {
-    fn write(&self, w: &mut Writer) {
-        w.u32(self.account).bytes(&self.key.0).u16(self.area).u64(self.import_max).u64(self.export_max);
-        w.u8(u8::from(self.suspended)).u64(self.nonce).bytes(&self.history.0);
     }
 }
 

@@ -5,12 +5,15 @@
 
 mod changes;
 mod periods;
+mod registry;
 mod rows;
 mod undo;
 
 pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, TradeRow};
-pub(super) use rows::{Account, AreaIncome, Counters, EpochRow, Holder, Meter, MeterFacts, MeterStatus, Name};
-pub(super) use rows::{ReadingTable, Standing};
+pub(super) use rows::{
+    Access, Account, AreaIncome, Counters, EpochRow, Holder, KeyUse, Meter, MeterFacts, MeterStatus, Name,
+};
+pub(super) use rows::{Organisation, ReadingTable, Standing};
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +28,7 @@ use super::{SystemAccount, Totals};
 use crate::command::Offer;
 use crate::crypto::{Hash, PublicKey};
 use crate::record::history_head;
+use crate::registry::OrganisationId;
 use crate::settlement::Registers;
 
 /// See the module.
@@ -38,7 +42,8 @@ pub(super) struct Tables {
     /// The meters of each account, ascending.
     owned: Vec<Vec<MeterId>>,
     meters: Vec<Meter>,
-    keys: BTreeMap<PublicKey, MeterId>,
+    organisations: Vec<Organisation>,
+    keys: BTreeMap<PublicKey, KeyUse>,
     periods: BTreeMap<DeliveryPeriod, PeriodTable>,
     /// Blocks that wait for their auction, by the engine's tag: their names.
     blocks: BTreeMap<OrderTag, (MeterId, u64)>,
@@ -57,10 +62,14 @@ pub(super) struct Tables {
     pub(super) stale_accounts: Dirty,
     /// Leaves of the state tree to be hashed again.
     pub(super) stale_meters: Dirty,
+    /// Leaves of the state tree to be hashed again.
+    pub(super) stale_organisations: Dirty,
     /// Meters whose standing at admission may have changed.
     pub(super) touched_meters: Dirty,
-    /// Keys whose registration was rolled back.
-    pub(super) unregistered: Vec<PublicKey>,
+    /// The same of organisations.
+    pub(super) touched_organisations: Dirty,
+    /// Keys that came to somebody or left him, also by a rollback.
+    pub(super) touched_keys: Vec<PublicKey>,
     /// Whether the operator's nonce may have changed.
     pub(super) operator_touched: bool,
 }
@@ -75,6 +84,7 @@ impl Tables {
             accounts: Vec::new(),
             owned: Vec::new(),
             meters: Vec::new(),
+            organisations: Vec::new(),
             keys: BTreeMap::new(),
             periods: BTreeMap::new(),
             blocks: BTreeMap::new(),
@@ -86,8 +96,10 @@ impl Tables {
             journal: Journal::default(),
             stale_accounts: Dirty::default(),
             stale_meters: Dirty::default(),
+            stale_organisations: Dirty::default(),
             touched_meters: Dirty::default(),
-            unregistered: Vec::new(),
+            touched_organisations: Dirty::default(),
+            touched_keys: Vec::new(),
             operator_touched: true,
         }
     }
@@ -117,10 +129,6 @@ impl Tables {
 
     pub(super) fn meter(&self, id: MeterId) -> Option<&Meter> {
         self.meters.get(index(id.0))
-    }
-
-    pub(super) fn meter_of(&self, key: &PublicKey) -> Option<MeterId> {
-        self.keys.get(key).copied()
     }
 
     pub(super) fn meters_of(&self, account: AccountId) -> &[MeterId] {
@@ -256,33 +264,7 @@ impl Tables {
         self.journal.push(Undo::Cleared(period, old));
     }
 
-    pub(super) fn add_account(&mut self) -> AccountId {
-        let id = AccountId(number(self.accounts.len()));
-        self.accounts.push(Account::new(&self.collateral.shares));
-        self.owned.push(Vec::new());
-        self.stale_accounts.touch(id.0);
-        self.journal.push(Undo::AccountAdded);
-        id
-    }
-
-    pub(super) fn add_meter(&mut self, facts: MeterFacts) -> MeterId {
-        let id = MeterId(number(self.meters.len()));
-        self.meters.push(Meter { facts, status: MeterStatus::default(), names: BTreeMap::new() });
-        self.keys.insert(facts.key, id);
-        self.owned[index(facts.account.0)].push(id);
-        self.stale_meters.touch(id.0);
-        self.touched_meters.touch(id.0);
-        self.journal.push(Undo::MeterAdded);
-        id
-    }
-
-    /// Changes what decides whether a meter is let in.
-    pub(super) fn change_standing(&mut self, meter: MeterId, change: impl FnOnce(&mut MeterStatus)) {
-        self.touched_meters.touch(meter.0);
-        self.change_meter(meter, change);
-    }
-
-    fn change_meter(&mut self, meter: MeterId, change: impl FnOnce(&mut MeterStatus)) {
+    pub(super) fn change_meter(&mut self, meter: MeterId, change: impl FnOnce(&mut MeterStatus)) {
         self.stale_meters.touch(meter.0);
         let status = &mut self.meters[index(meter.0)].status;
         self.journal.push(Undo::Meter(meter, *status));
@@ -297,6 +279,11 @@ impl Tables {
     /// Adds what a record says of a meter to its history.
     pub(super) fn chain_meter(&mut self, meter: MeterId, extract_leaf: &Hash) {
         self.change_meter(meter, |status| status.history = history_head(&status.history, extract_leaf));
+    }
+
+    /// Adds what a record says of an organisation to its history.
+    pub(super) fn chain_organisation(&mut self, organisation: OrganisationId, extract_leaf: &Hash) {
+        self.change_organisation(organisation, |row| row.history = history_head(&row.history, extract_leaf));
     }
 
     fn period_mut(&mut self, period: DeliveryPeriod) -> &mut PeriodTable {
@@ -318,7 +305,8 @@ impl Tables {
 
     /// Whether a trade between two accounts says nothing of what energy is worth.
     pub(super) fn are_of_one_organisation(&self, one: AccountId, other: AccountId) -> bool {
-        one == other
+        let organisation = |account| self.account(Holder::User(account)).and_then(|row| row.organisation);
+        one == other || organisation(one).is_some_and(|theirs| organisation(other) == Some(theirs))
     }
 
     pub(super) fn set_position(&mut self, period: DeliveryPeriod, meter: MeterId, position: Position) {

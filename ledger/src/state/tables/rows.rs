@@ -7,6 +7,7 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, Met
 use crate::conduct::{SCORE_FULL, ShareRules};
 use crate::crypto::{Hash, PublicKey};
 use crate::genesis::{FIRST_EPOCH, Genesis};
+use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles, Subject};
 use crate::settlement::Registers;
 use crate::state::{SystemAccount, Totals};
 use crate::validators::ValidatorSet;
@@ -37,13 +38,16 @@ pub(in crate::state) struct Account {
     pub(in crate::state) score: u16,
     /// Which share of the imbalance that it may cause it must cover: follows from the score. Kept here because every order asks for it.
     pub(in crate::state) share_ppm: u32,
+    /// The organisation that it belongs to; fixed when it is registered.
+    pub(in crate::state) organisation: Option<OrganisationId>,
 }
 
 impl Account {
-    /// With nothing in it and nothing against it.
+    /// With nothing in it and nothing against it, and nobody's customer.
     pub(in crate::state) fn new(shares: &ShareRules) -> Self {
         let (balance, reserved, history) = (Money::ZERO, Money::ZERO, Hash::ZERO);
-        Self { balance, reserved, history, score: SCORE_FULL, share_ppm: shares.at(SCORE_FULL) }
+        let (score, share_ppm) = (SCORE_FULL, shares.at(SCORE_FULL));
+        Self { balance, reserved, history, score, share_ppm, organisation: None }
     }
 
     /// What may still be spent.
@@ -52,7 +56,8 @@ impl Account {
     }
 }
 
-/// What is fixed when a meter is registered.
+/// What a meter is. Only the area is fixed for good when it is registered; the rest is changed by the registry, and the connection and the
+/// plant only while nothing of the meter is open or unsettled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::state) struct MeterFacts {
     pub(in crate::state) account: AccountId,
@@ -60,13 +65,27 @@ pub(in crate::state) struct MeterFacts {
     pub(in crate::state) area: AreaId,
     pub(in crate::state) import_max: Energy,
     pub(in crate::state) export_max: Energy,
+    pub(in crate::state) plant: Plant,
+    /// The fingerprint of the certificate of installation; zero if there is none.
+    pub(in crate::state) certificate: Hash,
 }
 
-/// What changes about a meter.
+/// Whether whoever has the key may give commands, and which were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::state) struct Access {
+    pub(in crate::state) standing: DeviceStanding,
+    /// Why it stands so.
+    pub(in crate::state) reason: Reason,
+    /// The highest nonce that the present key has used.
+    pub(in crate::state) nonce: u64,
+    /// How often it has changed its key by itself since a registrar last set it.
+    pub(in crate::state) rotations: u8,
+}
+
+/// What every day changes about a meter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::state) struct MeterStatus {
-    pub(in crate::state) suspended: bool,
-    pub(in crate::state) nonce: u64,
+    pub(in crate::state) access: Access,
     /// Chain over the records that touched it.
     pub(in crate::state) history: Hash,
 }
@@ -78,6 +97,28 @@ pub(in crate::state) struct Meter {
     pub(in crate::state) status: MeterStatus,
     /// Its client ids of contracts that are not over yet.
     pub(in crate::state) names: BTreeMap<u64, Name>,
+}
+
+/// One organisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) struct Organisation {
+    pub(in crate::state) key: PublicKey,
+    pub(in crate::state) name: OrganisationName,
+    pub(in crate::state) roles: Roles,
+    /// Whose grid it runs, with all areas below, if it is a grid operator.
+    pub(in crate::state) area: Option<AreaId>,
+    pub(in crate::state) access: Access,
+    /// Chain over the records that touched it.
+    pub(in crate::state) history: Hash,
+}
+
+/// What a key is, or was. Nothing is ever forgotten here: a key that was used once is nobody else's for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) enum KeyUse {
+    /// It signs for somebody.
+    Present(Subject),
+    /// It signed for somebody who has another key by now.
+    Replaced(Subject),
 }
 
 /// What a client id stands for.

@@ -1,13 +1,15 @@
 //! Going back.
 
-use gridbook_engine::{AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
 
 use super::{
-    Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, PeriodTable,
-    Position, ReadingTable, Stage, Tables, index,
+    Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, Organisation,
+    PeriodTable, Position, ReadingTable, Stage, Tables, index,
 };
 use crate::command::Offer;
+use crate::crypto::PublicKey;
 use crate::defects::{Defect, omits};
+use crate::registry::{Installation, OrganisationId, Subject};
 use crate::settlement::Registers;
 
 /// How to take one change back.
@@ -19,6 +21,11 @@ pub(super) enum Undo {
     AccountAdded,
     Meter(MeterId, MeterStatus),
     MeterAdded,
+    Organisation(OrganisationId, Box<Organisation>),
+    OrganisationAdded,
+    KeyReplaced(Subject, PublicKey),
+    Owner(MeterId, AccountId),
+    Installation(MeterId, Box<Installation>),
     Period(DeliveryPeriod),
     PeriodDropped(DeliveryPeriod, Box<PeriodTable>),
     Position(DeliveryPeriod, MeterId, Position),
@@ -79,6 +86,18 @@ impl Tables {
             }
             Undo::Meter(meter, old) => self.undo_meter(meter, old),
             Undo::MeterAdded => self.undo_add_meter(),
+            Undo::Organisation(organisation, old) => {
+                self.touch(Subject::Organisation(organisation));
+                self.organisations[usize::from(organisation.0)] = *old;
+            }
+            Undo::OrganisationAdded => {
+                let organisation = self.organisations.pop().expect("it was added");
+                self.keys.remove(&organisation.key);
+                self.touched_keys.push(organisation.key);
+            }
+            Undo::KeyReplaced(subject, old) => self.undo_replace_key(subject, old),
+            Undo::Owner(meter, old) => _ = self.move_meter(meter, old),
+            Undo::Installation(meter, old) => self.undo_install(meter, *old),
             Undo::Period(period) => {
                 self.periods.remove(&period);
             }
@@ -161,7 +180,7 @@ impl Tables {
 
     fn undo_meter(&mut self, meter: MeterId, old: MeterStatus) {
         let status = &mut self.meters[index(meter.0)].status;
-        if (old.suspended, old.nonce) != (status.suspended, status.nonce) {
+        if old.access != status.access {
             self.touched_meters.touch(meter.0);
         }
         let history = if omits(Defect::HistoryNotUndone) { status.history } else { old.history };
@@ -173,7 +192,7 @@ impl Tables {
         let meter = self.meters.pop().expect("it was added");
         self.keys.remove(&meter.facts.key);
         self.owned[index(meter.facts.account.0)].pop();
-        self.unregistered.push(meter.facts.key);
+        self.touched_keys.push(meter.facts.key);
     }
 
     fn undo_registers(&mut self, period: DeliveryPeriod, meter: MeterId, old: Option<Registers>) {

@@ -1,0 +1,39 @@
+//! Money that comes in from outside and goes out again.
+
+use gridbook_engine::{AccountId, Money};
+
+use super::tables::Holder;
+use super::{State, SystemAccount};
+use crate::command::AMOUNT_MAX;
+use crate::defects::{Defect, omits};
+use crate::record::{Purse, RecordEvent};
+use crate::reject::Code;
+
+impl State {
+    pub(super) fn deposit(&mut self, account: AccountId, amount: Money) -> Result<RecordEvent, Code> {
+        self.find_account(account)?;
+        check_amount(amount)?;
+        if omits(Defect::DepositFromNowhere) {
+            self.tables.change_account(Holder::User(account), |account| account.balance += amount);
+        } else {
+            self.tables.post(Holder::System(SystemAccount::Issuer), Holder::User(account), amount);
+        }
+        Ok(RecordEvent::Posted { from: Purse::Outside, to: Purse::Account(account), amount })
+    }
+
+    /// Only free money leaves: what is reserved for orders and trades stays.
+    pub(super) fn withdraw(&mut self, account: AccountId, amount: Money) -> Result<RecordEvent, Code> {
+        self.find_account(account)?;
+        check_amount(amount)?;
+        let free = self.tables.account(Holder::User(account)).ok_or(Code::CreditAccount)?.free();
+        if amount > free {
+            return Err(Code::CreditMoney);
+        }
+        self.tables.post(Holder::User(account), Holder::System(SystemAccount::Issuer), amount);
+        Ok(RecordEvent::Posted { from: Purse::Account(account), to: Purse::Outside, amount })
+    }
+}
+
+fn check_amount(amount: Money) -> Result<(), Code> {
+    if amount > Money::ZERO && amount <= AMOUNT_MAX { Ok(()) } else { Err(Code::FormAmount) }
+}

@@ -1,0 +1,106 @@
+//! Who is registered, to and from a snapshot's rows.
+
+use gridbook_engine::{AccountId, AreaId, Energy};
+
+use super::RestoreError;
+use super::image::{MeterImage, OrganisationImage, ReplacedKeyImage};
+use crate::crypto::PublicKey;
+use crate::genesis::Genesis;
+use crate::registry::{ORGANISATIONS_MAX, Subject};
+use crate::state::rights::roles_fit_area;
+use crate::state::tables::{Holder, MeterFacts, MeterStatus, Organisation, Tables};
+
+pub(super) fn restore_organisations(
+    genesis: &Genesis,
+    tables: &mut Tables,
+    rows: &[OrganisationImage],
+) -> Result<(), RestoreError> {
+    if rows.len() > usize::from(ORGANISATIONS_MAX) {
+        return Err(RestoreError::Row("the number of organisations"));
+    }
+    for row in rows {
+        let area_exists = row.area.is_none_or(|area| usize::from(area.0) < genesis.areas.len());
+        if !is_free(genesis, tables, &row.key) || !area_exists || !roles_fit_area(row.roles, row.area) {
+            return Err(RestoreError::Row("an organisation"));
+        }
+        tables.add_organisation(row.into());
+    }
+    Ok(())
+}
+
+pub(super) fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterImage) -> Result<(), RestoreError> {
+    let facts = MeterFacts {
+        account: AccountId(row.account),
+        key: row.key,
+        area: AreaId(row.area),
+        import_max: Energy(row.import_max),
+        export_max: Energy(row.export_max),
+        plant: row.plant,
+        certificate: row.certificate,
+    };
+    let account_exists = tables.account(Holder::User(facts.account)).is_some();
+    if !account_exists || !is_free(genesis, tables, &facts.key) || usize::from(facts.area.0) >= genesis.areas.len() {
+        return Err(RestoreError::Row("a meter"));
+    }
+    let meter = tables.add_meter(facts);
+    let status = MeterStatus { access: row.access, history: row.history };
+    tables.change_meter(meter, |present| *present = status);
+    Ok(())
+}
+
+pub(super) fn restore_replaced_keys(
+    genesis: &Genesis,
+    tables: &mut Tables,
+    rows: &[ReplacedKeyImage],
+) -> Result<(), RestoreError> {
+    if rows.windows(2).any(|pair| pair[0].key >= pair[1].key) {
+        return Err(RestoreError::Row("the order of replaced keys"));
+    }
+    for ReplacedKeyImage { key, subject } in rows {
+        if tables.access(*subject).is_none() || !is_free(genesis, tables, key) {
+            return Err(RestoreError::Row("a replaced key"));
+        }
+        tables.add_replaced_key(*key, *subject);
+    }
+    Ok(())
+}
+
+fn is_free(genesis: &Genesis, tables: &Tables, key: &PublicKey) -> bool {
+    tables.key_use(key).is_none() && *key != genesis.operator
+}
+
+impl MeterImage {
+    pub(super) fn new(facts: &MeterFacts, status: &MeterStatus) -> Self {
+        Self {
+            account: facts.account.0,
+            key: facts.key,
+            area: facts.area.0,
+            import_max: facts.import_max.0,
+            export_max: facts.export_max.0,
+            plant: facts.plant,
+            certificate: facts.certificate,
+            access: status.access,
+            history: status.history,
+        }
+    }
+}
+
+impl From<&Organisation> for OrganisationImage {
+    fn from(organisation: &Organisation) -> Self {
+        let Organisation { key, name, roles, area, access, history } = *organisation;
+        Self { key, name, roles, area, access, history }
+    }
+}
+
+impl From<&OrganisationImage> for Organisation {
+    fn from(image: &OrganisationImage) -> Self {
+        let OrganisationImage { key, name, roles, area, access, history } = *image;
+        Self { key, name, roles, area, access, history }
+    }
+}
+
+impl From<(&PublicKey, Subject)> for ReplacedKeyImage {
+    fn from((key, subject): (&PublicKey, Subject)) -> Self {
+        Self { key: *key, subject }
+    }
+}
