@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, AreaId, Contract, Energy, MeterId, Money};
 use gridbook_ledger::command::{AreaReading, Command, Correction, Reading};
 use gridbook_ledger::record::RecordEvent;
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::settlement::{Delivery, Quality, Registers, Rule};
+use gridbook_ledger::settlement::{Delivery, Implausible, Quality, Registers, Rule};
 use gridbook_ledger::state::{PeriodStage, SystemAccount};
 
 use crate::deliveries::{BEFORE, areas, begin, deadline, end, final_at, metered, reading, settled};
@@ -208,4 +208,57 @@ fn corrections_that_fit_only_together_wait_for_each_other() {
     let records = town.work_all(100);
     assert_eq!((town.purse(0).0, town.purse(1).0), (before.0.0 + 60 * 600, before.1.0 - 60 * 600));
     assert_eq!((settled(&records).len(), areas(&records).len()), (2, 0), "nothing changes for the area");
+}
+
+/// The register at the period's start was corrected to more than its end shows: so nothing is known of the period any more, and the house
+/// had bought nothing. What moves back is told with what is known now, not with the reading that no longer counts.
+#[test]
+fn a_correction_that_makes_a_reading_impossible_is_told_as_an_estimate() {
+    let mut town = Town::in_areas(metered(genesis()), &[0]);
+    begin(&mut town, 1);
+    end(&mut town, &[(0, 5, 0)]);
+    assert_eq!(town.purse(0).0, 1_000_000 - 3_000);
+    assert_eq!(correct(&mut town, 0, reading(BEFORE, 12, 0)), None);
+    let records = town.work_all(100);
+    let again = settled(&records)[0];
+    let impossible = Quality::Estimated(Rule::Impossible(Implausible::Backwards));
+    assert_eq!((again.delivery, again.quality, again.rest), (Delivery::default(), impossible, Money(-3_000)));
+    assert_eq!(town.state.delivery(MeterId(0), PERIOD).map(|row| row.quality), Some(impossible));
+    assert_eq!(town.purse(0).0, 1_000_000);
+}
+
+/// An area is frozen, since 200 came in and its one house shows 100. The same bundle takes that reading back and says that nothing came in
+/// at all: the area is added up anew, before the correction has had its turn, and nobody is charged for what is not known any more.
+#[test]
+fn an_area_that_is_added_up_anew_keeps_nothing_of_readings_that_do_not_count() {
+    let mut town = Town::in_areas(metered(genesis()), &[0]);
+    begin(&mut town, 1);
+    town.time(delivered());
+    let edge = |sent_up_wh| Command::AreaReading(AreaReading { contract: CONTRACT, sent_up_wh });
+    town.operator(vec![edge(-200)]);
+    end(&mut town, &[(0, 100, 0)]);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 1 }));
+    let correction = Correction { meter: MeterId(0), reading: reading(BEFORE, 150, 0) };
+    town.operator(vec![Command::Correction(correction), edge(0)]);
+    let records = town.work_all(100);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 0 }));
+    assert_eq!((settled(&records)[0].delivery, settled(&records)[0].rest), (Delivery::default(), Money(0)));
+    assert_eq!(town.purse(0).0, 1_000_000);
+}
+
+/// It was estimated to have taken the 100 it bought, and that is what it took: no money moves, but now it is known.
+#[test]
+fn a_technician_who_finds_what_was_estimated_makes_it_a_reading() {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    town.done(0, buy(1, 250, 100));
+    town.done(1, sell(1, 200, 100));
+    begin(&mut town, 2);
+    end(&mut town, &[(1, 0, 100)]);
+    assert_eq!(town.state.delivery(MeterId(0), PERIOD).unwrap().quality, Quality::Estimated(Rule::Missing));
+    let before = (town.purse(0), town.purse(1));
+    assert_eq!(correct(&mut town, 0, reading(PERIOD, 100, 0)), None);
+    let records = town.work_all(100);
+    let again = settled(&records)[0];
+    assert_eq!((again.quality, again.own_trades, again.rest), (Quality::Corrected, Money(0), Money(0)));
+    assert_eq!((town.purse(0), town.purse(1)), before);
 }

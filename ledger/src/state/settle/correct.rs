@@ -60,11 +60,14 @@ impl State {
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), AreaFault> {
         let delivery = |row: Option<DeliveryRow>| row.map_or(Delivery::default(), |row| row.delivery);
+        let is_estimate = |row: Option<DeliveryRow>| row.is_none_or(|row| matches!(row.quality, Quality::Estimated(_)));
         let (mut changes, mut touched) = (Vec::new(), BTreeSet::new());
         for meter in meters {
             let (old, new) = self.corrected(period, *meter);
             let area = self.tables.meter(*meter).expect("its reading was corrected").facts.area;
-            if delivery(old) != delivery(new)
+            // What was estimated and is read now is told, though it should be the same.
+            let is_known = old.is_some() && is_estimate(old) != is_estimate(new);
+            if (delivery(old) != delivery(new) || is_known)
                 && self.tables.contract(Contract { area, period }).stage == AreaStage::Settled
             {
                 changes.push((*meter, area, old, new));
@@ -94,9 +97,9 @@ impl State {
                 return Err(why);
             }
         };
-        for ((meter, area, old, new), (before, after)) in changes.into_iter().zip(settlements) {
+        for ((meter, area, _, new), (before, after)) in changes.into_iter().zip(settlements) {
             self.tables.set_delivery(period, meter, new);
-            let row = new.or(old).expect("one of them says something else than nothing");
+            let row = new.expect("what was settled stays settled, and nothing becomes of nothing");
             events.push(self.charge_difference(Contract { area, period }, meter, row, &before, &after));
         }
         self.post_differences(period, &closed, &closes, events);

@@ -146,7 +146,8 @@ impl State {
     }
 
     /// What a meter is settled by: its two readings, or what stands for them; none where it neither traded nor is known to have
-    /// taken anything.
+    /// taken anything. Once it was settled by something it is settled again, though nothing should be known of it any more: what it was
+    /// charged is to be taken back.
     pub(super) fn delivery_of(&self, period: DeliveryPeriod, meter: MeterId) -> Option<(Delivery, Quality)> {
         let position = self.tables.position(period, meter);
         if !self.settlement.metering {
@@ -159,7 +160,8 @@ impl State {
         };
         let delivery = estimate(position.bought, self.import_a_week_before(period, meter));
         let is_idle = position.last_trade == 0 && delivery == Delivery::default();
-        (!is_idle).then_some((delivery, Quality::Estimated(rule)))
+        let was_settled = self.tables.periods()[&period].delivery(meter).is_some();
+        (was_settled || !is_idle).then_some((delivery, Quality::Estimated(rule)))
     }
 
     /// An area that is looked at again after a correction does not forget that there was one.
