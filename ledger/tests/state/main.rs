@@ -19,6 +19,7 @@ mod readings;
 mod refusals;
 mod registry;
 mod snapshots;
+mod statements;
 mod town;
 /// MARKET section 7 once more, watt-hour by watt-hour.
 #[allow(dead_code)]
