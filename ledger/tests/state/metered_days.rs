@@ -111,6 +111,9 @@ fn random_operator_command(town: &Town, dice: &mut Dice, seed: u64) -> Command {
     }
 }
 
+/// What was told of a meter: money that moved, import and export, and how they are known.
+type Told = ([i128; 3], (u64, u64), Quality);
+
 /// What anybody can know of a village who reads its records.
 #[derive(Default)]
 struct Observer {
@@ -120,7 +123,7 @@ struct Observer {
     registers: BTreeMap<(DeliveryPeriod, u32), [u64; 3]>,
     sent_up: BTreeMap<Contract, i64>,
     /// By period and meter: what moved for it in all: trades, own trades, rest; and how its delivery is known.
-    meters: BTreeMap<(DeliveryPeriod, u32), ([i128; 3], (u64, u64), Quality)>,
+    meters: BTreeMap<(DeliveryPeriod, u32), Told>,
     /// What moved for an area in all: upstream, losses, surplus.
     areas: BTreeMap<Contract, [i128; 3]>,
     frozen: BTreeSet<Contract>,

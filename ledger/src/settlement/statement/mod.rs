@@ -34,6 +34,8 @@ pub struct Statement {
 pub struct PeriodStatement {
     /// Where and when.
     pub contract: Contract,
+    /// Whose the meter was then: a meter with anything open or unsettled has no new owner.
+    pub account: AccountId,
     /// Oldest first.
     pub trades: Vec<TradeLine>,
     /// What was delivered and how the difference was settled; nothing before that was done.
@@ -49,8 +51,6 @@ pub struct PeriodStatement {
 pub struct TradeLine {
     /// The command that brought it about.
     pub seq: u64,
-    /// Whose account it was made for.
-    pub account: AccountId,
     /// How it came about.
     pub traded: Traded,
     /// What the meter did.
@@ -77,8 +77,6 @@ pub enum Traded {
 /// What became of a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettledLine {
-    /// Who was paid and charged.
-    pub account: AccountId,
     /// What the meter took in and gave out, as it was settled last.
     pub delivery: Delivery,
     /// How that is known.
@@ -203,6 +201,14 @@ impl Statement {
         let periods = periods.collect();
         Self { meter, periods, totals }
     }
+
+    /// The part of it in which the meter was this account's: all that a former or later owner may see.
+    pub fn only_of(mut self, account: AccountId) -> Self {
+        self.periods.retain(|period| period.account == account);
+        self.totals = StatementTotals::default();
+        self.periods.iter().for_each(|period| self.totals.add(period));
+        self
+    }
 }
 
 /// Kept from one period to the next for its room only.
@@ -224,10 +230,9 @@ impl Book {
         match event {
             RecordEvent::Trade(trade) => self.enter_trade(seq, trade),
             RecordEvent::Filled { order, side, contract, energy, price, .. } if order.meter == self.meter => {
-                let (account, side, energy, price) = (order.account, *side, *energy, *price);
-                let (traded, fee, delivered) = (Traded::Auction, Price(0), None);
-                let line = TradeLine { seq, account, traded, side, energy, price, fee, delivered };
-                self.period(*contract).trades.push(line);
+                let (side, energy, price, fee) = (*side, *energy, *price, Price(0));
+                let line = TradeLine { seq, traded: Traded::Auction, side, energy, price, fee, delivered: None };
+                self.period(*contract, order.account).trades.push(line);
             }
             RecordEvent::MeterSettled(settled) if settled.meter == self.meter => self.enter_settled(settled),
             RecordEvent::AreaSettled(AreaSettled { contract, short_rest, long_rest, .. }) => {
@@ -253,21 +258,20 @@ impl Book {
             let is_taker = side == trade.taker_side;
             let (fee, traded) = (if is_taker { fee } else { Price(0) }, Traded::With(other.meter, kind));
             let contract = if is_taker { trade.taker_contract() } else { trade.maker_contract() };
-            let line = TradeLine { seq, account: own.account, traded, side, energy, price, fee, delivered: None };
-            self.period(contract).trades.push(line);
+            let line = TradeLine { seq, traded, side, energy, price, fee, delivered: None };
+            self.period(contract, own.account).trades.push(line);
         }
     }
 
     /// Settled again, a meter is told of differences in money, and of what it delivered as it is known now.
     fn enter_settled(&mut self, settled: &MeterSettled) {
         let MeterSettled { account, contract, delivery, quality, contracted_wh, own_trades, rest, .. } = *settled;
-        let before = self.period(contract).settled.take();
-        let (imbalance, billed, defaulted, times) = match &before {
+        let line = &mut self.period(contract, account).settled;
+        let (imbalance, billed, defaulted, times) = match line {
             Some(line) => (line.imbalance, line.billed, line.defaulted, line.times),
             None => (Money::ZERO, Money::ZERO, Money::ZERO, 0),
         };
-        self.period(contract).settled = Some(SettledLine {
-            account,
+        *line = Some(SettledLine {
             delivery,
             quality,
             contracted_wh,
@@ -280,8 +284,9 @@ impl Book {
         });
     }
 
-    fn period(&mut self, contract: Contract) -> &mut PeriodStatement {
-        let empty = || PeriodStatement { contract, trades: Vec::new(), settled: None, is_final: false, doubt: None };
+    fn period(&mut self, contract: Contract, account: AccountId) -> &mut PeriodStatement {
+        let (trades, settled, is_final, doubt) = (Vec::new(), None, false, None);
+        let empty = || PeriodStatement { contract, account, trades, settled, is_final, doubt };
         self.periods.entry(contract.period).or_insert_with(empty)
     }
 }

@@ -119,6 +119,18 @@ fn who_was_there_first_bears_no_fee() {
     assert_eq!((line.delivered, &statement.periods[0].settled), (None, &None), "nothing is settled yet");
 }
 
+/// The house was sold in between: the old owner's bill ends, and the new one's begins, with nothing of the other on it.
+#[test]
+fn each_owner_of_a_meter_has_a_bill_of_his_own() {
+    let contract = Contract { period: DeliveryPeriod(PERIOD.0 + 1), ..CONTRACT };
+    let later = MeterSettled { account: AccountId(55), contract, ..settled(0, 0, 0, 0) };
+    let events = [day(), vec![RecordEvent::MeterSettled(later)]].concat();
+    let (old, new) = (bill(&events).only_of(AccountId(103)), bill(&events).only_of(AccountId(55)));
+    assert_eq!((old.totals, &old.periods), (bill(&day()).totals, &bill(&day()).periods));
+    assert_eq!((new.periods.len(), new.totals), (1, StatementTotals::default()));
+    assert_eq!(bill(&events).only_of(AccountId(1)).periods, []);
+}
+
 /// It took 70, as was read after all: 10 short instead of 30, and 12,000 come back.
 #[test]
 fn a_correction_shows_what_is_known_now_and_all_that_moved() {
