@@ -71,6 +71,14 @@ pub enum MeterClientError {
         /// The node's reason.
         why: String,
     },
+    /// The node does not serve this client's key.
+    #[error("{address} does not serve this key: {why}")]
+    KeyNotServed {
+        /// The address dialled.
+        address: SocketAddr,
+        /// The node's reason.
+        why: String,
+    },
     /// The connection has ended.
     #[error("connection ended: {0}; connect again")]
     Closed(String),
@@ -282,6 +290,11 @@ fn explain(address: SocketAddr, error: &ConnectionError) -> MeterClientError {
         }
         ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) == ALERT_NO_APPLICATION_PROTOCOL => {
             MeterClientError::WrongProtocol { address }
+        }
+        ConnectionError::ApplicationClosed(close)
+            if CloseCode::from_number(close.error_code.into_inner()) == Some(CloseCode::KeyNotServed) =>
+        {
+            MeterClientError::KeyNotServed { address, why: String::from_utf8_lossy(&close.reason).into_owned() }
         }
         other => MeterClientError::Refused { address, why: describe(other) },
     }

@@ -34,11 +34,13 @@ pub enum CloseCode {
     WrongDirection = 12,
     /// The node asked for the connection to be closed.
     Dismissed = 13,
+    /// The client's key is one that the node serves no more, or not now.
+    KeyNotServed = 14,
 }
 
 impl CloseCode {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Done,
         Self::ShuttingDown,
         Self::FrameEmpty,
@@ -53,6 +55,7 @@ impl CloseCode {
         Self::Replaced,
         Self::WrongDirection,
         Self::Dismissed,
+        Self::KeyNotServed,
     ];
 
     /// The number on the wire.

@@ -44,6 +44,11 @@ pub(crate) async fn arrive(shared: &Shared, incoming: Incoming) -> Option<Arriva
         shared.counters.handshakes_failed.up();
         return None;
     };
+    if let Some(why) = shared.config.gate.refuses(&key) {
+        shared.counters.connections_refused.up();
+        close(&connection, CloseCode::KeyNotServed, &why);
+        return None;
+    }
     let remote = connection.remote_address();
     let admission = shared.book.admit(key, remote.ip()).map_err(|why| shared.refuse(&connection, why)).ok()?;
     let stream = timeout(HANDSHAKE_DEADLINE, first_stream(&connection)).await.ok().flatten();

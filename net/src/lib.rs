@@ -55,7 +55,7 @@ pub use counters::{ClassStats, MeterStats, Stats};
 pub use events::Events;
 pub use frame::{ANSWER_BYTES_MAX, FrameDecoder, FrameError, REQUEST_BYTES_MAX};
 pub use identity::public_key;
-pub use meter::{ConnectionId, MeterEndpoint, MeterEvent, MeterSend, MeterServerConfig};
+pub use meter::{ConnectionId, KeyGate, MeterEndpoint, MeterEvent, MeterSend, MeterServerConfig};
 pub use quota::{Quota, Quotas, Rate};
 pub use transport::{BindError, METER_ALPN, VALIDATOR_ALPN};
 pub use validator::{PeerAddress, PeerEvent, PeerSend, ValidatorConfig, ValidatorEndpoint};

@@ -38,13 +38,40 @@ pub struct MeterServerConfig {
     pub answer_deadline: Duration,
     /// After how much silence a client is taken for gone.
     pub idle_timeout: Duration,
+    /// Asked about each key that a client has proved, before it is let in: why it is not to be, in words for a person. Any key is let in
+    /// if nobody decides.
+    pub gate: KeyGate,
+}
+
+/// Decides which keys are let in.
+#[derive(Clone, Default)]
+pub struct KeyGate(Option<Arc<Refuse>>);
+
+type Refuse = dyn Fn(&[u8; 32]) -> Option<String> + Send + Sync;
+
+impl KeyGate {
+    /// `refuse` says why a key is not let in, or nothing if it is. It must not wait.
+    pub fn new(refuse: impl Fn(&[u8; 32]) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(refuse)))
+    }
+
+    pub(crate) fn refuses(&self, key: &[u8; 32]) -> Option<String> {
+        self.0.as_ref().and_then(|refuse| refuse(key))
+    }
+}
+
+impl std::fmt::Debug for KeyGate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "KeyGate(closed to some)" } else { "KeyGate(open)" })
+    }
 }
 
 impl MeterServerConfig {
     /// A configuration with the usual deadlines: 10 s a frame, 30 s to take of an answer, 30 s of silence.
     pub fn new(seed: [u8; 32], listen: SocketAddr, quotas: Quotas) -> Self {
         let [frame_deadline, answer_deadline, idle_timeout] = [10, 30, 30].map(Duration::from_secs);
-        Self { seed, listen, quotas, frame_deadline, answer_deadline, idle_timeout }
+        let gate = KeyGate::default();
+        Self { seed, listen, quotas, frame_deadline, answer_deadline, idle_timeout, gate }
     }
 }
 
@@ -176,6 +203,13 @@ impl MeterEndpoint {
     pub fn dismiss(&self, connection: ConnectionId, reason: &str) {
         if let Some(line) = self.shared.line(connection) {
             self.shared.dismiss(&line.connection, CloseCode::Dismissed, reason);
+        }
+    }
+
+    /// Closes one client's connection because its key is served no more, with a reason it will see.
+    pub fn shut_out(&self, connection: ConnectionId, reason: &str) {
+        if let Some(line) = self.shared.line(connection) {
+            self.shared.dismiss(&line.connection, CloseCode::KeyNotServed, reason);
         }
     }
 

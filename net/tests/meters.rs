@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gridbook_net::{
-    ANSWER_BYTES_MAX, CloseCode, MeterClient, MeterClientError, MeterEndpoint, MeterEvent, MeterSend,
+    ANSWER_BYTES_MAX, CloseCode, KeyGate, MeterClient, MeterClientError, MeterEndpoint, MeterEvent, MeterSend,
     MeterServerConfig, Quotas, REQUEST_BYTES_MAX, ValidatorConfig, ValidatorEndpoint, public_key,
 };
 use raw::{Echo, NODE_SEED, free_address, generous, here};
@@ -182,4 +182,33 @@ async fn a_dismissed_client_sees_the_reason() {
     assert_eq!(client.close_code(), Some(CloseCode::Dismissed));
     assert!(client.closed_because().unwrap().ends_with("this device was revoked"));
     echo.still_serves().await;
+}
+
+/// A device was reported stolen. Its key is not let in, with a sentence that says why; a stranger's is, as ever.
+#[tokio::test]
+async fn a_key_that_is_not_served_is_refused_with_the_reason_before_it_is_let_in() {
+    let stolen = public_key(&[7; 32]);
+    let gate = KeyGate::new(move |key| (*key == stolen).then(|| "it was stolen: ask the registrar".to_owned()));
+    let config = MeterServerConfig { gate, ..MeterServerConfig::new(NODE_SEED, here(), generous()) };
+    let (endpoint, mut events) = MeterEndpoint::bind(config).unwrap();
+    let address = endpoint.local_addr().unwrap();
+    let refused = MeterClient::connect(address, public_key(&NODE_SEED), [7; 32]).await.unwrap_err();
+    let why = "it was stolen: ask the registrar".to_owned();
+    assert_eq!(refused, MeterClientError::KeyNotServed { address, why });
+    let _stranger = MeterClient::connect(address, public_key(&NODE_SEED), [8; 32]).await.unwrap();
+    let Some(MeterEvent::Opened { key, .. }) = events.recv().await else { panic!("not opened") };
+    assert_eq!(key, public_key(&[8; 32]), "nobody hears of the one that was not let in");
+    assert_eq!(endpoint.stats().connections_refused, 1);
+}
+
+/// It is stolen while it is connected: from one moment to the next it is shut out, and told why.
+#[tokio::test]
+async fn a_client_that_is_shut_out_sees_the_reason() {
+    let mut echo = Echo::start(generous());
+    let mut client = echo.client(1).await;
+    let Some(MeterEvent::Opened { connection, .. }) = echo.others.recv().await else { panic!("not opened") };
+    echo.endpoint.shut_out(connection, "it was stolen");
+    assert_eq!(client.recv().await, None);
+    assert_eq!(client.close_code(), Some(CloseCode::KeyNotServed));
+    assert!(client.closed_because().unwrap().contains("it was stolen"));
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::Record;
 use gridbook_ledger::reject::Code;
-use gridbook_net::{MeterClient, MeterReceiver, MeterSender, REQUEST_BYTES_MAX};
+use gridbook_net::{MeterClient, MeterClientError, MeterReceiver, MeterSender, REQUEST_BYTES_MAX};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -115,17 +115,19 @@ impl Driver {
     /// Tries every validator once, beginning with the current one.
     pub(crate) async fn connect_to_any(&mut self) -> Result<Connection, ClientError> {
         let mut last = "the list of validators is empty".to_owned();
+        let mut shut_out = None;
         for _ in 0..self.validators.len() {
             let Peer { key, address, .. } = self.validators[self.at];
             let attempt = MeterClient::connect(address, key.0, self.connection_seed);
             match tokio::time::timeout(CONNECT_MAX, attempt).await {
                 Ok(Ok(client)) => return Ok(Connection::start(client)),
+                Ok(Err(MeterClientError::KeyNotServed { why, .. })) => shut_out = Some(why),
                 Ok(Err(error)) => last = error.to_string(),
                 Err(_) => last = format!("no answer from {address} within {} s", CONNECT_MAX.as_secs()),
             }
             self.next_validator();
         }
-        Err(ClientError::Unreachable(last))
+        Err(shut_out.map_or(ClientError::Unreachable(last), ClientError::ShutOut))
     }
 
     /// Runs until the last client is dropped.
@@ -285,10 +287,19 @@ impl Driver {
         true
     }
 
-    /// No validator can be reached: waits a moment, and tells those who have waited long enough.
+    /// No validator can be reached: waits a moment, and tells those who have waited long enough. Where the key is not served, waiting
+    /// helps nobody: all are told at once.
     async fn wait_for_better(&mut self, error: &ClientError) {
         tracing::debug!(%error, "no validator can be reached, trying again");
         tokio::time::sleep(RETRY_PAUSE).await;
+        if matches!(error, ClientError::ShutOut(_)) {
+            while let Ok(ask) = self.asked.try_recv() {
+                let _ = ask.answers.send(Err(error.clone()));
+            }
+            for (_, pending) in std::mem::take(&mut self.pending) {
+                let _ = pending.ask.answers.send(Err(error.clone()));
+            }
+        }
         self.give_up(Instant::now(), error);
     }
 
@@ -351,7 +362,7 @@ async fn write(sender: MeterSender, mut frames: mpsc::UnboundedReceiver<Bytes>) 
     while let Some(frame) = frames.recv().await {
         match sender.send(frame).await {
             Ok(()) => {}
-            Err(error @ gridbook_net::MeterClientError::Unsendable { .. }) => {
+            Err(error @ MeterClientError::Unsendable { .. }) => {
                 tracing::warn!(%error, "a request was dropped")
             }
             Err(_) => return,

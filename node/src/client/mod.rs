@@ -103,6 +103,9 @@ pub enum ClientError {
     /// No validator could be reached.
     #[error("no validator could be reached; the last one said: {0}")]
     Unreachable(String),
+    /// The key of the connection is that of a device or an organisation that may not connect.
+    #[error("not let in: {0}")]
+    ShutOut(String),
     /// Refused at the door, without a trace on the ledger.
     #[error("refused: {0}")]
     Refused(Code),
@@ -135,7 +138,7 @@ impl Client {
     /// the channel. The connection key authorises nothing.
     ///
     /// # Errors
-    /// `Unreachable` if none of them answers.
+    /// `Unreachable` if none of them answers, `ShutOut` if those that answer do not serve the connection's key.
     pub async fn connect(
         validators: Vec<Peer>,
         connection_seed: [u8; 32],

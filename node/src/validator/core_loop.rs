@@ -20,6 +20,7 @@ use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
 use super::desk::DeskJob;
+use super::directory::why_shut_out;
 use super::keeper::KeptState;
 use super::net::post;
 use super::roster::{Roll, Roster};
@@ -180,12 +181,24 @@ impl CoreLoop {
     fn feed(&mut self, input: Input) {
         let now = self.shared.now();
         let effects = self.replica.handle(input, now);
+        self.follow_registry();
         // First the books: who is told that something is final finds it there.
         self.replica.publish_depth();
         for effect in effects {
             self.hand_out(effect);
         }
-        self.shared.directory.update(self.replica.state_mut().touched_devices());
+    }
+
+    /// Before anybody is told what was done: who hears of a suspension finds the door shut.
+    fn follow_registry(&mut self) {
+        let changes = self.replica.state_mut().touched_devices();
+        self.shared.directory.update(&changes);
+        for (key, status) in changes {
+            let Some(why) = status.and_then(|status| why_shut_out(&status)) else { continue };
+            for connection in self.shared.lines.of(&key) {
+                self.meters.shut_out(connection, &why);
+            }
+        }
     }
 
     fn hand_out(&mut self, effect: Effect) {

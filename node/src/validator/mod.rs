@@ -24,6 +24,7 @@ mod fill;
 mod history;
 mod inspect;
 mod keeper;
+mod lines;
 mod net;
 mod notices;
 mod open;
@@ -66,6 +67,7 @@ use backlog::Backlog;
 use core_loop::CoreJob;
 use desk::DeskJob;
 use directory::Directory;
+use lines::Lines;
 use notices::Notices;
 use pending::Pending;
 use standing::Standings;
@@ -79,7 +81,8 @@ struct Shared {
     epochs: RwLock<Arc<Epochs>>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
-    directory: Directory,
+    directory: Arc<Directory>,
+    lines: Lines,
     pending: Pending,
     backlog: Backlog,
     notices: Notices,
@@ -199,7 +202,8 @@ fn run_once(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<Ended> {
         epochs: RwLock::new(Arc::new(opened.replica.epochs().clone())),
         metrics: Arc::new(Metrics::default()),
         health: Arc::new(Health::default()),
-        directory: Directory::default(),
+        directory: Arc::default(),
+        lines: Lines::default(),
         pending: Pending::default(),
         backlog: Backlog::default(),
         notices: Notices::default(),
@@ -216,7 +220,7 @@ fn run_once(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<Ended> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
     let roster = roster::Roster::new(config, opened.keys.clone());
-    let net = runtime.block_on(net::bind(config, &roster, &opened))?;
+    let net = runtime.block_on(net::bind(config, &roster, &opened, &shared))?;
     let threads = spawn(config, opened, roster, &shared, &net)?;
     tracing::info!(
         validator = config.index,

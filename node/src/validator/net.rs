@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use crossbeam::channel::{Sender, TrySendError};
+use gridbook_ledger::crypto::PublicKey;
 use gridbook_ledger::replica::{Input, PeerMessage};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::{
-    Class, Events, MeterEndpoint, MeterEvent, MeterServerConfig, PeerEvent, ValidatorConfig as PeerConfig,
+    Class, Events, KeyGate, MeterEndpoint, MeterEvent, MeterServerConfig, PeerEvent, ValidatorConfig as PeerConfig,
     ValidatorEndpoint,
 };
 use tokio::net::TcpListener;
@@ -34,7 +35,12 @@ pub(super) struct Net {
 }
 
 /// Binds everything, so that a port that is taken is found before anything else begins.
-pub(super) async fn bind(config: &ValidatorConfig, roster: &Roster, opened: &Opened) -> anyhow::Result<Net> {
+pub(super) async fn bind(
+    config: &ValidatorConfig,
+    roster: &Roster,
+    opened: &Opened,
+    shared: &Shared,
+) -> anyhow::Result<Net> {
     let (epochs, header) = (opened.replica.epochs(), opened.replica.final_header());
     let Roll { name, seed, peers } = roster.roll(epochs, header.epoch < epochs.present());
     let listen = config.listen;
@@ -43,7 +49,10 @@ pub(super) async fn bind(config: &ValidatorConfig, roster: &Roster, opened: &Ope
         .with_context(|| format!("cannot listen for validators on {}", listen.validators))?;
     // Clients know a validator by the first of its keys: their settings change when its own do.
     let meter_seed = *opened.keys.first().expect("a validator has a key").seed();
-    let meter_config = MeterServerConfig::new(meter_seed, listen.meters, config.quotas.for_net());
+    let directory = Arc::clone(&shared.directory);
+    let gate = KeyGate::new(move |key| directory.shuts_out(&PublicKey(*key)));
+    let meter_config =
+        MeterServerConfig { gate, ..MeterServerConfig::new(meter_seed, listen.meters, config.quotas.for_net()) };
     let (meters, meter_events) =
         MeterEndpoint::bind(meter_config).with_context(|| format!("cannot listen for meters on {}", listen.meters))?;
     let admin = TcpListener::bind(listen.admin)
@@ -78,7 +87,7 @@ impl Net {
             let mut events = Vec::with_capacity(EVENTS_PER_TURN);
             while meter_events.recv_many(&mut events, EVENTS_PER_TURN).await > 0 {
                 for event in events.drain(..) {
-                    sort_meter_event(event, shared, queues).await;
+                    sort_meter_event(event, &meters, shared, queues).await;
                 }
             }
         };
@@ -140,11 +149,17 @@ async fn sort_peer_event(event: PeerEvent, shared: &Shared, queues: &Queues) {
     }
 }
 
-async fn sort_meter_event(event: MeterEvent, shared: &Shared, queues: &Queues) {
+async fn sort_meter_event(event: MeterEvent, meters: &MeterEndpoint, shared: &Shared, queues: &Queues) {
     match event {
-        MeterEvent::Opened { connection, remote, .. } => {
+        MeterEvent::Opened { connection, remote, key } => {
             tracing::debug!(connection = connection.0, %remote, "client connected");
             shared.metrics.meter_connections.up();
+            let key = PublicKey(key);
+            shared.lines.opened(connection, key);
+            // It may have been suspended between the gate and here: whoever suspends it looks for its lines after that.
+            if let Some(why) = shared.directory.shuts_out(&key) {
+                meters.shut_out(connection, &why);
+            }
         }
         MeterEvent::Frame { connection, bytes } => {
             put(&queues.door, DoorJob::Frame { connection, bytes }, shared).await;
@@ -153,6 +168,7 @@ async fn sort_meter_event(event: MeterEvent, shared: &Shared, queues: &Queues) {
         MeterEvent::Closed { connection, .. } => {
             tracing::debug!(connection = connection.0, "client gone");
             shared.metrics.meter_connections.down();
+            shared.lines.closed(connection);
             shared.pending.forget(connection);
             queues.tell_desk(DeskJob::Closed(connection));
         }

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod book;
+mod connections;
 mod fixture;
 mod proofs;
 mod sequenced;
