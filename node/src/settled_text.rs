@@ -34,7 +34,7 @@ pub(crate) fn settled_text(event: &RecordEvent, begins: impl Fn(DeliveryPeriod) 
         RecordEvent::MeterSettled(settled) => meter_text(settled, &begins(settled.contract.period)),
         RecordEvent::AreaSettled(settled) => area_text(settled, &begins(settled.contract.period)),
         RecordEvent::AreaFrozen { contract, why } => {
-            format!("area {} is not settled, delivery {}: {why}", contract.area.0, begins(contract.period))
+            format!("area {} does not add up, delivery {}: {why}", contract.area.0, begins(contract.period))
         }
         RecordEvent::CorrectionHeld { meter, contract, why } => format!(
             "the correction of meter {} waits until something else is corrected in area {} or above it, delivery {}: {why}",

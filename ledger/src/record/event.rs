@@ -194,7 +194,8 @@ pub enum RecordEvent {
     MeterSettled(MeterSettled),
     /// An area's own accounts for one period were settled, or settled again.
     AreaSettled(AreaSettled),
-    /// An area's energies of one period contradict each other: nobody in it is paid before that is mended.
+    /// An area's energies of one period contradict each other: nobody in it is paid before that is mended. Where it was settled before,
+    /// and what it was settled by no longer fits, it stays as it is.
     AreaFrozen {
         /// Where and when.
         contract: Contract,

@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, AreaId, Contract, Energy, MeterId, Money};
 use gridbook_ledger::command::{AreaReading, Command, Correction, Reading};
 use gridbook_ledger::record::RecordEvent;
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::settlement::{Delivery, Implausible, Quality, Registers, Rule};
+use gridbook_ledger::settlement::{AreaFault, Delivery, Implausible, Quality, Registers, Rule};
 use gridbook_ledger::state::{PeriodStage, SystemAccount};
 
 use crate::deliveries::{BEFORE, areas, begin, deadline, end, final_at, metered, reading, settled};
@@ -261,4 +261,61 @@ fn a_technician_who_finds_what_was_estimated_makes_it_a_reading() {
     let again = settled(&records)[0];
     assert_eq!((again.quality, again.own_trades, again.rest), (Quality::Corrected, Money(0), Money(0)));
     assert_eq!((town.purse(0), town.purse(1)), before);
+}
+
+/// A plant in the north gives 100, a house in the south takes so much. What the operators read at the edges of north, south and root.
+fn over_the_root(taken: u64, edges: [i64; 3]) -> Town {
+    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
+    begin(&mut town, 2);
+    town.time(delivered());
+    for (area, sent_up_wh) in [1, 2, 0].into_iter().zip(edges) {
+        edge(&mut town, area, sent_up_wh);
+    }
+    end(&mut town, &[(0, 0, 100), (1, taken, 0)]);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 1 }));
+    town
+}
+
+/// An edge is read; what was told then, and when all work was done.
+fn edge(town: &mut Town, area: u16, sent_up_wh: i64) -> Vec<RecordEvent> {
+    let contract = Contract { area: AreaId(area), ..CONTRACT };
+    let mut records = town.operator(vec![Command::AreaReading(AreaReading { contract, sent_up_wh })]);
+    assert_eq!(refusal(&records[0]), None);
+    records.extend(town.work_all(100));
+    let told = records.into_iter().flat_map(|record| record.events);
+    told.filter(|event| matches!(event, RecordEvent::AreaSettled(_) | RecordEvent::AreaFrozen { .. })).collect()
+}
+
+/// 150 instead of 100 were read at the north's edge, which froze it, and the root was settled as if 150 came up. When the north is mended, 50
+/// too many have left the root: they bring its operator 20 each. Then the root's edge is read again too, and all is as if nothing had been.
+#[test]
+fn a_mended_area_changes_what_gets_lost_in_the_one_above() {
+    let mut town = over_the_root(1_000, [150, -1_000, -850]);
+    let grid_before = town.state.system_account(SystemAccount::Grid).balance;
+    let told = edge(&mut town, 1, 100);
+    let [RecordEvent::AreaSettled(north), RecordEvent::AreaSettled(root)] = told[..] else { panic!("{told:?}") };
+    assert_eq!((north.contract.area, north.losses_wh), (AreaId(1), 0));
+    assert_eq!((root.contract.area, root.losses_wh), (AreaId(0), -50));
+    assert_eq!((root.losses, root.upstream, root.surplus), (Money(-1_000), Money(-1_000), Money(0)));
+    assert_eq!(town.state.system_account(SystemAccount::Grid).balance, grid_before + Money(1_000));
+    let told = edge(&mut town, 0, -900);
+    let [RecordEvent::AreaSettled(root)] = told[..] else { panic!("{told:?}") };
+    assert_eq!((root.losses_wh, root.losses, root.upstream), (0, Money(1_000), Money(1_000)));
+    assert_eq!(town.state.system_account(SystemAccount::Grid).balance, grid_before);
+}
+
+/// The same with 198 instead of 98: now what is known of the root contradicts itself. It stays settled as it was, that is told, and the ledger
+/// goes on; when its edge is read again there is nothing to pay.
+#[test]
+fn an_area_above_that_no_longer_fits_stays_as_it_is_until_it_is_read_again() {
+    let mut town = over_the_root(100, [198, -100, 98]);
+    let told = edge(&mut town, 1, 98);
+    let why = AreaFault::Losses { losses_wh: -100, throughput_wh: 198 };
+    assert!(matches!(told[0], RecordEvent::AreaSettled(of) if of.contract.area == AreaId(1)), "{told:?}");
+    assert_eq!(told[1..], [RecordEvent::AreaFrozen { contract: CONTRACT, why }]);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 0 }));
+    assert_eq!(edge(&mut town, 0, -2), []);
+    town.time(final_at());
+    town.work_all(100);
+    assert_eq!(town.state.period_stage(PERIOD), None);
 }

@@ -129,7 +129,7 @@ fn write_contract(w: &mut Writer, row: &ContractRow) {
     match stage {
         AreaStage::Open => w.u8(0),
         AreaStage::Good => w.u8(1),
-        AreaStage::Settled => w.u8(2),
+        AreaStage::Settled { losses_wh } => w.u8(2).i128(losses_wh),
         AreaStage::Frozen(_) => w.u8(3),
     };
     if let AreaStage::Frozen(fault) = stage {
@@ -150,7 +150,7 @@ fn read_contract(r: &mut Reader<'_>) -> Read<ContractRow> {
     let stage = match r.u8()? {
         0 => AreaStage::Open,
         1 => AreaStage::Good,
-        2 => AreaStage::Settled,
+        2 => AreaStage::Settled { losses_wh: r.i128()? },
         3 => AreaStage::Frozen(read_fault(r)?),
         _ => return Err(BytesError::Unknown),
     };

@@ -10,8 +10,8 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, Money};
 use super::super::State;
 use super::super::tables::{AreaStage, ContractRow, Holder, Stage, index};
 use crate::record::{AreaSettled, RecordEvent};
-use crate::settlement::{AreaClose, AreaFault, ImbalancePrices, Reference};
-use crate::state::SystemAccount;
+use crate::settlement::{AreaClose, AreaFault, AreaSums, ImbalancePrices, Reference};
+use crate::state::{PPM, SystemAccount};
 
 /// What flows physically, by area: the areas below it and its own edge.
 pub(super) type Flows = BTreeMap<AreaId, Flow>;
@@ -91,11 +91,21 @@ impl State {
             assert_eq!(close.charges, row.imbalance, "its meters were charged what was added up");
             self.post_close(contract, &close);
             events.push(self.area_settled(contract, &close));
-            self.tables.change_contract(contract, |row| row.stage = AreaStage::Settled);
+            let losses_wh = close.losses_wh;
+            self.tables.change_contract(contract, |row| row.stage = AreaStage::Settled { losses_wh });
+            self.close_above_again(contract, &flows, events);
         }
         let is_done = until >= u32::from(self.engine.areas());
         self.tables.set_stage(period, if is_done { Stage::Settled } else { Stage::Closing(until) });
         index(until - from).max(1)
+    }
+
+    /// What closed the imbalance account of an area that is settled, whatever is known of its losses since.
+    pub(super) fn closed(&self, contract: Contract, row: &ContractRow) -> Option<AreaClose> {
+        let AreaStage::Settled { losses_wh } = row.stage else { return None };
+        let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
+        let close = sums.close(&self.imbalance_prices(contract), losses_wh, PPM, u128::MAX);
+        Some(close.expect("it was closed like that, and its losses are not looked at again"))
     }
 
     /// What closes an area's imbalance account.
@@ -107,7 +117,7 @@ impl State {
     ) -> Result<AreaClose, AreaFault> {
         let flow = flows.get(&contract.area).copied().unwrap_or_default();
         let throughput = row.exported_wh.max(row.imported_wh).saturating_add(flow.crossing_wh);
-        let sums = crate::settlement::AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
+        let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
         sums.close(&self.imbalance_prices(contract), flow.losses_wh, self.settlement.loss_bound_ppm, throughput)
     }
 

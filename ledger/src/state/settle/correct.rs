@@ -6,6 +6,7 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::super::State;
 use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, Stage};
+use super::areas::Flows;
 use crate::record::{AreaSettled, MeterSettled, RecordEvent};
 use crate::reject::Code;
 use crate::settlement::{AreaClose, AreaFault, Delivery, MeterSettlement, Quality};
@@ -23,7 +24,7 @@ impl State {
         let Some(meter) = self.tables.take_correction(period) else { return 1 };
         let area = self.tables.meter(meter).expect("its reading was corrected").facts.area;
         let contract = Contract { area, period };
-        if self.tables.contract(contract).stage != AreaStage::Settled {
+        if !self.tables.contract(contract).stage.is_settled() {
             // Frozen, or nothing was known of any of its meters: it is added up from the beginning.
             let (_, new) = self.corrected(period, meter);
             self.tables.set_delivery(period, meter, new);
@@ -68,14 +69,14 @@ impl State {
             // What was estimated and is read now is told, though it should be the same.
             let is_known = old.is_some() && is_estimate(old) != is_estimate(new);
             if (delivery(old) != delivery(new) || is_known)
-                && self.tables.contract(Contract { area, period }).stage == AreaStage::Settled
+                && self.tables.contract(Contract { area, period }).stage.is_settled()
             {
                 changes.push((*meter, area, old, new));
                 touched.extend(self.lineage(area));
             }
         }
         let touched: Vec<AreaId> = touched.into_iter().collect();
-        let closed = self.closes(period, &touched).expect("what is settled could be closed");
+        let closed = self.closed_before(period, &touched);
         let rows: Vec<_> = touched.iter().map(|area| self.tables.contract(Contract { area: *area, period })).collect();
         let mut settlements = Vec::with_capacity(changes.len());
         for (meter, area, old, new) in &changes {
@@ -118,7 +119,7 @@ impl State {
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), Code> {
         let lineage = self.lineage(contract.area);
-        let closed = self.closes(contract.period, &lineage).expect("what is settled could be closed");
+        let closed = self.closed_before(contract.period, &lineage);
         let before = self.tables.contract(contract).sent_up_wh;
         self.tables.change_contract(contract, |row| row.sent_up_wh = Some(sent_up_wh));
         let Ok(closes) = self.closes(contract.period, &lineage) else {
@@ -129,6 +130,20 @@ impl State {
         self.post_differences(contract.period, &closed, &closes, events);
         self.tables.bring_back(contract.period);
         Ok(())
+    }
+
+    /// An area that was frozen is settled at last. Those above it went by what it seemed to send up; where what is known now contradicts
+    /// itself, one of them stays settled as it is until somebody reads better, and that is told.
+    pub(super) fn close_above_again(&mut self, contract: Contract, flows: &Flows, events: &mut Vec<RecordEvent>) {
+        for area in self.lineage(contract.area).into_iter().skip(1) {
+            let above = Contract { area, ..contract };
+            let row = self.tables.contract(above);
+            let Some(before) = self.closed(above, &row) else { continue };
+            match self.close_of(above, &row, flows) {
+                Ok(after) => self.post_differences(contract.period, &[(area, before)], &[(area, after)], events),
+                Err(why) => events.push(RecordEvent::AreaFrozen { contract: above, why }),
+            }
+        }
     }
 
     /// A frozen area may be good now: its meters are added up and looked at once more.
@@ -204,23 +219,38 @@ impl State {
         core::iter::once(area).chain(self.engine.network().upwards(area).map(|edge| edge.parent)).collect()
     }
 
+    fn closed_before(&self, period: DeliveryPeriod, areas: &[AreaId]) -> Closes {
+        let closed = areas.iter().filter_map(|area| {
+            let contract = Contract { area: *area, period };
+            Some((*area, self.closed(contract, &self.tables.contract(contract))?))
+        });
+        closed.collect()
+    }
+
     fn closes(&self, period: DeliveryPeriod, areas: &[AreaId]) -> Result<Closes, AreaFault> {
         let flows = self.flows(period);
         let settled = areas.iter().filter_map(|area| {
             let contract = Contract { area: *area, period };
             let row = self.tables.contract(contract);
-            (row.stage == AreaStage::Settled).then(|| (*area, self.close_of(contract, &row, &flows)))
+            row.stage.is_settled().then(|| (*area, self.close_of(contract, &row, &flows)))
         });
         settled.map(|(area, close)| Ok((area, close?))).collect()
     }
 
-    fn post_differences(&mut self, period: DeliveryPeriod, old: &Closes, new: &Closes, events: &mut Vec<RecordEvent>) {
+    fn post_differences(
+        &mut self,
+        period: DeliveryPeriod,
+        old: &[(AreaId, AreaClose)],
+        new: &[(AreaId, AreaClose)],
+        events: &mut Vec<RecordEvent>,
+    ) {
         for ((area, before), (_, after)) in old.iter().zip(new) {
             let contract = Contract { area: *area, period };
             let difference = after.since(before);
             if difference != AreaClose::default() {
                 self.post_close(contract, &difference);
                 let losses_wh = after.losses_wh;
+                self.tables.change_contract(contract, |row| row.stage = AreaStage::Settled { losses_wh });
                 let RecordEvent::AreaSettled(told) = self.area_settled(contract, &difference) else { continue };
                 events.push(RecordEvent::AreaSettled(AreaSettled { losses_wh, ..told }));
             }

@@ -129,7 +129,17 @@ pub(in crate::state) enum AreaStage {
     /// Its sums contradict each other: nobody is paid until that is mended.
     Frozen(AreaFault),
     /// All is paid.
-    Settled,
+    Settled {
+        /// What got lost in it as far as was known: what its accounts were closed by.
+        losses_wh: i128,
+    },
+}
+
+impl AreaStage {
+    /// Whether all is paid.
+    pub(in crate::state) fn is_settled(self) -> bool {
+        matches!(self, Self::Settled { .. })
+    }
 }
 
 /// How far the settlement of a period has come (MARKET section 2).
