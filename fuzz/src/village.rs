@@ -7,6 +7,7 @@ use gridbook_engine::{
     TimeInForce,
 };
 use gridbook_ledger::command::{Block, BlockPart, Bundle, Command, NEVER, NewOrganisation, Place, SignedBundle};
+use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::Reconfigure;
@@ -171,9 +172,10 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
                 Command::SetCapacity { area: AreaId(1), period: PERIOD, up: Energy(100), down: Energy(900) },
                 Command::PayAsBid { contract: Contract { area: AreaId(1), period: CALLED } },
                 Command::Withdraw { account: AccountId(2), amount: Money(1_000) },
+                Command::RuleAppeal { entry: 1, ruling: Ruling::Struck, reasons: Hash([7; 32]) },
             ],
         ),
-        bundle(3, 3, vec![Command::CancelAllOfAccount]),
+        bundle(3, 3, vec![Command::CancelAllOfAccount, Command::Appeal { entry: 1, statement: Hash([6; 32]) }]),
         bundle(0, 4, registry()),
         bundle(
             40,

@@ -1,8 +1,8 @@
 //! Why something was refused: one number, one name and one sentence for every reason, by room.
 //!
 //! Numbers go into records and over the wire, so they never change their meaning; a reason that falls out of use keeps its
-//! number. The hundreds digit is the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set,
-//! 8 evidence, 9 readings and settlement.
+//! number. The hundreds are the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set,
+//! 8 evidence, 9 readings and settlement, 11 conduct.
 
 use core::fmt;
 
@@ -257,6 +257,17 @@ codes! {
     MeterSettling = 913, "That delivery period is being settled, by what was known at its deadline: corrections can be made when that is done.";
     /// More lost than can be.
     MeterLosses = 914, "With this the losses of the area, or of the one above it, would be out of bounds: check all readings of their edges.";
+
+    /// No such entry.
+    ConductUnknown = 1101, "No entry of this number is kept: it is over, or never was. Look up what stands against your account.";
+    /// Against another account.
+    ConductOther = 1102, "The entry is against another account: only a meter of the account that bears it may appeal.";
+    /// Challenged before.
+    ConductChallenged = 1103, "An appeal against this entry was made before: an account appeals once against each, and a ruling is final.";
+    /// Too late.
+    ConductLate = 1104, "The time to appeal against this entry is over: it is 14 days of ledger time, from the entry on.";
+    /// Nothing to rule on.
+    ConductNoAppeal = 1105, "No appeal against this entry is open: only its account can make one, and each is ruled on once.";
 }
 
 impl Code {
@@ -389,6 +400,7 @@ mod tests {
                 7 => "Epoch",
                 8 => "Evidence",
                 9 => "Meter",
+                11 => "Conduct",
                 other => panic!("no room {other}"),
             };
             assert!(code.name().starts_with(room), "{}", code.name());

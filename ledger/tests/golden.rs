@@ -8,8 +8,10 @@ use gridbook_engine::{
 use gridbook_ledger::command::{
     Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NEVER, NewOrganisation, Offer, Place, SignedBundle,
 };
+use gridbook_ledger::conduct::{DeviceFault, EntryState, Proof, Ruling};
 use gridbook_ledger::crypto::{Hash, Hasher, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
+use gridbook_ledger::evidence::EvidenceKind;
 use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::Vote;
@@ -281,6 +283,64 @@ fn registry_command_bytes() {
             ("key", KEY),
             ("name", "4e65747a204e6f7264"),
         ],
+    );
+}
+
+#[test]
+fn conduct_command_bytes() {
+    let (number, hash) = (("entry", "0900000000000000"), "ab".repeat(32));
+    let appeal = Command::Appeal { entry: 9, statement: Hash([0xab; 32]) };
+    assert_command(appeal, &[("tag and gap", "2300000000000000"), number, ("statement", &hash)]);
+    let rule = |ruling| Command::RuleAppeal { entry: 9, ruling, reasons: Hash([0xab; 32]) };
+    for (ruling, tag) in [(Ruling::Upheld, "2400000000000000"), (Ruling::Struck, "2401000000000000")] {
+        assert_command(rule(ruling), &[("tag, ruling, gap", tag), number, ("reasons", &hash)]);
+    }
+}
+
+/// The bytes of one event in a record, which stand behind everything else.
+#[track_caller]
+fn assert_event(event: RecordEvent, fields: Fields<'_>) {
+    let outcome = Outcome::Rejected(Code::AuthReplay);
+    let (entry, meter) = (Hash([2; 32]), Some(MeterId(4)));
+    let record = Record { seq: 1, entry, index: 3, meter, client_id: 5, outcome, events: vec![event] };
+    assert_golden(&record.encode()[60..], fields);
+}
+
+#[test]
+fn conduct_event_bytes() {
+    let (account, meter, hash) = (AccountId(4), MeterId(5), "ab".repeat(32));
+    let (kind, period, proof) = (DeviceFault::DoubleReading, Some(DeliveryPeriod(8)), Proof::of(&[6, 7]).unwrap());
+    assert_event(
+        RecordEvent::Misconduct { entry: 9, account, meter, kind, period, proof },
+        &[
+            ("tag", "25"),
+            ("entry", "0900000000000000"),
+            ("account and meter", "04000000 05000000"),
+            ("double reading", "01"),
+            ("period", "01 08000000"),
+            ("records", "0600000000000000 0700000000000000 0000000000000000 0000000000000000"),
+        ],
+    );
+    let (validator, evidence) = (PublicKey([0xab; 32]), Hash([0xab; 32]));
+    assert_event(
+        RecordEvent::ValidatorMisconduct { entry: 9, validator, kind: EvidenceKind::DoubleVote, evidence },
+        &[("tag", "26"), ("entry", "0900000000000000"), ("key", &hash), ("double vote", "04"), ("evidence", &hash)],
+    );
+    assert_event(
+        RecordEvent::ConductRevised { entry: 9, account, state: EntryState::Struck, fingerprint: evidence },
+        &[("tag", "27"), ("entry", "0900000000000000"), ("account", "04000000"), ("struck", "03"), ("reasons", &hash)],
+    );
+    assert_event(
+        RecordEvent::ConductExpired { entry: 9, account: Some(account) },
+        &[("tag", "28"), ("entry", "0900000000000000"), ("account", "01 04000000")],
+    );
+    assert_event(
+        RecordEvent::ConductExpired { entry: 9, account: None },
+        &[("tag", "28"), ("entry", "0900000000000000"), ("nobody", "00 00000000")],
+    );
+    assert_event(
+        RecordEvent::ScoreChanged { account, score: 980, share_ppm: 1_100_000 },
+        &[("tag", "29"), ("account", "04000000"), ("score", "d403"), ("share", "e0c81000")],
     );
 }
 

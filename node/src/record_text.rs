@@ -5,6 +5,7 @@ mod registry;
 use std::fmt;
 
 use gridbook_engine::{BlockState, ClearingCase, DeliveryPeriod, Energy, Expiry, Side, TradeKind};
+use gridbook_ledger::conduct::{Proof, terms_of_evidence};
 use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
 use serde_json::{Value, json};
 
@@ -44,6 +45,11 @@ impl<'a> RecordText<'a> {
             RecordEvent::MeterRegistered { meter, account } => {
                 format!("meter {} registered for account {}", meter.0, account.0)
             }
+            RecordEvent::Misconduct { .. }
+            | RecordEvent::ValidatorMisconduct { .. }
+            | RecordEvent::ConductRevised { .. }
+            | RecordEvent::ConductExpired { .. }
+            | RecordEvent::ScoreChanged { .. } => self.conduct_text(event),
             _ => registry_text(event).unwrap_or_else(|| self.market_text(event)),
         }
     }
@@ -114,6 +120,46 @@ impl<'a> RecordText<'a> {
         }
     }
 
+    /// What stands against whom, what it costs, and what becomes of it.
+    fn conduct_text(&self, event: &RecordEvent) -> String {
+        match *event {
+            RecordEvent::Misconduct { entry, account, meter, kind, period, proof } => {
+                let about = period.map_or(String::new(), |period| format!(", delivery {}", self.begins(period)));
+                format!(
+                    "entry {entry} against account {}: {} of meter {}{about}, {} points, proven by {}",
+                    account.0,
+                    kind.name(),
+                    meter.0,
+                    kind.terms().points,
+                    records_text(&proof)
+                )
+            }
+            RecordEvent::ValidatorMisconduct { entry, validator, kind, evidence } => format!(
+                "entry {entry} against the validator with key {}: {}, {} points, proven by evidence {}",
+                validator.to_hex(),
+                kind.name(),
+                terms_of_evidence(kind).points,
+                evidence.to_hex()
+            ),
+            RecordEvent::ConductRevised { entry, account, state, fingerprint } => format!(
+                "entry {entry} against account {} is {}, for the reasons with fingerprint {}",
+                account.0,
+                state.name(),
+                fingerprint.to_hex()
+            ),
+            RecordEvent::ConductExpired { entry, account } => {
+                let bearer = account.map_or("a validator".to_owned(), |account| format!("account {}", account.0));
+                format!("entry {entry} against {bearer} is over")
+            }
+            RecordEvent::ScoreChanged { account, score, share_ppm } => format!(
+                "account {} has a score of {score}, so that its orders cover {} % of the imbalance they may cause",
+                account.0,
+                percent(share_ppm)
+            ),
+            _ => unreachable!("only events of conduct come here"),
+        }
+    }
+
     fn begins(&self, period: DeliveryPeriod) -> String {
         format_moment(period.starts_at(self.mtu_minutes))
     }
@@ -142,6 +188,20 @@ impl<'a> RecordText<'a> {
             RecordEvent::AccountRegistered { account } => json!({"account_registered": {"account": account.0}}),
             RecordEvent::MeterRegistered { meter, account } => {
                 json!({"meter_registered": {"meter": meter.0, "account": account.0}})
+            }
+            RecordEvent::Misconduct { entry, account, meter, kind, period, proof } => json!({"misconduct": {
+                "entry": entry, "account": account.0, "meter": meter.0, "kind": kind.name(), "points": kind.terms().points,
+                "period": period.map(|period| period.0), "records": proof.records()}}),
+            RecordEvent::ValidatorMisconduct { entry, validator, kind, evidence } => json!({"validator_misconduct": {
+                "entry": entry, "validator": validator.to_hex(), "kind": kind.name(),
+                "points": terms_of_evidence(kind).points, "evidence": evidence.to_hex()}}),
+            RecordEvent::ConductRevised { entry, account, state, fingerprint } => json!({"conduct_revised": {
+                "entry": entry, "account": account.0, "state": state.name(), "fingerprint": fingerprint.to_hex()}}),
+            RecordEvent::ConductExpired { entry, account } => {
+                json!({"conduct_expired": {"entry": entry, "account": account.map(|account| account.0)}})
+            }
+            RecordEvent::ScoreChanged { account, score, share_ppm } => {
+                json!({"score_changed": {"account": account.0, "score": score, "share_ppm": share_ppm}})
             }
             _ => registry_json(event).unwrap_or_else(|| market_json(event)),
         }
@@ -235,6 +295,24 @@ fn name(order: PartyRef) -> String {
     format!("meter {} order {}", order.meter.0, order.client_id)
 }
 
+/// As "record 7" or "records 7 and 9".
+fn records_text(proof: &Proof) -> String {
+    match proof.records() {
+        [] => "nothing".to_owned(),
+        [one] => format!("record {one}"),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(u64::to_string).collect();
+            format!("records {} and {last}", first.join(", "))
+        }
+    }
+}
+
+/// Parts per million as percent, exactly: 1,200,000 as "120", 1,002,001 as "100.2001".
+fn percent(ppm: u32) -> String {
+    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn case_text(case: ClearingCase) -> &'static str {
     match case {
         ClearingCase::MarginalSeller => "a seller who is filled in part",
@@ -277,7 +355,9 @@ fn purse(purse: Purse) -> String {
 #[cfg(test)]
 mod tests {
     use gridbook_engine::{AccountId, AreaId, Contract, Direction, MeterId, Money, Price};
-    use gridbook_ledger::crypto::Hash;
+    use gridbook_ledger::conduct::{DeviceFault, EntryState};
+    use gridbook_ledger::crypto::{Hash, PublicKey};
+    use gridbook_ledger::evidence::EvidenceKind;
     use gridbook_ledger::record::{AreaSettled, MeterSettled, RegistersRead};
     use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 
@@ -368,6 +448,22 @@ mod tests {
         );
     }
 
+    /// Whoever is told of a fault is told what it costs, and by which records he can check it.
+    #[test]
+    fn an_entry_tells_what_it_is_what_it_costs_and_what_proves_it() {
+        let (account, meter, proof) = (AccountId(1), MeterId(2), Proof::of(&[7, 9]).unwrap());
+        let (kind, period) = (DeviceFault::DoubleReading, Some(DeliveryPeriod(0)));
+        let record = record(RecordEvent::Misconduct { entry: 3, account, meter, kind, period, proof });
+        let text = RecordText::of(&record, 15).to_string();
+        let expected = "entry 3 against account 1: double reading of meter 2, delivery 1970-01-01";
+        assert!(text.contains(expected) && text.contains("200 points, proven by records 7 and 9"), "{text}");
+        let json = serde_json::to_value(RecordText::of(&record, 15)).unwrap();
+        assert_eq!(json["events"][0]["misconduct"]["records"], json!([7, 9]));
+        for (ppm, text) in [(1_200_000, "120"), (1_002_001, "100.2001"), (5, "0.0005"), (1_500_000, "150")] {
+            assert_eq!(percent(ppm), text);
+        }
+    }
+
     /// Every event has a text and a JSON form of its own: a new one must not fall through.
     #[test]
     fn every_event_of_the_market_has_its_words() {
@@ -376,6 +472,9 @@ mod tests {
         let (to_account, to, side) = (AccountId(2), MeterId(2), Side::Sell);
         let registers = Registers { import: 5_000, export: 700, counter: 9 };
         let read = RegistersRead { meter: to, account: to_account, period, registers, is_correction: false };
+        let (account, kind, proof) = (AccountId(1), DeviceFault::NonceReuse, Proof::of(&[5]).unwrap());
+        let (validator, vote, evidence) = (PublicKey([7; 32]), EvidenceKind::DoubleVote, Hash::ZERO);
+        let state = EntryState::Struck;
         let events = [
             (RecordEvent::Filled { order, side, contract, energy, price, remaining: energy }, "filled"),
             (RecordEvent::Cleared { contract, price: None, case: ClearingCase::Empty }, "cleared"),
@@ -395,6 +494,11 @@ mod tests {
             (RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound }, "area_frozen"),
             (RecordEvent::PeriodFinal { period }, "period_final"),
             (RecordEvent::CorrectionHeld { meter: to, contract, why: AreaFault::Unsound }, "correction_held"),
+            (RecordEvent::Misconduct { entry: 1, account, meter: to, kind, period: None, proof }, "misconduct"),
+            (RecordEvent::ValidatorMisconduct { entry: 1, validator, kind: vote, evidence }, "validator_misconduct"),
+            (RecordEvent::ConductRevised { entry: 1, account, state, fingerprint: evidence }, "conduct_revised"),
+            (RecordEvent::ConductExpired { entry: 1, account: None }, "conduct_expired"),
+            (RecordEvent::ScoreChanged { account, score: 980, share_ppm: 1_020_000 }, "score_changed"),
         ];
         for (event, name) in events {
             let record = record(event);

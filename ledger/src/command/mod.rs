@@ -27,7 +27,8 @@ pub use registry::NewOrganisation;
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price};
 
-use crate::crypto::PublicKey;
+use crate::conduct::Ruling;
+use crate::crypto::{Hash, PublicKey};
 use crate::registry::{Installation, OrganisationId, Plant, Reason, Subject};
 
 /// One thing to do. Orders are named by (signing meter, client id).
@@ -182,5 +183,21 @@ pub enum Command {
         meter: MeterId,
         /// What was found.
         installation: Installation,
+    },
+    /// Challenges an entry against the signing meter's account: within [`APPEAL_MS`](crate::conduct::APPEAL_MS), and once.
+    Appeal {
+        /// The entry's number.
+        entry: u64,
+        /// The fingerprint of the statement in which the account says why.
+        statement: Hash,
+    },
+    /// Auditor: rules on an appeal.
+    RuleAppeal {
+        /// The entry's number.
+        entry: u64,
+        /// What becomes of it.
+        ruling: Ruling,
+        /// The fingerprint of the reasons.
+        reasons: Hash,
     },
 }

@@ -6,6 +6,8 @@ use super::SetImbalancePrices;
 use super::registry;
 use super::{Accept, AreaReading, Block, BlockPart, Command, Correction, NewOrganisation, Offer, Place, Reading};
 use crate::bytes::{Reader, Writer};
+use crate::conduct::Ruling;
+use crate::crypto::Hash;
 use crate::reject::Code;
 
 /// The length of every command.
@@ -43,6 +45,8 @@ const SET_IMBALANCE_PRICES: u8 = 29;
 const READING: u8 = 30;
 const AREA_READING: u8 = 31;
 const CORRECTION: u8 = 32;
+const APPEAL: u8 = 35;
+const RULE_APPEAL: u8 = 36;
 
 impl Command {
     /// Canonical bytes.
@@ -118,6 +122,12 @@ impl Command {
             Self::SetInstallation { meter, installation } => {
                 registry::write_installation(w.u8(SET_INSTALLATION), *meter, installation);
             }
+            Self::Appeal { entry, statement } => {
+                w.u8(APPEAL).bytes(&[0; 7]).u64(*entry).bytes(&statement.0);
+            }
+            Self::RuleAppeal { entry, ruling, reasons } => {
+                w.u8(RULE_APPEAL).u8(ruling.number()).bytes(&[0; 6]).u64(*entry).bytes(&reasons.0);
+            }
         }
     }
 
@@ -175,6 +185,15 @@ impl Command {
             READING => Self::Reading(Reading::read(r)?),
             AREA_READING => Self::AreaReading(AreaReading::read(r)?),
             CORRECTION => Self::Correction(Correction::read(r)?),
+            APPEAL => {
+                r.padding(7)?;
+                Self::Appeal { entry: r.u64()?, statement: Hash(r.array()?) }
+            }
+            RULE_APPEAL => {
+                let ruling = Ruling::from_number(r.u8()?).ok_or(Code::FormTag)?;
+                r.padding(6)?;
+                Self::RuleAppeal { entry: r.u64()?, ruling, reasons: Hash(r.array()?) }
+            }
             _ => return Err(Code::FormTag),
         })
     }

@@ -1,12 +1,43 @@
 //! Conduct: what misconduct and faults cost, by fixed numbers and from proofs on the ledger only (MARKET section 7, Collateral; DESIGN
 //! section 4).
 //!
-//! An account begins with a score of [`SCORE_FULL`]. The score decides which share of the imbalance that its trades may cause must be
-//! covered by collateral. Nothing here is an opinion: what is entered, and what for, follows from records and signatures that anybody
-//! can check.
+//! An account begins with a score of [`SCORE_FULL`]. Every [`Entry`] against it takes points away until it expires or is struck, and the
+//! score decides which share of the imbalance that its trades may cause must be covered by collateral. Nothing here is an opinion: an
+//! entry is made when records or signatures prove it, names them, and costs the same whoever it is about.
+//!
+//! | what ([`DeviceFault`]) | points | days | at most |
+//! |---|---|---|---|
+//! | double reading: two different signed registers of one meter for one period | 200 | 180 | one a meter and period |
+//! | impossible reading: one that no meter of its connection can have | 40 | 60 | one a meter and ledger day |
+//! | non-delivery: less than half of the energy sold, in [`FAILURES_MAX`] of the meter's last [`WINDOW_SALES`] settled periods with sales | 100 | 60 | then it counts anew |
+//! | nonce reuse: two different bundles signed with one nonce | 20 | 30 | one a nonce |
+//!
+//! | what a validator did ([`EvidenceKind`]) | points | days | at most |
+//! |---|---|---|---|
+//! | receipt breach, amnesia, execution fault: a broken promise, a lost memory, a wrong result | 250 | 180 | one a view |
+//! | all other kinds: two statements that exclude each other | 500 | 365 | one a view |
+//!
+//! Days are ledger days from the entry on. Points come back when an entry expires or is struck; the score is never below 0. Of one bearer
+//! [`ENTRIES_MAX`] entries are kept: with so many its score is 0 whatever they are, so that letting go of one raises nothing.
+//!
+//! An account may appeal against an entry for [`APPEAL_MS`]. It counts until an auditor strikes it: an appeal by itself costs nothing and
+//! gives nothing.
 //!
 //! What it never does: look at the state, or decide what is true.
 
+mod bytes;
+mod delivery;
+mod entry;
+mod fault;
 mod share;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use bytes::{ENTRY_BYTES_MIN, WINDOW_BYTES_MIN, read_period, write_period};
+pub use delivery::{DeliveryWindow, FAILURES_MAX, Failure, Judgement, WINDOW_SALES, has_failed};
+pub use entry::{APPEAL_MS, Bearer, ENTRIES_MAX, Entry, EntryState, Fault, Ruling, score};
+pub use fault::{DeviceFault, Proof, Terms, terms_of_evidence};
 pub use share::{SCORE_FULL, ShareRules};
+
+#[cfg(doc)]
+use crate::evidence::EvidenceKind;

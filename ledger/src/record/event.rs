@@ -11,7 +11,9 @@ use super::settled::{read_fault, write_fault};
 use super::{AreaSettled, MeterSettled, RegistersRead, Trade};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::command::{side_from_number, side_number};
+use crate::conduct::{DeviceFault, EntryState, Proof, read_period, write_period};
 use crate::crypto::{Hash, PublicKey};
+use crate::evidence::EvidenceKind;
 use crate::registry::{DeviceStanding, OrganisationId, Reason, Subject};
 use crate::settlement::AreaFault;
 
@@ -282,6 +284,60 @@ pub enum RecordEvent {
         /// The fingerprint of the certificate of installation.
         certificate: Hash,
     },
+    /// A device's fault was entered against its account, with its proof. The one event that a refused command can set off: its refusal is
+    /// the proof, or a part of it.
+    Misconduct {
+        /// The entry's number.
+        entry: u64,
+        /// Whose the device is.
+        account: AccountId,
+        /// The device.
+        meter: MeterId,
+        /// What.
+        kind: DeviceFault,
+        /// The delivery period, if it is about one.
+        period: Option<DeliveryPeriod>,
+        /// The records that prove it.
+        proof: Proof,
+    },
+    /// A validator's misconduct was entered.
+    ValidatorMisconduct {
+        /// The entry's number.
+        entry: u64,
+        /// The key that it signed with.
+        validator: PublicKey,
+        /// What.
+        kind: EvidenceKind,
+        /// The hash of the evidence, which is this record's entry in the log.
+        evidence: Hash,
+    },
+    /// An entry was challenged, or an appeal was ruled on.
+    ConductRevised {
+        /// The entry's number.
+        entry: u64,
+        /// Who bears it.
+        account: AccountId,
+        /// How it stands now.
+        state: EntryState,
+        /// The fingerprint of the account's statement, or of the reasons for the ruling.
+        fingerprint: Hash,
+    },
+    /// An entry is over: its points come back, unless it was struck before.
+    ConductExpired {
+        /// The entry's number.
+        entry: u64,
+        /// Who bore it; none if a validator did.
+        account: Option<AccountId>,
+    },
+    /// What stands against an account changed its score, and with it the share of collateral that its orders need.
+    ScoreChanged {
+        /// The account.
+        account: AccountId,
+        /// From 0 to [`SCORE_FULL`](crate::conduct::SCORE_FULL).
+        score: u16,
+        /// The share, in parts per million.
+        share_ppm: u32,
+    },
 }
 
 const TRADE: u8 = 1;
@@ -315,6 +371,11 @@ const AREA_SETTLED: u8 = 29;
 const AREA_FROZEN: u8 = 30;
 const PERIOD_FINAL: u8 = 31;
 const CORRECTION_HELD: u8 = 42;
+const MISCONDUCT: u8 = 37;
+const VALIDATOR_MISCONDUCT: u8 = 38;
+const CONDUCT_REVISED: u8 = 39;
+const CONDUCT_EXPIRED: u8 = 40;
+const SCORE_CHANGED: u8 = 41;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
@@ -411,6 +472,23 @@ impl RecordEvent {
             Self::InstallationSet { meter, certificate } => {
                 w.u8(INSTALLATION_SET).u32(meter.0).bytes(&certificate.0);
             }
+            Self::Misconduct { entry, account, meter, kind, period, proof } => {
+                w.u8(MISCONDUCT).u64(entry).u32(account.0).u32(meter.0).u8(kind.number());
+                write_period(w, period);
+                proof.write(w);
+            }
+            Self::ValidatorMisconduct { entry, validator, kind, evidence } => {
+                w.u8(VALIDATOR_MISCONDUCT).u64(entry).bytes(&validator.0).u8(kind.number()).bytes(&evidence.0);
+            }
+            Self::ConductRevised { entry, account, state, fingerprint } => {
+                w.u8(CONDUCT_REVISED).u64(entry).u32(account.0).u8(state.number()).bytes(&fingerprint.0);
+            }
+            Self::ConductExpired { entry, account } => {
+                w.u8(CONDUCT_EXPIRED).u64(entry).u8(u8::from(account.is_some())).u32(account.unwrap_or_default().0);
+            }
+            Self::ScoreChanged { account, score, share_ppm } => {
+                w.u8(SCORE_CHANGED).u32(account.0).u16(score).u32(share_ppm);
+            }
         }
     }
 
@@ -491,6 +569,28 @@ impl RecordEvent {
                 Self::MeterTransferred { meter, from, to, reason: read_reason(r)? }
             }
             INSTALLATION_SET => Self::InstallationSet { meter: MeterId(r.u32()?), certificate: Hash(r.array()?) },
+            MISCONDUCT => Self::Misconduct {
+                entry: r.u64()?,
+                account: AccountId(r.u32()?),
+                meter: MeterId(r.u32()?),
+                kind: DeviceFault::from_number(r.u8()?).ok_or(BytesError::Unknown)?,
+                period: read_period(r)?,
+                proof: Proof::read(r)?,
+            },
+            VALIDATOR_MISCONDUCT => Self::ValidatorMisconduct {
+                entry: r.u64()?,
+                validator: PublicKey(r.array()?),
+                kind: EvidenceKind::from_number(r.u8()?).ok_or(BytesError::Unknown)?,
+                evidence: Hash(r.array()?),
+            },
+            CONDUCT_REVISED => Self::ConductRevised {
+                entry: r.u64()?,
+                account: AccountId(r.u32()?),
+                state: EntryState::from_number(r.u8()?).ok_or(BytesError::Unknown)?,
+                fingerprint: Hash(r.array()?),
+            },
+            CONDUCT_EXPIRED => Self::ConductExpired { entry: r.u64()?, account: read_account(r)? },
+            SCORE_CHANGED => Self::ScoreChanged { account: AccountId(r.u32()?), score: r.u16()?, share_ppm: r.u32()? },
             _ => return Err(BytesError::Unknown),
         })
     }
@@ -554,6 +654,16 @@ pub(super) fn write_contract(w: &mut Writer, contract: Contract) {
 
 pub(super) fn read_contract(r: &mut Reader<'_>) -> Result<Contract, BytesError> {
     Ok(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) })
+}
+
+/// Whether there is an account, then the account; zero if there is none.
+fn read_account(r: &mut Reader<'_>) -> Result<Option<AccountId>, BytesError> {
+    match (r.u8()?, r.u32()?) {
+        (0, 0) => Ok(None),
+        (0, _) => Err(BytesError::Padding),
+        (1, account) => Ok(Some(AccountId(account))),
+        _ => Err(BytesError::Unknown),
+    }
 }
 
 /// Whether there is a price, then the price; zero if there is none.

@@ -30,8 +30,8 @@ impl Extract {
         &self.0
     }
 
-    /// Whether it belongs into the history of `party`: the command was carried out, every event names the party, and there is one, or the
-    /// command was the party's own.
+    /// Whether it belongs into the history of `party`: every event names the party, and there is one, or the command was the party's own
+    /// and was carried out. A refusal has events only where it proves misconduct.
     pub fn is_of(&self, party: Party) -> bool {
         let mut named = Vec::new();
         let all_name_it = self.0.events.iter().all(|event| {
@@ -39,8 +39,8 @@ impl Extract {
             event.name_parties(&mut named);
             named.contains(&party)
         });
-        let has_one = !self.0.events.is_empty() || self.0.meter.map(Party::Meter) == Some(party);
-        self.0.outcome == Outcome::Done && all_name_it && has_one
+        let is_own = self.0.sender() == Some(party);
+        all_name_it && (is_own || !self.0.events.is_empty())
     }
 
     /// Canonical bytes.
@@ -60,7 +60,12 @@ impl Extract {
 }
 
 impl Record {
-    /// What it says about a party. None if it is in no history, because it was refused, or not in this one.
+    /// Whose command it was, if it was carried out: what is refused is not in its sender's history for that.
+    fn sender(&self) -> Option<Party> {
+        self.meter.filter(|_| self.outcome == Outcome::Done).map(Party::Meter)
+    }
+
+    /// What it says about a party. None if it is in no history, because it was refused and convicts nobody, or not in this one.
     ///
     /// A command that came to nothing is in its meter's history and not in the account's: no event names that.
     pub fn extract_for(&self, party: Party) -> Option<Extract> {
@@ -76,9 +81,8 @@ impl Record {
 
     /// Those in whose histories it is, each once, accounts first.
     pub fn parties(&self) -> Vec<Party> {
-        let mut parties: Vec<Party> = self.meter.map(Party::Meter).into_iter().collect();
+        let mut parties: Vec<Party> = self.sender().into_iter().collect();
         self.events.iter().for_each(|event| event.name_parties(&mut parties));
-        parties.retain(|_| self.outcome == Outcome::Done);
         parties.sort_unstable();
         parties.dedup();
         parties
@@ -135,10 +139,7 @@ impl ExtractLeaves {
     /// Who is named by which events, by party.
     fn find(&mut self, record: &Record) {
         self.mentions.clear();
-        if record.outcome != Outcome::Done {
-            return;
-        }
-        self.mentions.extend(record.meter.map(|meter| (Party::Meter(meter), NO_EVENT)));
+        self.mentions.extend(record.sender().map(|sender| (sender, NO_EVENT)));
         for (number, event) in (0..NO_EVENT).zip(&record.events) {
             self.named.clear();
             event.name_parties(&mut self.named);

@@ -79,6 +79,14 @@ impl RecordEvent {
             RecordEvent::MeterTransferred { meter, from, to, .. } => {
                 parties.extend([Party::Meter(*meter), Party::Account(*from), Party::Account(*to)]);
             }
+            RecordEvent::Misconduct { account, meter, .. } => {
+                parties.extend([Party::Meter(*meter), Party::Account(*account)]);
+            }
+            RecordEvent::ConductRevised { account, .. } | RecordEvent::ScoreChanged { account, .. } => {
+                parties.push(Party::Account(*account));
+            }
+            RecordEvent::ConductExpired { account, .. } => parties.extend(account.map(Party::Account)),
+            RecordEvent::ValidatorMisconduct { .. } => {}
         }
     }
 }

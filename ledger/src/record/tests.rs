@@ -9,7 +9,9 @@ use gridbook_engine::{Money, Price, Side, TradeKind};
 
 use super::*;
 use crate::bytes::BytesError;
+use crate::conduct::{DeviceFault, EntryState, Proof};
 use crate::crypto::PublicKey;
+use crate::evidence::EvidenceKind;
 use crate::registry::{DeviceStanding, OrganisationId, Reason, Subject};
 use crate::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 
@@ -102,6 +104,9 @@ fn events() -> Vec<RecordEvent> {
             reason: Reason::MovedOut,
         },
         RecordEvent::InstallationSet { meter: MeterId(2), certificate: Hash([9; 32]) },
+        RecordEvent::ConductExpired { entry: 3, account: Some(AccountId(0)) },
+        RecordEvent::ConductExpired { entry: 3, account: None },
+        RecordEvent::ScoreChanged { account: AccountId(1), score: 980, share_ppm: 1_020_000 },
     ];
     for subject in [Subject::Meter(MeterId(2)), Subject::Organisation(OrganisationId(2))] {
         events.push(RecordEvent::KeyChanged { subject, key: PublicKey([8; 32]) });
@@ -109,6 +114,16 @@ fn events() -> Vec<RecordEvent> {
         let reason = Reason::Tampering;
         events.extend(standings.map(|standing| RecordEvent::StandingChanged { subject, standing, reason }));
     }
+    let (account, meter, fingerprint) = (AccountId(1), MeterId(2), Hash([9; 32]));
+    for (kind, records) in DeviceFault::ALL.into_iter().zip([&[5][..], &[5, 5], &[5, 6, 7], &[5, 6, 7, 8]]) {
+        let (period, proof) = (Some(period).filter(|_| records.len() > 1), Proof::of(records).unwrap());
+        events.push(RecordEvent::Misconduct { entry: 3, account, meter, kind, period, proof });
+    }
+    let states = EntryState::ALL.map(|state| RecordEvent::ConductRevised { entry: 3, account, state, fingerprint });
+    events.extend(states);
+    let (validator, evidence) = (PublicKey([7; 32]), fingerprint);
+    let kinds = EvidenceKind::ALL.map(|kind| RecordEvent::ValidatorMisconduct { entry: 4, validator, kind, evidence });
+    events.extend(kinds);
     let states = [BlockState::Accepted, BlockState::Rejected, BlockState::ParadoxicallyRejected];
     events.extend(states.map(|state| RecordEvent::Block { order, state }));
     let cases = [

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
-use super::tables::{KeyUse, Name, Position, Standing};
+use super::tables::{Holder, KeyUse, Name, Position, Standing};
 use super::{State, SystemAccount};
+use crate::conduct::Bearer;
 use crate::registry::{OrganisationId, Subject};
 
 /// Two accounts of the same thing that differ.
@@ -60,9 +61,9 @@ pub enum AuditError {
     /// An account has more or less reserved than its orders and trades ask for.
     #[error("account {} has reserved something else than its orders and trades need", .0.0)]
     Reserved(AccountId),
-    /// An account's share of collateral is not the one of its score.
-    #[error("account {} covers another share than its score asks for", .0.0)]
-    Share(AccountId),
+    /// An account's score, or its share of collateral, is not what follows from what stands against it.
+    #[error("account {} has another score or share than what stands against it gives", .0.0)]
+    Score(AccountId),
     /// A meter's open energy is not that of its orders.
     #[error("meter {} has other energy open in period {} than its orders", .0.0, .1.0)]
     Resting(MeterId, DeliveryPeriod),
@@ -124,9 +125,14 @@ impl State {
 
     fn audit_conduct(&self) -> Result<(), AuditError> {
         let shares = &self.tables.collateral().shares;
+        let is_there = |account: &AccountId| self.tables.account(Holder::User(*account)).is_some();
+        if let Some(nobody) = self.accounts_with_entries().find(|account| !is_there(account)) {
+            return Err(AuditError::Score(nobody));
+        }
         for (number, account) in (0..).map(AccountId).zip(self.tables.accounts()) {
-            if account.share_ppm != shares.at(account.score) {
-                return Err(AuditError::Share(number));
+            let score = self.score_of(Bearer::Account(number));
+            if (account.score, account.share_ppm) != (score, shares.at(score)) {
+                return Err(AuditError::Score(number));
             }
         }
         Ok(())

@@ -2,10 +2,10 @@
 
 use gridbook_engine::MeterId;
 
-use super::State;
 use super::basket::Refused;
 use super::rights::is_itself;
 use super::tables::Counters;
+use super::{LastBundle, State};
 use crate::admission::{DeviceKind, is_expired};
 use crate::command::{Bundle, Command, group_length};
 use crate::crypto::Hash;
@@ -16,7 +16,12 @@ use crate::reject::Code;
 impl State {
     /// One record for each command. A bundle that is refused as a whole gets the same refusal for each.
     pub(super) fn apply_bundle(&mut self, first_seq: u64, entry: Hash, bundle: &Bundle, records: &mut Vec<Record>) {
-        let sender = self.authorise(bundle);
+        let sender = self.authorise(bundle, LastBundle { seq: first_seq, id: entry });
+        // A refusal that proves misconduct is the one that sets something off: the record that proves it tells of it.
+        let mut proven = Vec::new();
+        if sender == Err(Code::AuthReplay) {
+            self.blame_for_reuse(bundle, entry, first_seq, &mut proven);
+        }
         let meter = match self.device(&bundle.signer).map(|device| device.kind) {
             Some(DeviceKind::Meter { meter, .. }) => Some(meter),
             Some(DeviceKind::Operator | DeviceKind::Organisation(_)) | None => None,
@@ -28,7 +33,7 @@ impl State {
             let (length, form) = group_length(commands).map_or_else(|code| (1, Err(code)), |length| (length, Ok(())));
             let seq = first_seq + at as u64;
             self.seq = seq;
-            let mut events = Vec::new();
+            let mut events = core::mem::take(&mut proven);
             let result = sender.and_then(|sender| form.map(|()| sender)).map_err(Refused::from);
             let result = result.and_then(|sender| self.execute(sender, seq, &commands[..length], &mut events));
             for (place, command) in commands[..length].iter().enumerate() {
@@ -46,7 +51,7 @@ impl State {
 
     /// Who gives the bundle's commands. Its nonce is used from here on, whatever becomes of it, unless the bundle is not of a
     /// device's present key, not for this ledger, or has been here before.
-    fn authorise(&mut self, bundle: &Bundle) -> Result<DeviceKind, Code> {
+    fn authorise(&mut self, bundle: &Bundle, here: LastBundle) -> Result<DeviceKind, Code> {
         if bundle.chain != self.chain {
             return Err(Code::AuthChain);
         }
@@ -57,7 +62,7 @@ impl State {
         }
         let is_new = bundle.nonce > device.nonce;
         if is_new {
-            self.use_nonce(device.kind, bundle.nonce);
+            self.use_nonce(device.kind, bundle.nonce, here);
         }
         if let Some(code) = device.standing.refusal() {
             Err(code)
@@ -70,7 +75,7 @@ impl State {
         }
     }
 
-    fn use_nonce(&mut self, device: DeviceKind, nonce: u64) {
+    fn use_nonce(&mut self, device: DeviceKind, nonce: u64, here: LastBundle) {
         let subject = match device {
             DeviceKind::Meter { meter, .. } => Subject::Meter(meter),
             DeviceKind::Organisation(organisation) => Subject::Organisation(organisation),
@@ -80,6 +85,9 @@ impl State {
             }
         };
         self.tables.change_access(subject, |access| access.nonce = nonce);
+        if let DeviceKind::Meter { meter, .. } = device {
+            self.tables.set_last_bundle(meter, Some(here));
+        }
     }
 
     /// Carries out one command, or a head with its followers.
@@ -129,6 +137,7 @@ impl State {
             Command::SetImbalancePrices(ref prices) => return self.set_imbalance_prices(prices, events),
             Command::AreaReading(ref reading) => return self.read_area(reading, events),
             Command::Correction(ref correction) => return self.correct(correction, events),
+            Command::RuleAppeal { entry, ruling, reasons } => return self.rule_appeal(entry, ruling, reasons, events),
             Command::Suspend { subject, reason } => return self.suspend(subject, reason, events),
             Command::Resume { subject, reason } => return self.resume(subject, reason, events),
             Command::Revoke { subject, reason } => return self.revoke(subject, reason, events),
@@ -155,7 +164,8 @@ impl State {
             | Command::BlockPart(_)
             | Command::Offer(_)
             | Command::Accept(_)
-            | Command::Reading(_) => Err(Code::AuthRole),
+            | Command::Reading(_)
+            | Command::Appeal { .. } => Err(Code::AuthRole),
         }?;
         events.push(event);
         Ok(())
@@ -182,6 +192,10 @@ impl State {
             Command::Reading(reading) => self.read(meter, reading, events),
             Command::Correction(_) => Err(Code::MeterForeign),
             Command::Accept(accept) => self.accept(seq, meter, accept, events),
+            Command::Appeal { entry, statement } => {
+                events.push(self.appeal(meter, *entry, *statement)?);
+                Ok(())
+            }
             // Heads are taken with their followers; a follower by itself has lost its head.
             Command::Basket { .. } => Err(Code::FormBasket),
             Command::Block(_) | Command::BlockPart(_) => Err(Code::FormBlock),
@@ -199,7 +213,8 @@ impl State {
             | Command::SetCapacity { .. }
             | Command::SetImbalancePrices(_)
             | Command::AreaReading(_)
-            | Command::PayAsBid { .. } => Err(Code::AuthRole),
+            | Command::PayAsBid { .. }
+            | Command::RuleAppeal { .. } => Err(Code::AuthRole),
         }
     }
 }

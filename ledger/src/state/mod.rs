@@ -13,7 +13,8 @@
 //! **What waits.** Orders rest in the engine's books, and blocks wait there for their auction, under the sequence number of their
 //! command as the engine's tag. Offers of pre-arranged trades wait here: the engine hears of one only when both parties have signed.
 //!
-//! **Histories.** Each account, meter and organisation has a `history_head`: `head' = H(head, leaf)` over what the records with outcome `Done` say
+//! **Histories.** Each account, meter and organisation has a `history_head`: `head' = H(head, leaf)` over what the records with outcome `Done`,
+//! and refusals that prove misconduct, say
 //! of it, oldest first ([`Extract`](crate::record::Extract)): each record with only those events that name it, once, if there are
 //! any or if the meter has sent the command. Whoever holds these extracts can so prove that none was left out.
 
@@ -25,6 +26,7 @@ mod blocks;
 mod bundle;
 mod cash;
 mod collateral;
+mod conduct;
 mod dirty;
 mod edges;
 mod epoch;
@@ -55,8 +57,8 @@ pub use registry::ROTATIONS_MAX;
 pub use roots::{StateProof, account_leaf, meter_leaf};
 pub use snapshot::RestoreError;
 pub use view::{
-    AccountView, AreaIncomeView, DeliveryView, MeterView, OpenOrder, OrganisationView, PeriodStage, PositionView,
-    SystemAccount, Totals,
+    AccountView, AreaIncomeView, DeliveryView, LastBundle, MeterView, OpenOrder, OrganisationView, PeriodStage,
+    PositionView, SystemAccount, Totals,
 };
 pub use work::WORK_ITEMS_MAX;
 

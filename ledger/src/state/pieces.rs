@@ -241,6 +241,7 @@ fn meters_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
         reason: row.access.reason,
         nonce: row.access.nonce,
         rotations: row.access.rotations,
+        last_bundle: row.last_bundle,
         history_head: row.history,
     };
     let rows = (first..).zip(image::read_meters(rows)?);

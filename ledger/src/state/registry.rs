@@ -177,6 +177,10 @@ impl State {
         self.tables.replace_key(subject, key);
         let rotations = if by_itself { rotations + 1 } else { 0 };
         self.tables.change_access(subject, |access| (access.nonce, access.rotations) = (0, rotations));
+        // What the old key signed proves nothing about the new one.
+        if let Subject::Meter(meter) = subject {
+            self.tables.set_last_bundle(meter, None);
+        }
         Ok(RecordEvent::KeyChanged { subject, key })
     }
 

@@ -11,6 +11,8 @@
 //! | `Correction` | the grid operator of the meter's area |
 //! | `PayAsBid`, `SetImbalancePrices` | a market operator |
 //! | `Deposit`, `Withdraw` | a bank |
+//! | `Appeal` | a meter, for its account |
+//! | `RuleAppeal` | an auditor |
 //!
 //! The operator is the key in the genesis. It is the root of the consortium: it holds every role, for the grid of every area, and cannot
 //! be suspended. Nobody else hands out rights, so that a registrar cannot make himself a bank: he enrols suppliers, who have none.
@@ -73,6 +75,7 @@ impl State {
                 self.require(sender, Role::MarketOperator, None)
             }
             Command::Deposit { .. } | Command::Withdraw { .. } => self.require(sender, Role::Bank, None),
+            Command::RuleAppeal { .. } => self.require(sender, Role::Auditor, None),
             Command::Place(_)
             | Command::Cancel { .. }
             | Command::Reduce { .. }
@@ -84,7 +87,8 @@ impl State {
             | Command::BlockPart(_)
             | Command::Offer(_)
             | Command::Accept(_)
-            | Command::Reading(_) => Err(Code::AuthRole),
+            | Command::Reading(_)
+            | Command::Appeal { .. } => Err(Code::AuthRole),
         }
     }
 

@@ -11,7 +11,6 @@ impl State {
     /// Gives an account its new score, and with it its share. What its open orders and blocks have set aside is computed again in the same
     /// step, so that each of them goes on to free exactly what it has reserved. An account that cannot cover them has all that it has open
     /// withdrawn, as by its kill switch. What trades hold was right when they were made, and stays.
-    #[cfg_attr(not(test), expect(dead_code, reason = "entries against an account, which call it, come next"))]
     pub(super) fn set_score(&mut self, account: AccountId, score: u16, events: &mut Vec<RecordEvent>) {
         let holder = Holder::User(account);
         let row = *self.tables.account(holder).expect("only registered accounts have a score");
@@ -69,8 +68,8 @@ mod tests {
 
     use super::*;
     use crate::command::{Block, BlockPart, Bundle, Command, NEVER, Place};
-    use crate::conduct::SCORE_FULL;
-    use crate::crypto::{PublicKey, SecretKey};
+    use crate::conduct::{DeviceFault, Ruling};
+    use crate::crypto::{Hash, PublicKey, SecretKey};
     use crate::entry::Entry;
     use crate::genesis::{Genesis, SettlementRules};
     use crate::record::{Outcome, Record};
@@ -145,11 +144,22 @@ mod tests {
         vec![Command::Block(Block { client_id, area, side, price, parts: 1 }), Command::BlockPart(part)]
     }
 
-    fn set_score(state: &mut State, account: u32, score: u16) -> Vec<RecordEvent> {
+    /// Enters double readings of the account's meter for the first `count` periods. Each costs 200 points, a fifth of the way to the worst share.
+    fn blame(state: &mut State, account: u32, count: u32) -> Vec<RecordEvent> {
         let mut events = Vec::new();
-        state.set_score(AccountId(account), score, &mut events);
-        assert_eq!(state.audit(), Ok(()), "reservations are those of the new share");
+        for period in 0..count {
+            let (kind, period) = (DeviceFault::DoubleReading, Some(DeliveryPeriod(period)));
+            state.enter_device(MeterId(account), kind, period, &[1, 2], &mut events);
+            assert_eq!(state.audit(), Ok(()), "reservations are those of the new share");
+        }
         events
+    }
+
+    /// Strikes the first entry.
+    fn strike_first(state: &mut State, account: u32) {
+        state.appeal(MeterId(account), 1, Hash::ZERO).unwrap();
+        state.rule_appeal(1, Ruling::Struck, Hash::ZERO, &mut Vec::new()).unwrap();
+        assert_eq!(state.audit(), Ok(()), "reservations are those of the new share");
     }
 
     fn purse(state: &State, account: u32) -> (i128, i128) {
@@ -157,17 +167,19 @@ mod tests {
         (view.balance.0, view.reserved.0)
     }
 
-    /// 50 Wh at 600 cover 50 x 400; at half the score half as much again, and what is cancelled then frees all of it.
+    /// 50 Wh at 600 cover 50 x 400, 10 Wh at 900 cover 10 x 100; at a score of 800 a fifth more, and what is cancelled then frees all of it.
     #[test]
     fn worse_conduct_asks_more_of_open_orders_at_once_and_cancelling_frees_exactly_that() {
         let (genesis, mut state) = village();
         done(&genesis, &mut state, 20, vec![sell(1, 600, 50), sell(2, 900, 10)]);
         assert_eq!(purse(&state, 0), (100_000, 21_000));
-        assert_eq!(set_score(&mut state, 0, 500), []);
-        assert_eq!(purse(&state, 0), (100_000, 31_500));
+        let events = blame(&mut state, 0, 1);
+        let changed = RecordEvent::ScoreChanged { account: AccountId(0), score: 800, share_ppm: 1_200_000 };
+        assert_eq!(events[1..], [changed], "the entry, and what it changes");
+        assert_eq!(purse(&state, 0), (100_000, 25_200));
         done(&genesis, &mut state, 20, vec![Command::Cancel { client_id: 1 }]);
-        assert_eq!(purse(&state, 0), (100_000, 1_500));
-        assert_eq!(set_score(&mut state, 0, SCORE_FULL), []);
+        assert_eq!(purse(&state, 0), (100_000, 1_200));
+        strike_first(&mut state, 0);
         assert_eq!(purse(&state, 0), (100_000, 1_000));
         assert_eq!(purse(&state, 1), (100_000, 0), "the neighbour has nothing to do with it");
     }
@@ -181,7 +193,7 @@ mod tests {
         done(&genesis, &mut state, 20, block(7));
         // The lowest price is -9,999,990.
         assert_eq!(purse(&state, 0).1, 20 * 10_000_990);
-        assert_eq!(set_score(&mut state, 0, 0), []);
+        blame(&mut state, 0, 5);
         assert_eq!(purse(&state, 0).1, 20 * 20_001_980);
         done(&genesis, &mut state, 20, vec![Command::Cancel { client_id: 7 }]);
         assert_eq!(purse(&state, 0).1, 0);
@@ -194,8 +206,8 @@ mod tests {
         let (genesis, mut state) = village();
         done(&genesis, &mut state, 20, vec![sell(1, 0, 60), sell(2, 0, 40)]);
         assert_eq!(purse(&state, 0), (100_000, 100_000));
-        let events = set_score(&mut state, 0, 999);
-        let withdrawn = events.iter().map(|event| match event {
+        let events = blame(&mut state, 0, 1);
+        let withdrawn = events[2..].iter().map(|event| match event {
             RecordEvent::Cancelled { order, remaining } => (order.client_id, remaining.0),
             other => panic!("{other:?}"),
         });
@@ -209,7 +221,8 @@ mod tests {
         let (genesis, mut state) = village();
         done(&genesis, &mut state, 20, vec![sell(1, 0, 90)]);
         let (mark, snapshot, root) = (state.mark(), state.snapshot(), state.state_root());
-        set_score(&mut state, 0, 0);
+        blame(&mut state, 0, 3);
+        strike_first(&mut state, 0);
         assert_ne!(state.state_root(), root);
         state.rollback(mark);
         assert_eq!(state.audit(), Ok(()));

@@ -17,7 +17,9 @@ use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
 use crate::genesis::{FIRST_EPOCH, Genesis};
 
-use image::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, NameImage, OfferImage};
+use image::{
+    AccountImage, AreaIncomeImage, BlockNameImage, ConductImage, ImportsImage, MeterImage, NameImage, OfferImage,
+};
 use image::{OrganisationImage, PeriodImage, PositionImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage};
 
 /// No snapshot has larger amounts than this, so that adding up a forged one overflows nothing.
@@ -101,6 +103,7 @@ impl State {
             chain: self.chain,
             epoch: *number,
             validators: set.clone(),
+            conduct: ConductImage::from(self.tables.conduct()),
             now: now.0,
             operator_nonce,
             totals: totals.into(),
@@ -168,6 +171,7 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     restore_waiting(&mut tables, rest)?;
     restore_incomes(genesis, &mut tables, &rest.incomes)?;
     restore_readings(&mut tables, rest)?;
+    rest.conduct.restore(&mut tables)?;
     Ok(tables)
 }
 
@@ -324,11 +328,12 @@ impl From<&PositionImage> for Position {
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::{AreaId, MarketRules};
+    use gridbook_engine::{AccountId, AreaId, MarketRules};
 
     use super::*;
-    use crate::conduct::ShareRules;
+    use crate::conduct::{DeliveryWindow, DeviceFault, Entry, Fault, Judgement, Proof, ShareRules};
     use crate::crypto::SecretKey;
+    use crate::evidence::EvidenceKind;
     use crate::genesis::{Area, AreaEdge};
     use crate::registry::{OrganisationId, OrganisationName, Role, Roles, Subject};
     use crate::settlement::Registers;
@@ -473,6 +478,40 @@ mod tests {
         let fresh = AccountImage::from(&Account::new(&ShareRules::default()));
         let of_nobody = AccountImage { organisation: Some(OrganisationId(0)), ..fresh };
         assert_eq!(refused(|image| image.accounts.push(of_nobody)), RestoreError::Row("an account's organisation"));
+    }
+
+    /// Entries out of order or against nobody, a score that nothing stands behind, a window of a meter that is not there.
+    #[test]
+    fn forged_conduct_is_refused() {
+        let device = |account, meter| {
+            let (kind, proof) = (DeviceFault::NonceReuse, Proof::of(&[1, 2]).unwrap());
+            let fault = Fault::Device { account: AccountId(account), meter: MeterId(meter), kind, period: None, proof };
+            Entry::new(fault, LedgerTime(1))
+        };
+        let key = SecretKey::from_seed([0; 32]).public();
+        let (kind, evidence) = (EvidenceKind::DoubleVote, Hash([5; 32]));
+        let against_validator = Entry::new(Fault::Validator { key, kind, epoch: 0, view: 3, evidence }, LedgerTime(1));
+        let entries = |last, entries: Vec<(u64, Entry)>| {
+            forged(|image| image.rest.conduct = ConductImage { last, entries, windows: vec![] })
+        };
+        let refused_entries = |bytes: Vec<u8>| State::restore(&genesis(), &bytes).unwrap_err();
+        let order = RestoreError::Row("the order of conduct");
+        assert!(State::restore(&genesis(), &entries(7, vec![(3, against_validator), (7, against_validator)])).is_ok());
+        assert_eq!(refused_entries(entries(7, vec![(3, against_validator), (3, against_validator)])), order);
+        assert_eq!(refused_entries(entries(2, vec![(3, against_validator)])), order);
+        assert_eq!(refused_entries(entries(2, vec![(0, against_validator)])), order);
+        assert_eq!(refused_entries(entries(1, vec![(1, device(0, 0))])), RestoreError::Row("an entry's bearer"));
+        let shares = ShareRules::default();
+        let account = AccountImage { score: 980, ..AccountImage::from(&Account::new(&shares)) };
+        let without_reason = refused(|image| image.accounts.push(account));
+        assert_eq!(without_reason, RestoreError::Audit(AuditError::Score(AccountId(0))));
+        let Judgement::Watched(window) = DeliveryWindow::judge(None, Energy(2), Energy(0), 1) else { panic!() };
+        let windows = |windows: Vec<u32>| {
+            let windows = windows.into_iter().map(|meter| (meter, window)).collect();
+            refused(|image| image.rest.conduct.windows = windows)
+        };
+        assert_eq!(windows(vec![0]), RestoreError::Row("a window's meter"));
+        assert_eq!(windows(vec![1, 0]), RestoreError::Row("the order of conduct"));
     }
 
     /// Blocks and offers that nobody made, areas that are not there, and an income that was never paid in.

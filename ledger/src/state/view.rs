@@ -145,8 +145,19 @@ pub struct MeterView {
     pub nonce: u64,
     /// How often it has changed its key by itself since a registrar last set it.
     pub rotations: u8,
+    /// What used that nonce: another bundle with it would be misconduct. Nothing if there was none, or one that was entered.
+    pub last_bundle: Option<LastBundle>,
     /// Chain over the leaves of all records that touched it, oldest first.
     pub history_head: Hash,
+}
+
+/// The bundle that used a meter's highest nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastBundle {
+    /// The sequence number of its first command.
+    pub seq: u64,
+    /// Its name.
+    pub id: Hash,
 }
 
 impl MeterView {
@@ -165,6 +176,7 @@ impl MeterView {
             reason,
             nonce,
             rotations,
+            last_bundle: status.last_bundle,
             history_head: status.history,
         }
     }

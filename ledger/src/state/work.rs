@@ -15,7 +15,7 @@ impl State {
     pub fn next_due(&self) -> Option<LedgerTime> {
         let periods = self.tables.periods();
         let names = periods.iter().find(|(_, table)| !table.names.is_empty()).map(|(period, _)| self.gate_of(*period));
-        [self.engine.next_due(), names, self.settlement_due()].into_iter().flatten().min()
+        [self.engine.next_due(), names, self.settlement_due(), self.next_conduct_due()].into_iter().flatten().min()
     }
 
     /// Whether a `Work` entry would find something to do now.
@@ -23,14 +23,16 @@ impl State {
         self.next_due().is_some_and(|due| due <= self.time())
     }
 
-    /// Does up to `limit` pieces of what is due, in this order: removes orders whose time is over; holds opening auctions; forgets names
-    /// of closed contracts, and offers with them; settles periods, by period; forgets those that are final.
+    /// Does up to `limit` pieces of what is due, in this order: removes orders whose time is over; holds opening auctions; lets go of
+    /// entries against accounts and validators that are over; forgets names of closed contracts, and offers with them; settles periods,
+    /// by period; forgets those that are final.
     pub(super) fn apply_work(&mut self, limit: u32) -> Vec<RecordEvent> {
         let mut events = Vec::new();
         let mut left = super::index(limit.min(WORK_ITEMS_MAX));
         left -= self.engine.sweep(left, &mut self.tables, &mut self.events);
         self.report(&mut events);
         if left > 0 {
+            left -= self.expire_conduct(left, &mut events);
             left -= self.forget_names(left, &mut events);
             self.settle(left, &mut events);
         }

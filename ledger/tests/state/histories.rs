@@ -121,7 +121,10 @@ fn an_extract_holds_the_events_of_one_party_and_nothing_of_others() {
     assert_eq!(events_of(Party::Meter(MeterId(5))), Some(Vec::new()), "the sender's, even without events");
     assert_eq!(events_of(Party::Account(AccountId(5))), None);
     let refused = Record { outcome: Outcome::Rejected(Code::GateClosed), ..record.clone() };
-    assert_eq!((refused.extract_for(Party::Meter(MeterId(11))), refused.parties()), (None, Vec::new()));
+    let silent = Record { events: Vec::new(), ..refused.clone() };
+    assert_eq!((silent.extract_for(Party::Meter(MeterId(5))), silent.parties()), (None, Vec::new()));
+    assert_eq!(refused.extract_for(Party::Meter(MeterId(5))), None, "what convicts others is not the sender's");
+    assert!(refused.extract_for(Party::Meter(MeterId(11))).is_some() && refused.parties().len() == 4);
     let extract = record.extract_for(Party::Meter(MeterId(11))).unwrap();
     assert!(!extract.is_of(Party::Meter(MeterId(12))));
     assert_eq!(Extract::decode(&extract.encode()), Ok(extract.clone()));

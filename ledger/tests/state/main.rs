@@ -5,6 +5,8 @@
 mod agreements;
 mod auctions;
 mod baskets;
+mod collateral;
+mod conduct;
 mod corrections;
 mod deliveries;
 mod histories;

@@ -5,9 +5,11 @@ use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side,
     TimeInForce,
 };
-use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Command, NewOrganisation, Offer, Place};
+use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NewOrganisation, Offer, Place};
+use gridbook_ledger::conduct::{EntryState, Ruling};
 use gridbook_ledger::crypto::{Hash, PublicKey};
 use gridbook_ledger::entry::Entry;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, Record, RecordEvent};
 use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Reason, Role, Roles, Subject};
 use gridbook_ledger::state::Totals;
@@ -18,6 +20,8 @@ use crate::town::{Dice, START, Town, entry, grid, key, plant_of, register, with_
 /// are in the north. Every other village opens its periods by auctions.
 pub(crate) fn village(seed: u64) -> Town {
     let genesis = if seed.is_multiple_of(2) { grid() } else { with_calls(grid()) };
+    let settlement = SettlementRules { share_worst_ppm: 3_000_000, ..genesis.settlement };
+    let genesis = Genesis { settlement, ..genesis };
     let mut town = Town::in_areas(genesis, &[0; 5]);
     town.operator(vec![register(5, AccountId(0), AreaId(0)), register(6, AccountId(0), AreaId(1))]);
     town.operator(vec![register(7, AccountId(1), AreaId(1)), register(8, AccountId(2), AreaId(1))]);
@@ -102,6 +106,10 @@ fn random_command(town: &Town, dice: &mut Dice, meter: u32) -> Command {
             let place = random_place(dice, meter);
             Command::Replace { client_id, price: place.price, energy: place.energy }
         }
+        7 if dice.below(2) == 0 => {
+            let entry = town.state.conduct().last().map_or(1, |(number, _)| number);
+            Command::Appeal { entry, statement: Hash::ZERO }
+        }
         5 if dice.below(5) == 0 => Command::CancelAll,
         6 if dice.below(5) == 0 => Command::CancelAllOfAccount,
         _ => Command::Place(random_place(dice, meter)),
@@ -112,6 +120,11 @@ fn random_operator_command(town: &Town, dice: &mut Dice) -> Command {
     let account = AccountId(dice.small(6));
     let meter = MeterId(dice.small(9));
     let period = DeliveryPeriod(START + dice.small(12));
+    let appealed = town.state.conduct().find(|(_, entry)| entry.state == EntryState::Appealed);
+    if let Some((entry, _)) = appealed.filter(|_| dice.below(3) == 0) {
+        let ruling = if dice.below(2) == 0 { Ruling::Upheld } else { Ruling::Struck };
+        return Command::RuleAppeal { entry, ruling, reasons: Hash::ZERO };
+    }
     match dice.below(9) {
         6 | 7 => Command::SetCapacity {
             area: AreaId(u16::try_from(dice.below(3)).unwrap()),
@@ -197,6 +210,12 @@ pub(crate) fn random_entry(town: &Town, dice: &mut Dice) -> Entry {
                 other => other,
             };
             entry(&town.bundle(key(0), vec![command]))
+        }
+        // Something else is signed with the nonce of the last bundle: an entry, and its account covers more from then on.
+        4 if dice.below(2) == 0 => {
+            let meter = dice.small(9);
+            let bundle = town.bundle(meter_key(town, meter), random_commands(town, dice, meter));
+            entry(&Bundle { nonce: bundle.nonce - 1, ..bundle })
         }
         _ => {
             let meter = dice.small(9);
@@ -295,8 +314,8 @@ fn a_replica_that_speculates_ends_where_one_that_does_not() {
 /// A dull day proves nothing: in all the random days together, everything that the market offers must have happened.
 #[test]
 fn the_random_days_have_everything_in_them() {
-    let mut seen = [0; 16];
-    for seed in 0..12 {
+    let mut seen = [0; 19];
+    for seed in 0..24 {
         let (mut town, mut dice) = (village(seed), Dice(seed));
         for (entry, records) in some_entries(&mut town, &mut dice, 200) {
             let Entry::Bundle(admitted) = &entry else {
@@ -304,6 +323,12 @@ fn the_random_days_have_everything_in_them() {
                 seen[0] += auctions.filter(|event| matches!(event, RecordEvent::Filled { .. })).count();
                 continue;
             };
+            for event in records.iter().flat_map(|record| &record.events) {
+                seen[16] += usize::from(matches!(event, RecordEvent::Misconduct { .. }));
+                seen[17] +=
+                    usize::from(matches!(event, RecordEvent::ConductRevised { state: EntryState::Appealed, .. }));
+                seen[18] += usize::from(matches!(event, RecordEvent::ConductRevised { state: EntryState::Struck, .. }));
+            }
             for (command, record) in admitted.bundle().commands.iter().zip(&records) {
                 let is_done = record.outcome == Outcome::Done;
                 let across = record.events.iter().any(|event| match event {

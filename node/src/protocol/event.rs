@@ -30,6 +30,7 @@ fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
         | RecordEvent::Block { order, .. } => (Some(order.meter), None),
         RecordEvent::MeterRegistered { meter, .. }
         | RecordEvent::CorrectionHeld { meter, .. }
+        | RecordEvent::Misconduct { meter, .. }
         | RecordEvent::MeterTransferred { meter, .. }
         | RecordEvent::InstallationSet { meter, .. }
         | RecordEvent::StandingChanged { subject: Subject::Meter(meter), .. }
@@ -44,6 +45,10 @@ fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
         | RecordEvent::PeriodFinal { .. }
         | RecordEvent::Posted { .. }
         | RecordEvent::AccountRegistered { .. }
+        | RecordEvent::ValidatorMisconduct { .. }
+        | RecordEvent::ConductRevised { .. }
+        | RecordEvent::ConductExpired { .. }
+        | RecordEvent::ScoreChanged { .. }
         | RecordEvent::Cleared { .. }
         | RecordEvent::Flow { .. }
         | RecordEvent::CapacitySet { .. }

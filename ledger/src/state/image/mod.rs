@@ -1,24 +1,26 @@
 //! The shapes of a snapshot: plain data, and its canonical bytes.
 //!
 //! ```text
-//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 134 bytes each | the rest
+//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 174 bytes each | the rest
 //! ```
 //! Rows of accounts and meters are as long as each other, so that a page of them can be found, sent and checked by itself. The
 //! rest is what a header's state root does not cover: books, positions, names, queued work, counters.
 
+mod conduct;
 mod period;
 mod read;
 mod registry;
 mod write;
 
+pub(super) use conduct::ConductImage;
 pub(super) use read::{decode, read_accounts, read_counts, read_head, read_meters};
 pub(super) use write::{encode, encode_rest};
 
 use gridbook_engine::AreaId;
 use gridbook_engine::image::EngineImage;
 
-use super::Totals;
 use super::tables::{Access, AreaIncome, Borne, ContractRow, DeliveryRow, Stage, TradeRow};
+use super::{LastBundle, Totals};
 use crate::crypto::{Hash, PublicKey};
 use crate::registry::{OrganisationId, OrganisationName, Plant, Roles, Subject};
 use crate::settlement::{AreaSums, Registers};
@@ -29,7 +31,7 @@ pub(super) const COUNTS_BYTES: usize = 8;
 /// Length of an account's row.
 pub(super) const ACCOUNT_BYTES: usize = 72;
 /// Length of a meter's row.
-pub(super) const METER_BYTES: usize = 134;
+pub(super) const METER_BYTES: usize = 174;
 
 /// Everything. Lists by number.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +60,7 @@ pub(super) struct RestImage {
     pub(super) replaced_keys: Vec<ReplacedKeyImage>,
     pub(super) epoch: u32,
     pub(super) validators: ValidatorSet,
+    pub(super) conduct: ConductImage,
     pub(super) engine: EngineImage,
 }
 
@@ -84,6 +87,7 @@ pub(super) struct MeterImage {
     pub(super) plant: Plant,
     pub(super) certificate: Hash,
     pub(super) access: Access,
+    pub(super) last_bundle: Option<LastBundle>,
     pub(super) history: Hash,
 }
 

@@ -4,7 +4,7 @@ use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage
 
 use super::period::read_registers;
 use super::registry::{ORGANISATION_BYTES, REPLACED_KEY_BYTES};
-use super::{ACCOUNT_BYTES, METER_BYTES};
+use super::{ACCOUNT_BYTES, ConductImage, METER_BYTES};
 use super::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage};
 use super::{OrganisationImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
@@ -116,6 +116,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         replaced_keys: list(r, REPLACED_KEY_BYTES, ReplacedKeyImage::read)?,
         epoch: r.u32()?,
         validators: ValidatorSet::read(r)?,
+        conduct: ConductImage::read(r)?,
         engine: read_engine(r)?,
     })
 }

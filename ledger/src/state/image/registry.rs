@@ -6,6 +6,7 @@ use super::{AccountImage, MeterImage, OrganisationImage, ReplacedKeyImage};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::crypto::{Hash, PublicKey};
 use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles, Subject};
+use crate::state::LastBundle;
 use crate::state::tables::Access;
 
 /// Length of an organisation's row.
@@ -35,15 +36,17 @@ impl MeterImage {
         w.u32(self.account).bytes(&self.key.0).u16(self.area).u64(self.import_max).u64(self.export_max);
         w.u8(self.plant.source_number()).u32(self.plant.storage_number()).bytes(&self.certificate.0);
         write_access(w, &self.access);
-        w.bytes(&self.history.0);
+        let (last_seq, last_id) = self.last_bundle.map_or((0, Hash::ZERO), |LastBundle { seq, id }| (seq, id));
+        w.u64(last_seq).bytes(&last_id.0).bytes(&self.history.0);
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
         let (account, key, area) = (r.u32()?, PublicKey(r.array()?), r.u16()?);
         let (import_max, export_max, source) = (r.u64()?, r.u64()?, r.u8()?);
         let plant = Plant::from_numbers(source, r.u32()?).map_err(|_| BytesError::Unknown)?;
-        let (certificate, access, history) = (Hash(r.array()?), read_access(r)?, Hash(r.array()?));
-        Ok(Self { account, key, area, import_max, export_max, plant, certificate, access, history })
+        let (certificate, access, last_bundle) = (Hash(r.array()?), read_access(r)?, read_last_bundle(r)?);
+        let history = Hash(r.array()?);
+        Ok(Self { account, key, area, import_max, export_max, plant, certificate, access, last_bundle, history })
     }
 }
 
@@ -71,6 +74,15 @@ impl ReplacedKeyImage {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
         Ok(Self { key: PublicKey(r.array()?), subject: Subject::read(r)? })
+    }
+}
+
+/// Sequence number and name; zero if there is none.
+fn read_last_bundle(r: &mut Reader<'_>) -> Read<Option<LastBundle>> {
+    match (r.u64()?, Hash(r.array()?)) {
+        (0, Hash::ZERO) => Ok(None),
+        (0, _) => Err(BytesError::Padding),
+        (seq, id) => Ok(Some(LastBundle { seq, id })),
     }
 }
 

@@ -42,6 +42,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         replaced_keys,
         epoch,
         validators,
+        conduct,
         engine,
     } = rest;
     let mut w = Writer::new();
@@ -70,6 +71,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
     });
     list(&mut w, replaced_keys, ReplacedKeyImage::write);
     validators.write(w.u32(*epoch));
+    conduct.write(&mut w);
     write_engine(&mut w, engine);
     w.finish()
 }

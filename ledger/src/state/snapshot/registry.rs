@@ -43,7 +43,7 @@ pub(super) fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterI
         return Err(RestoreError::Row("a meter"));
     }
     let meter = tables.add_meter(facts);
-    let status = MeterStatus { access: row.access, history: row.history };
+    let status = MeterStatus { access: row.access, last_bundle: row.last_bundle, history: row.history };
     tables.change_meter(meter, |present| *present = status);
     Ok(())
 }
@@ -80,6 +80,7 @@ impl MeterImage {
             plant: facts.plant,
             certificate: facts.certificate,
             access: status.access,
+            last_bundle: status.last_bundle,
             history: status.history,
         }
     }

@@ -4,11 +4,13 @@
 //! row's leaf of the state tree as stale.
 
 mod changes;
+mod conduct;
 mod periods;
 mod registry;
 mod rows;
 mod undo;
 
+pub(super) use conduct::ConductTable;
 pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, TradeRow};
 pub(super) use rows::{
     Access, Account, AreaIncome, Counters, EpochRow, Holder, KeyUse, Meter, MeterFacts, MeterStatus, Name,
@@ -24,7 +26,7 @@ use self::undo::Undo;
 use super::collateral::{Collateral, CollateralRules};
 use super::dirty::Dirty;
 use super::journal::Journal;
-use super::{SystemAccount, Totals};
+use super::{LastBundle, SystemAccount, Totals};
 use crate::command::Offer;
 use crate::crypto::{Hash, PublicKey};
 use crate::record::history_head;
@@ -57,6 +59,7 @@ pub(super) struct Tables {
     imports: BTreeMap<DeliveryPeriod, Vec<u32>>,
     /// Settled meters whose readings were corrected since.
     corrections: BTreeSet<(DeliveryPeriod, MeterId)>,
+    conduct: ConductTable,
     journal: Journal<Undo>,
     /// Leaves of the state tree to be hashed again.
     pub(super) stale_accounts: Dirty,
@@ -93,6 +96,7 @@ impl Tables {
             readings: BTreeMap::new(),
             imports: BTreeMap::new(),
             corrections: BTreeSet::new(),
+            conduct: ConductTable::default(),
             journal: Journal::default(),
             stale_accounts: Dirty::default(),
             stale_meters: Dirty::default(),
@@ -178,6 +182,10 @@ impl Tables {
 
     pub(super) fn corrections(&self) -> &BTreeSet<(DeliveryPeriod, MeterId)> {
         &self.corrections
+    }
+
+    pub(super) fn conduct(&self) -> &ConductTable {
+        &self.conduct
     }
 
     pub(super) fn position(&self, period: DeliveryPeriod, meter: MeterId) -> Position {
@@ -269,6 +277,11 @@ impl Tables {
         let status = &mut self.meters[index(meter.0)].status;
         self.journal.push(Undo::Meter(meter, *status));
         change(status);
+    }
+
+    /// What used a meter's highest nonce.
+    pub(super) fn set_last_bundle(&mut self, meter: MeterId, bundle: Option<LastBundle>) {
+        self.change_meter(meter, |status| status.last_bundle = bundle);
     }
 
     /// Adds what a record says of an account to its history.

@@ -9,7 +9,7 @@ use crate::crypto::{Hash, PublicKey};
 use crate::genesis::{FIRST_EPOCH, Genesis};
 use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles, Subject};
 use crate::settlement::Registers;
-use crate::state::{SystemAccount, Totals};
+use crate::state::{LastBundle, SystemAccount, Totals};
 use crate::validators::ValidatorSet;
 
 /// Which epoch it is, and who may end it.
@@ -86,6 +86,8 @@ pub(in crate::state) struct Access {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::state) struct MeterStatus {
     pub(in crate::state) access: Access,
+    /// What used the nonce; nothing if no bundle did, or if more than one did and that was entered.
+    pub(in crate::state) last_bundle: Option<LastBundle>,
     /// Chain over the records that touched it.
     pub(in crate::state) history: Hash,
 }

@@ -2,6 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
 
+use super::conduct::ConductUndo;
 use super::{
     Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, Organisation,
     PeriodTable, Position, ReadingTable, Stage, Tables, index,
@@ -50,6 +51,7 @@ pub(super) enum Undo {
     OfferAdded(MeterId, u64),
     OfferDropped(MeterId, Offer),
     Income(AreaId, Option<Box<AreaIncome>>),
+    Conduct(Box<ConductUndo>),
 }
 
 impl Tables {
@@ -172,6 +174,7 @@ impl Tables {
             Undo::Income(area, Some(old)) => {
                 self.incomes.insert(area, *old);
             }
+            Undo::Conduct(undo) => self.conduct.undo(*undo),
             Undo::Income(area, None) => {
                 self.incomes.remove(&area);
             }

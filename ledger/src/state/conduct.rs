@@ -1,0 +1,204 @@
+//! Entries against accounts and validators: made from proofs, challenged, ruled on, over ([`crate::conduct`]).
+
+use gridbook_engine::{AccountId, DeliveryPeriod, Energy, LedgerTime, MeterId};
+
+use super::State;
+use super::tables::{Holder, Meter};
+use crate::admission::DeviceKind;
+use crate::command::Bundle;
+use crate::conduct::{
+    Bearer, DeliveryWindow, DeviceFault, ENTRIES_MAX, Entry, EntryState, Fault, Judgement, Proof, Ruling, score,
+};
+use crate::crypto::Hash;
+use crate::record::RecordEvent;
+use crate::reject::Code;
+
+/// Making entries.
+impl State {
+    /// Enters a fault that is proven, unless an entry says the same already, and lets its bearer's score and share follow. Of one bearer no
+    /// more than [`ENTRIES_MAX`] are kept: before one more, a struck one goes, else the one that would be over first.
+    pub(super) fn enter(&mut self, fault: Fault, events: &mut Vec<RecordEvent>) {
+        let (now, bearer) = (self.time(), fault.bearer());
+        if self.tables.conduct().of(bearer).any(|(_, entry)| entry.covers(&fault, now)) {
+            return;
+        }
+        if self.tables.conduct().of(bearer).count() >= ENTRIES_MAX {
+            let order =
+                |(number, entry): (u64, &Entry)| (entry.state != EntryState::Struck, entry.expires_at(), number);
+            let first = self.tables.conduct().of(bearer).map(order).min();
+            let (_, _, number) = first.expect("a full list has a first");
+            self.let_go(number, events);
+        }
+        let entry = self.tables.add_entry(Entry::new(fault, now));
+        events.push(match fault {
+            Fault::Device { account, meter, kind, period, proof } => {
+                RecordEvent::Misconduct { entry, account, meter, kind, period, proof }
+            }
+            Fault::Validator { key, kind, evidence, .. } => {
+                RecordEvent::ValidatorMisconduct { entry, validator: key, kind, evidence }
+            }
+        });
+        self.rescore(bearer, events);
+    }
+
+    /// A fault of a meter, which whoever has it now bears.
+    pub(super) fn enter_device(
+        &mut self,
+        meter: MeterId,
+        kind: DeviceFault,
+        period: Option<DeliveryPeriod>,
+        records: &[u64],
+        events: &mut Vec<RecordEvent>,
+    ) {
+        let account = self.tables.meter(meter).expect("only registered meters are blamed").facts.account;
+        let proof = Proof::of(records).expect("a fault is proven by one to four records, oldest first");
+        self.enter(Fault::Device { account, meter, kind, period, proof }, events);
+    }
+
+    /// A bundle was refused as a replay by the record `seq`. Anybody can send a copy of a bundle again, so that a copy is nobody's fault; but
+    /// only the device can have signed another one with the same nonce. Of what it signed with older nonces nothing is known any more.
+    pub(super) fn blame_for_reuse(&mut self, bundle: &Bundle, id: Hash, seq: u64, events: &mut Vec<RecordEvent>) {
+        let kind = self.device(&bundle.signer).map(|device| device.kind);
+        let Some(DeviceKind::Meter { meter, .. }) = kind else { return };
+        let Some(Meter { status, .. }) = self.tables.meter(meter) else { return };
+        let Some(last) = status.last_bundle else { return };
+        if bundle.nonce == status.access.nonce && id != last.id {
+            // Once for each nonce, however often anybody sends this one, or further ones, again.
+            self.tables.set_last_bundle(meter, None);
+            self.enter_device(meter, DeviceFault::NonceReuse, None, &[last.seq, seq], events);
+        }
+    }
+
+    /// The record `seq` settled a period in which a meter had sold `sold` and delivered `delivered` of it.
+    #[expect(dead_code, reason = "settlement, which knows what was delivered, calls it")]
+    pub(super) fn judge_delivery(
+        &mut self,
+        meter: MeterId,
+        (sold, delivered): (Energy, Energy),
+        seq: u64,
+        events: &mut Vec<RecordEvent>,
+    ) {
+        let window = self.tables.conduct().windows().get(&meter).copied();
+        match DeliveryWindow::judge(window, sold, delivered, seq) {
+            Judgement::Clean => self.tables.set_window(meter, None),
+            Judgement::Watched(window) => self.tables.set_window(meter, Some(window)),
+            Judgement::Failed(records) => {
+                self.tables.set_window(meter, None);
+                self.enter_device(meter, DeviceFault::NonDelivery, None, &records, events);
+            }
+        }
+    }
+}
+
+/// Challenging entries.
+impl State {
+    /// A device challenges an entry against its account. It counts until somebody rules on it.
+    pub(super) fn appeal(&mut self, meter: MeterId, number: u64, statement: Hash) -> Result<RecordEvent, Code> {
+        let account = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?.facts.account;
+        let entry = *self.tables.conduct().entry(number).ok_or(Code::ConductUnknown)?;
+        if entry.fault.bearer() != Bearer::Account(account) {
+            return Err(Code::ConductOther);
+        }
+        if entry.state != EntryState::Stands {
+            return Err(Code::ConductChallenged);
+        }
+        if self.time() >= entry.appeal_until() {
+            return Err(Code::ConductLate);
+        }
+        let state = EntryState::Appealed;
+        self.tables.set_entry_state(number, state);
+        Ok(RecordEvent::ConductRevised { entry: number, account, state, fingerprint: statement })
+    }
+
+    /// Rules on an appeal. A struck entry gives its points back.
+    pub(super) fn rule_appeal(
+        &mut self,
+        number: u64,
+        ruling: Ruling,
+        reasons: Hash,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
+        let entry = *self.tables.conduct().entry(number).ok_or(Code::ConductUnknown)?;
+        let (EntryState::Appealed, Bearer::Account(account)) = (entry.state, entry.fault.bearer()) else {
+            return Err(Code::ConductNoAppeal);
+        };
+        let state = ruling.state();
+        self.tables.set_entry_state(number, state);
+        events.push(RecordEvent::ConductRevised { entry: number, account, state, fingerprint: reasons });
+        self.rescore(entry.fault.bearer(), events);
+        Ok(())
+    }
+}
+
+/// What time does.
+impl State {
+    /// When the next entry is over.
+    pub(super) fn next_conduct_due(&self) -> Option<LedgerTime> {
+        self.tables.conduct().next_end().map(|(at, _)| at)
+    }
+
+    /// Lets go of up to `max` entries that are over; tells how many.
+    pub(super) fn expire_conduct(&mut self, max: usize, events: &mut Vec<RecordEvent>) -> usize {
+        for gone in 0..max {
+            let due = self.tables.conduct().next_end().filter(|(at, _)| *at <= self.time());
+            let Some((_, number)) = due else { return gone };
+            let bearer = self.let_go(number, events);
+            self.rescore(bearer, events);
+        }
+        max
+    }
+
+    fn let_go(&mut self, number: u64, events: &mut Vec<RecordEvent>) -> Bearer {
+        let bearer = self.tables.drop_entry(number).fault.bearer();
+        let account = match bearer {
+            Bearer::Account(account) => Some(account),
+            Bearer::Validator(_) => None,
+        };
+        events.push(RecordEvent::ConductExpired { entry: number, account });
+        bearer
+    }
+
+    /// Brings an account's score, and with it its share, up to date. A validator's is computed when somebody asks: nothing is reserved by it.
+    fn rescore(&mut self, bearer: Bearer, events: &mut Vec<RecordEvent>) {
+        let Bearer::Account(account) = bearer else { return };
+        let score = self.score_of(bearer);
+        let row = self.tables.account(Holder::User(account)).expect("only registered accounts bear anything");
+        if score != row.score {
+            let share_ppm = self.tables.collateral().shares.at(score);
+            events.push(RecordEvent::ScoreChanged { account, score, share_ppm });
+            self.set_score(account, score, events);
+        }
+    }
+}
+
+/// Looking.
+impl State {
+    /// An entry, by its number, until it is over.
+    pub fn conduct_entry(&self, number: u64) -> Option<Entry> {
+        self.tables.conduct().entry(number).copied()
+    }
+
+    /// What stands against somebody, by number.
+    pub fn conduct_of(&self, bearer: Bearer) -> Vec<(u64, Entry)> {
+        self.tables.conduct().of(bearer).map(|(number, entry)| (number, *entry)).collect()
+    }
+
+    /// What somebody's conduct is worth: from 0 to [`SCORE_FULL`](crate::conduct::SCORE_FULL).
+    pub fn score_of(&self, bearer: Bearer) -> u16 {
+        score(self.tables.conduct().of(bearer).map(|(_, entry)| entry))
+    }
+
+    /// Everything that was entered and is not over, by number.
+    pub fn conduct(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        self.tables.conduct().entries().iter().map(|(number, entry)| (*number, entry))
+    }
+
+    /// All accounts that bear the entries, ascending: for the audit.
+    pub(super) fn accounts_with_entries(&self) -> impl Iterator<Item = AccountId> + '_ {
+        let bearers = self.tables.conduct().entries().values().map(|entry| entry.fault.bearer());
+        bearers.filter_map(|bearer| match bearer {
+            Bearer::Account(account) => Some(account),
+            Bearer::Validator(_) => None,
+        })
+    }
+}
