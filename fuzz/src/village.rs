@@ -6,12 +6,13 @@ use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
     TimeInForce,
 };
-use gridbook_ledger::command::{Block, BlockPart, Bundle, Command, NEVER, NewOrganisation, Place, SignedBundle};
+use gridbook_ledger::command::{Block, BlockPart, Bundle, Claim, Command, NEVER, NewOrganisation, Place, SignedBundle};
 use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::genesis::{Area, AreaEdge, FIRST_EPOCH, Genesis, SettlementRules};
+use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
@@ -140,6 +141,11 @@ fn registry() -> Vec<Command> {
     ]
 }
 
+fn claim() -> Command {
+    let range = CertificateRange::new(AreaId(1), 1_001, Energy(500)).expect("five hundred certificates");
+    Command::Claim(Claim { range, period: PERIOD, meter: MeterId(2) })
+}
+
 /// Bundles of every kind of command, in an order in which most of them succeed. Nonces rise.
 pub(crate) fn stories() -> Vec<SignedBundle> {
     let (sell, buy) = (Side::Sell, Side::Buy);
@@ -175,7 +181,11 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
                 Command::RuleAppeal { entry: 1, ruling: Ruling::Struck, reasons: Hash([7; 32]) },
             ],
         ),
-        bundle(3, 3, vec![Command::CancelAllOfAccount, Command::Appeal { entry: 1, statement: Hash([6; 32]) }]),
+        bundle(
+            3,
+            3,
+            vec![Command::CancelAllOfAccount, Command::Appeal { entry: 1, statement: Hash([6; 32]) }, claim()],
+        ),
         bundle(0, 4, registry()),
         bundle(
             40,

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 /// What the table must have rows for.
-const SECTIONS: [(&str, usize); 5] =
-    [("Wire", 24), ("Crypto", 10), ("Consensus", 17), ("Storage", 13), ("Registry", 16)];
+const SECTIONS: [(&str, usize); 6] =
+    [("Wire", 24), ("Crypto", 10), ("Consensus", 17), ("Storage", 13), ("Registry", 16), ("Certificates", 11)];
 
 /// The source of a file under the root of the project.
 fn source(path: &str) -> String {

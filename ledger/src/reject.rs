@@ -2,7 +2,7 @@
 //!
 //! Numbers go into records and over the wire, so they never change their meaning; a reason that falls out of use keeps its
 //! number. The hundreds are the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set,
-//! 8 evidence, 9 readings and settlement, 11 conduct.
+//! 8 evidence, 9 readings and settlement, 10 certificates of origin, 11 conduct.
 
 use core::fmt;
 
@@ -258,6 +258,17 @@ codes! {
     /// More lost than can be.
     MeterLosses = 914, "With this the losses of the area, or of the one above it, would be out of bounds: check all readings of their edges.";
 
+    /// No certificates.
+    OriginRange = 1001, "There are no such certificates: a range has at least one of them, and numbers begin at 1.";
+    /// Not his to claim.
+    OriginHolder = 1002, "Your account does not hold all of these as one active range: name a range, or a part of one, as your records tell it.";
+    /// Not at this moment.
+    OriginPeriod = 1003, "The delivery period is not certified yet, or final already: claim when it is settled and before it is final.";
+    /// Not his consumption.
+    OriginMeter = 1004, "Certificates stand for what a meter of their own account delivered or took in then: name one of your meters.";
+    /// More than was taken in.
+    OriginImport = 1005, "The meter has not measurably taken in so much that no certificates stand for: claim less, or for another of your meters.";
+
     /// No such entry.
     ConductUnknown = 1101, "No entry of this number is kept: it is over, or never was. Look up what stands against your account.";
     /// Against another account.
@@ -400,6 +411,7 @@ mod tests {
                 7 => "Epoch",
                 8 => "Evidence",
                 9 => "Meter",
+                10 => "Origin",
                 11 => "Conduct",
                 other => panic!("no room {other}"),
             };

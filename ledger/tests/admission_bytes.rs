@@ -6,10 +6,11 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Energ
 use gridbook_engine::{Money, Price, Side, TimeInForce};
 use gridbook_ledger::command::{AMOUNT_MAX, BUNDLE_BYTES_MAX, COMMAND_BYTES, COMMANDS_MAX, NEVER};
 use gridbook_ledger::command::{
-    Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NewOrganisation, Offer, Place, SignedBundle,
+    Accept, AgreedTerms, Block, BlockPart, Bundle, Claim, Command, NewOrganisation, Offer, Place, SignedBundle,
 };
 use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
+use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
 use gridbook_ledger::reject::Code;
 use proptest::prelude::*;
@@ -72,12 +73,18 @@ fn installation() -> Installation {
     Installation { plant, import_max: Energy(1), export_max: Energy(2), certificate: Hash([9; 32]) }
 }
 
+fn claim() -> Claim {
+    let range = CertificateRange::new(AreaId(3), 1_001, Energy(500)).unwrap();
+    Claim { range, period: DeliveryPeriod(8), meter: MeterId(6) }
+}
+
 fn commands() -> Vec<Command> {
     vec![
         Command::Place(place()),
         Command::Cancel { client_id: 1 },
         Command::Reduce { client_id: 2, by: Energy(100) },
         Command::Replace { client_id: 3, price: Price(260), energy: Energy(1_000) },
+        Command::Claim(claim()),
         Command::CancelAll,
         Command::CancelAllOfAccount,
         Command::RegisterAccount { account: AccountId(4), organisation: None },
@@ -254,12 +261,29 @@ fn a_bundle_has_one_to_1024_commands() {
 /// Tags between and beyond the known ones.
 #[test]
 fn an_unknown_command_is_refused() {
-    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=11 | 16..=32 | 35 | 36)) {
+    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=11 | 16..=33 | 35 | 36)) {
         let mut bytes = [0; COMMAND_BYTES];
         bytes[0] = tag;
         assert_eq!(Command::decode(&bytes), Err(Code::FormTag), "tag {tag}");
     }
     assert_eq!(refused(|bytes| bytes[RECORDS_AT] = 99), Some(Code::FormTag));
+}
+
+/// No certificates, one before the first, and more than there are numbers for.
+#[test]
+fn a_claim_of_certificates_that_cannot_be_is_refused() {
+    let claimed = |first: u64, energy: u64| {
+        let mut bytes = Command::Claim(claim()).encode();
+        bytes[8..16].copy_from_slice(&first.to_le_bytes());
+        bytes[16..24].copy_from_slice(&energy.to_le_bytes());
+        Command::decode(&bytes)
+    };
+    for (first, energy) in [(1, 0), (0, 1), (u64::MAX, 1), (2, u64::MAX)] {
+        assert_eq!(claimed(first, energy), Err(Code::OriginRange), "{energy} from {first}");
+    }
+    assert_eq!(claimed(1_001, 500), Ok(Command::Claim(claim())));
+    assert_eq!(command_refused(&Command::Claim(claim()), 1, 1), Some(Code::FormPadding));
+    assert_eq!(command_refused(&Command::Claim(claim()), 28, 1), Some(Code::FormPadding));
 }
 
 /// Side 2, time in force 4, post-only 2: values that another program might take for "true" or for a default.

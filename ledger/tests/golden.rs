@@ -6,7 +6,7 @@ use gridbook_engine::{
     EnergySources, Expiry, LedgerTime, MarketRules, MeterId, Money, Price, Side, TimeInForce, TradeKind,
 };
 use gridbook_ledger::command::{
-    Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NEVER, NewOrganisation, Offer, Place, SignedBundle,
+    Accept, AgreedTerms, Block, BlockPart, Bundle, Claim, Command, NEVER, NewOrganisation, Offer, Place, SignedBundle,
 };
 use gridbook_ledger::conduct::{DeviceFault, EntryState, Proof, Ruling};
 use gridbook_ledger::crypto::{Hash, Hasher, PublicKey, SecretKey};
@@ -16,8 +16,10 @@ use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_ledger::header::{Header, HeaderRef, Rank};
 use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
+use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::record::{
-    AreaSettled, MeterSettled, Outcome, Party, PartyRef, Purse, Record, RecordEvent, RegistersRead, Trade, history_head,
+    AreaSettled, CertificateChange, Certificates, MeterSettled, Outcome, Party, PartyRef, Purse, Record, RecordEvent,
+    RegistersRead, Trade, history_head,
 };
 use gridbook_ledger::registry::{
     DeviceStanding, Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject,
@@ -342,6 +344,78 @@ fn conduct_event_bytes() {
         RecordEvent::ScoreChanged { account, score: 980, share_ppm: 1_100_000 },
         &[("tag", "29"), ("account", "04000000"), ("score", "d403"), ("share", "e0c81000")],
     );
+}
+
+#[test]
+fn claim_bytes() {
+    let range = CertificateRange::new(AreaId(3), 1_001, Energy(500)).unwrap();
+    let claim = Claim { range, period: DeliveryPeriod(8), meter: MeterId(6) };
+    assert_command(
+        Command::Claim(claim),
+        &[
+            ("tag and gap", "2100"),
+            ("issuer", "0300"),
+            ("period", "08000000"),
+            ("first number", "e903000000000000"),
+            ("how many", "f401000000000000"),
+            ("meter", "06000000"),
+        ],
+    );
+}
+
+#[test]
+fn certificate_event_bytes() {
+    let range = CertificateRange::new(AreaId(3), 1_001, Energy(500)).unwrap();
+    let (period, holder, account) = (DeliveryPeriod(8), MeterId(2), AccountId(1));
+    let told = |change| RecordEvent::Certificates(Certificates { range, period, holder, account, change });
+    let record = Record {
+        seq: 1,
+        entry: Hash([2; 32]),
+        index: 0,
+        meter: None,
+        client_id: 0,
+        outcome: Outcome::Done,
+        events: vec![
+            told(CertificateChange::Issued { source: EnergySources::SOLAR }),
+            told(CertificateChange::Moved { from: MeterId(5), from_account: AccountId(4), trade: 99 }),
+            told(CertificateChange::Claimed { by: MeterId(6) }),
+            told(CertificateChange::Closed { was_claimed: true }),
+            told(CertificateChange::Unclaimed { by: MeterId(6) }),
+            told(CertificateChange::Revoked { was_claimed: true }),
+        ],
+    };
+    let entry = "02".repeat(32);
+    let which = "0300 e903000000000000 f401000000000000 08000000 02000000 01000000";
+    let events = [
+        ("issued", "20"),
+        ("issuer, first, how many, period, holder, account", which),
+        ("solar", "01"),
+        ("moved", "21"),
+        ("the same", which),
+        ("from meter 5 of account 4 with trade 99", "05000000 04000000 6300000000000000"),
+        ("claimed", "22"),
+        ("the same", which),
+        ("for meter 6", "06000000"),
+        ("closed", "23"),
+        ("the same", which),
+        ("was claimed", "01"),
+        ("taken back", "24"),
+        ("the same", which),
+        ("the claim for meter 6", "02 06000000"),
+        ("taken back", "24"),
+        ("the same", which),
+        ("claimed certificates", "01 00000000"),
+    ];
+    let head = [
+        ("number", "0100000000000000"),
+        ("entry", &entry),
+        ("place", "0000"),
+        ("no meter", "ffffffff"),
+        ("no order", "0000000000000000"),
+        ("done", "0000"),
+        ("events", "06000000"),
+    ];
+    assert_golden(&record.encode(), &[&head[..], &events].concat());
 }
 
 #[test]

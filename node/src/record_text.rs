@@ -1,5 +1,6 @@
 //! Records as people and programs read them.
 
+mod certificates;
 mod registry;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use gridbook_ledger::conduct::{Proof, terms_of_evidence};
 use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Trade};
 use serde_json::{Value, json};
 
+use self::certificates::{certificates_json, certificates_text};
 use self::registry::{registry_json, registry_text};
 
 use crate::amounts::format_price;
@@ -50,6 +52,7 @@ impl<'a> RecordText<'a> {
             | RecordEvent::ConductRevised { .. }
             | RecordEvent::ConductExpired { .. }
             | RecordEvent::ScoreChanged { .. } => self.conduct_text(event),
+            RecordEvent::Certificates(certificates) => certificates_text(&certificates, self.mtu_minutes),
             _ => registry_text(event).unwrap_or_else(|| self.market_text(event)),
         }
     }
@@ -203,6 +206,7 @@ impl<'a> RecordText<'a> {
             RecordEvent::ScoreChanged { account, score, share_ppm } => {
                 json!({"score_changed": {"account": account.0, "score": score, "share_ppm": share_ppm}})
             }
+            RecordEvent::Certificates(certificates) => certificates_json(&certificates),
             _ => registry_json(event).unwrap_or_else(|| market_json(event)),
         }
     }

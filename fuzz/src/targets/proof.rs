@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use gridbook_engine::{AreaId, Energy};
 use gridbook_ledger::header::Header;
+use gridbook_ledger::origin::CertificateRange;
+use gridbook_ledger::origin::proof::CertificateProof;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Record;
 
@@ -15,6 +18,7 @@ pub(super) const TARGETS: &[Target] = &[
     Target { name: "header", seeds: headers, run: header, held_bytes_max: (16 << 10, 8), short_runs: 40_000 },
     Target { name: "record", seeds: records, run: record, held_bytes_max: (16 << 10, 64), short_runs: 30_000 },
     Target { name: "receipt", seeds: receipt_bytes, run: receipt, held_bytes_max: (64 << 10, 32), short_runs: 5_000 },
+    Target { name: "origin", seeds: origins, run: origin, held_bytes_max: (256 << 10, 64), short_runs: 1_000 },
 ];
 
 fn headers() -> Vec<Vec<u8>> {
@@ -50,5 +54,23 @@ fn receipt(bytes: &[u8]) {
         if receipt.verify(genesis()).is_ok() {
             assert!(HAPPENED.contains(&receipt.record), "proven, and never happened: {receipt:?}");
         }
+    }
+}
+
+fn origins() -> Vec<Vec<u8>> {
+    let range = CertificateRange::new(AreaId(1), 1_001, Energy(500)).expect("five hundred certificates");
+    let seq = |receipt: &Receipt| Record::decode(&receipt.record).map_or(0, |record| record.seq);
+    let mut all = receipts(day());
+    all.sort_by_key(seq);
+    all.dedup_by_key(|receipt| seq(receipt));
+    let some = |count: usize| CertificateProof { range, receipts: all.iter().take(count).cloned().collect() };
+    [1, 3, 8].map(|count| some(count).encode()).to_vec()
+}
+
+/// Nobody was certified for anything on that day.
+fn origin(bytes: &[u8]) {
+    if let Ok(proof) = CertificateProof::decode(bytes) {
+        assert_eq!(proof.encode(), bytes);
+        assert!(proof.verify(genesis()).is_err(), "proven, and never issued: {proof:?}");
     }
 }

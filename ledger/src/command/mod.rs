@@ -8,6 +8,7 @@
 mod agreement;
 mod block;
 mod bundle;
+mod certificates;
 mod group;
 mod metering;
 mod order;
@@ -17,6 +18,7 @@ mod registry;
 pub use agreement::{Accept, AgreedTerms, Offer};
 pub use block::{Block, BlockPart};
 pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleId, COMMANDS_MAX, NEVER, SignedBundle};
+pub use certificates::Claim;
 pub use group::BASKET_ORDERS_MAX;
 pub(crate) use group::group_length;
 pub use metering::{AreaReading, Correction, Reading, SetImbalancePrices};
@@ -82,6 +84,8 @@ pub enum Command {
     AreaReading(AreaReading),
     /// Market operator: what imbalance costs in a contract.
     SetImbalancePrices(SetImbalancePrices),
+    /// Claims certificates of origin for what a meter took in.
+    Claim(Claim),
     /// Registrar: opens an account.
     RegisterAccount {
         /// Must be the next free number.

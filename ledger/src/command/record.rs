@@ -4,7 +4,9 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Money
 
 use super::SetImbalancePrices;
 use super::registry;
-use super::{Accept, AreaReading, Block, BlockPart, Command, Correction, NewOrganisation, Offer, Place, Reading};
+use super::{
+    Accept, AreaReading, Block, BlockPart, Claim, Command, Correction, NewOrganisation, Offer, Place, Reading,
+};
 use crate::bytes::{Reader, Writer};
 use crate::conduct::Ruling;
 use crate::crypto::Hash;
@@ -45,6 +47,7 @@ const SET_IMBALANCE_PRICES: u8 = 29;
 const READING: u8 = 30;
 const AREA_READING: u8 = 31;
 const CORRECTION: u8 = 32;
+const CLAIM: u8 = 33;
 const APPEAL: u8 = 35;
 const RULE_APPEAL: u8 = 36;
 
@@ -92,6 +95,7 @@ impl Command {
             Self::BlockPart(part) => part.write(w.u8(BLOCK_PART)),
             Self::Offer(offer) => offer.write(w.u8(OFFER)),
             Self::Accept(accept) => accept.write(w.u8(ACCEPT)),
+            Self::Claim(claim) => claim.write(w.u8(CLAIM)),
             Self::RegisterAccount { account, organisation } => {
                 registry::write_account(w.u8(REGISTER_ACCOUNT), *account, *organisation);
             }
@@ -150,6 +154,7 @@ impl Command {
             BLOCK_PART => Self::BlockPart(BlockPart::read(r)?),
             OFFER => Self::Offer(Offer::read(r)?),
             ACCEPT => Self::Accept(Accept::read(r)?),
+            CLAIM => Self::Claim(Claim::read(r)?),
             REGISTER_ACCOUNT => registry::read_account(r)?,
             REGISTER_METER => registry::read_meter(r)?,
             SUSPEND => {

@@ -17,6 +17,18 @@ pub enum Standing {
     Revoked,
 }
 
+impl Standing {
+    /// Its name in files and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// How many certificates of one issuer stand how. What was issued is the sum of the others, at all times (MARKET section 8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IssuerCounts {

@@ -1,7 +1,7 @@
 //! Certificates of origin (MARKET section 8): what a plant was measured to give out, numbered watt-hour by watt-hour, and followed over
 //! the period's trades to whoever used it up.
 //!
-//! Four pure parts, which the state joins to its tables: what a plant may be certified for ([`Plant`], [`ChargeBalance`]); the numbers
+//! Four pure parts, which the state joins to its tables: what a plant may be certified for ([`entitled`], [`ChargeBalance`]); the numbers
 //! an issuer gives ([`CertificateRange`], [`IssuerCounts`]); which way each watt-hour goes ([`Routes`]); and what a consumer may call
 //! his own use ([`Consumption`]).
 //!
@@ -13,12 +13,13 @@
 
 mod consumption;
 mod counts;
-mod plant;
+mod entitlement;
+pub mod proof;
 mod range;
 mod routes;
 
 pub use consumption::Consumption;
 pub use counts::{IssuerCounts, Standing};
-pub use plant::{ChargeBalance, Plant};
+pub use entitlement::{ChargeBalance, entitled};
 pub use range::CertificateRange;
 pub use routes::{Arrival, HOPS_MAX, Hop, Journey, Leg, Routes};

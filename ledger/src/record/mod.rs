@@ -1,5 +1,6 @@
 //! What became of each command: the leaves under a header's `results_root`.
 
+mod certificates;
 mod event;
 mod extract;
 mod numbers;
@@ -9,6 +10,7 @@ mod settled;
 mod tests;
 mod trade;
 
+pub use certificates::{CertificateChange, Certificates};
 pub use event::{PartyRef, Purse, RecordEvent};
 pub(crate) use extract::ExtractLeaves;
 pub use extract::{Extract, history_head};

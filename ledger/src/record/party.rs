@@ -64,6 +64,11 @@ impl RecordEvent {
                 };
                 parties.extend([from, to].into_iter().filter_map(account));
             }
+            RecordEvent::Certificates(certificates) => {
+                let named = [Some((certificates.holder, certificates.account)), certificates.other()];
+                let named = named.into_iter().flatten();
+                parties.extend(named.flat_map(|(meter, account)| [Party::Meter(meter), Party::Account(account)]));
+            }
             RecordEvent::MeterRegistered { meter, account } => {
                 parties.extend([Party::Meter(*meter), Party::Account(*account)]);
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use gridbook_engine::{
-    AccountId, AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Direction, Energy, Expiry,
+    AccountId, AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Direction, Energy, EnergySources, Expiry,
+    MeterId,
 };
 use gridbook_engine::{Money, Price, Side, TradeKind};
 
@@ -12,6 +13,7 @@ use crate::bytes::BytesError;
 use crate::conduct::{DeviceFault, EntryState, Proof};
 use crate::crypto::PublicKey;
 use crate::evidence::EvidenceKind;
+use crate::origin::CertificateRange;
 use crate::registry::{DeviceStanding, OrganisationId, Reason, Subject};
 use crate::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 
@@ -147,7 +149,57 @@ fn events() -> Vec<RecordEvent> {
         Purse::Rounding,
     ];
     events.extend(purses.map(|to| RecordEvent::Posted { from: Purse::Outside, to, amount }));
+    events.extend(certificate_events());
     events
+}
+
+fn certificate_events() -> [RecordEvent; 9] {
+    let range = CertificateRange::new(AreaId(7), 1_001, Energy(500)).unwrap();
+    let (period, holder, account) = (DeliveryPeriod(8), MeterId(2), AccountId(1));
+    let by = MeterId(3);
+    [
+        CertificateChange::Issued { source: EnergySources::SOLAR },
+        CertificateChange::Issued { source: EnergySources::STORAGE },
+        CertificateChange::Moved { from: MeterId(5), from_account: AccountId(4), trade: 99 },
+        CertificateChange::Claimed { by },
+        CertificateChange::Unclaimed { by },
+        CertificateChange::Revoked { was_claimed: false },
+        CertificateChange::Revoked { was_claimed: true },
+        CertificateChange::Closed { was_claimed: false },
+        CertificateChange::Closed { was_claimed: true },
+    ]
+    .map(|change| RecordEvent::Certificates(Certificates { range, period, holder, account, change }))
+}
+
+/// Tag, issuer, first, count, period, holder, account stand alike in all of them.
+#[test]
+fn certificates_without_a_number_or_meaning_are_refused() {
+    let bytes = |event| Record { events: vec![event], ..record() }.encode();
+    let decode = |event, behind_tag: usize, value: &[u8]| {
+        let mut bytes = bytes(event);
+        let at = bytes.len() - certificate_bytes(&event) + behind_tag;
+        bytes[at..at + value.len()].copy_from_slice(value);
+        Record::decode(&bytes)
+    };
+    let [issued, _, _, _, unclaimed, revoked, _, closed, _] = certificate_events();
+    for (event, at, value) in [
+        (issued, 3, &[0; 8][..]),
+        (issued, 11, &[0; 8]),
+        (issued, 3, &[255; 8]),
+        (issued, 31, &[0]),
+        (issued, 31, &[64]),
+        (closed, 31, &[2]),
+        (unclaimed, 31, &[3]),
+    ] {
+        assert_eq!(decode(event, at, value), Err(BytesError::Unknown), "{event:?} {at}");
+    }
+    assert_eq!(decode(revoked, 32, &[1]), Err(BytesError::Padding));
+    assert!(decode(issued, 31, &[2]).is_ok(), "wind");
+}
+
+fn certificate_bytes(event: &RecordEvent) -> usize {
+    let with = |events| Record { events, ..record() }.encode().len();
+    with(vec![*event]) - with(Vec::new())
 }
 
 fn record() -> Record {

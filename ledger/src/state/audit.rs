@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
 use super::tables::{Holder, KeyUse, Name, Position, Standing};
 use super::{State, SystemAccount};
@@ -73,6 +73,12 @@ pub enum AuditError {
     /// Blocks that wait without a name, or names of blocks that do not.
     #[error("other blocks wait in the books than there are names for")]
     Blocks,
+    /// An issuer's certificates are not where its counts say.
+    #[error("the certificates of area {} do not add up", .0.0)]
+    Certificates(AreaId),
+    /// Certificates for energy that was not measured, or claims of energy that was not taken in.
+    #[error("the certificates of period {} stand for other energy than was measured", .0.0)]
+    CertificatesOf(DeliveryPeriod),
     /// A key that does not lead back to whose it is, or a meter that is not listed with its account.
     #[error("the registry does not know {0} by its key or its account")]
     Registry(&'static str),
@@ -96,6 +102,7 @@ impl State {
         self.audit_reserved()?;
         self.audit_traded()?;
         self.audit_settlement()?;
+        self.audit_certificates()?;
         self.audit_resting()?;
         self.audit_names()?;
         self.audit_waiting()?;

@@ -164,6 +164,7 @@ impl State {
             | Command::BlockPart(_)
             | Command::Offer(_)
             | Command::Accept(_)
+            | Command::Claim(_)
             | Command::Reading(_)
             | Command::Appeal { .. } => Err(Code::AuthRole),
         }?;
@@ -189,6 +190,7 @@ impl State {
             }
             Command::CancelAllOfAccount => self.cancel_all_of_account(meter, events),
             Command::Offer(offer) => self.offer(meter, offer, events),
+            Command::Claim(claim) => self.claim(meter, claim, events),
             Command::Reading(reading) => self.read(meter, reading, events),
             Command::Correction(_) => Err(Code::MeterForeign),
             Command::Accept(accept) => self.accept(seq, meter, accept, events),

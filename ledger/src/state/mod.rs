@@ -25,6 +25,7 @@ mod basket;
 mod blocks;
 mod bundle;
 mod cash;
+mod certificates;
 mod collateral;
 mod conduct;
 mod dirty;
@@ -51,6 +52,7 @@ mod work;
 
 pub use agreements::OFFERS_MAX;
 pub use audit::AuditError;
+pub use certificates::CertificatesView;
 pub use collateral::{Collateral, CollateralRules, PPM};
 pub use pieces::{PIECE_BYTES_MAX, PieceError, PieceList};
 pub use registry::ROTATIONS_MAX;
@@ -72,6 +74,7 @@ use self::tables::{Account, EpochRow, Holder, Standing, Tables, index};
 use crate::crypto::{Hash, PublicKey};
 use crate::entry::Entry;
 use crate::genesis::{Genesis, SettlementRules};
+use crate::origin::{Hop, Routes};
 use crate::record::{ExtractLeaves, Outcome, Record, RecordEvent};
 use crate::reject::Code;
 use crate::settlement::{Registers, TradeSide};
@@ -93,6 +96,11 @@ pub struct State {
     extract_leaves: ExtractLeaves,
     /// Kept for its room only.
     sides: Vec<TradeSide>,
+    /// Kept for its room only.
+    hops: Vec<Hop>,
+    /// The ways of certificates of the period that is being certified. They follow from its trades and deliveries, and are laid out
+    /// again where they are missing.
+    routes: Option<(DeliveryPeriod, Routes)>,
     /// The command that is carried out.
     seq: u64,
 }
@@ -130,6 +138,8 @@ impl State {
             events: Vec::new(),
             extract_leaves: ExtractLeaves::default(),
             sides: Vec::new(),
+            hops: Vec::new(),
+            routes: None,
             seq: 0,
         }
     }
@@ -199,6 +209,7 @@ impl State {
     pub fn rollback(&mut self, mark: StateMark) {
         self.engine.rollback(mark.engine);
         self.tables.undo_to(mark.tables);
+        self.routes = None;
     }
 
     /// Gives up going back to before `mark`, so that the journal does not grow.

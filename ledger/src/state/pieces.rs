@@ -16,6 +16,7 @@ use super::{AccountView, MeterView, OrganisationView, Totals, account_leaf, mete
 use crate::bytes::{BytesError, Reader};
 use crate::crypto::{Hash, Hasher};
 use crate::merkle::{self, PAGE_LEAVES};
+use crate::origin::ChargeBalance;
 
 /// Length of a piece of the rest.
 const REST_PIECE_BYTES: usize = 128 << 10;
@@ -242,6 +243,7 @@ fn meters_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
         nonce: row.access.nonce,
         rotations: row.access.rotations,
         last_bundle: row.last_bundle,
+        charge: ChargeBalance(row.charge),
         history_head: row.history,
     };
     let rows = (first..).zip(image::read_meters(rows)?);

@@ -2,7 +2,7 @@
 //!
 //! | command | who may give it |
 //! |---|---|
-//! | orders, offers, blocks, baskets, `Reading` | meters, for themselves |
+//! | orders, offers, blocks, baskets, `Reading`, `Claim` | meters, for themselves |
 //! | `RotateKey` | the device itself, with its present key; for a meter or a supplier a registrar; for any other organisation the operator |
 //! | `RegisterAccount`, `RegisterMeter`, `TransferMeter`, `SetInstallation` | a registrar |
 //! | `Suspend`, `Resume`, `Revoke` a meter | a registrar; the first two also the grid operator of its area, where the reason is safety |
@@ -87,6 +87,7 @@ impl State {
             | Command::BlockPart(_)
             | Command::Offer(_)
             | Command::Accept(_)
+            | Command::Claim(_)
             | Command::Reading(_)
             | Command::Appeal { .. } => Err(Code::AuthRole),
         }

@@ -143,7 +143,7 @@ pub fn meter_leaf(number: MeterId, meter: &MeterView) -> Hash {
     hasher.update(&meter.certificate.0);
     hasher.update(&[meter.standing.number(), meter.reason.number(), meter.rotations]);
     hasher.update(&meter.nonce.to_le_bytes()).update(&meter.history_head.0);
-    hasher.update(&last_seq.to_le_bytes()).update(&last_id.0);
+    hasher.update(&last_seq.to_le_bytes()).update(&last_id.0).update(&meter.charge.0.to_le_bytes());
     hasher.finish()
 }
 

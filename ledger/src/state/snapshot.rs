@@ -5,6 +5,7 @@ mod registry;
 use gridbook_engine::{DeliveryPeriod, Energy, Engine, LedgerTime, MeterId, Money};
 use gridbook_engine::{OrderTag, Price, Side};
 
+use super::certificates::{certificates_image, issuers_image, restore_certificates};
 use super::collateral::CollateralRules;
 use super::pieces::{rest_hashes, snapshot_root_of};
 use super::restored::{restore_incomes, restore_readings, restore_settlement};
@@ -119,6 +120,8 @@ impl State {
             corrections: self.tables.corrections().iter().map(|(period, meter)| (period.0, meter.0)).collect(),
             organisations: self.tables.organisations().iter().map(OrganisationImage::from).collect(),
             replaced_keys: self.tables.replaced_keys().map(ReplacedKeyImage::from).collect(),
+            certificates: certificates_image(&self.tables),
+            issuers: issuers_image(&self.tables),
             engine: self.engine.image(),
         }
     }
@@ -172,6 +175,7 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     restore_incomes(genesis, &mut tables, &rest.incomes)?;
     restore_readings(&mut tables, rest)?;
     rest.conduct.restore(&mut tables)?;
+    restore_certificates(genesis, &mut tables, rest)?;
     Ok(tables)
 }
 
@@ -335,8 +339,10 @@ mod tests {
     use crate::crypto::SecretKey;
     use crate::evidence::EvidenceKind;
     use crate::genesis::{Area, AreaEdge};
+    use crate::origin::CertificateRange;
     use crate::registry::{OrganisationId, OrganisationName, Role, Roles, Subject};
     use crate::settlement::Registers;
+    use crate::state::image::{CertificatesImage, CertifiedImage, IssuerImage};
     use crate::state::tables::{Access, AreaIncome, ContractRow, Stage, TradeRow};
     use crate::validators::ValidatorSet;
 
@@ -512,6 +518,28 @@ mod tests {
         };
         assert_eq!(windows(vec![0]), RestoreError::Row("a window's meter"));
         assert_eq!(windows(vec![1, 0]), RestoreError::Row("the order of conduct"));
+    }
+
+    /// Certificates out of nothing: counts that do not add up or have none behind them, of an area that is not there; a plant that nobody
+    /// has, and a period that nobody settled.
+    #[test]
+    fn forged_certificates_are_refused() {
+        let issuer = |area, counts| refused(|image| image.rest.issuers = vec![IssuerImage { area, counts }]);
+        assert_eq!(issuer(0, [5, 4, 0, 0, 0]), RestoreError::Row("an issuer"));
+        assert_eq!(issuer(9, [0; 5]), RestoreError::Row("an issuer"));
+        assert_eq!(issuer(0, [5, 5, 0, 0, 0]), RestoreError::Audit(AuditError::Certificates(AreaId(0))));
+        let used_up = IssuerImage { area: 0, counts: [5, 0, 2, 2, 1] };
+        assert!(State::restore(&genesis(), &forged(|image| image.rest.issuers = vec![used_up])).is_ok());
+        let twice = vec![used_up, used_up];
+        assert_eq!(refused(|image| image.rest.issuers = twice), RestoreError::Bytes, "one area, two counts");
+        let table = |next_plant, rows| {
+            refused(|image| image.rest.certificates = vec![CertificatesImage { period: 5, next_plant, rows }])
+        };
+        assert_eq!(table(1, vec![]), RestoreError::Row("a period's certificates"));
+        let range = CertificateRange::new(AreaId(0), 1, Energy(5)).unwrap();
+        let row = CertifiedImage { range, plant: 0, source: 1, holder: 0, account: 0, state: 1, of: 0 };
+        assert_eq!(table(0, vec![row]), RestoreError::Row("a certificate"));
+        assert_eq!(table(0, vec![]), RestoreError::Audit(AuditError::CertificatesOf(DeliveryPeriod(5))));
     }
 
     /// Blocks and offers that nobody made, areas that are not there, and an income that was never paid in.

@@ -5,6 +5,7 @@ use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, Or
 use super::tables::{Access, AreaIncome, AreaStage, Meter, Organisation, PeriodTable, Stage};
 use crate::command::Command;
 use crate::crypto::{Hash, PublicKey};
+use crate::origin::ChargeBalance;
 use crate::record::{Outcome, Record, RecordEvent};
 use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles};
 use crate::settlement::{Delivery, Quality};
@@ -147,6 +148,8 @@ pub struct MeterView {
     pub rotations: u8,
     /// What used that nonce: another bundle with it would be misconduct. Nothing if there was none, or one that was entered.
     pub last_bundle: Option<LastBundle>,
+    /// What it may still be certified for as a storage.
+    pub charge: ChargeBalance,
     /// Chain over the leaves of all records that touched it, oldest first.
     pub history_head: Hash,
 }
@@ -177,6 +180,7 @@ impl MeterView {
             nonce,
             rotations,
             last_bundle: status.last_bundle,
+            charge: status.charge,
             history_head: status.history,
         }
     }

@@ -5,6 +5,7 @@
 mod agreements;
 mod auctions;
 mod baskets;
+mod certificates;
 mod collateral;
 mod conduct;
 mod corrections;

@@ -3,6 +3,7 @@
 mod agreement;
 mod book;
 mod capacity;
+mod certificate;
 mod course;
 mod held;
 
@@ -70,6 +71,8 @@ pub(crate) enum Meter {
     Account(MeterArgs),
     /// Fetch the receipt of a command, and check it.
     Receipt(ReceiptArgs),
+    /// Fetch the proof of where certificates of origin came from and what became of them, and write it to a file.
+    Certificate(certificate::CertificateArgs),
     /// Show how the ledger stands.
     Status(ConnectArgs),
 }
@@ -255,6 +258,7 @@ impl Meter {
             Self::Book(args) => args.run(global).await,
             Self::Account(args) => show_account(args, global).await,
             Self::Receipt(args) => args.run(global).await,
+            Self::Certificate(args) => args.run(global).await,
             Self::Status(args) => show_status(args, global).await,
         }
     }

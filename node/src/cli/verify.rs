@@ -1,5 +1,6 @@
 //! `gridbook verify`.
 
+mod certificate;
 mod sequenced;
 
 use std::io::IsTerminal as _;
@@ -55,6 +56,22 @@ first; or broken, which is proof of misconduct and exit code 1:
         #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
         genesis: PathBuf,
     },
+    /// Trace certificates of origin from the plant's meter to whoever used the energy. Asks nobody: only the genesis is trusted.
+    #[command(after_help = "\
+A certificate file holds the receipts of the plant's readings, of the issue, of each trade that the certificates went along with, of the
+claim with the consumer's readings, and of the record that closed them when their delivery period was final, as `meter certificate --out`
+writes them:
+  gridbook meter certificate 3/1001-1500 --seq 812 --seq 840 --seq 977 --out sun.certificate
+  gridbook verify certificate sun.certificate --genesis net/genesis.json
+
+Exit code 0: each step is proven, and the last line says how the certificates stand. 1: something is altered or missing.")]
+    Certificate {
+        /// The certificate.
+        file: PathBuf,
+        /// The genesis of the ledger.
+        #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
+        genesis: PathBuf,
+    },
     /// Re-execute a validator's data directory and check every header and root.
     Chain {
         /// The data directory of a validator that is not running.
@@ -82,6 +99,7 @@ impl Verify {
                 }
             }
             Self::Evidence { file, receipt, genesis } => evidence::verify(global, &file, receipt.as_deref(), &genesis),
+            Self::Certificate { file, genesis } => certificate::verify(global, &file, &read_genesis(&genesis)?),
             Self::Chain { data_dir, genesis } => verify_whole_chain(global, &data_dir, &genesis),
         }
     }

@@ -28,6 +28,9 @@ fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
         | RecordEvent::Expired { order, .. }
         | RecordEvent::Filled { order, .. }
         | RecordEvent::Block { order, .. } => (Some(order.meter), None),
+        RecordEvent::Certificates(certificates) => {
+            (Some(certificates.holder), certificates.other().map(|(meter, _)| meter))
+        }
         RecordEvent::MeterRegistered { meter, .. }
         | RecordEvent::CorrectionHeld { meter, .. }
         | RecordEvent::Misconduct { meter, .. }

@@ -1,17 +1,19 @@
 //! The shapes of a snapshot: plain data, and its canonical bytes.
 //!
 //! ```text
-//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 174 bytes each | the rest
+//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 190 bytes each | the rest
 //! ```
 //! Rows of accounts and meters are as long as each other, so that a page of them can be found, sent and checked by itself. The
 //! rest is what a header's state root does not cover: books, positions, names, queued work, counters.
 
+mod certificates;
 mod conduct;
 mod period;
 mod read;
 mod registry;
 mod write;
 
+pub(super) use certificates::{CertificatesImage, CertifiedImage, IssuerImage};
 pub(super) use conduct::ConductImage;
 pub(super) use read::{decode, read_accounts, read_counts, read_head, read_meters};
 pub(super) use write::{encode, encode_rest};
@@ -31,7 +33,7 @@ pub(super) const COUNTS_BYTES: usize = 8;
 /// Length of an account's row.
 pub(super) const ACCOUNT_BYTES: usize = 72;
 /// Length of a meter's row.
-pub(super) const METER_BYTES: usize = 174;
+pub(super) const METER_BYTES: usize = 190;
 
 /// Everything. Lists by number.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +60,8 @@ pub(super) struct RestImage {
     pub(super) imports: Vec<ImportsImage>,
     pub(super) corrections: Vec<(u32, u32)>,
     pub(super) replaced_keys: Vec<ReplacedKeyImage>,
+    pub(super) certificates: Vec<CertificatesImage>,
+    pub(super) issuers: Vec<IssuerImage>,
     pub(super) epoch: u32,
     pub(super) validators: ValidatorSet,
     pub(super) conduct: ConductImage,
@@ -88,6 +92,7 @@ pub(super) struct MeterImage {
     pub(super) certificate: Hash,
     pub(super) access: Access,
     pub(super) last_bundle: Option<LastBundle>,
+    pub(super) charge: i128,
     pub(super) history: Hash,
 }
 

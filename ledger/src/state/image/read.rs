@@ -4,7 +4,7 @@ use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage
 
 use super::period::read_registers;
 use super::registry::{ORGANISATION_BYTES, REPLACED_KEY_BYTES};
-use super::{ACCOUNT_BYTES, ConductImage, METER_BYTES};
+use super::{ACCOUNT_BYTES, ConductImage, METER_BYTES, certificates};
 use super::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage};
 use super::{OrganisationImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
@@ -114,6 +114,8 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         imports: list(r, 12, |r| Ok(ImportsImage { period: r.u32()?, imports: list(r, 4, |r| r.u32())? }))?,
         corrections: list(r, 8, |r| Ok((r.u32()?, r.u32()?)))?,
         replaced_keys: list(r, REPLACED_KEY_BYTES, ReplacedKeyImage::read)?,
+        certificates: certificates::read(r)?,
+        issuers: certificates::read_issuers(r)?,
         epoch: r.u32()?,
         validators: ValidatorSet::read(r)?,
         conduct: ConductImage::read(r)?,

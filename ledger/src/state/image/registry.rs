@@ -37,7 +37,7 @@ impl MeterImage {
         w.u8(self.plant.source_number()).u32(self.plant.storage_number()).bytes(&self.certificate.0);
         write_access(w, &self.access);
         let (last_seq, last_id) = self.last_bundle.map_or((0, Hash::ZERO), |LastBundle { seq, id }| (seq, id));
-        w.u64(last_seq).bytes(&last_id.0).bytes(&self.history.0);
+        w.u64(last_seq).bytes(&last_id.0).i128(self.charge).bytes(&self.history.0);
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
@@ -45,8 +45,20 @@ impl MeterImage {
         let (import_max, export_max, source) = (r.u64()?, r.u64()?, r.u8()?);
         let plant = Plant::from_numbers(source, r.u32()?).map_err(|_| BytesError::Unknown)?;
         let (certificate, access, last_bundle) = (Hash(r.array()?), read_access(r)?, read_last_bundle(r)?);
-        let history = Hash(r.array()?);
-        Ok(Self { account, key, area, import_max, export_max, plant, certificate, access, last_bundle, history })
+        let (charge, history) = (r.i128()?, Hash(r.array()?));
+        Ok(Self {
+            account,
+            key,
+            area,
+            import_max,
+            export_max,
+            plant,
+            certificate,
+            access,
+            last_bundle,
+            charge,
+            history,
+        })
     }
 }
 

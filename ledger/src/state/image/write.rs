@@ -3,7 +3,7 @@
 use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 
 use super::period::write_registers;
-use super::{ACCOUNT_BYTES, COUNTS_BYTES, METER_BYTES};
+use super::{ACCOUNT_BYTES, COUNTS_BYTES, METER_BYTES, certificates};
 use super::{
     AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, OfferImage, OrganisationImage, PeriodImage,
     ReadingsImage, ReplacedKeyImage, RestImage, StateImage,
@@ -40,6 +40,8 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         imports,
         corrections,
         replaced_keys,
+        certificates,
+        issuers,
         epoch,
         validators,
         conduct,
@@ -70,6 +72,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         w.u32(*period).u32(*meter);
     });
     list(&mut w, replaced_keys, ReplacedKeyImage::write);
+    certificates::write(&mut w, certificates, issuers);
     validators.write(w.u32(*epoch));
     conduct.write(&mut w);
     write_engine(&mut w, engine);

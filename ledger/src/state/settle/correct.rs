@@ -98,12 +98,16 @@ impl State {
                 return Err(why);
             }
         };
+        let changed: Vec<MeterId> = changes.iter().map(|(meter, ..)| *meter).collect();
         for ((meter, area, _, new), (before, after)) in changes.into_iter().zip(settlements) {
             self.tables.set_delivery(period, meter, new);
             let row = new.expect("what was settled stays settled, and nothing becomes of nothing");
             events.push(self.charge_difference(Contract { area, period }, meter, row, &before, &after));
         }
         self.post_differences(period, &closed, &closes, events);
+        for meter in changed {
+            self.correct_certificates(period, meter, events);
+        }
         self.tables.bring_back(period);
         Ok(())
     }
@@ -152,6 +156,7 @@ impl State {
             *row = ContractRow { stage: AreaStage::Open, ..row.without_sums() };
         });
         self.tables.set_stage(contract.period, Stage::Adding(0));
+        self.ask_plants_again(contract.period);
     }
 
     fn charge_difference(

@@ -46,6 +46,7 @@ impl State {
             Stage::Settled if self.has_corrections(period) => Some(self.end_of(period)),
             // It waits to be mended.
             Stage::Settled if table.contracts.values().any(|row| matches!(row.stage, AreaStage::Frozen(_))) => None,
+            Stage::Settled if !self.is_certified(period) => Some(self.end_of(period)),
             Stage::Settled => Some(self.final_at(period)),
         }
     }
@@ -84,7 +85,11 @@ impl State {
                 Stage::Paying(from) => self.pay_meters(period, from, left, events),
                 Stage::Closing(from) => self.close_areas(period, from, left, events),
                 Stage::Settled if self.has_corrections(period) => self.settle_again(period, events),
-                Stage::Settled => self.make_final(period, events),
+                Stage::Settled if !self.is_certified(period) => self.certify(period, left, events),
+                Stage::Settled => match self.close_certificates(period, left, events) {
+                    0 => self.make_final(period, events),
+                    closed => closed,
+                },
             };
         }
     }

@@ -2,10 +2,11 @@
 
 use gridbook_engine::{AccountId, AreaId, Energy};
 
-use super::RestoreError;
 use super::image::{MeterImage, OrganisationImage, ReplacedKeyImage};
+use super::{MONEY_MAX, RestoreError};
 use crate::crypto::PublicKey;
 use crate::genesis::Genesis;
+use crate::origin::ChargeBalance;
 use crate::registry::{ORGANISATIONS_MAX, Subject};
 use crate::state::rights::roles_fit_area;
 use crate::state::tables::{Holder, MeterFacts, MeterStatus, Organisation, Tables};
@@ -39,11 +40,15 @@ pub(super) fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterI
         certificate: row.certificate,
     };
     let account_exists = tables.account(Holder::User(facts.account)).is_some();
+    if row.charge.unsigned_abs() > MONEY_MAX {
+        return Err(RestoreError::Row("an absurd charge"));
+    }
     if !account_exists || !is_free(genesis, tables, &facts.key) || usize::from(facts.area.0) >= genesis.areas.len() {
         return Err(RestoreError::Row("a meter"));
     }
     let meter = tables.add_meter(facts);
-    let status = MeterStatus { access: row.access, last_bundle: row.last_bundle, history: row.history };
+    let charge = ChargeBalance(row.charge);
+    let status = MeterStatus { access: row.access, last_bundle: row.last_bundle, charge, history: row.history };
     tables.change_meter(meter, |present| *present = status);
     Ok(())
 }
@@ -81,6 +86,7 @@ impl MeterImage {
             certificate: facts.certificate,
             access: status.access,
             last_bundle: status.last_bundle,
+            charge: status.charge.0,
             history: status.history,
         }
     }

@@ -3,6 +3,7 @@
 //! Rows are read freely and changed only through the functions here, which note the old value in the journal and mark the
 //! row's leaf of the state tree as stale.
 
+mod certificates;
 mod changes;
 mod conduct;
 mod periods;
@@ -10,6 +11,7 @@ mod registry;
 mod rows;
 mod undo;
 
+pub(super) use certificates::{CertificateTable, Certified, CertifiedState};
 pub(super) use conduct::ConductTable;
 pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, TradeRow};
 pub(super) use rows::{
@@ -29,6 +31,7 @@ use super::journal::Journal;
 use super::{LastBundle, SystemAccount, Totals};
 use crate::command::Offer;
 use crate::crypto::{Hash, PublicKey};
+use crate::origin::{ChargeBalance, IssuerCounts};
 use crate::record::history_head;
 use crate::registry::OrganisationId;
 use crate::settlement::Registers;
@@ -60,6 +63,10 @@ pub(super) struct Tables {
     /// Settled meters whose readings were corrected since.
     corrections: BTreeSet<(DeliveryPeriod, MeterId)>,
     conduct: ConductTable,
+    /// Certificates of origin of periods that are settled and not final yet.
+    certificates: BTreeMap<DeliveryPeriod, CertificateTable>,
+    /// How many certificates each area has issued, and what became of them.
+    issuers: BTreeMap<AreaId, IssuerCounts>,
     journal: Journal<Undo>,
     /// Leaves of the state tree to be hashed again.
     pub(super) stale_accounts: Dirty,
@@ -97,6 +104,8 @@ impl Tables {
             imports: BTreeMap::new(),
             corrections: BTreeSet::new(),
             conduct: ConductTable::default(),
+            certificates: BTreeMap::new(),
+            issuers: BTreeMap::new(),
             journal: Journal::default(),
             stale_accounts: Dirty::default(),
             stale_meters: Dirty::default(),
@@ -282,6 +291,11 @@ impl Tables {
     /// What used a meter's highest nonce.
     pub(super) fn set_last_bundle(&mut self, meter: MeterId, bundle: Option<LastBundle>) {
         self.change_meter(meter, |status| status.last_bundle = bundle);
+    }
+
+    /// Changes what a storage may still be certified for.
+    pub(super) fn change_charge(&mut self, meter: MeterId, change: impl FnOnce(&mut ChargeBalance)) {
+        self.change_meter(meter, |status| change(&mut status.charge));
     }
 
     /// Adds what a record says of an account to its history.

@@ -211,6 +211,13 @@ impl PeriodTable {
         self.positions.get(super::index(meter.0)).copied().unwrap_or_default()
     }
 
+    /// Meters from this number on have no delivery. What was undone leaves empty rows behind the last one, which must not count: others
+    /// do not have them.
+    pub(in crate::state) fn meters_delivering(&self) -> u32 {
+        let last = self.deliveries.iter().rposition(Option::is_some);
+        u32::try_from(last.map_or(0, |last| last + 1)).expect("meters have 32-bit numbers")
+    }
+
     pub(in crate::state) fn delivery(&self, meter: MeterId) -> Option<DeliveryRow> {
         self.deliveries.get(super::index(meter.0)).copied().flatten()
     }

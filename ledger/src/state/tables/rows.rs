@@ -7,6 +7,7 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, Met
 use crate::conduct::{SCORE_FULL, ShareRules};
 use crate::crypto::{Hash, PublicKey};
 use crate::genesis::{FIRST_EPOCH, Genesis};
+use crate::origin::ChargeBalance;
 use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles, Subject};
 use crate::settlement::Registers;
 use crate::state::{LastBundle, SystemAccount, Totals};
@@ -88,6 +89,8 @@ pub(in crate::state) struct MeterStatus {
     pub(in crate::state) access: Access,
     /// What used the nonce; nothing if no bundle did, or if more than one did and that was entered.
     pub(in crate::state) last_bundle: Option<LastBundle>,
+    /// What it may still be certified for as a storage.
+    pub(in crate::state) charge: ChargeBalance,
     /// Chain over the records that touched it.
     pub(in crate::state) history: Hash,
 }

@@ -2,6 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money, OrderTag};
 
+use super::certificates::CertificatesUndo;
 use super::conduct::ConductUndo;
 use super::{
     Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, Organisation,
@@ -50,6 +51,7 @@ pub(super) enum Undo {
     BlockDropped(OrderTag, MeterId, u64),
     OfferAdded(MeterId, u64),
     OfferDropped(MeterId, Offer),
+    Certificates(CertificatesUndo),
     Income(AreaId, Option<Box<AreaIncome>>),
     Conduct(Box<ConductUndo>),
 }
@@ -171,6 +173,7 @@ impl Tables {
             Undo::OfferDropped(meter, offer) => {
                 self.offers.insert((meter, offer.client_id), offer);
             }
+            Undo::Certificates(undo) => self.undo_certificates(undo),
             Undo::Income(area, Some(old)) => {
                 self.incomes.insert(area, *old);
             }

@@ -1,42 +1,22 @@
-//! What a plant may be certified for.
+//! What a plant may be certified for: as much as was measured, and of a storage no more than it was charged with.
 
 use gridbook_engine::{Energy, EnergySources};
 
 use crate::state::PPM;
 
-/// What the registry says of a meter that gives out energy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plant {
-    /// What it makes its energy from.
-    pub source: EnergySources,
-    /// Whether a certificate of its installation is registered.
-    pub installed: bool,
-    /// Whether its meter also measures a storage that has no sub-meter of its own.
-    pub behind_battery: bool,
-}
-
-impl Plant {
-    /// The source that its certificates name. Nothing if it gets none: nobody certified the installation, or the source is no single
-    /// one. The grid's mix is the lack of one.
-    ///
-    /// A plant behind a battery is a storage: else the grid's energy of the night would be sold as solar (MARKET section 8).
-    pub fn certified_source(&self) -> Option<EnergySources> {
-        let is_single = self.source.bits().is_power_of_two() && self.source != EnergySources::GRID_MIX;
-        if !self.installed || !is_single {
-            None
-        } else if self.behind_battery {
-            Some(EnergySources::STORAGE)
-        } else {
-            Some(self.source)
-        }
-    }
-
-    /// How much of its measured net export is certified: all of it, or for a storage what it was charged with.
-    pub fn entitled(&self, net_export: Energy, charge: &ChargeBalance) -> Option<(EnergySources, Energy)> {
-        let source = self.certified_source()?;
-        let energy = if source == EnergySources::STORAGE { net_export.min(charge.allowance()) } else { net_export };
-        (!energy.is_zero()).then_some((source, energy))
-    }
+/// How much of a plant's measured net export is certified: all of it, or for a storage no more than it was charged with. Nothing if nobody
+/// certified its installation, or `origin` is no source: the grid's mix is the lack of one.
+///
+/// A plant behind a battery has storage as its origin: else the grid's energy of the night would be sold as solar (MARKET section 8).
+pub fn entitled(
+    origin: EnergySources,
+    is_installed: bool,
+    net_export: Energy,
+    charge: &ChargeBalance,
+) -> Option<Energy> {
+    let is_source = origin.bits().is_power_of_two() && origin != EnergySources::GRID_MIX;
+    let energy = if origin == EnergySources::STORAGE { net_export.min(charge.allowance()) } else { net_export };
+    (is_installed && is_source && !energy.is_zero()).then_some(energy)
 }
 
 /// What a storage may still be certified for: certificates that it cancelled for what it took in, times its efficiency, less what it
@@ -85,39 +65,36 @@ mod tests {
 
     const NINETY_PERCENT: u32 = 900_000;
 
-    fn plant(source: EnergySources) -> Plant {
-        Plant { source, installed: true, behind_battery: false }
-    }
+    const SOLAR: EnergySources = EnergySources::SOLAR;
 
     #[test]
     fn a_solar_roof_is_certified_for_all_that_it_gave_out() {
-        let roof = plant(EnergySources::SOLAR);
         let none = ChargeBalance::default();
-        assert_eq!(roof.entitled(Energy(700), &none), Some((EnergySources::SOLAR, Energy(700))));
-        assert_eq!(roof.entitled(Energy(0), &none), None);
+        assert_eq!(entitled(SOLAR, true, Energy(700), &none), Some(Energy(700)));
+        assert_eq!(entitled(SOLAR, true, Energy(0), &none), None);
     }
 
     /// A source that nobody vouches for is a claim, not a certificate.
     #[test]
     fn without_certified_installation_or_single_source_there_are_no_certificates() {
         let none = ChargeBalance::default();
-        let uncertified = Plant { installed: false, ..plant(EnergySources::SOLAR) };
-        let either = plant(EnergySources::SOLAR.with(EnergySources::WIND));
-        for plant in [uncertified, either, plant(EnergySources::GRID_MIX)] {
-            assert_eq!(plant.entitled(Energy(700), &none), None, "{plant:?}");
+        assert_eq!(entitled(SOLAR, false, Energy(700), &none), None);
+        for origin in [SOLAR.with(EnergySources::WIND), EnergySources::GRID_MIX] {
+            assert_eq!(entitled(origin, true, Energy(700), &none), None, "{origin}");
         }
     }
 
     /// 1,000 Wh charged at 90 % are good for 900 Wh, whether the roof or the battery gives them out.
     #[test]
-    fn a_roof_behind_a_battery_gets_storage_certificates_for_what_was_charged_and_no_more() {
-        let roof = Plant { behind_battery: true, ..plant(EnergySources::SOLAR) };
+    fn a_storage_is_certified_for_what_it_was_charged_with_and_no_more() {
+        let of_two_thousand = |charge: &ChargeBalance| entitled(EnergySources::STORAGE, true, Energy(2_000), charge);
         let mut charge = ChargeBalance::default();
-        assert_eq!(roof.entitled(Energy(2_000), &charge), None, "the grid's energy of the night is not solar");
+        assert_eq!(of_two_thousand(&charge), None, "the grid's energy of the night");
         charge.charge(Energy(1_000), NINETY_PERCENT);
-        assert_eq!(roof.entitled(Energy(2_000), &charge), Some((EnergySources::STORAGE, Energy(900))));
+        assert_eq!(of_two_thousand(&charge), Some(Energy(900)));
+        assert_eq!(entitled(EnergySources::STORAGE, true, Energy(5), &charge), Some(Energy(5)));
         charge.discharge(Energy(900));
-        assert_eq!(roof.entitled(Energy(2_000), &charge), None);
+        assert_eq!(of_two_thousand(&charge), None);
     }
 
     /// Ten charges of 1 Wh at 90 % are 9 Wh; rounded one by one they would be none. Nine tenths of a watt-hour are none.
