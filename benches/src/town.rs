@@ -87,17 +87,18 @@ pub struct Town {
 impl Town {
     /// With `meters` meters registered.
     pub fn of(meters: u32) -> Self {
-        let genesis = genesis();
-        let mut town = Self { state: State::genesis(&genesis), next_seq: 1, records: Vec::new() };
+        Self::of_genesis(&genesis(), meters)
+    }
+
+    /// With `meters` meters registered on a ledger of this genesis.
+    pub fn of_genesis(genesis: &Genesis, meters: u32) -> Self {
+        let mut town = Self { state: State::genesis(genesis), next_seq: 1, records: Vec::new() };
         for (commands, nonce) in registrations(meters).chunks(1_023).zip(1..) {
             town.apply(&trusted(&bundle(genesis.chain_id(), key(0).public(), nonce, commands.to_vec())));
+            let are_done = town.records.iter().all(|record| record.outcome == Outcome::Done);
+            assert!(are_done, "the meters could not be registered");
+            town.close_header();
         }
-        assert!(
-            town.records.iter().all(|record| record.outcome == Outcome::Done),
-            "the meters could not be registered"
-        );
-        town.records.clear();
-        town.close_header();
         town
     }
 

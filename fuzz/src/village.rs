@@ -6,7 +6,10 @@ use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
     TimeInForce,
 };
-use gridbook_ledger::command::{Block, BlockPart, Bundle, Claim, Command, NEVER, NewOrganisation, Place, SignedBundle};
+use gridbook_ledger::command::{
+    AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER, NewOrganisation, Place, Reading,
+    SetImbalancePrices, SignedBundle,
+};
 use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
@@ -14,6 +17,7 @@ use gridbook_ledger::epoch::Reconfigure;
 use gridbook_ledger::genesis::{Area, AreaEdge, FIRST_EPOCH, Genesis, SettlementRules};
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
+use gridbook_ledger::settlement::Registers;
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -146,6 +150,10 @@ fn claim() -> Command {
     Command::Claim(Claim { range, period: PERIOD, meter: MeterId(2) })
 }
 
+fn reading() -> Reading {
+    Reading { period: PERIOD, registers: Registers { import: 5_000, export: 700, counter: 9 } }
+}
+
 /// Bundles of every kind of command, in an order in which most of them succeed. Nonces rise.
 pub(crate) fn stories() -> Vec<SignedBundle> {
     let (sell, buy) = (Side::Sell, Side::Buy);
@@ -182,11 +190,32 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
             ],
         ),
         bundle(
-            3,
-            3,
-            vec![Command::CancelAllOfAccount, Command::Appeal { entry: 1, statement: Hash([6; 32]) }, claim()],
+            0,
+            4,
+            vec![
+                Command::SetImbalancePrices(SetImbalancePrices {
+                    contract: Contract { area: AreaId(1), period: PERIOD },
+                    short_price: Price(0),
+                    long_price: Price(0),
+                }),
+                Command::AreaReading(AreaReading {
+                    contract: Contract { area: AreaId(1), period: PERIOD },
+                    sent_up_wh: -5,
+                }),
+                Command::Correction(Correction { meter: MeterId(1), reading: reading() }),
+            ],
         ),
-        bundle(0, 4, registry()),
+        bundle(
+            3,
+            3,
+            vec![
+                Command::Reading(reading()),
+                Command::CancelAllOfAccount,
+                Command::Appeal { entry: 1, statement: Hash([6; 32]) },
+                claim(),
+            ],
+        ),
+        bundle(0, 5, registry()),
         bundle(
             40,
             1,

@@ -6,13 +6,15 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Energ
 use gridbook_engine::{Money, Price, Side, TimeInForce};
 use gridbook_ledger::command::{AMOUNT_MAX, BUNDLE_BYTES_MAX, COMMAND_BYTES, COMMANDS_MAX, NEVER};
 use gridbook_ledger::command::{
-    Accept, AgreedTerms, Block, BlockPart, Bundle, Claim, Command, NewOrganisation, Offer, Place, SignedBundle,
+    Accept, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NewOrganisation, Offer,
+    Place, Reading, SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::settlement::Registers;
 use proptest::prelude::*;
 
 const VERSION_AT: usize = 18;
@@ -78,6 +80,14 @@ fn claim() -> Claim {
     Claim { range, period: DeliveryPeriod(8), meter: MeterId(6) }
 }
 
+fn contract() -> Contract {
+    Contract { area: AreaId(3), period: DeliveryPeriod(8) }
+}
+
+fn reading() -> Reading {
+    Reading { period: DeliveryPeriod(8), registers: Registers { import: 5_000, export: 700, counter: 9 } }
+}
+
 fn commands() -> Vec<Command> {
     vec![
         Command::Place(place()),
@@ -106,6 +116,14 @@ fn commands() -> Vec<Command> {
         Command::Appeal { entry: 17, statement: Hash([0xab; 32]) },
         Command::RuleAppeal { entry: 17, ruling: Ruling::Upheld, reasons: Hash([0xcd; 32]) },
         Command::RuleAppeal { entry: 18, ruling: Ruling::Struck, reasons: Hash([0xef; 32]) },
+        Command::Reading(reading()),
+        Command::Correction(Correction { meter: MeterId(5), reading: reading() }),
+        Command::AreaReading(AreaReading { contract: contract(), sent_up_wh: -3 }),
+        Command::SetImbalancePrices(SetImbalancePrices {
+            contract: contract(),
+            short_price: Price(600),
+            long_price: Price(-20),
+        }),
         Command::Basket { count: 2 },
         fill_or_kill(12),
         fill_or_kill(13),
@@ -534,10 +552,30 @@ fn any_command() -> impl Strategy<Value = Command> {
                 plant: Plant::NONE,
             }
         });
+    let reading = any::<(u32, u64, u64, u64)>().prop_map(|(period, import, export, counter)| Reading {
+        period: DeliveryPeriod(period),
+        registers: Registers { import, export, counter },
+    });
+    let metering = (any::<(u8, u16, u32, i64, i32, i32)>(), reading).prop_map(
+        |((kind, area, number, sent_up_wh, short_price, long_price), reading)| {
+            let contract = Contract { area: AreaId(area), period: DeliveryPeriod(number) };
+            match kind % 4 {
+                0 => Command::Reading(reading),
+                1 => Command::Correction(Correction { meter: MeterId(number), reading }),
+                2 => Command::AreaReading(AreaReading { contract, sent_up_wh }),
+                _ => Command::SetImbalancePrices(SetImbalancePrices {
+                    contract,
+                    short_price: Price(short_price),
+                    long_price: Price(long_price),
+                }),
+            }
+        },
+    );
     prop_oneof![
         place,
         agreement,
         any_registry_command(),
+        metering,
         block,
         part,
         any::<u16>().prop_map(|count| Command::Basket { count }),

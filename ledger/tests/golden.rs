@@ -6,7 +6,8 @@ use gridbook_engine::{
     EnergySources, Expiry, LedgerTime, MarketRules, MeterId, Money, Price, Side, TimeInForce, TradeKind,
 };
 use gridbook_ledger::command::{
-    Accept, AgreedTerms, Block, BlockPart, Bundle, Claim, Command, NEVER, NewOrganisation, Offer, Place, SignedBundle,
+    Accept, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER, NewOrganisation,
+    Offer, Place, Reading, SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::{DeviceFault, EntryState, Proof, Ruling};
 use gridbook_ledger::crypto::{Hash, Hasher, PublicKey, SecretKey};
@@ -222,6 +223,22 @@ fn operator_command_bytes() {
     let edge = [("area", "0300"), ("period", "08000000")];
     let limits = [("up", "0100000000000000"), ("down", "0200000000000000")];
     assert_command(capacity, &[&[("tag and gap", "1600")], &edge[..], &limits].concat());
+    let registers = Registers { import: 14, export: 15, counter: 16 };
+    let reading = Reading { period: DeliveryPeriod(8), registers };
+    let shown = ("import, export, counter", "0e00000000000000 0f00000000000000 1000000000000000");
+    assert_command(Command::Reading(reading), &[("tag and gap", "1e000000"), ("period", "08000000"), shown]);
+    assert_command(
+        Command::Correction(Correction { meter: MeterId(2), reading }),
+        &[("tag and gap", "20000000"), ("meter, period, gap", "02000000 08000000 00000000"), shown],
+    );
+    assert_command(
+        Command::AreaReading(AreaReading { contract, sent_up_wh: -2 }),
+        &[&[("tag and gap", "1f00")], &edge[..], &[("sent up", "feffffffffffffff")]].concat(),
+    );
+    assert_command(
+        Command::SetImbalancePrices(SetImbalancePrices { contract, short_price: Price(13), long_price: Price(-2) }),
+        &[&[("tag and gap", "1d00")], &edge[..], &[("short and long price", "0d000000 feffffff")]].concat(),
+    );
     assert_command(Command::PayAsBid { contract }, &[&[("tag and gap", "1700")], &edge[..]].concat());
 }
 

@@ -6,7 +6,8 @@ use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::Registers;
 
 use crate::deliveries::{BEFORE, begin, deadline, metered, reading};
-use crate::town::{CONTRACT, PERIOD, Town, delivered, genesis, refusal};
+use crate::refusals::assert_refused;
+use crate::town::{CONTRACT, PERIOD, Town, delivered, entry, genesis, key, refusal};
 
 /// Meter 0 was read at 10,000 / 10,000 when the period began; it is over now. Its connection carries 1,000 Wh either way.
 fn ended() -> Town {
@@ -16,11 +17,17 @@ fn ended() -> Town {
     town
 }
 
-/// The refusal of a reading that changed nothing: neither what is known of the meter nor what there is to do.
+/// Why a reading of meter 0 is refused. It leaves nothing but its nonce: the state's digest is afterwards that of a bundle with
+/// the same nonce that asked for nothing.
 fn refused(town: &mut Town, reading: Reading) -> Code {
-    let before = (format!("{:?}", town.substance()), town.state.registers(MeterId(0), reading.period));
-    let code = town.refused(0, Command::Reading(reading));
-    assert_eq!(before, (format!("{:?}", town.substance()), town.state.registers(MeterId(0), reading.period)));
+    let known = town.state.registers(MeterId(0), reading.period);
+    let bundle = town.bundle(key(1), vec![Command::Reading(reading)]);
+    let start = town.state.mark();
+    let code = refusal(&town.apply(&entry(&bundle))[0]).expect("it is refused");
+    town.state.rollback(start);
+    town.next_seq -= 1;
+    assert_refused(town, &bundle, code);
+    assert_eq!(town.state.registers(MeterId(0), reading.period), known);
     code
 }
 

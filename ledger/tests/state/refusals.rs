@@ -25,7 +25,7 @@ fn town() -> Town {
 
 /// The bundle's only command is refused with `code`, and the state is afterwards what it is after a bundle of the same
 /// nonce that named an unknown order.
-fn assert_refused(town: &mut Town, bundle: &Bundle, code: Code) {
+pub(crate) fn assert_refused(town: &mut Town, bundle: &Bundle, code: Code) {
     let substance = format!("{:?}", town.substance());
     let (start, seq) = (town.state.mark(), town.next_seq);
     let unknown = Bundle { commands: vec![Command::Cancel { client_id: 99 }], ..bundle.clone() };
