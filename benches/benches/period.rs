@@ -51,7 +51,7 @@ impl Region {
         let before = memory();
         let began = Instant::now();
         let town = Town::of_genesis(&genesis, meters);
-        row("accounts and meters registered", began.elapsed(), meters.into());
+        row("accounts and meters registered", began.elapsed(), meters as usize);
         println!("| memory of an account and its meter | | {} bytes | | |", (memory() - before) / u64::from(meters));
         let keys = (0..meters).map(|meter| key(meter + 1).public()).collect();
         let period = DeliveryPeriod(DeliveryPeriod::containing(genesis.ledger_start, 15).0 + 8);
