@@ -12,7 +12,7 @@ use crate::fixture::{fixture, operate, register, run, sign};
 
 /// One validator: what it has told as final holds at its own door.
 fn validator() -> Peer {
-    fixture().network.clients.validators[1].clone()
+    fixture().network.clients.validators[1]
 }
 
 async fn client_of_one() -> Client {
