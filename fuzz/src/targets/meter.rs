@@ -6,7 +6,9 @@ use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::ValidatorIndex;
-use gridbook_node::protocol::{AccountState, Answer, Book, QueryKind, Request, RequestBody, SignedQuery, Status};
+use gridbook_node::protocol::{
+    AccountState, Answer, Book, QueryKind, RegistrySubject, Request, RequestBody, SignedQuery, Status,
+};
 
 use super::{Target, word};
 use crate::quartet::{day, receipts};
@@ -29,6 +31,7 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Status,
         RequestBody::Account(query(QueryKind::Account)),
         RequestBody::Header { height: 7 },
+        RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(1)) },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
         RequestBody::ReceiptAt { seq: 4711 },
         RequestBody::Evidence { from: 1 },
@@ -42,10 +45,14 @@ fn requests() -> Vec<Vec<u8>> {
 fn request(bytes: &[u8]) {
     if let Ok(request) = Request::decode(bytes) {
         assert_eq!(request.encode(), bytes);
-        if let RequestBody::Watch(query) | RequestBody::Account(query) = request.body
+        if let RequestBody::Watch(query) | RequestBody::Account(query) | RequestBody::Registry { query, .. } =
+            request.body
             && query.verify()
         {
-            assert!([QueryKind::Watch, QueryKind::Account].map(self::query).contains(&query), "{query:?}");
+            assert!(
+                [QueryKind::Watch, QueryKind::Account, QueryKind::Registry].map(self::query).contains(&query),
+                "{query:?}"
+            );
         }
     }
 }
@@ -61,6 +68,7 @@ fn status() -> Status {
         last_seq: 12,
         accounts: 7,
         meters: 5,
+        organisations: 2,
         orders_open: 99,
         trades: 3,
         state_root: Hash([2; 32]),

@@ -18,8 +18,8 @@ use gridbook_engine::{
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::record::Outcome;
-use gridbook_ledger::registry::Plant;
+use gridbook_ledger::record::{Outcome, RecordEvent};
+use gridbook_ledger::registry::{OrganisationId, Plant};
 use gridbook_ledger::reject::Code;
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -35,7 +35,7 @@ use crate::config::NetworkConfig;
 use crate::keyfile::read_key;
 use crate::moment::{format_moment, parse_moment, parse_period};
 use crate::network::write_new;
-use crate::protocol::{QueryKind, SignedQuery};
+use crate::protocol::{QueryKind, SignedQuery, Status};
 use crate::record_text::RecordText;
 
 /// Trade: register meters, send and cancel orders, watch, fetch receipts.
@@ -103,7 +103,7 @@ pub(crate) struct MeterArgs {
 pub(crate) struct RegisterArgs {
     #[command(flatten)]
     connect: ConnectArgs,
-    /// The operator's secret key.
+    /// The secret key of the operator, or of a registrar.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_OPERATOR_KEY")]
     operator_key: PathBuf,
     /// The meter's secret key, of which only the public half is used.
@@ -124,7 +124,16 @@ pub(crate) struct RegisterArgs {
     /// The most the connection gives out per delivery period.
     #[arg(long, value_name = "ENERGY", default_value = "4kWh", value_parser = parse_energy)]
     export_max: Energy,
-    /// Money to deposit into the account.
+    /// What is made behind it: solar, wind, hydro, biomass, storage, or grid_mix for nothing. Its sells may claim that, and grid_mix.
+    #[arg(long, value_name = "SOURCE", default_value = "grid_mix", value_parser = parse_source)]
+    source: EnergySources,
+    /// Of each million parts that go into a battery without a meter of its own, how many come out again. What comes out is storage.
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    battery_ppm: Option<u32>,
+    /// The organisation that a new account belongs to.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "account")]
+    supplier: Option<u16>,
+    /// Money to deposit into the account; for that the key must be the operator's, or a registrar's that is a bank too.
     #[arg(long, value_name = "MONEY", value_parser = parse_money)]
     deposit: Option<Money>,
 }
@@ -239,9 +248,9 @@ pub(crate) struct ReceiptArgs {
 }
 
 /// A network and a connection to it.
-struct Session {
-    genesis: Genesis,
-    client: Client,
+pub(super) struct Session {
+    pub(super) genesis: Genesis,
+    pub(super) client: Client,
     events: UnboundedReceiver<WatchEvent>,
 }
 
@@ -265,7 +274,7 @@ impl Meter {
 }
 
 impl Session {
-    async fn open(args: &ConnectArgs) -> anyhow::Result<Self> {
+    pub(super) async fn open(args: &ConnectArgs) -> anyhow::Result<Self> {
         let network = NetworkConfig::load(&args.network)?;
         let genesis = read_genesis(&network.genesis_file)?;
         let seed = *SecretKey::generate().context("the system gives no randomness")?.seed();
@@ -279,18 +288,34 @@ impl Session {
         Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(key)
     }
 
-    async fn submit(&self, key: &SecretKey, commands: Vec<Command>) -> Result<FinalBundle, ClientError> {
+    pub(super) async fn submit(&self, key: &SecretKey, commands: Vec<Command>) -> Result<FinalBundle, ClientError> {
         self.client.submit(&self.sign(key, commands)).finality().await
     }
 
+    /// Gives a command that needs the next free number. Somebody else may take it at the same time: then asks again, a few times.
+    pub(super) async fn submit_with_next(
+        &self,
+        key: &SecretKey,
+        command: impl Fn(&Status) -> Command,
+    ) -> anyhow::Result<FinalBundle> {
+        for _ in 0..20 {
+            let status = self.client.status().await?;
+            let done = self.submit(key, vec![command(&status)]).await?;
+            if done.records.first().and_then(|record| rejection(record.outcome)) != Some(Code::AuthRegistry) {
+                return Ok(done);
+            }
+        }
+        bail!("others keep registering at the same time: try again in a moment")
+    }
+
     /// A question signed by a meter, good for a day of ledger time.
-    fn query(&self, key: &SecretKey, kind: QueryKind) -> SignedQuery {
+    pub(super) fn query(&self, key: &SecretKey, kind: QueryKind) -> SignedQuery {
         let now = self.genesis.ledger_now(wall_us());
         SignedQuery::sign(self.genesis.chain_id(), kind, LedgerTime(now.0.saturating_add(86_400_000)), key)
     }
 
     /// Prints what became of a bundle; an error if any of its commands was refused.
-    fn report(&self, global: &Global, done: &FinalBundle) -> anyhow::Result<()> {
+    pub(super) fn report(&self, global: &Global, done: &FinalBundle) -> anyhow::Result<()> {
         self.report_with(global, done, None)
     }
 
@@ -322,7 +347,7 @@ impl Session {
 }
 
 impl RegisterArgs {
-    async fn run(self, global: &Global) -> anyhow::Result<()> {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let operator = read_key(&self.operator_key)?;
         let meter_key = match (self.public, &self.key) {
             (Some(public), _) => public,
@@ -330,37 +355,41 @@ impl RegisterArgs {
             (None, None) => return Err(Usage::error("give the meter's key by --key or --public")),
         };
         let session = Session::open(&self.connect).await?;
-        if operator.public() != session.genesis.operator {
-            bail!("{} is not the operator's key of this ledger", self.operator_key.display());
-        }
         let area = area_by_name(&session.genesis, self.area.as_deref())?;
-        // Somebody else may take the next free number at the same time: then ask again.
-        for _ in 0..5 {
-            let status = session.client.status().await?;
-            let account = AccountId(self.account.unwrap_or(status.accounts));
+        let plant = Plant { source: self.source, storage_ppm: self.battery_ppm };
+        plant.check().map_err(|code| Usage::error(code.to_string()))?;
+        // Each in a bundle of its own: commands of a bundle stand for themselves, and where somebody else has taken the account's number
+        // meanwhile, the meter must not become a stranger's.
+        let mut records = Vec::new();
+        let account = match self.account {
+            Some(number) => AccountId(number),
+            None => {
+                let organisation = self.supplier.map(OrganisationId);
+                let open =
+                    |status: &Status| Command::RegisterAccount { account: AccountId(status.accounts), organisation };
+                let done = session.submit_with_next(&operator, open).await?;
+                let opened = done.records.iter().flat_map(|record| &record.events).find_map(|event| match event {
+                    RecordEvent::AccountRegistered { account } => Some(*account),
+                    _ => None,
+                });
+                let Some(account) = opened else { return session.report(global, &done) };
+                records.extend(done.records);
+                account
+            }
+        };
+        let (key, import_max_wh, export_max_wh) = (meter_key, self.import_max, self.export_max);
+        let register = |status: &Status| {
             let meter = MeterId(status.meters);
-            let mut commands = Vec::new();
-            if self.account.is_none() {
-                commands.push(Command::RegisterAccount { account, organisation: None });
-            }
-            let (import_max_wh, export_max_wh) = (self.import_max, self.export_max);
-            commands.push(Command::RegisterMeter {
-                meter,
-                account,
-                key: meter_key,
-                area,
-                import_max_wh,
-                export_max_wh,
-                plant: Plant::NONE,
-            });
-            commands.extend(self.deposit.map(|amount| Command::Deposit { account, amount }));
-            let done = session.submit(&operator, commands).await?;
-            let taken = |outcome| rejection(outcome) == Some(Code::AuthRegistry);
-            if !done.records.first().is_some_and(|record| taken(record.outcome)) {
-                return session.report(global, &done);
-            }
+            Command::RegisterMeter { meter, account, key, area, import_max_wh, export_max_wh, plant }
+        };
+        let mut done = session.submit_with_next(&operator, register).await?;
+        let is_registered = done.records.iter().all(|record| record.outcome == Outcome::Done);
+        records.append(&mut done.records);
+        if let (true, Some(amount)) = (is_registered, self.deposit) {
+            done = session.submit(&operator, vec![Command::Deposit { account, amount }]).await?;
+            records.append(&mut done.records);
         }
-        bail!("others keep registering at the same time: try again in a moment")
+        session.report(global, &FinalBundle { records, ..done })
     }
 }
 
@@ -485,14 +514,14 @@ async fn show_status(args: ConnectArgs, global: &Global) -> anyhow::Result<()> {
     })
 }
 
-fn rejection(outcome: Outcome) -> Option<Code> {
+pub(super) fn rejection(outcome: Outcome) -> Option<Code> {
     match outcome {
         Outcome::Done => None,
         Outcome::Rejected(code) => Some(code),
     }
 }
 
-fn area_by_name(genesis: &Genesis, name: Option<&str>) -> anyhow::Result<gridbook_engine::AreaId> {
+pub(super) fn area_by_name(genesis: &Genesis, name: Option<&str>) -> anyhow::Result<gridbook_engine::AreaId> {
     let place = name.map_or(Some(0), |name| genesis.areas.iter().position(|area| area.name == name));
     let place = place.and_then(|place| u16::try_from(place).ok());
     place.map(gridbook_engine::AreaId).ok_or_else(|| {
@@ -500,6 +529,12 @@ fn area_by_name(genesis: &Genesis, name: Option<&str>) -> anyhow::Result<gridboo
         let names = names.join(", ");
         Usage::error(format!("no delivery area is called {:?}; there are: {names}", name.unwrap_or("")))
     })
+}
+
+/// One source.
+pub(super) fn parse_source(text: &str) -> Result<EnergySources, String> {
+    let sources = parse_sources(text)?;
+    if sources.bits().is_power_of_two() { Ok(sources) } else { Err(format!("{text:?} is more than one source")) }
 }
 
 fn parse_sources(text: &str) -> Result<EnergySources, String> {
@@ -512,7 +547,7 @@ fn parse_sources(text: &str) -> Result<EnergySources, String> {
     })
 }
 
-fn parse_hash(text: &str) -> Result<Hash, String> {
+pub(super) fn parse_hash(text: &str) -> Result<Hash, String> {
     Hash::from_hex(text)
         .ok_or_else(|| "a bundle is named by 64 lowercase hexadecimal digits, as `meter order` prints them".to_owned())
 }

@@ -14,6 +14,7 @@ mod inspect;
 mod keys;
 mod match_file;
 mod meter;
+mod registry;
 mod seeds;
 mod sim;
 mod snapshot;
@@ -76,6 +77,9 @@ enum Command {
     Init(init::InitArgs),
     /// Run a validator.
     Validator(validator::ValidatorArgs),
+    /// Say who is who: organisations and their roles, meters, accounts.
+    #[command(subcommand)]
+    Registry(registry::Registry),
     /// Trade: register meters, send and cancel orders, watch, fetch receipts.
     #[command(subcommand)]
     Meter(meter::Meter),
@@ -126,6 +130,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Init(args) => args.run(&global),
         Command::Validator(args) => args.run(),
         Command::Meter(meter) => asynchronous(meter.run(&global)),
+        Command::Registry(registry) => asynchronous(registry.run(&global)),
         Command::Epoch(epoch) => asynchronous(epoch.run(&global)),
         Command::Verify(verify) => verify.run(&global),
         Command::Evidence(args) => asynchronous(args.run(&global)),

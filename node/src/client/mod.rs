@@ -27,7 +27,7 @@ use gridbook_ledger::sequenced::SequencedReceipt;
 use tokio::sync::mpsc;
 
 use crate::config::Peer;
-use crate::protocol::{AccountState, Answer, Book, RequestBody, SignedQuery, Status};
+use crate::protocol::{AccountState, Answer, Book, RegistryEntry, RegistrySubject, RequestBody, SignedQuery, Status};
 use driver::{Ask, Driver};
 
 /// How patient a client is.
@@ -152,6 +152,14 @@ impl Client {
         let connection = driver.connect_to_any().await?;
         tokio::spawn(driver.run(connection));
         Ok((Self { asks, counters, reach }, watched))
+    }
+
+    /// What the registry says of somebody, as far as the query's key may know.
+    pub async fn registry(&self, query: SignedQuery, subject: RegistrySubject) -> Result<RegistryEntry, ClientError> {
+        match self.answer(RequestBody::Registry { query, subject }).await? {
+            Answer::Registry { entry, .. } => Ok(*entry),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Sends a bundle. It is on its way from the moment of the call; the answer can be awaited or dropped.

@@ -8,7 +8,7 @@ use gridbook_ledger::header::{HeaderRef, Rank};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::validators::ValidatorIndex;
 
-use super::{Book, EPOCHS_PER_ANSWER, RECORDS_MAX, RequestId, read_blob, write_blob};
+use super::{Book, EPOCHS_PER_ANSWER, RECORDS_MAX, RegistryEntry, RequestId, read_blob, write_blob};
 
 /// What a validator sends to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,13 @@ pub enum Answer {
         /// The answer.
         account: AccountState,
     },
+    /// What the registry says of somebody.
+    Registry {
+        /// The request.
+        request_id: RequestId,
+        /// The answer.
+        entry: Box<RegistryEntry>,
+    },
     /// What was asked for is not final here, now: it never was on this ledger, or not yet, or this validator is still catching up.
     NotFinal {
         /// The request.
@@ -175,6 +182,8 @@ pub struct Status {
     pub accounts: u32,
     /// Meters registered; also the next free number.
     pub meters: u32,
+    /// Organisations enrolled; also the next free number.
+    pub organisations: u16,
     /// Orders resting in the books.
     pub orders_open: u64,
     /// Trades made so far.
@@ -222,6 +231,7 @@ impl Answer {
             | Self::Receipt { request_id, .. }
             | Self::Status { request_id, .. }
             | Self::Account { request_id, .. }
+            | Self::Registry { request_id, .. }
             | Self::NotFinal { request_id }
             | Self::NotHere { request_id, .. }
             | Self::Header { request_id, .. }
@@ -247,6 +257,7 @@ impl Answer {
             Self::Receipt { receipt, .. } => write_blob(w.u8(6), receipt),
             Self::Status { status, .. } => status.write(w.u8(7)),
             Self::Account { account, .. } => account.write(w.u8(8)),
+            Self::Registry { entry, .. } => entry.write(w.u8(19)),
             Self::NotFinal { .. } => _ = w.u8(9),
             Self::NotHere { from_height, to_height, .. } => _ = w.u8(17).u64(*from_height).u64(*to_height),
             Self::Header { header, .. } => write_blob(w.u8(10), header),
@@ -285,6 +296,7 @@ impl Answer {
             6 => Self::Receipt { request_id, receipt: read_blob(&mut r)? },
             7 => Self::Status { request_id, status: Status::read(&mut r)? },
             8 => Self::Account { request_id, account: AccountState::read(&mut r)? },
+            19 => Self::Registry { request_id, entry: Box::new(RegistryEntry::read(&mut r)?) },
             9 => Self::NotFinal { request_id },
             17 => Self::NotHere { request_id, from_height: r.u64()?, to_height: r.u64()? },
             10 => Self::Header { request_id, header: read_blob(&mut r)? },
@@ -358,6 +370,7 @@ impl Status {
     fn write(&self, w: &mut Writer) {
         w.bytes(&self.chain.0).u16(self.validator.0).u64(self.height).u64(self.view).u16(self.leader.0);
         w.u64(self.ledger_time.0).u64(self.last_seq).u32(self.accounts).u32(self.meters);
+        w.u16(self.organisations);
         w.u64(self.orders_open).u64(self.trades).bytes(&self.state_root.0).i128(self.money_sum.0);
         w.i128(self.grid_income.0);
     }
@@ -373,6 +386,7 @@ impl Status {
             last_seq: r.u64()?,
             accounts: r.u32()?,
             meters: r.u32()?,
+            organisations: r.u16()?,
             orders_open: r.u64()?,
             trades: r.u64()?,
             state_root: Hash(r.array()?),
@@ -416,6 +430,7 @@ mod tests {
             last_seq: 12,
             accounts: 7,
             meters: 5,
+            organisations: 2,
             orders_open: 99,
             trades: 3,
             state_root: Hash([2; 32]),
@@ -440,6 +455,11 @@ mod tests {
         EvidenceKey { epoch: 2, culprit: ValidatorIndex(3), kind: EvidenceKind::ReceiptBreach }
     }
 
+    fn entry(place: usize) -> Answer {
+        let entry = crate::protocol::registry::one_of_each().swap_remove(place);
+        Answer::Registry { request_id: 30, entry: Box::new(entry) }
+    }
+
     fn one_of_each() -> Vec<Answer> {
         let code = Code::from_number(101).expect("the first code");
         let records = vec![vec![1, 2], Vec::new(), vec![3; 300]];
@@ -453,6 +473,10 @@ mod tests {
             Answer::Status { request_id: 6, status: status() },
             Answer::Account { request_id: 7, account: account() },
             Answer::NotFinal { request_id: 8 },
+            entry(0),
+            entry(1),
+            entry(2),
+            entry(3),
             Answer::NotHere { request_id: 15, from_height: 6, to_height: 512 },
             Answer::Header { request_id: 9, header: vec![4; 500] },
             Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },

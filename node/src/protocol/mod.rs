@@ -15,12 +15,14 @@ mod answer;
 mod book;
 mod event;
 mod query;
+mod registry;
 mod request;
 
 pub use answer::{AccountState, Answer, Status};
 pub use book::Book;
 pub use event::{cut_to, meters_in};
 pub use query::{QueryKind, SignedQuery};
+pub use registry::{AccessState, METERS_PER_ANSWER, RegistryEntry, RegistrySubject};
 pub use request::{Request, RequestBody};
 
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};

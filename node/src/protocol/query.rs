@@ -13,6 +13,8 @@ pub enum QueryKind {
     Watch,
     /// The state of its account.
     Account,
+    /// What the registry says of somebody: for organisations and the operator too.
+    Registry,
 }
 
 /// Proof that the holder of a meter's key asks. Good for as many uses as fit before it expires: it only reads.
@@ -35,6 +37,7 @@ impl QueryKind {
         match self {
             Self::Watch => 1,
             Self::Account => 2,
+            Self::Registry => 16,
         }
     }
 
@@ -42,6 +45,7 @@ impl QueryKind {
         match tag {
             1 => Ok(Self::Watch),
             2 => Ok(Self::Account),
+            16 => Ok(Self::Registry),
             _ => Err(BytesError::Unknown),
         }
     }

@@ -4,7 +4,7 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
 
-use super::{RequestId, SignedQuery, read_blob, write_blob};
+use super::{RegistrySubject, RequestId, SignedQuery, read_blob, write_blob};
 
 /// A numbered request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,13 @@ pub enum RequestBody {
     Status,
     /// The account of the query's meter. Answered by `Account`.
     Account(SignedQuery),
+    /// What the registry says of somebody, as far as the query's key may know. Answered by `Registry`.
+    Registry {
+        /// Who asks.
+        query: SignedQuery,
+        /// Who is asked about.
+        subject: RegistrySubject,
+    },
     /// The final header at a height. Answered by `Header`, `NotFinal` or `NotHere`.
     Header {
         /// The header's number in the chain.
@@ -74,6 +81,10 @@ impl Request {
             RequestBody::Receipt { bundle, index } => _ = w.u8(3).bytes(&bundle.0).u16(*index),
             RequestBody::Status => _ = w.u8(4),
             RequestBody::Account(query) => query.write(w.u8(5)),
+            RequestBody::Registry { query, subject } => {
+                query.write(w.u8(19));
+                subject.write(&mut w);
+            }
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
             RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
             RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
@@ -95,6 +106,10 @@ impl Request {
             3 => RequestBody::Receipt { bundle: Hash(r.array()?), index: r.u16()? },
             4 => RequestBody::Status,
             5 => RequestBody::Account(SignedQuery::read(&mut r)?),
+            19 => {
+                let query = SignedQuery::read(&mut r)?;
+                RequestBody::Registry { query, subject: RegistrySubject::read(&mut r)? }
+            }
             6 => RequestBody::Header { height: r.u64()? },
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
             8 => RequestBody::ReceiptAt { seq: r.u64()? },
@@ -111,9 +126,10 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::LedgerTime;
+    use gridbook_engine::{AccountId, LedgerTime, MeterId};
     use gridbook_ledger::crypto::SecretKey;
     use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
+    use gridbook_ledger::registry::OrganisationId;
 
     use super::*;
     use crate::protocol::{QueryKind, request_id_of};
@@ -131,6 +147,15 @@ mod tests {
             RequestBody::HandIn(vec![2; 900]),
             RequestBody::Status,
             RequestBody::Account(query(QueryKind::Account)),
+            RequestBody::Registry {
+                query: query(QueryKind::Registry),
+                subject: RegistrySubject::Organisation(OrganisationId(3)),
+            },
+            RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(3)) },
+            RequestBody::Registry {
+                query: query(QueryKind::Registry),
+                subject: RegistrySubject::Account(AccountId(3)),
+            },
             RequestBody::Header { height: 77 },
             RequestBody::Book(Contract { area: AreaId(3), period: DeliveryPeriod(1_975_632) }),
             RequestBody::Reconfigure(vec![1; 500]),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use gridbook_engine::MeterId;
 use gridbook_engine::ingress::IngressReceiver;
-use gridbook_ledger::admission::Admitted;
+use gridbook_ledger::admission::{Admitted, DeviceKind};
 use gridbook_ledger::command::BundleId;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EVIDENCE_BYTES_MAX, VerifiedEvidence};
@@ -25,8 +25,8 @@ use super::keeper::KeptState;
 use super::net::post;
 use super::roster::{Roll, Roster};
 use super::storage::{IncomingJob, StorageJob};
-use super::{Meters, Peers, Queues, Shared};
-use crate::protocol::{AccountState, Answer, RequestId, Status};
+use super::{Meters, Peers, Queues, Shared, registry};
+use crate::protocol::{AccountState, Answer, RegistrySubject, RequestId, Status};
 
 /// What comes to the core.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(super) enum CoreJob {
 pub(super) enum Question {
     /// How things stand.
     Status,
+    /// What the registry says of somebody.
+    Registry { sender: DeviceKind, subject: RegistrySubject },
     /// The account of a meter.
     Account(MeterId),
     /// What is proven against validators.
@@ -331,6 +333,10 @@ impl CoreLoop {
     fn answer(&self, connection: ConnectionId, request_id: RequestId, question: &Question) {
         let answer = match question {
             Question::Status => Answer::Status { request_id, status: self.status() },
+            Question::Registry { sender, subject } => match registry::entry(self.replica.state(), *sender, *subject) {
+                Ok(entry) => Answer::Registry { request_id, entry: Box::new(entry) },
+                Err(code) => Answer::Refused { request_id, code },
+            },
             Question::Evidence { from } => self.evidence(request_id, *from),
             Question::Account(meter) => match self.account(*meter) {
                 Some(account) => Answer::Account { request_id, account },
@@ -399,6 +405,7 @@ impl CoreLoop {
             last_seq: header.last_seq,
             accounts: state.accounts_count(),
             meters: state.meters_count(),
+            organisations: state.organisations_count(),
             orders_open: state.engine().orders_open(),
             trades: totals.trades,
             state_root: header.state_root,

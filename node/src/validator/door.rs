@@ -9,6 +9,7 @@ use gridbook_ledger::admission::{Admitted, DeviceKind, Door, Refusal};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::{EpochProof, Reconfigure};
 use gridbook_ledger::evidence::{EVIDENCE_BYTES_MAX, Evidence, VerifiedEvidence};
+use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::Input;
 use gridbook_net::ConnectionId;
@@ -147,6 +148,10 @@ impl DoorKeeper {
                 Ok(meter) => self.ask_core(connection, request_id, Question::Account(meter)),
                 Err(code) => self.refuse(connection, request_id, code),
             },
+            RequestBody::Registry { query, subject } => match self.device_of(&query, QueryKind::Registry) {
+                Ok(sender) => self.ask_core(connection, request_id, Question::Registry { sender, subject }),
+                Err(code) => self.refuse(connection, request_id, code),
+            },
             RequestBody::Evidence { from } => self.ask_core(connection, request_id, Question::Evidence { from }),
             RequestBody::HandIn(evidence) => {
                 if let Err(code) = self.take_evidence(connection, request_id, &evidence) {
@@ -208,6 +213,14 @@ impl DoorKeeper {
 
     /// The meter whose key signed a query.
     fn meter_of(&self, query: &SignedQuery, kind: QueryKind) -> Result<gridbook_engine::MeterId, Code> {
+        match self.device_of(query, kind)? {
+            DeviceKind::Meter { meter, .. } => Ok(meter),
+            DeviceKind::Operator | DeviceKind::Organisation(_) => Err(Code::AuthRole),
+        }
+    }
+
+    /// Whose key signed a query. A key that its device has no more asks nothing; a suspended device may still look at itself.
+    fn device_of(&self, query: &SignedQuery, kind: QueryKind) -> Result<DeviceKind, Code> {
         if query.chain != self.shared.chain {
             return Err(Code::AuthChain);
         }
@@ -221,9 +234,11 @@ impl DoorKeeper {
         if !query.verify() {
             return Err(Code::AuthSignature);
         }
-        match device.kind {
-            DeviceKind::Meter { meter, .. } => Ok(meter),
-            DeviceKind::Operator | DeviceKind::Organisation(_) => Err(Code::AuthRole),
+        match (device.kind, device.standing) {
+            (_, KeyStanding::Replaced) => Err(Code::AuthReplaced),
+            // What an organisation may see follows from its roles, which rest while it is suspended.
+            (DeviceKind::Organisation(_), standing) => standing.refusal().map_or(Ok(device.kind), Err),
+            (kind, _) => Ok(kind),
         }
     }
 

@@ -9,5 +9,6 @@ mod book;
 mod connections;
 mod fixture;
 mod proofs;
+mod registry;
 mod sequenced;
 mod trade;
