@@ -12,7 +12,7 @@ use crate::evidence::EvidenceKind;
 /// Length of the shortest entry: time, state, tag, account, meter, kind, period, records.
 pub(crate) const ENTRY_BYTES_MIN: usize = 8 + 1 + 1 + 4 + 4 + 1 + 5 + 8 * Proof::RECORDS_MAX;
 /// Length of the shortest window: sales, count, one failure.
-pub(crate) const WINDOW_BYTES_MIN: usize = 4 + 1 + 12;
+pub(crate) const WINDOW_BYTES_MIN: usize = 4 + 1 + 16;
 
 const DEVICE: u8 = 0;
 const VALIDATOR: u8 = 1;
@@ -78,15 +78,16 @@ impl DeliveryWindow {
     pub(crate) fn write(&self, w: &mut Writer) {
         let failures = self.failures();
         w.u32(self.sales()).u8(u8::try_from(failures.len()).expect("a window holds fewer than 4"));
-        for Failure { sale, record } in failures {
-            w.u32(*sale).u64(*record);
+        for Failure { sale, period, record } in failures {
+            w.u32(*sale).u32(period.0).u64(*record);
         }
     }
 
     /// Reads what [`DeliveryWindow::write`] wrote.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         let (sales, count) = (r.u32()?, r.u8()?);
-        let failures = (0..count).map(|_| Ok(Failure { sale: r.u32()?, record: r.u64()? }));
+        let failures =
+            (0..count).map(|_| Ok(Failure { sale: r.u32()?, period: DeliveryPeriod(r.u32()?), record: r.u64()? }));
         let failures = failures.collect::<Result<Vec<_>, BytesError>>()?;
         Self::from_parts(sales, &failures).ok_or(BytesError::Unknown)
     }

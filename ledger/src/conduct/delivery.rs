@@ -1,6 +1,6 @@
 //! Whether a meter delivers what it sells: a window over its last settled periods with sales.
 
-use gridbook_engine::Energy;
+use gridbook_engine::{DeliveryPeriod, Energy};
 
 /// So many failures in one window make an entry.
 pub const FAILURES_MAX: usize = 4;
@@ -13,6 +13,8 @@ pub const WINDOW_SALES: u32 = 96;
 pub struct Failure {
     /// Which period with sales it was, counted from the window's first failure on, which is 0.
     pub sale: u32,
+    /// Which period that was.
+    pub period: DeliveryPeriod,
     /// The record that settled it.
     pub record: u64,
 }
@@ -24,6 +26,19 @@ pub struct DeliveryWindow {
     sales: u32,
     failures: [Failure; FAILURES_MAX - 1],
     count: u8,
+}
+
+/// What a meter sold in a period, and how much of that it delivered (MARKET section 7, rule 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// When.
+    pub period: DeliveryPeriod,
+    /// What it had sold.
+    pub sold: Energy,
+    /// How much of that was delivered: what it resold and what it gave out.
+    pub delivered: Energy,
+    /// The record that settled it.
+    pub record: u64,
 }
 
 /// What a settled period makes of a window.
@@ -43,9 +58,9 @@ pub fn has_failed(sold: Energy, delivered: Energy) -> bool {
 }
 
 impl DeliveryWindow {
-    /// What the settlement of a period by the record `record`, in which the meter had sold `sold`, makes of what was remembered. A period
-    /// without sales says nothing.
-    pub fn judge(window: Option<Self>, sold: Energy, delivered: Energy, record: u64) -> Judgement {
+    /// What a settled period makes of what was remembered. One without sales says nothing.
+    pub fn judge(window: Option<Self>, sale: &Sale) -> Judgement {
+        let Sale { period, sold, delivered, record } = *sale;
         let failed = has_failed(sold, delivered);
         let kept = |window: Option<Self>| window.map_or(Judgement::Clean, Judgement::Watched);
         if sold.is_zero() {
@@ -54,8 +69,8 @@ impl DeliveryWindow {
         let window = window.and_then(Self::next);
         match (window, failed) {
             (window, false) => kept(window),
-            (None, true) => Judgement::Watched(Self::begin(record)),
-            (Some(window), true) => window.fail(record),
+            (None, true) => Judgement::Watched(Self::begin(period, record)),
+            (Some(window), true) => window.fail(period, record),
         }
     }
 
@@ -64,26 +79,38 @@ impl DeliveryWindow {
         &self.failures[..usize::from(self.count)]
     }
 
-    fn begin(record: u64) -> Self {
+    /// What is left after a correction has shown that the meter did deliver in `period`. An entry that was made before stays: its account may
+    /// appeal.
+    #[must_use]
+    pub fn without(self, period: DeliveryPeriod) -> Option<Self> {
+        self.keep(self.sales, |failure| failure.period != period)
+    }
+
+    fn begin(period: DeliveryPeriod, record: u64) -> Self {
         let mut failures = [Failure::default(); FAILURES_MAX - 1];
-        failures[0].record = record;
+        failures[0] = Failure { sale: 0, period, record };
         Self { sales: 0, failures, count: 1 }
     }
 
-    /// One period with sales further on: what lies behind the window is let go of, and counting begins with the first that is left.
+    /// One period with sales further on: what lies behind the window is let go of.
     fn next(self) -> Option<Self> {
         let sales = self.sales + 1;
-        let left = self.failures().iter().filter(|failure| sales - failure.sale < WINDOW_SALES);
-        let left: ([Failure; FAILURES_MAX - 1], usize) = gather(left.copied());
-        let first = left.0[0].sale;
-        let mut next = Self { sales: sales - first, failures: left.0, count: 0 };
-        next.count = u8::try_from(left.1).expect("no more than there were");
-        next.failures[..left.1].iter_mut().for_each(|failure| failure.sale -= first);
-        (left.1 > 0).then_some(next)
+        self.keep(sales, |failure| sales - failure.sale < WINDOW_SALES)
     }
 
-    fn fail(mut self, record: u64) -> Judgement {
-        let failure = Failure { sale: self.sales, record };
+    /// Keeps some failures. Counting begins with the first of them.
+    fn keep(self, sales: u32, is_kept: impl Fn(&Failure) -> bool) -> Option<Self> {
+        let left = self.failures().iter().filter(|failure| is_kept(failure)).copied();
+        let (mut failures, count): ([Failure; FAILURES_MAX - 1], usize) = gather(left);
+        let first = failures[0].sale;
+        failures[..count].iter_mut().for_each(|failure| failure.sale -= first);
+        let window =
+            Self { sales: sales - first, failures, count: u8::try_from(count).expect("no more than there were") };
+        (count > 0).then_some(window)
+    }
+
+    fn fail(mut self, period: DeliveryPeriod, record: u64) -> Judgement {
+        let failure = Failure { sale: self.sales, period, record };
         if let Some(place) = self.failures.get_mut(usize::from(self.count)) {
             *place = failure;
             self.count += 1;

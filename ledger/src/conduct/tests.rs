@@ -68,12 +68,18 @@ fn an_entry_covers_what_would_say_the_same_again() {
     assert!(!vote.covers(&validator(EvidenceKind::DoubleTimeout, 8), at));
 }
 
+/// A period that its own record settles: numbers alike.
+fn sale(record: u64, sold: u64, delivered: u64) -> Sale {
+    let period = DeliveryPeriod(u32::try_from(record).unwrap());
+    Sale { period, sold: Energy(sold), delivered: Energy(delivered), record }
+}
+
 /// A plant sells four watt-hours in every quarter-hour; `#` delivers one of them, `.` two.
 fn judged(story: &str) -> Vec<(usize, [u64; 4])> {
     let (mut window, mut entries) = (None, Vec::new());
     for (at, mark) in story.chars().enumerate() {
         let delivered = Energy(if mark == '#' { 1 } else { 2 });
-        match DeliveryWindow::judge(window, Energy(4), delivered, at as u64 + 1) {
+        match DeliveryWindow::judge(window, &sale(at as u64 + 1, 4, delivered.0)) {
             Judgement::Clean => window = None,
             Judgement::Watched(watched) => window = Some(watched),
             Judgement::Failed(records) => {
@@ -103,10 +109,10 @@ fn the_fourth_failure_in_96_sales_is_an_entry_and_counting_begins_anew() {
 fn half_of_what_was_sold_is_enough_and_no_sales_say_nothing() {
     assert!(has_failed(Energy(5), Energy(2)) && !has_failed(Energy(4), Energy(2)));
     assert!(has_failed(Energy(u64::MAX), Energy(u64::MAX / 2)) && has_failed(Energy(1), Energy(0)));
-    let Judgement::Watched(window) = DeliveryWindow::judge(None, Energy(9), Energy(0), 1) else { panic!("it failed") };
-    let kept = DeliveryWindow::judge(Some(window), Energy(0), Energy(0), 2);
+    let Judgement::Watched(window) = DeliveryWindow::judge(None, &sale(1, 9, 0)) else { panic!("it failed") };
+    let kept = DeliveryWindow::judge(Some(window), &sale(2, 0, 0));
     assert_eq!(kept, Judgement::Watched(window), "who sells nothing fails nobody, and his window does not move");
-    assert_eq!(DeliveryWindow::judge(None, Energy(0), Energy(0), 2), Judgement::Clean);
+    assert_eq!(DeliveryWindow::judge(None, &sale(2, 0, 0)), Judgement::Clean);
 }
 
 /// What is over takes no room: 95 good periods after a single failure, nothing is remembered.
@@ -114,13 +120,30 @@ fn half_of_what_was_sold_is_enough_and_no_sales_say_nothing() {
 fn a_window_without_failures_is_forgotten() {
     let mut window = None;
     for (record, delivered) in (1..).zip([0].into_iter().chain([9; 96])) {
-        window = match DeliveryWindow::judge(window, Energy(9), Energy(delivered), record) {
+        window = match DeliveryWindow::judge(window, &sale(record, 9, delivered)) {
             Judgement::Watched(window) => Some(window),
             Judgement::Clean => None,
             Judgement::Failed(_) => panic!("one failure is not four"),
         };
         assert_eq!(window.is_some(), record <= 96, "record {record}");
     }
+}
+
+/// The grid operator reads a meter that had been silent: it had delivered. What was remembered against it for that period goes.
+#[test]
+fn a_corrected_failure_is_forgotten() {
+    let mut window = None;
+    for (record, delivered) in [(1, 0), (2, 9), (3, 0), (4, 0)] {
+        let Judgement::Watched(watched) = DeliveryWindow::judge(window, &sale(record, 9, delivered)) else { panic!() };
+        window = Some(watched);
+    }
+    let window = window.unwrap();
+    let records = |window: DeliveryWindow| window.failures().iter().map(|f| f.record).collect::<Vec<_>>();
+    assert_eq!(records(window.without(DeliveryPeriod(3)).unwrap()), [1, 4]);
+    assert_eq!(window.without(DeliveryPeriod(2)), Some(window), "nothing was remembered of it");
+    let later = window.without(DeliveryPeriod(1)).unwrap();
+    assert_eq!((records(later), later.failures()[0].sale, later.sales()), (vec![3, 4], 0, 1));
+    assert_eq!(later.without(DeliveryPeriod(3)).unwrap().without(DeliveryPeriod(4)), None);
 }
 
 #[test]
@@ -159,7 +182,7 @@ fn entries_and_windows_are_read_back_and_forged_ones_are_not() {
         let mut w = Writer::new();
         w.u32(sales).u8(u8::try_from(failures.len()).unwrap());
         for (sale, record) in failures {
-            w.u32(*sale).u64(*record);
+            w.u32(*sale).u32(77).u64(*record);
         }
         DeliveryWindow::read(&mut Reader::new(w.as_slice())).map(|window| {
             let mut again = Writer::new();

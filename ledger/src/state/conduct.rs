@@ -3,15 +3,17 @@
 use gridbook_engine::{AccountId, DeliveryPeriod, Energy, LedgerTime, MeterId};
 
 use super::State;
-use super::tables::{Holder, Meter};
+use super::tables::{Holder, Meter, Position};
 use crate::admission::DeviceKind;
 use crate::command::Bundle;
 use crate::conduct::{
-    Bearer, DeliveryWindow, DeviceFault, ENTRIES_MAX, Entry, EntryState, Fault, Judgement, Proof, Ruling, score,
+    Bearer, DeliveryWindow, DeviceFault, ENTRIES_MAX, Entry, EntryState, Fault, Judgement, Proof, Ruling, Sale,
+    has_failed, score,
 };
 use crate::crypto::Hash;
 use crate::record::RecordEvent;
 use crate::reject::Code;
+use crate::settlement::Delivery;
 
 /// Making entries.
 impl State {
@@ -69,17 +71,17 @@ impl State {
         }
     }
 
-    /// The record `seq` settled a period in which a meter had sold `sold` and delivered `delivered` of it.
-    #[expect(dead_code, reason = "settlement, which knows what was delivered, calls it")]
+    /// The present record has settled a period by what a meter was seen to deliver.
     pub(super) fn judge_delivery(
         &mut self,
         meter: MeterId,
-        (sold, delivered): (Energy, Energy),
-        seq: u64,
+        period: DeliveryPeriod,
+        delivery: Delivery,
         events: &mut Vec<RecordEvent>,
     ) {
+        let sale = self.sale_of(meter, period, delivery);
         let window = self.tables.conduct().windows().get(&meter).copied();
-        match DeliveryWindow::judge(window, sold, delivered, seq) {
+        match DeliveryWindow::judge(window, &sale) {
             Judgement::Clean => self.tables.set_window(meter, None),
             Judgement::Watched(window) => self.tables.set_window(meter, Some(window)),
             Judgement::Failed(records) => {
@@ -87,6 +89,44 @@ impl State {
                 self.enter_device(meter, DeviceFault::NonDelivery, None, &records, events);
             }
         }
+    }
+}
+
+/// What readings prove.
+impl State {
+    /// A period that was settled is settled again by another delivery: where the meter has delivered after all, nothing of it is
+    /// remembered against it.
+    pub(super) fn judge_again(&mut self, meter: MeterId, period: DeliveryPeriod, delivery: Delivery) {
+        let Sale { sold, delivered, .. } = self.sale_of(meter, period, delivery);
+        let window = self.tables.conduct().windows().get(&meter).copied();
+        if let Some(window) = window.filter(|_| !has_failed(sold, delivered)) {
+            self.tables.set_window(meter, window.without(period));
+        }
+    }
+
+    /// Of what a meter sold, what it bought passes through; the rest is delivered up to what it gave out (MARKET section 7, rule 5).
+    fn sale_of(&self, meter: MeterId, period: DeliveryPeriod, delivery: Delivery) -> Sale {
+        let Position { bought, sold, .. } = self.tables.position(period, meter);
+        let passed = bought.min(sold);
+        let given = delivery.net_wh().clamp(0, i128::from((sold - passed).0));
+        let given = Energy(u64::try_from(given).expect("at least nothing, and no more than was sold"));
+        Sale { period, sold, delivered: passed + given, record: self.seq }
+    }
+
+    /// A reading was refused because it cannot be true together with what the meter itself said by the record `earlier`.
+    pub(super) fn blame_for_reading(
+        &mut self,
+        meter: MeterId,
+        period: DeliveryPeriod,
+        (code, earlier): (Code, u64),
+        events: &mut Vec<RecordEvent>,
+    ) {
+        let kind = match code {
+            Code::MeterContradiction => DeviceFault::DoubleReading,
+            Code::MeterBackwards | Code::MeterBeyond | Code::MeterFrozen => DeviceFault::ImpossibleReading,
+            _ => return,
+        };
+        self.enter_device(meter, kind, Some(period), &[earlier, self.seq], events);
     }
 }
 

@@ -6,7 +6,7 @@
 use gridbook_engine::{Contract, DeliveryPeriod, LedgerTime, MeterId};
 
 use super::State;
-use super::tables::{AreaStage, Stage};
+use super::tables::{AreaStage, ReadingRow, Stage};
 use crate::command::{AreaReading, Correction, Reading, SetImbalancePrices};
 use crate::record::{RecordEvent, RegistersRead};
 use crate::reject::Code;
@@ -30,14 +30,32 @@ impl State {
         }
         match self.tables.registers(period, meter) {
             Some(known) if known == registers => return Err(Code::MeterTwice),
-            Some(_) => return Err(Code::MeterContradiction),
-            None => {}
+            _ => {}
         }
-        self.check_plausible(period, meter, &registers)?;
-        if let Some(next) = self.tables.registers(DeliveryPeriod(period.0 + 1), meter) {
-            self.check_step(meter, &registers, &next)?;
+        if let Err((code, other)) = self.check_against_others(meter, reading) {
+            // What the operator of the area has read, the meter never said.
+            if other.record > 0 {
+                self.blame_for_reading(meter, period, (code, other.record), events);
+            }
+            return Err(code);
         }
         self.take_reading(meter, reading, false, events);
+        Ok(())
+    }
+
+    /// Against what is known of the same period, of the one before, and of the one after: what it cannot be true together with.
+    fn check_against_others(&self, meter: MeterId, reading: &Reading) -> Result<(), (Code, ReadingRow)> {
+        let Reading { period, registers } = reading;
+        let of = |period: Option<u32>| period.and_then(|period| self.tables.reading(DeliveryPeriod(period), meter));
+        if let Some(known) = of(Some(period.0)) {
+            return Err((Code::MeterContradiction, known));
+        }
+        if let Some(before) = of(period.0.checked_sub(1)) {
+            self.check_step(meter, &before.registers, registers).map_err(|code| (code, before))?;
+        }
+        if let Some(next) = of(period.0.checked_add(1)) {
+            self.check_step(meter, registers, &next.registers).map_err(|code| (code, next))?;
+        }
         Ok(())
     }
 
@@ -124,7 +142,8 @@ impl State {
         let account = self.tables.meter(meter).expect("it was looked up").facts.account;
         // A period that somebody consumed in is settled, traded or not.
         self.tables.open_period(period);
-        self.tables.set_registers(period, meter, Some(registers));
+        let record = if is_correction { 0 } else { self.seq };
+        self.tables.set_registers(period, meter, Some(ReadingRow { registers, record }));
         events.push(RecordEvent::Read(RegistersRead { meter, account, period, registers, is_correction }));
     }
 

@@ -335,7 +335,7 @@ mod tests {
     use gridbook_engine::{AccountId, AreaId, MarketRules};
 
     use super::*;
-    use crate::conduct::{DeliveryWindow, DeviceFault, Entry, Fault, Judgement, Proof, ShareRules};
+    use crate::conduct::{DeliveryWindow, DeviceFault, Entry, Fault, Judgement, Proof, Sale, ShareRules};
     use crate::crypto::SecretKey;
     use crate::evidence::EvidenceKind;
     use crate::genesis::{Area, AreaEdge};
@@ -343,7 +343,7 @@ mod tests {
     use crate::registry::{OrganisationId, OrganisationName, Role, Roles, Subject};
     use crate::settlement::Registers;
     use crate::state::image::{CertificatesImage, CertifiedImage, IssuerImage};
-    use crate::state::tables::{Access, AreaIncome, ContractRow, Stage, TradeRow};
+    use crate::state::tables::{Access, AreaIncome, ContractRow, ReadingRow, Stage, TradeRow};
     use crate::validators::ValidatorSet;
 
     fn genesis() -> Genesis {
@@ -424,7 +424,8 @@ mod tests {
             RestoreError::Row("a period's stage"),
             "it has not ended"
         );
-        let registers = vec![(0, Registers { import: 1, export: 1, counter: 1 })];
+        let registers = Registers { import: 1, export: 1, counter: 1 };
+        let registers = vec![(0, ReadingRow { registers, record: 1 })];
         assert_eq!(
             refused(|image| image.rest.readings = vec![ReadingsImage { period: 1, registers }]),
             RestoreError::Row("a period's readings")
@@ -511,7 +512,8 @@ mod tests {
         let account = AccountImage { score: 980, ..AccountImage::from(&Account::new(&shares)) };
         let without_reason = refused(|image| image.accounts.push(account));
         assert_eq!(without_reason, RestoreError::Audit(AuditError::Score(AccountId(0))));
-        let Judgement::Watched(window) = DeliveryWindow::judge(None, Energy(2), Energy(0), 1) else { panic!() };
+        let sale = Sale { period: DeliveryPeriod(1), sold: Energy(2), delivered: Energy(0), record: 1 };
+        let Judgement::Watched(window) = DeliveryWindow::judge(None, &sale) else { panic!() };
         let windows = |windows: Vec<u32>| {
             let windows = windows.into_iter().map(|meter| (meter, window)).collect();
             refused(|image| image.rest.conduct.windows = windows)

@@ -10,6 +10,7 @@ mod collateral;
 mod conduct;
 mod corrections;
 mod deliveries;
+mod faults;
 mod histories;
 mod metered_days;
 mod money;

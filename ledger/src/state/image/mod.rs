@@ -21,11 +21,11 @@ pub(super) use write::{encode, encode_rest};
 use gridbook_engine::AreaId;
 use gridbook_engine::image::EngineImage;
 
-use super::tables::{Access, AreaIncome, Borne, ContractRow, DeliveryRow, Stage, TradeRow};
+use super::tables::{Access, AreaIncome, Borne, ContractRow, DeliveryRow, ReadingRow, Stage, TradeRow};
 use super::{LastBundle, Totals};
 use crate::crypto::{Hash, PublicKey};
 use crate::registry::{OrganisationId, OrganisationName, Plant, Roles, Subject};
-use crate::settlement::{AreaSums, Registers};
+use crate::settlement::AreaSums;
 use crate::validators::ValidatorSet;
 
 /// The counts that stand in front.
@@ -145,7 +145,7 @@ pub(super) struct PositionImage {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ReadingsImage {
     pub(super) period: u32,
-    pub(super) registers: Vec<(u32, Registers)>,
+    pub(super) registers: Vec<(u32, ReadingRow)>,
 }
 
 /// What meters took in during a period that is final: by number, one more than the watt-hours, 0 where it is not known.

@@ -8,7 +8,7 @@ use super::{AreaIncomeImage, NameImage, PeriodImage, PositionImage};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::record::{read_fault, write_fault};
 use crate::settlement::{AreaSums, Delivery, Quality, Registers};
-use crate::state::tables::{AreaIncome, AreaStage, Borne, ContractRow, DeliveryRow, Stage, TradeRow};
+use crate::state::tables::{AreaIncome, AreaStage, Borne, ContractRow, DeliveryRow, ReadingRow, Stage, TradeRow};
 
 impl PeriodImage {
     pub(super) fn write(&self, w: &mut Writer) {
@@ -72,12 +72,14 @@ impl AreaIncomeImage {
     }
 }
 
-pub(super) fn write_registers(w: &mut Writer, registers: &Registers) {
-    w.u64(registers.import).u64(registers.export).u64(registers.counter);
+pub(super) fn write_reading(w: &mut Writer, row: &ReadingRow) {
+    let ReadingRow { registers, record } = row;
+    w.u64(registers.import).u64(registers.export).u64(registers.counter).u64(*record);
 }
 
-pub(super) fn read_registers(r: &mut Reader<'_>) -> Read<Registers> {
-    Ok(Registers { import: r.u64()?, export: r.u64()?, counter: r.u64()? })
+pub(super) fn read_reading(r: &mut Reader<'_>) -> Read<ReadingRow> {
+    let registers = Registers { import: r.u64()?, export: r.u64()?, counter: r.u64()? };
+    Ok(ReadingRow { registers, record: r.u64()? })
 }
 
 /// A tag, then which meter or area is next.

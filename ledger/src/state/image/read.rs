@@ -2,7 +2,7 @@
 
 use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 
-use super::period::read_registers;
+use super::period::read_reading;
 use super::registry::{ORGANISATION_BYTES, REPLACED_KEY_BYTES};
 use super::{ACCOUNT_BYTES, ConductImage, METER_BYTES, certificates};
 use super::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage};
@@ -109,7 +109,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         offers: list(r, 33, read_offer)?,
         incomes: list(r, 82, AreaIncomeImage::read)?,
         readings: list(r, 12, |r| {
-            Ok(ReadingsImage { period: r.u32()?, registers: list(r, 28, |r| Ok((r.u32()?, read_registers(r)?)))? })
+            Ok(ReadingsImage { period: r.u32()?, registers: list(r, 36, |r| Ok((r.u32()?, read_reading(r)?)))? })
         })?,
         imports: list(r, 12, |r| Ok(ImportsImage { period: r.u32()?, imports: list(r, 4, |r| r.u32())? }))?,
         corrections: list(r, 8, |r| Ok((r.u32()?, r.u32()?)))?,

@@ -2,7 +2,7 @@
 
 use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 
-use super::period::write_registers;
+use super::period::write_reading;
 use super::{ACCOUNT_BYTES, COUNTS_BYTES, METER_BYTES, certificates};
 use super::{
     AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, OfferImage, OrganisationImage, PeriodImage,
@@ -61,7 +61,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
     list(&mut w, offers, OfferImage::write);
     list(&mut w, incomes, AreaIncomeImage::write);
     list(&mut w, readings, |ReadingsImage { period, registers }, w| {
-        list(w.u32(*period), registers, |(meter, registers), w| write_registers(w.u32(*meter), registers));
+        list(w.u32(*period), registers, |(meter, row), w| write_reading(w.u32(*meter), row));
     });
     list(&mut w, imports, |ImportsImage { period, imports }, w| {
         list(w.u32(*period), imports, |import, w| {

@@ -103,6 +103,7 @@ impl State {
             self.tables.set_delivery(period, meter, new);
             let row = new.expect("what was settled stays settled, and nothing becomes of nothing");
             events.push(self.charge_difference(Contract { area, period }, meter, row, &before, &after));
+            self.judge_again(meter, period, row.delivery);
         }
         self.post_differences(period, &closed, &closes, events);
         for meter in changed {

@@ -57,6 +57,9 @@ impl State {
                 let settlement = self.settlement_of(contract, meter, row.delivery);
                 *moved.entry(area).or_default() += settlement.charge();
                 events.push(self.pay_meter(contract, meter, row, &settlement));
+                if row.quality != Quality::AsTraded {
+                    self.judge_delivery(meter, period, row.delivery, events);
+                }
             }
         }
         for (area, charges) in moved {

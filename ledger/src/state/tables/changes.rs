@@ -4,8 +4,7 @@ use gridbook_engine::{Contract, DeliveryPeriod, MeterId};
 
 use super::periods::{Borne, ContractRow, DeliveryRow, Stage, TradeRow};
 use super::undo::Undo;
-use super::{Tables, index};
-use crate::settlement::Registers;
+use super::{ReadingRow, Tables, index};
 
 impl Tables {
     /// Adds a trade to its period's list and to the chains of both its meters.
@@ -56,7 +55,7 @@ impl Tables {
         &mut self,
         period: DeliveryPeriod,
         meter: MeterId,
-        registers: Option<Registers>,
+        registers: Option<ReadingRow>,
     ) {
         let table = self.readings.entry(period).or_default();
         if table.rows.len() <= index(meter.0) {

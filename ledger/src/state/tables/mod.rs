@@ -17,7 +17,7 @@ pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable
 pub(super) use rows::{
     Access, Account, AreaIncome, Counters, EpochRow, Holder, KeyUse, Meter, MeterFacts, MeterStatus, Name,
 };
-pub(super) use rows::{Organisation, ReadingTable, Standing};
+pub(super) use rows::{Organisation, ReadingRow, ReadingTable, Standing};
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,6 +207,11 @@ impl Tables {
 
     /// The registers of a meter at the end of a period.
     pub(super) fn registers(&self, period: DeliveryPeriod, meter: MeterId) -> Option<Registers> {
+        self.reading(period, meter).map(|row| row.registers)
+    }
+
+    /// The same, with who said so.
+    pub(super) fn reading(&self, period: DeliveryPeriod, meter: MeterId) -> Option<ReadingRow> {
         self.readings.get(&period)?.of(meter)
     }
 }

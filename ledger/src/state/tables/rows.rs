@@ -169,16 +169,24 @@ impl AreaIncome {
     }
 }
 
+/// One reading, and who said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) struct ReadingRow {
+    pub(in crate::state) registers: Registers,
+    /// The record by which the meter itself said so; 0 if the operator of its area has read it in its place.
+    pub(in crate::state) record: u64,
+}
+
 /// The readings at the end of one period, by meter number; short where the last meters have none.
 #[derive(Clone, Debug, Default)]
 pub(in crate::state) struct ReadingTable {
-    pub(in crate::state) rows: Vec<Option<Registers>>,
+    pub(in crate::state) rows: Vec<Option<ReadingRow>>,
     /// How many there are.
     pub(in crate::state) count: u32,
 }
 
 impl ReadingTable {
-    pub(in crate::state) fn of(&self, meter: MeterId) -> Option<Registers> {
+    pub(in crate::state) fn of(&self, meter: MeterId) -> Option<ReadingRow> {
         self.rows.get(super::index(meter.0)).copied().flatten()
     }
 }

@@ -6,13 +6,12 @@ use super::certificates::CertificatesUndo;
 use super::conduct::ConductUndo;
 use super::{
     Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, Organisation,
-    PeriodTable, Position, ReadingTable, Stage, Tables, index,
+    PeriodTable, Position, ReadingRow, ReadingTable, Stage, Tables, index,
 };
 use crate::command::Offer;
 use crate::crypto::PublicKey;
 use crate::defects::{Defect, omits};
 use crate::registry::{Installation, OrganisationId, Subject};
-use crate::settlement::Registers;
 
 /// How to take one change back.
 #[derive(Clone, Debug)]
@@ -35,7 +34,7 @@ pub(super) enum Undo {
     Contract(DeliveryPeriod, AreaId, Option<Box<ContractRow>>),
     Stage(DeliveryPeriod, Stage),
     Delivery(DeliveryPeriod, MeterId, Option<DeliveryRow>),
-    Registers(DeliveryPeriod, MeterId, Option<Registers>),
+    Registers(DeliveryPeriod, MeterId, Option<ReadingRow>),
     ReadingsDropped(DeliveryPeriod, Box<ReadingTable>),
     Imports(DeliveryPeriod, Option<Vec<u32>>),
     Borne(DeliveryPeriod, MeterId, Option<Box<Borne>>),
@@ -201,7 +200,7 @@ impl Tables {
         self.touched_keys.push(meter.facts.key);
     }
 
-    fn undo_registers(&mut self, period: DeliveryPeriod, meter: MeterId, old: Option<Registers>) {
+    fn undo_registers(&mut self, period: DeliveryPeriod, meter: MeterId, old: Option<ReadingRow>) {
         let table = self.readings.get_mut(&period).expect("a reading that is undone has its table");
         let registers = core::mem::replace(&mut table.rows[index(meter.0)], old);
         table.count = table.count + u32::from(old.is_some()) - u32::from(registers.is_some());
