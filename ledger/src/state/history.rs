@@ -5,8 +5,8 @@ use super::tables::Holder;
 use crate::record::{Party, Record};
 
 impl State {
-    /// Adds what each record that was carried out, or that convicts somebody by refusing, says of whom to their histories. The system's accounts have none: their rows are
-    /// everybody's.
+    /// Adds what each record that was carried out, or that convicts somebody by refusing, says of whom to their histories. The system's
+    /// accounts have none: their rows are everybody's.
     pub(super) fn chain_histories(&mut self, records: &[Record]) {
         let Self { extract_leaves, tables, .. } = self;
         for record in records {

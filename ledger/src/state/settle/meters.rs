@@ -7,7 +7,9 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, 
 use super::super::State;
 use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, PeriodTable, Stage, index};
 use crate::record::{MeterSettled, RecordEvent};
-use crate::settlement::{Delivery, MeterSettlement, Quality, Rule, TradeSide, delta, estimate, settle_meter};
+use crate::settlement::{
+    Delivery, ImbalancePrices, MeterSettlement, Quality, Rule, TradeSide, delta, estimate, settle_meter,
+};
 use crate::state::SystemAccount;
 
 impl State {
@@ -16,17 +18,19 @@ impl State {
         let meters = self.meters_in(period);
         let until = meters.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
         let mut rows: BTreeMap<AreaId, ContractRow> = BTreeMap::new();
+        let mut terms = Terms::of(period);
         for meter in (from..until).map(MeterId) {
             let facts = self.tables.meter(meter).expect("its number is below their count").facts;
             let contract = Contract { area: facts.area, period };
-            if self.tables.contract(contract).stage != AreaStage::Open {
+            let (stage, prices) = terms.of_area(self, facts.area);
+            if stage != AreaStage::Open {
                 continue;
             }
             let Some((delivery, quality)) = self.delivery_of(period, meter) else { continue };
             let quality = self.still_corrected(period, meter, quality);
             let row = DeliveryRow { account: facts.account, delivery, quality };
             self.tables.set_delivery(period, meter, Some(row));
-            let settlement = self.settlement_of(contract, meter, delivery);
+            let settlement = self.settlement_at(period, meter, delivery, &prices);
             let row = rows.entry(facts.area).or_insert_with(|| self.tables.contract(contract));
             row.sums.add(&settlement);
             row.count(delivery);
@@ -49,14 +53,15 @@ impl State {
         let meters = self.meters_in(period);
         let until = meters.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
         let mut moved: BTreeMap<AreaId, Money> = BTreeMap::new();
+        let mut terms = Terms::of(period);
         for meter in (from..until).map(MeterId) {
             let Some(row) = self.tables.periods()[&period].delivery(meter) else { continue };
             let area = self.tables.meter(meter).expect("it was settled by").facts.area;
-            let contract = Contract { area, period };
-            if self.tables.contract(contract).stage == AreaStage::Good {
-                let settlement = self.settlement_of(contract, meter, row.delivery);
+            let (stage, prices) = terms.of_area(self, area);
+            if stage == AreaStage::Good {
+                let settlement = self.settlement_at(period, meter, row.delivery, &prices);
                 *moved.entry(area).or_default() += settlement.charge();
-                events.push(self.pay_meter(contract, meter, row, &settlement));
+                events.push(self.pay_meter(Contract { area, period }, meter, row, &settlement));
                 if row.quality != Quality::AsTraded {
                     self.judge_delivery(meter, period, row.delivery, events);
                 }
@@ -196,11 +201,40 @@ impl State {
     /// What a meter's trades and a delivery come to.
     pub(super) fn settlement_of(&mut self, contract: Contract, meter: MeterId, delivery: Delivery) -> MeterSettlement {
         let prices = self.imbalance_prices(contract);
+        self.settlement_at(contract.period, meter, delivery, &prices)
+    }
+
+    fn settlement_at(
+        &mut self,
+        period: DeliveryPeriod,
+        meter: MeterId,
+        delivery: Delivery,
+        prices: &ImbalancePrices,
+    ) -> MeterSettlement {
         let mut sides = core::mem::take(&mut self.sides);
-        sides_of(&self.tables.periods()[&contract.period], meter, &mut sides);
-        let settlement = settle_meter(&sides, delivery, &prices);
+        sides_of(&self.tables.periods()[&period], meter, &mut sides);
+        let settlement = settle_meter(&sides, delivery, prices);
         self.sides = sides;
         settlement
+    }
+}
+
+/// What a slice's meters of one area have in common: it does not change while they are gone through.
+struct Terms {
+    period: DeliveryPeriod,
+    areas: BTreeMap<AreaId, (AreaStage, ImbalancePrices)>,
+}
+
+impl Terms {
+    fn of(period: DeliveryPeriod) -> Self {
+        Self { period, areas: BTreeMap::new() }
+    }
+
+    fn of_area(&mut self, state: &State, area: AreaId) -> (AreaStage, ImbalancePrices) {
+        *self.areas.entry(area).or_insert_with(|| {
+            let contract = Contract { area, period: self.period };
+            (state.tables.contract(contract).stage, state.imbalance_prices(contract))
+        })
     }
 }
 
