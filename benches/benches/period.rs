@@ -104,7 +104,8 @@ impl Region {
 
     fn settle(&mut self) {
         let deadline = self.period.ends_at(15).0 + self.genesis.settlement.reading_deadline_ms;
-        self.tell(LedgerTime(deadline));
+        self.town.apply(&Entry::Time(LedgerTime(deadline)));
+        self.town.close_header();
         let (mut settled, mut worst, mut slices) = (0, Duration::ZERO, 0);
         let began = Instant::now();
         while self.town.state.has_work() {
