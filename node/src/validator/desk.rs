@@ -25,7 +25,7 @@ use super::history::History;
 use super::net::post;
 use super::pending::Waiting;
 use super::{LOOK_UP, Meters, Peers, Shared};
-use crate::protocol::{Answer, RequestId, meters_in};
+use crate::protocol::{Answer, RequestId, cut_to, meters_in};
 
 /// What comes to the desk.
 #[derive(Debug)]
@@ -305,10 +305,10 @@ impl Desk {
             self.count(&record);
             for meter in meters_in(&record) {
                 by_meter.push((meter.0, record.seq));
-                for connection in self.watchers.get(&meter).into_iter().flatten() {
-                    let event = Answer::Event { meter, height: header.height, record: bytes.clone() };
-                    self.answer(*connection, &event);
-                }
+                let Some(connections) = self.watchers.get(&meter) else { continue };
+                let record = cut_to(&record, meter).encode();
+                let event = Answer::Event { meter, height: header.height, record };
+                connections.iter().for_each(|connection| self.answer(*connection, &event));
             }
         }
         // After a power cut the index may know more than the log that was executed again.
