@@ -4,6 +4,7 @@ use gridbook_engine::{AreaId, DeliveryPeriod, Energy};
 
 use crate::draw::Draw;
 use crate::profiles::Day;
+use crate::sun::Weather;
 
 /// What stands behind a meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +58,7 @@ pub struct Meter {
     pub(crate) demand_wh: Day,
     pub(crate) surplus_wh: Day,
     pub(crate) seed: Draw,
+    pub(crate) weather: Weather,
 }
 
 /// What a meter expects of a period.
@@ -75,38 +77,52 @@ impl Forecast {
     }
 }
 
-/// The widest forecast error, reached ten quarter-hours ahead, in ppm of the actual value.
+/// The widest forecast error, reached ten quarter-hours ahead, in ppm of the best forecast.
 const ERROR_PPM_MAX: u64 = 400_000;
 
 /// How much wider a forecast error can be for each quarter-hour of lead, in ppm.
 const ERROR_PPM_PER_LEAD: u64 = 40_000;
 
+/// How far a household's quarter-hour differs from the best forecast of it at most, and a plant's for its own shade, in ppm. Half of
+/// that is rare: both are the mean of two draws.
+const HABIT_PPM: i64 = 240_000;
+const SHADE_PPM: i64 = 60_000;
+
 const DEMAND: u64 = 1;
 const SURPLUS: u64 = 2;
+const NOISE: u64 = 3;
 const LASTING: u64 = u64::MAX;
 
 impl Meter {
     /// What the meter really draws from and feeds into the grid in a period, before it trades and before its traded battery;
-    /// nothing outside its day.
+    /// nothing outside its day. It differs from the best forecast by what nobody can know before: the sky over the town, which all
+    /// plants share, and what a household does.
     pub fn actual(&self, period: DeliveryPeriod) -> Forecast {
         let Some(index) = self.index_of(period) else { return Forecast::default() };
-        Forecast { demand: Energy(self.demand_wh[index]), surplus: Energy(self.surplus_wh[index]) }
+        let noise = |what: u64, width: i64| {
+            let draw = self.seed.at(NOISE).at(what).at(u64::from(period.0));
+            (draw.at(0).around_zero(width) + draw.at(1).around_zero(width)) / 2
+        };
+        let demand = off_by(self.demand_wh[index], noise(DEMAND, HABIT_PPM));
+        let surplus = off_by(self.surplus_wh[index], self.weather.error_ppm(index) + noise(SURPLUS, SHADE_PPM));
+        let peak_wh = Energy(self.pv_peak_w / 4);
+        Forecast { demand: demand.min(self.max_import), surplus: surplus.min(peak_wh) }
     }
 
-    /// What the meter expects of a period that begins `lead` quarter-hours from now. The error is at most 4 % per quarter-hour of
-    /// lead (never above 40 %) and 0 without a lead; seven tenths of it last until delivery, three are drawn anew each time.
+    /// What the meter expects of a period that begins `lead` quarter-hours from now. To the error that lasts (see [`Meter::actual`])
+    /// comes one of at most 4 % per quarter-hour of lead (never above 40 %) and 0 without a lead; seven tenths of it last until
+    /// delivery, three are drawn anew each time.
     pub fn forecast(&self, period: DeliveryPeriod, lead: u32) -> Forecast {
-        let actual = self.actual(period);
-        let guess = |what: u64, energy: Energy| {
+        let Some(index) = self.index_of(period) else { return Forecast::default() };
+        let guess = |what: u64, energy: u64| {
             let draw = self.seed.at(what).at(u64::from(period.0));
             let million = 1_000_000;
             let lasting = draw.at(LASTING).around_zero(million);
             let fresh = draw.at(u64::from(lead)).around_zero(million);
             let width = signed(Energy((u64::from(lead) * ERROR_PPM_PER_LEAD).min(ERROR_PPM_MAX)));
-            let error_ppm = (7 * lasting + 3 * fresh) / 10 * width / million;
-            Energy((signed(energy) * (million + error_ppm) / million).unsigned_abs())
+            off_by(energy, (7 * lasting + 3 * fresh) / 10 * width / million)
         };
-        Forecast { demand: guess(DEMAND, actual.demand), surplus: guess(SURPLUS, actual.surplus) }
+        Forecast { demand: guess(DEMAND, self.demand_wh[index]), surplus: guess(SURPLUS, self.surplus_wh[index]) }
     }
 
     /// The place of a period in the meter's day, 0 to 95.
@@ -114,6 +130,12 @@ impl Meter {
         let index = usize::try_from(period.0.checked_sub(self.first_period.0)?).ok()?;
         (index < self.demand_wh.len()).then_some(index)
     }
+}
+
+/// An energy that is so much more, or less, than was expected.
+fn off_by(wh: u64, error_ppm: i64) -> Energy {
+    let million = 1_000_000;
+    Energy(((signed(Energy(wh)) * (million + error_ppm).max(0) + million / 2) / million).unsigned_abs())
 }
 
 /// An energy as a signed number of Wh.

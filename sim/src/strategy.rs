@@ -10,15 +10,19 @@ mod orders;
 mod pricing;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use gridbook_engine::{Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, Money, Price, Side};
 
-use self::battery::{Battery, Plan};
+use gridbook_ledger::settlement::Delivery;
+
+use self::battery::{Battery, BatteryFlow, Plan};
 pub use self::intent::Intent;
 use self::orders::{Leg, Orders, Terms};
 use self::pricing::Pricing;
-use crate::meter::{Meter, signed};
+use crate::meter::{Forecast, Meter, signed};
+use crate::register::{Measurement, Register};
 use crate::town::TownConfig;
 
 /// Smaller differences than this are not worth an order, in Wh.
@@ -33,10 +37,14 @@ pub struct Prosumer {
     pricing: Pricing,
     horizon: u32,
     safety_ms: u64,
+    /// The most that a kWh can cost.
+    dearest: Price,
     orders: Orders,
     battery: Option<Battery>,
     /// The first period whose delivery is not over.
     unsettled: DeliveryPeriod,
+    register: Register,
+    outage: Option<Range<DeliveryPeriod>>,
 }
 
 /// What an trader has traded so far, all periods together.
@@ -65,9 +73,12 @@ impl Prosumer {
             pricing: Pricing::new(&meter, config),
             horizon: config.horizon,
             safety_ms: config.safety_ms,
+            dearest: config.retail.max(config.short_price_cap),
             orders: Orders::default(),
             battery: meter.battery.map(Battery::new),
             unsettled: meter.first_period,
+            register: Register::new(&meter),
+            outage: None,
             meter,
         }
     }
@@ -77,12 +88,12 @@ impl Prosumer {
         &self.meter
     }
 
-    /// What to deposit before the day: twice the day's demand, surplus and battery cycle at the retail price, in whole currency.
-    /// That covers every purchase and, were sales to need collateral, those too.
+    /// What to deposit before the day: twice the day's demand, surplus and battery cycle, each kWh at the most that it can cost to be
+    /// short of one, in whole currency. That covers every purchase, and what sales set aside until they are settled.
     pub fn deposit(&self) -> Money {
         let house_wh: u64 = self.meter.demand_wh.iter().chain(&self.meter.surplus_wh).sum();
         let battery_wh = self.meter.battery.map_or(0, |battery| 2 * battery.capacity.0);
-        let nano = self.pricing.retail().times(Energy(2 * (house_wh + battery_wh))).0.max(0);
+        let nano = self.dearest.times(Energy(2 * (house_wh + battery_wh))).0.max(0);
         Money((nano / 1_000_000_000 + 1) * 1_000_000_000)
     }
 
@@ -148,13 +159,34 @@ impl Prosumer {
         self.battery.as_ref().map(Battery::bounds)
     }
 
-    /// Closes the periods whose delivery is over: what was traded has flowed.
+    /// What the meter has measured since the last time this was asked, one entry for each period whose delivery is over by `now`; the
+    /// first is what its registers show when the day begins.
+    pub fn measure(&mut self, now: LedgerTime) -> Vec<Measurement> {
+        self.settle(now);
+        self.register.take()
+    }
+
+    /// The plant gives nothing in these periods, and its trader does not know.
+    pub fn lose_plant(&mut self, periods: Range<DeliveryPeriod>) {
+        self.outage = Some(periods);
+    }
+
+    /// Closes the periods whose delivery is over: what was traded by the battery has flowed, and the house did what it did.
     fn settle(&mut self, now: LedgerTime) {
-        while self.unsettled.ends_at(self.rules.mtu_minutes) <= now && self.meter.index_of(self.unsettled).is_some() {
+        let mtu_minutes = self.rules.mtu_minutes;
+        if self.meter.first_period.starts_at(mtu_minutes) <= now {
+            self.register.begin(self.meter.first_period);
+        }
+        while self.unsettled.ends_at(mtu_minutes) <= now && self.meter.index_of(self.unsettled).is_some() {
             let period = self.unsettled;
-            if let Some(battery) = &mut self.battery {
-                battery.settle(period, self.orders.leg_wh(period, Leg::Battery), self.meter.actual(period).net_wh());
+            let mut house = self.meter.actual(period);
+            if self.outage.as_ref().is_some_and(|outage| outage.contains(&period)) {
+                house.surplus = Energy::ZERO;
             }
+            let battery = self.battery.as_mut().map_or(BatteryFlow::default(), |battery| {
+                battery.settle(period, self.orders.leg_wh(period, Leg::Battery), house.net_wh())
+            });
+            self.register.count(period, delivery(&self.meter, house, battery));
             self.orders.forget(period);
             self.unsettled = DeliveryPeriod(period.0 + 1);
         }
@@ -269,6 +301,15 @@ impl Prosumer {
         let until = LedgerTime(gate.0.saturating_sub(self.safety_ms));
         (leg == Leg::Battery && until > now && until < gate).then_some(until)
     }
+}
+
+/// What flows through a connection: a battery first takes from the own roof and gives to the own house.
+fn delivery(meter: &Meter, house: Forecast, battery: BatteryFlow) -> Delivery {
+    let own_taken = battery.taken.min(house.surplus);
+    let own_given = battery.given.min(house.demand);
+    let import = house.demand - own_given + (battery.taken - own_taken);
+    let export = house.surplus - own_taken + (battery.given - own_given);
+    Delivery { import: import.min(meter.max_import), export: export.min(meter.max_export) }
 }
 
 /// Per period, in the order of delivery.

@@ -23,6 +23,7 @@ const CLOUD_KNOT: usize = 4;
 
 const SKY: u64 = 1;
 const CLOUDS: u64 = 2;
+const WEATHER: u64 = 3;
 
 /// The output under a clear sky for each quarter-hour of the day, in ppm of peak power (mean over the quarter-hour).
 pub(crate) fn clear_sky_ppm(date: Date) -> Day {
@@ -48,6 +49,28 @@ pub(crate) fn sky_ppm(seed: Draw) -> Day {
         let (index, step) = (period / CLOUD_KNOT, (period % CLOUD_KNOT) as u64);
         (knot(index) * (CLOUD_KNOT as u64 - step) + knot(index + 1) * step) / CLOUD_KNOT as u64
     })
+}
+
+/// By how much the sky over the town is brighter or duller than its forecast: one error for all plants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weather(Draw);
+
+/// The most that the forecast of the sky is wrong, in ppm, and the quarter-hours between two knots of that error.
+const WEATHER_PPM: i64 = 180_000;
+const WEATHER_KNOT: usize = 8;
+
+impl Weather {
+    pub(crate) fn new(town: Draw) -> Self {
+        Self(town.at(WEATHER))
+    }
+
+    /// The error in a quarter-hour of the day, in ppm: knots every two hours, straight between.
+    pub(crate) fn error_ppm(self, index: usize) -> i64 {
+        let knot = |knot: usize| self.0.at(knot as u64).around_zero(WEATHER_PPM);
+        let (before, step) = (index / WEATHER_KNOT, (index % WEATHER_KNOT) as i64);
+        let knots = WEATHER_KNOT as i64;
+        (knot(before) * (knots - step) + knot(before + 1) * step) / knots
+    }
 }
 
 /// The energy in Wh that a plant of `peak_w` gives in each quarter-hour, where `share` is in ppm of peak.

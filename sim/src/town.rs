@@ -36,6 +36,8 @@ pub struct TownConfig {
     pub retail: Price,
     /// What a plant earns without neighbours, per kWh: no seller's limit is below it.
     pub feed_in: Price,
+    /// The most that imbalance can cost per kWh: what meters deposit covers their trades at that.
+    pub short_price_cap: Price,
     /// For how many coming periods a meter keeps orders.
     pub horizon: u32,
     /// How long before gate closure, in ledger milliseconds, a meter stops sending for a period, so that nothing arrives too late.
@@ -56,6 +58,7 @@ impl Default for TownConfig {
             rules: MarketRules::default(),
             retail: Price(300_000),
             feed_in: Price(80_000),
+            short_price_cap: Price(1_000_000),
             horizon: 4,
             safety_ms: 120_000,
         }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gridbook_engine::{DeliveryPeriod, Energy, LedgerTime, MarketRules, Money, Price, Side};
-use gridbook_sim::{Intent, MeterKind, Prosumer, Town, TownConfig};
+use gridbook_ledger::settlement::delta;
+use gridbook_sim::{Intent, Measurement, MeterKind, Prosumer, Town, TownConfig};
 use toy::{Notice, play, reliable, tell};
 
 fn town(seed: u64, meters: u32) -> Town {
@@ -88,11 +89,53 @@ fn positions_follow_the_forecast_to_delivery() {
     let noon = town.periods().nth(52).unwrap();
     let (mut needed, mut missed) = (0, 0);
     for meter in town.meters().iter().filter(|meter| meter.kind == MeterKind::Household) {
-        let net_wh = meter.actual(noon).net_wh();
+        let net_wh = meter.forecast(noon, 0).net_wh();
         needed -= net_wh;
         missed += (net_wh - market.sold_net_wh(meter.index, noon)).abs();
     }
     assert!(missed * 10 < needed, "{missed} Wh off of {needed} Wh");
+}
+
+/// Registers only go up, by no more than the connection carries, from the beginning of the day to its end; what they add up to is what
+/// flowed. A house without a battery has exactly what it did, traded or not.
+#[test]
+fn registers_add_up_to_what_flowed() {
+    let town = town(6, 60);
+    let (mut traders, _, _) = play(&town, reliable);
+    for trader in &mut traders {
+        let measured = trader.measure(town.ends_at());
+        let meter = std::sync::Arc::clone(trader.meter());
+        assert_eq!(measured.len(), 97, "the beginning of the day, and the end of each period");
+        let expected = town.periods().next().unwrap().0 - 1..=town.periods().last().unwrap().0;
+        assert!(measured.iter().map(|one| one.period.0).eq(expected));
+        for pair in measured.windows(2) {
+            let delivered = delta(&pair[0].registers, &pair[1].registers, meter.max_import, meter.max_export);
+            assert_eq!(delivered, Ok(pair[1].delivery));
+            if meter.battery.is_none() {
+                assert_eq!(pair[1].delivery.net_wh(), i128::from(meter.actual(pair[1].period).net_wh()));
+            }
+        }
+        assert!(trader.measure(town.ends_at()).is_empty(), "each is told once");
+    }
+}
+
+/// A plant that fails gives nothing, while its trader goes on selling.
+#[test]
+fn a_plant_that_is_off_gives_nothing_of_what_it_sold() {
+    let town = town(7, 40);
+    let off = town.periods().nth(48).unwrap()..town.periods().nth(56).unwrap();
+    let mut traders = town.prosumers();
+    let plant = traders.iter().position(|trader| trader.meter().kind == MeterKind::Pv).unwrap();
+    traders[plant].lose_plant(off.clone());
+    for now in town.batch_times() {
+        let _ = traders[plant].plan(now);
+    }
+    let measured = traders[plant].measure(town.ends_at());
+    let (in_it, outside): (Vec<Measurement>, Vec<Measurement>) =
+        measured.into_iter().partition(|one| off.contains(&one.period));
+    assert_eq!(in_it.len(), 8);
+    assert!(in_it.iter().all(|one| one.delivery.export == Energy::ZERO && one.delivery.import > Energy::ZERO));
+    assert!(outside.iter().any(|one| one.delivery.export > Energy::ZERO));
 }
 
 /// A small generator for faults: the town's own draws must not be at work on both sides of a test.

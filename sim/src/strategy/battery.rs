@@ -30,6 +30,13 @@ pub(super) enum Plan {
     Discharge(Energy),
 }
 
+/// What flowed into and out of it in a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BatteryFlow {
+    pub(super) taken: Energy,
+    pub(super) given: Energy,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Battery {
     spec: BatterySpec,
@@ -85,8 +92,8 @@ impl Battery {
 
     /// A period was delivered: what the battery sold or bought (`sold_wh`, bought negative) has flowed, and within the plan it
     /// served the house's own deficit or took its own surplus (`house_net_wh`). What does not fit stays out: an imbalance, not a
-    /// battery below empty.
-    pub(super) fn settle(&mut self, period: DeliveryPeriod, sold_wh: i64, house_net_wh: i64) {
+    /// battery below empty. Gives what it took and gave.
+    pub(super) fn settle(&mut self, period: DeliveryPeriod, sold_wh: i64, house_net_wh: i64) -> BatteryFlow {
         let traded = Energy(sold_wh.unsigned_abs());
         let own = Energy(house_net_wh.unsigned_abs());
         let within = |most: Energy| own.min(Energy(most.0.saturating_sub(traded.0)));
@@ -96,8 +103,10 @@ impl Battery {
             _ if sold_wh < 0 => (traded, Energy::ZERO),
             _ => (Energy::ZERO, traded),
         };
-        let charged = Energy(self.charge.0 + self.stored(taken).0).min(self.spec.capacity);
-        self.charge = Energy(charged.0.saturating_sub(given.0));
+        let fits = Energy((self.spec.capacity - self.charge).0 * PPM / self.spec.efficiency_ppm.clamp(1, PPM));
+        let flow = BatteryFlow { taken: taken.min(fits), given: given.min(self.charge) };
+        self.charge = Energy(self.charge.0 + self.stored(flow.taken).0).min(self.spec.capacity) - flow.given;
+        flow
     }
 
     /// What is left of energy put in.

@@ -43,10 +43,6 @@ impl Pricing {
         }
     }
 
-    pub(super) fn retail(&self) -> Price {
-        Price(i32::try_from(self.retail).expect("it came from a price"))
-    }
-
     /// The limit of an order, on the tick, never above retail nor below feed-in.
     pub(super) fn limit(&self, leg: Leg, side: Side, period: DeliveryPeriod, lead: u32) -> Price {
         let margin = self.margin_ppm * self.patience_ppm(lead) / PPM;

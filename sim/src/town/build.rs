@@ -10,7 +10,7 @@ use crate::draw::Draw;
 use crate::measured::{Measured, Series};
 use crate::meter::{BatterySpec, Meter, MeterKind};
 use crate::profiles::{Day, PERIODS_PER_DAY, Profile};
-use crate::sun::{self, PPM};
+use crate::sun::{self, PPM, Weather};
 
 /// The connection of a house in W: 14.5 kW is what German planning reckons with (DIN 18015).
 const CONNECTION_W: u64 = 14_500;
@@ -76,6 +76,7 @@ pub(super) fn from_measured(config: &TownConfig, measured: &Measured) -> Vec<Arc
 fn build(config: &TownConfig, day: impl Fn(MeterKind, u64, Draw) -> MeterDay) -> Vec<Arc<Meter>> {
     let town = Draw::new(config.seed);
     let kinds = kinds(config, town.at(ORDER));
+    let weather = Weather::new(town.at(SKY));
     let first_period =
         config.rules.period_at(gridbook_engine::LedgerTime(u64::from(config.date.days_since_epoch()) * DAY_MS));
     let meters = (0..config.meters).zip(kinds).map(|(index, kind)| {
@@ -97,6 +98,7 @@ fn build(config: &TownConfig, day: impl Fn(MeterKind, u64, Draw) -> MeterDay) ->
             demand_wh: day.demand_wh.map(|wh| wh.min(max_import.0)),
             surplus_wh: day.surplus_wh.map(|wh| wh.min(pv_peak_w / 4)),
             seed: seed.at(TRADER),
+            weather,
         })
     });
     meters.collect()
