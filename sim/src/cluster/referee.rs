@@ -13,6 +13,7 @@ use gridbook_engine::{
 use gridbook_ledger::command::{Accept, AgreedTerms, Block, Bundle, Command, Place};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent};
+use gridbook_ledger::registry::Subject;
 use gridbook_ledger::state::WORK_ITEMS_MAX;
 
 use super::market::Market;
@@ -51,7 +52,9 @@ impl Referee {
                 let mut events = Vec::new();
                 let limit = usize::try_from(*limit.min(&WORK_ITEMS_MAX)).expect("a few thousand");
                 self.reference.sweep(limit, &mut Unlimited, &mut events);
-                self.compare(&records[0], &events)
+                self.compare(&records[0], &events)?;
+                self.withdraw(&records[0]);
+                Ok(())
             }
             Entry::Bundle(admitted) => self.follow_bundle(market, admitted.bundle(), records),
             Entry::Reconfigure(_) => Ok(()),
@@ -82,6 +85,7 @@ impl Referee {
                     .map_err(|reject| format!("the reference refuses command {}: {reject:?}", record.seq))?;
                 self.compare(record, &events)?;
             }
+            self.withdraw(record);
             at += group.len();
         }
         Ok(())
@@ -136,6 +140,11 @@ impl Referee {
             Command::SetCapacity { area, period, up, down } => {
                 self.reference.set_capacity(area, period, up, down, &mut Unlimited, events)
             }
+            // It gives no commands until it is resumed, and what it has open is taken back.
+            Command::Suspend { subject: Subject::Meter(meter), .. } => {
+                self.cancel_all(meter, events);
+                Ok(())
+            }
             Command::PayAsBid { contract } => self.reference.pay_as_bid(contract, &mut Unlimited, events),
             _ => Ok(()),
         }
@@ -186,6 +195,19 @@ impl Referee {
         let names: Vec<u64> = self.names.range((meter, 0)..=(meter, u64::MAX)).map(|((_, name), _)| *name).collect();
         for name in names {
             let _ = self.cancel(meter, name, events);
+        }
+    }
+
+    /// An account whose score fell and that cannot cover its orders any more has them withdrawn. Money is not the reference's business:
+    /// it believes which.
+    fn withdraw(&mut self, record: &Record) {
+        if !record.events.iter().any(|event| matches!(event, RecordEvent::ScoreChanged { .. })) {
+            return;
+        }
+        for event in &record.events {
+            if let RecordEvent::Cancelled { order, .. } = event {
+                let _ = self.cancel(order.meter, order.client_id, &mut Vec::new());
+            }
         }
     }
 
