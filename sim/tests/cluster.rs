@@ -67,6 +67,30 @@ fn everything_at_once() {
     all_end_well(500..504, |seed| short(seed, Faults::All, 7));
 }
 
+/// Meters are read, wrongly now and then or not at all; operators read edges, and meters in their owners' place. While validators are
+/// killed, lie, and take back what was not final, all of them settle the same, and what is final stays so.
+#[test]
+fn whatever_happens_deliveries_are_settled_alike() {
+    let metered = |seed, faults| ClusterConfig { metered: Some(true), virtual_seconds: 12, ..short(seed, faults, 4) };
+    let mut reports = all_end_well(800..806, |seed| metered(seed, Faults::Crash));
+    reports.extend(all_end_well(806..818, |seed| metered(seed, Faults::All)));
+    assert!(sum(&reports, |report| report.readings) > 300);
+    assert!(sum(&reports, |report| report.settled) > 150);
+    assert!(sum(&reports, |report| report.settled_again) > 3);
+    assert!(sum(&reports, |report| report.frozen) > 0);
+    assert!(sum(&reports, |report| report.periods_final) > 60);
+}
+
+/// Snapshots are taken and joined by in the middle of settlement.
+#[test]
+fn whoever_joins_goes_on_settling_where_the_others_are() {
+    let with = Kinds::of(&[Kind::Wipe]);
+    let calm = |seed| ClusterConfig { faults: Faults::None, metered: Some(true), with, ..ClusterConfig::new(seed) };
+    let reports = all_end_well(820..823, calm);
+    assert!(sum(&reports, |report| report.joins) > 3);
+    assert!(sum(&reports, |report| report.settled) > 300);
+}
+
 /// Whoever finds a bad seed must be able to show it to others.
 #[test]
 fn the_same_seed_twice_is_the_same_story() {
@@ -78,7 +102,12 @@ fn the_same_seed_twice_is_the_same_story() {
 /// know less than they until something happens again.
 #[test]
 fn who_is_left_out_of_the_last_messages_hears_of_them_from_others() {
-    let report = run(ClusterConfig { faults: Faults::All, virtual_seconds: 20, ..ClusterConfig::new(1_101) });
+    let report = run(ClusterConfig {
+        faults: Faults::All,
+        virtual_seconds: 20,
+        metered: Some(false),
+        ..ClusterConfig::new(1_101)
+    });
     report.unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -99,6 +128,11 @@ fn whoever_lost_its_disk_joins_again_by_a_snapshot() {
 /// have to carry it into the next view, and was dropped.
 #[test]
 fn what_was_certified_outlives_clocks_that_are_set_back() {
-    let report = run(ClusterConfig { faults: Faults::All, virtual_seconds: 20, ..ClusterConfig::new(274) });
+    let report = run(ClusterConfig {
+        faults: Faults::All,
+        virtual_seconds: 20,
+        metered: Some(false),
+        ..ClusterConfig::new(274)
+    });
     report.unwrap_or_else(|error| panic!("{error}"));
 }

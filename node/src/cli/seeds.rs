@@ -63,6 +63,9 @@ pub(crate) struct RunArgs {
     /// Whether every trade is derived again by the plain reference, which takes time; drawn by the seed if not given.
     #[arg(long, value_name = "true|false")]
     refereed: Option<bool>,
+    /// Whether meters are read, and settled by what they delivered; drawn by the seed if not given.
+    #[arg(long, value_name = "true|false")]
+    metered: Option<bool>,
     /// How those lie who lie; drawn by the seed if not given.
     #[arg(long, value_parser = attack_named)]
     attack: Option<Attack>,
@@ -222,6 +225,7 @@ impl RunArgs {
             with: Kinds::of(&self.with),
             operators: self.epochs,
             refereed: self.refereed,
+            metered: self.metered,
             attack: self.attack,
             meters: self.meters,
             virtual_seconds: self.seconds,
@@ -246,7 +250,7 @@ impl RunArgs {
     }
 
     fn command(&self, seed: u64, without: Kinds) -> String {
-        let Self { validators, faults, meters, attack, seconds, epochs, refereed, .. } = self;
+        let Self { validators, faults, meters, attack, seconds, epochs, refereed, metered, .. } = self;
         let mut command = format!(
             "gridbook sim run --seed {seed} --validators {validators} --faults {}",
             Faults::from(*faults).name()
@@ -257,7 +261,7 @@ impl RunArgs {
         if !self.with.is_empty() {
             command += &format!(" --with {}", Kinds::of(&self.with));
         }
-        for (name, answer) in [("epochs", epochs), ("refereed", refereed)] {
+        for (name, answer) in [("epochs", epochs), ("refereed", refereed), ("metered", metered)] {
             if let Some(answer) = answer {
                 command += &format!(" --{name} {answer}");
             }
@@ -303,6 +307,11 @@ fn report_json(report: &Report) -> serde_json::Value {
         "height": report.height,
         "commands": report.commands,
         "trades": report.trades,
+        "readings": report.readings,
+        "settled": report.settled,
+        "settled_again": report.settled_again,
+        "frozen": report.frozen,
+        "periods_final": report.periods_final,
         "bundles": report.bundles,
         "troubles": report.troubles,
         "crashes": report.crashes,

@@ -3,11 +3,13 @@
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money};
 use gridbook_engine::{Price, Side, TimeInForce};
 use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Bundle, BundleId, Command, NEVER, Offer, Place};
+use gridbook_ledger::command::{AreaReading, Correction, Reading, SetImbalancePrices};
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::registry::{Reason, Subject};
+use gridbook_ledger::settlement::Registers;
 
 use super::dice::Dice;
-use super::market::{EDGE_MAX, Market};
+use super::market::{AREAS, EDGE_MAX, METER_MAX, Market};
 
 /// A bundle that was sent and is not known to be final.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Client {
     orders: u64,
     /// Its prices are multiples of this: where they are coarse, time decides who trades.
     price_step: u64,
+    /// The last period that it looked at its register for.
+    read: u32,
     pub(super) under_way: Option<UnderWay>,
     pub(super) dice: Dice,
 }
@@ -51,6 +55,7 @@ impl Client {
             plan: Vec::new(),
             nonce: 0,
             orders: 0,
+            read: 0,
             price_step: if seed.is_multiple_of(2) { 1_000 } else { 100 },
             under_way: None,
             dice: Dice::new(seed, 1_000 + meter.map_or(0, |meter| u64::from(meter) + 1)),
@@ -79,8 +84,74 @@ impl Client {
         self.under_way = Some(UnderWay { id: bundle.id(), bytes: bundle.bytes().to_vec(), at: None, patience_us: 0 });
     }
 
+    /// What the meter says at the end of a period: mostly the truth, once. Now and then nothing, too late, too early, or what cannot be.
+    fn readings(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Vec<Command> {
+        let ended = market.last_ended(now);
+        if !market.genesis.settlement.metering || self.read >= ended.0 {
+            return Vec::new();
+        }
+        self.read = ended.0;
+        let at = |period: u32| Reading { period: DeliveryPeriod(period), registers: market.registers(meter, period) };
+        let truth = at(ended.0);
+        let but = |change: fn(&mut Registers)| {
+            let mut other = truth;
+            change(&mut other.registers);
+            other
+        };
+        let said = match self.dice.below(16) {
+            0 => vec![],
+            1 => vec![but(|registers| registers.import -= 2_000)],
+            2 => vec![but(|registers| registers.import += METER_MAX.0)],
+            3 => vec![truth, truth],
+            4 => vec![truth, but(|registers| registers.export += 1)],
+            5 => vec![at(ended.0 + 1)],
+            6 => vec![at(ended.0 - 1), truth],
+            7 => vec![at(ended.0 - 3), truth],
+            _ => vec![truth],
+        };
+        said.into_iter().map(Command::Reading).collect()
+    }
+
+    /// What operators do about delivery: read edges, rightly for the most part, read meters in their owners' place, set prices.
+    fn run_settlement(&mut self, market: &Market, now: LedgerTime) -> Vec<Command> {
+        let ended = market.last_ended(now).0;
+        let period = ended - u32::try_from(self.dice.below(4)).expect("below 4");
+        match self.dice.below(8) {
+            0..=3 => (0..AREAS).map(|area| self.read_area(market, AreaId(area), period)).collect(),
+            4..=6 => (0..3).map(|_| self.correct(market, period)).collect(),
+            _ => {
+                let price = |dice: &mut Dice| Price(i32::try_from(dice.between(0, 60_000)).expect("far below 2^31"));
+                let (short_price, long_price) = (price(&mut self.dice), price(&mut self.dice));
+                let area = AreaId(u16::try_from(self.dice.below(AREAS.into())).expect("few areas"));
+                let contract = Contract { area, period: DeliveryPeriod(ended + 2) };
+                vec![Command::SetImbalancePrices(SetImbalancePrices { contract, short_price, long_price })]
+            }
+        }
+    }
+
+    fn correct(&mut self, market: &Market, period: u32) -> Command {
+        let meter = u32::try_from(self.dice.below(market.meters.len() as u64)).expect("few meters");
+        let mut registers = market.registers(meter, period);
+        if self.dice.per_mille(400) {
+            registers.import += self.dice.below(300);
+        }
+        let reading = Reading { period: DeliveryPeriod(period), registers };
+        Command::Correction(Correction { meter: MeterId(meter), reading })
+    }
+
+    fn read_area(&mut self, market: &Market, area: AreaId, period: u32) -> Command {
+        let wrong_wh = if self.dice.per_mille(150) { self.dice.between(0, 20_000) } else { self.dice.below(50) };
+        let wrong_wh = i64::try_from(wrong_wh).expect("far below 2^63");
+        let sent_up_wh = market.sent_up_wh(area, period) - wrong_wh;
+        let contract = Contract { area, period: DeliveryPeriod(period) };
+        Command::AreaReading(AreaReading { contract, sent_up_wh })
+    }
+
     /// Now and then the operator moves cash, suspends a meter, and gives the edge more or less to carry.
     fn run_market(&mut self, market: &Market, now: LedgerTime) -> Vec<Command> {
+        if market.genesis.settlement.metering && self.dice.per_mille(600) {
+            return self.run_settlement(market, now);
+        }
         let meters = market.meters.len() as u64;
         let meter = MeterId(u32::try_from(self.dice.below(meters)).unwrap_or(0));
         let account = AccountId(meter.0 / 2);
@@ -99,8 +170,8 @@ impl Client {
     }
 
     fn trade(&mut self, meter: u32, market: &Market, now: LedgerTime) -> Vec<Command> {
-        let mut commands: Vec<Command> =
-            (0..self.dice.between(1, COMMANDS_MAX)).map(|_| self.command(meter, market, now)).collect();
+        let mut commands = self.readings(meter, market, now);
+        commands.extend((0..self.dice.between(1, COMMANDS_MAX)).map(|_| self.command(meter, market, now)));
         if self.dice.per_mille(100) {
             let orders = self.dice.between(1, 3);
             commands.push(Command::Basket { count: u16::try_from(orders).unwrap_or(1) });

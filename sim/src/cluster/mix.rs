@@ -214,6 +214,8 @@ pub(super) struct Mix {
     pub(super) joining: Joining,
     /// Whether every trade is derived again by the plain reference, which takes its time.
     pub(super) refereed: bool,
+    /// Whether meters are read and settled by what they delivered.
+    pub(super) metered: bool,
     /// The ways in which the culprits lie, in turn.
     pub(super) attacks: Vec<Attack>,
 }
@@ -259,6 +261,7 @@ impl Mix {
             segment_bytes: (128 << 10) << dice.below(4),
             joining: draw_joining(kinds, &mut of(Kind::Wipe)),
             refereed: config.refereed.unwrap_or_else(|| Dice::new(seed, KIND_DICE - 2).per_mille(250)),
+            metered: config.metered.unwrap_or_else(|| Dice::new(seed, KIND_DICE - 3).below(3) > 0),
             attacks: draw_attacks(config, kinds, &mut of(Kind::Lies)),
         }
     }
@@ -360,7 +363,8 @@ impl fmt::Display for Mix {
         if slow.0 > 0 {
             write!(f, "; {} slow {} times", slow.0, slow.1)?;
         }
-        write!(f, "; {} meters looking every {} ms", self.meters, self.client_us.1 / 1_000)?;
+        let read = if self.metered { "read" } else { "unread" };
+        write!(f, "; {} {read} meters looking every {} ms", self.meters, self.client_us.1 / 1_000)?;
         write!(f, "; terms of {} ms and {} slots", timing.term_ms, timing.slots_max)?;
         for attack in &self.attacks {
             write!(f, "; {}", attack.name())?;

@@ -50,6 +50,8 @@ pub struct ClusterConfig {
     pub meters: Option<u32>,
     /// Whether every trade is derived again by the plain reference; drawn if it is not said.
     pub refereed: Option<bool>,
+    /// Whether meters are read, and settled by what they delivered; drawn if it is not said: two of three seeds.
+    pub metered: Option<bool>,
     /// How long they trade, in virtual seconds. Trouble ends at 70% of it, new orders at 85%; then everything has to settle.
     pub virtual_seconds: u64,
     /// Whether every line of the trace goes to standard error as it happens.
@@ -69,6 +71,7 @@ impl ClusterConfig {
             attack: None,
             meters: None,
             refereed: None,
+            metered: None,
             virtual_seconds: 20,
             loud: false,
         }
@@ -90,6 +93,16 @@ pub struct Report {
     pub commands: u64,
     /// Final trades.
     pub trades: u64,
+    /// Final readings, of meters and of edges, those in others' place among them.
+    pub readings: u64,
+    /// How often a meter was settled, and how often again after a correction.
+    pub settled: u64,
+    /// See `settled`.
+    pub settled_again: u64,
+    /// How often an area was frozen.
+    pub frozen: u64,
+    /// Periods that became final.
+    pub periods_final: u64,
     /// Bundles that clients made, all of them final.
     pub bundles: u64,
     /// Those that their clients were told of.
@@ -135,6 +148,11 @@ impl Report {
             height: 0,
             commands: 0,
             trades: 0,
+            readings: 0,
+            settled: 0,
+            settled_again: 0,
+            frozen: 0,
+            periods_final: 0,
             bundles: 0,
             bundles_final: 0,
             troubles: 0,

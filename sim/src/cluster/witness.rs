@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gridbook_engine::{DeliveryPeriod, MeterId};
 use gridbook_ledger::crypto::{Hash, Hasher};
 use gridbook_ledger::header::Rank;
 use gridbook_ledger::hotstuff::{ConsensusMessage, SafetyRecord};
 use gridbook_ledger::record::{Record, RecordEvent};
 use gridbook_ledger::replica::{FinalStep, PeerMessage};
+use gridbook_ledger::settlement::Quality;
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::promises::Promises;
@@ -39,6 +41,45 @@ pub(super) struct Witness {
     pub(super) promises: Promises,
     pub(super) commands: u64,
     pub(super) trades: u64,
+    pub(super) settlement: Settlement,
+}
+
+/// What was settled by readings.
+#[derive(Debug, Default)]
+pub(super) struct Settlement {
+    pub(super) readings: u64,
+    pub(super) settled: u64,
+    pub(super) settled_again: u64,
+    pub(super) frozen: u64,
+    pub(super) periods_final: u64,
+    /// Meters of periods that are not final.
+    open: BTreeSet<(DeliveryPeriod, MeterId)>,
+    ended: BTreeSet<DeliveryPeriod>,
+}
+
+impl Settlement {
+    /// A final period stays as it is: nothing of it is settled any more.
+    fn follow(&mut self, event: &RecordEvent) -> Result<(), String> {
+        match event {
+            RecordEvent::Read(_) | RecordEvent::AreaRead { .. } => self.readings += 1,
+            RecordEvent::AreaFrozen { .. } => self.frozen += 1,
+            RecordEvent::MeterSettled(settled) if settled.quality != Quality::AsTraded => {
+                let period = settled.contract.period;
+                if self.ended.contains(&period) {
+                    return Err(format!("meter {} is settled in period {}, which is final", settled.meter.0, period.0));
+                }
+                let is_new = self.open.insert((period, settled.meter));
+                *(if is_new { &mut self.settled } else { &mut self.settled_again }) += 1;
+            }
+            RecordEvent::PeriodFinal { period } => {
+                self.periods_final += 1;
+                self.open.retain(|(open, _)| open != period);
+                self.ended.insert(*period);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 impl Witness {
@@ -51,6 +92,7 @@ impl Witness {
             promises: Promises::default(),
             commands: 0,
             trades: 0,
+            settlement: Settlement::default(),
         }
     }
 
@@ -120,6 +162,7 @@ impl Witness {
             entries.extend((record.index == 0).then_some((record.seq, record.entry)));
             let is_trade = |event: &&RecordEvent| matches!(event, RecordEvent::Trade { .. });
             self.trades += record.events.iter().filter(is_trade).count() as u64;
+            record.events.iter().try_for_each(|event| self.settlement.follow(event))?;
             records.push(record);
         }
         self.promises.settle(&step.proposal.header, entries.into_iter(), step.proof.as_deref())?;

@@ -150,6 +150,8 @@ impl Swarm {
             operators: Some(self.operators),
             refereed: Some(true),
             virtual_seconds: SWARM_SECONDS,
+            // What it takes to notice was found out without readings.
+            metered: Some(false),
             ..ClusterConfig::new(run)
         }
     }

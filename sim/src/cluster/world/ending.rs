@@ -16,6 +16,9 @@ const HEADERS_MAX: usize = 256;
 /// The most log entries that are not final: what clients have under way, with times and work between, on a few branches. Some 200 were seen.
 const ENTRIES_MAX: usize = 600;
 
+/// What is due later than so much ledger time from now is an entry of conduct that expires: no run waits for it.
+const QUIET_MS: u64 = 24 * 3_600_000;
+
 impl World {
     pub(super) fn look_around(&mut self) -> Result<bool, String> {
         self.after(LOOK_AROUND_US, Event::LookAround);
@@ -62,7 +65,7 @@ impl World {
                 let (header, state) = (running.replica.final_header(), running.replica.state());
                 header.height == self.witness.height()
                     && header.last_seq == state.totals().commands
-                    && state.next_due().is_none()
+                    && state.next_due().is_none_or(|due| due.0 > state.time().0 + QUIET_MS)
                     && !running.replica.is_catching_up()
             })
         });

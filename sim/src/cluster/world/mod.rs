@@ -78,7 +78,7 @@ impl World {
     pub(super) fn new(config: ClusterConfig) -> Result<Self, String> {
         let validators = config.validators;
         let mix = Mix::draw(&config);
-        let market = Market::new(validators, mix.meters)?;
+        let market = Market::new(validators, mix.meters, mix.metered)?;
         let seed = config.seed;
         let mut dice = Dice::new(seed, 1);
         let mut wire = Wire::new(validators, &mix, Dice::new(seed, 2));
@@ -169,6 +169,12 @@ impl World {
         self.report.height = self.witness.height();
         self.report.commands = self.witness.commands;
         self.report.trades = self.witness.trades;
+        let settlement = &self.witness.settlement;
+        self.report.readings = settlement.readings;
+        self.report.settled = settlement.settled;
+        self.report.settled_again = settlement.settled_again;
+        self.report.frozen = settlement.frozen;
+        self.report.periods_final = settlement.periods_final;
         self.report.trades_refereed = self.referee.as_ref().map_or(0, |referee| referee.trades);
         self.report.promises_kept = self.witness.promises.kept;
         self.report.virtual_ms = self.now_us() / 1_000;
