@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use gridbook_engine::{DeliveryPeriod, MarketRules};
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER};
+use gridbook_ledger::genesis::SettlementRules;
 use gridbook_ledger::record::Outcome;
 use gridbook_node::admin;
 use gridbook_node::client::{Client, Patience, next_nonce, wall_us};
@@ -123,6 +124,7 @@ fn plan() -> anyhow::Result<NetworkPlan> {
         listen: loopback_free(VALIDATORS)?,
         areas: (0..AREAS).map(|area| format!("area {area}").into()).collect(),
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         ledger_start: gridbook_engine::LedgerTime(now_ms),
         wall_start_ms: now_ms,
         time_scale: 1,

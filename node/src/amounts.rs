@@ -19,9 +19,19 @@ pub fn parse_energy(text: &str) -> Result<Energy, String> {
         Some(kwh) => decimal(kwh, 3),
         None => decimal(text.strip_suffix("Wh").unwrap_or(text), 0),
     };
-    wh.and_then(|wh| u64::try_from(wh).ok()).map(Energy).ok_or_else(|| {
-        format!("{text:?} is not an energy: write 400 or 400Wh for watt-hours, 0.4kWh for kilowatt-hours")
-    })
+    wh.and_then(|wh| u64::try_from(wh).ok()).map(Energy).ok_or_else(|| wrong_energy(text))
+}
+
+fn wrong_energy(text: &str) -> String {
+    format!("{text:?} is not an energy: write 400 or 400Wh for watt-hours, 0.4kWh for kilowatt-hours")
+}
+
+/// Reads an energy that may be less than zero: `-3kWh` is 3,000 Wh the other way. In watt-hours.
+pub fn parse_signed_energy(text: &str) -> Result<i64, String> {
+    let (negative, magnitude) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let energy = parse_energy(magnitude).map_err(|_| wrong_energy(text))?;
+    let wh = i64::try_from(energy.0).map_err(|_| wrong_energy(text))?;
+    Ok(if negative { -wh } else { wh })
 }
 
 /// Reads an amount of money: `12.50` is in units of the currency, with nine decimals at most.
@@ -64,6 +74,8 @@ mod tests {
         assert_eq!(parse_energy("400"), Ok(Energy(400)));
         assert_eq!(parse_energy("0.4kWh"), Ok(Energy(400)));
         assert_eq!(parse_energy("12Wh"), Ok(Energy(12)));
+        assert_eq!(parse_signed_energy("-3kWh"), Ok(-3_000));
+        assert_eq!(parse_signed_energy("12"), Ok(12));
         assert_eq!(parse_money("12.50"), Ok(Money(12_500_000_000)));
         assert_eq!(format_price(Price(-5)), "-0.0005");
     }
@@ -77,5 +89,8 @@ mod tests {
             assert!(parse_energy(text).is_err(), "{text:?}");
         }
         assert!(parse_money("0.0000000001").is_err());
+        for text in ["--5", "-", "18446744073709551615"] {
+            assert!(parse_signed_energy(text).is_err_and(|sentence| sentence.contains("0.4kWh")), "{text:?}");
+        }
     }
 }

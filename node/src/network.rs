@@ -27,6 +27,8 @@ pub struct NetworkPlan {
     pub areas: Vec<Area>,
     /// The market's constants.
     pub rules: MarketRules,
+    /// How delivery is measured and paid for.
+    pub settlement: SettlementRules,
     /// Ledger time at the start.
     pub ledger_start: LedgerTime,
     /// Wall time at the start, in milliseconds since the Unix epoch.
@@ -126,7 +128,7 @@ impl NetworkPlan {
             wall_start_ms: self.wall_start_ms,
             time_scale: self.time_scale,
             rules: self.rules,
-            settlement: SettlementRules::default(),
+            settlement: self.settlement,
             areas: self.areas.clone(),
             operator,
             validators: ValidatorSet::new(keys)?,

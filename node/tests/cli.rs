@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use gridbook_ledger::genesis::Genesis;
+use gridbook_engine::Price;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_node::config::{NetworkConfig, Overrides, ValidatorConfig};
 use gridbook_node::keyfile::read_key;
 use serde_json::Value;
@@ -50,6 +51,13 @@ fn wrong_usage_ends_with_two_and_says_how_it_is_meant() {
         &["init", "--out", "/tmp/never", "--call-minutes", "3000"],
         &["init", "--out", "/tmp/never", "--validators", "5"],
         &["init", "--out", "/tmp/never", "--base-port", "65530"],
+        &["init", "--out", "/tmp/never", "--unmetered", "--dispute-minutes", "60"],
+        &["init", "--out", "/tmp/never", "--short-price", "1", "--long-price", "2"],
+        &["init", "--out", "/tmp/never", "--loss-bound-ppm", "1000001"],
+        &["meter", "read", "--import", "-5"],
+        &["settlement", "read-area", "--sent-up", "much"],
+        &["settlement", "correct", "--meter", "first"],
+        &["settlement", "prices", "--short-price", "0,6"],
         &["demo", "--meters", "0"],
         &["demo", "--loads", "somewhere"],
         &["genesis", "--operator-key", "abc", "--out", "x"],
@@ -67,6 +75,11 @@ fn help_is_good_everywhere_and_teaches_by_example() {
         &["--help"][..],
         &["meter", "--help"],
         &["meter", "book", "--help"],
+        &["meter", "read", "--help"],
+        &["settlement", "--help"],
+        &["settlement", "read-area", "--help"],
+        &["settlement", "correct", "--help"],
+        &["settlement", "prices", "--help"],
         &["init", "--help"],
         &["demo", "--help"],
         &["genesis", "--help"],
@@ -124,6 +137,7 @@ fn what_init_makes_can_be_read_back_and_fits_together() {
     let genesis = Genesis::from_json(&std::fs::read_to_string(net.join("genesis.json")).unwrap()).unwrap();
     assert_eq!(made["chain"], genesis.chain_id().to_hex());
     assert_eq!(genesis.areas, ["north".into(), "south".into()]);
+    assert_eq!(genesis.settlement, SettlementRules::metered(), "what is paid for is what meters delivered");
     assert_eq!(read_key(&net.join("operator.key")).unwrap().public(), genesis.operator);
     let clients = NetworkConfig::load(&net.join("network.toml")).unwrap();
     for index in 0..4_u16 {
@@ -140,6 +154,36 @@ fn what_init_makes_can_be_read_back_and_fits_together() {
         assert!(unit.contains(file.to_str().unwrap()), "{unit}");
     }
     assert_eq!(code(&init(&net)), 1, "a directory that is not empty is refused");
+}
+
+#[test]
+fn init_takes_its_own_terms_of_settlement_or_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let made_with = |name: &str, terms: &[&str]| {
+        let net = dir.path().join(name);
+        let made = gridbook(&["init", "--out", net.to_str().unwrap()]).args(terms).output().unwrap();
+        assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+        Genesis::from_json(&std::fs::read_to_string(net.join("genesis.json")).unwrap()).unwrap().settlement
+    };
+    assert_eq!(made_with("unmetered", &["--unmetered"]), SettlementRules::default());
+    let terms = [
+        "--reading-deadline-minutes",
+        "30",
+        "--short-price",
+        "45.5",
+        "--long-price-floor",
+        "-1",
+        "--share-ppm",
+        "500000",
+    ];
+    let own = SettlementRules {
+        reading_deadline_ms: 1_800_000,
+        short_price: Price(455_000),
+        long_price_floor: Price(-10_000),
+        share_ppm: 500_000,
+        ..SettlementRules::metered()
+    };
+    assert_eq!(made_with("own", &terms), own);
 }
 
 #[test]

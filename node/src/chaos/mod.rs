@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::genesis::SettlementRules;
 use gridbook_sim::{Town, TownConfig};
 
 use crate::client::{Client, Patience, connection_seed, wall_us};
@@ -356,6 +357,7 @@ fn make_network(dir: PathBuf, sync: bool) -> anyhow::Result<Network> {
         listen: loopback_free(VALIDATORS)?,
         areas: vec!["town".into()],
         rules: MarketRules::default(),
+        settlement: SettlementRules::default(),
         ledger_start: LedgerTime(wall_start_ms),
         wall_start_ms,
         time_scale: TIME_SCALE,

@@ -6,11 +6,12 @@ use anyhow::Context as _;
 use clap::Args;
 use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::crypto::PublicKey;
-use gridbook_ledger::genesis::{Area, Genesis, SettlementRules};
+use gridbook_ledger::genesis::{Area, Genesis};
 use gridbook_ledger::validators::ValidatorSet;
 use serde_json::json;
 
 use super::area::{AreaArg, hang};
+use super::settlement::SettlementArgs;
 use super::{Global, Usage};
 use crate::client::wall_us;
 use crate::moment::{format_moment, parse_moment};
@@ -77,6 +78,8 @@ pub(crate) struct LedgerArgs {
     /// How many delivery periods open together, so that one auction holds them all.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) periods_per_opening: u32,
+    #[command(flatten)]
+    pub(crate) settlement: SettlementArgs,
 }
 
 impl LedgerArgs {
@@ -118,7 +121,7 @@ impl GenesisArgs {
         let validators = ValidatorSet::new(self.validator_keys).map_err(|error| Usage::error(error.to_string()))?;
         let genesis = Genesis {
             rules: self.ledger.rules()?,
-            settlement: SettlementRules::default(),
+            settlement: self.ledger.settlement.rules()?,
             areas: self.ledger.areas()?,
             name: self.ledger.name,
             ledger_start,

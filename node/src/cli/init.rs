@@ -14,7 +14,13 @@ use crate::network::{Network, NetworkPlan, loopback_from};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 All addresses are on loopback, from --base-port upward: edit the settings files to spread the validators over machines, and give every
-operator only his own directory. Validator 0 takes the ports base (validators), base + 1 (meters) and base + 2 (admin), and so on.")]
+operator only his own directory. Validator 0 takes the ports base (validators), base + 1 (meters) and base + 2 (admin), and so on.
+
+The ledger settles by what meters delivered: they send their registers at the end of every period (`gridbook meter read`), and who
+does not is estimated. With --unmetered every trade counts as delivered as it was traded.
+
+  gridbook init --out net
+  gridbook init --out net --reading-deadline-minutes 60 --dispute-minutes 720 --short-price 45 --long-price 3")]
 pub(crate) struct InitArgs {
     /// How many validators: 3f + 1, from 4 to 49.
     #[arg(long, default_value_t = 4)]
@@ -36,6 +42,7 @@ impl InitArgs {
         let plan = NetworkPlan {
             listen: loopback_from(self.validators, self.base_port).map_err(|error| Usage::error(error.to_string()))?,
             rules: self.ledger.rules()?,
+            settlement: self.ledger.settlement.rules()?,
             name: self.ledger.name,
             areas,
             ledger_start,

@@ -6,6 +6,7 @@ mod capacity;
 mod certificate;
 mod course;
 mod held;
+mod read;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use gridbook_engine::{
-    AccountId, Contract, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
+    AccountId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side, TimeInForce,
 };
 use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
@@ -48,6 +49,7 @@ Units: prices are in cents per kWh (28.5) or, with a u behind them, in micro-cur
   gridbook meter register --operator-key net/operator.key --import-max 4kWh --export-max 2kWh --deposit 100
   gridbook meter order --side sell --period 2026-06-17T12:00 --price 21 --energy 400
   gridbook meter book --period 2026-06-17T12:00
+  gridbook meter read --import 8214.3kWh --export 1020kWh --counter 51236
   gridbook meter watch
   gridbook meter receipt --bundle 5e.. --out trade.receipt && gridbook verify receipt trade.receipt --genesis net/genesis.json")]
 pub(crate) enum Meter {
@@ -63,6 +65,8 @@ pub(crate) enum Meter {
     Accept(agreement::AcceptArgs),
     /// Operator: set what an edge carries in one delivery period.
     Capacity(capacity::CapacityArgs),
+    /// Tell what the meter's registers show at the end of a delivery period.
+    Read(read::ReadArgs),
     /// Print what happens to the meter's orders, until Ctrl-C.
     Watch(WatchArgs),
     /// Show what rests in a book.
@@ -263,6 +267,7 @@ impl Meter {
             Self::Offer(args) => args.run(global).await,
             Self::Accept(args) => args.run(global).await,
             Self::Capacity(args) => args.run(global).await,
+            Self::Read(args) => args.run(global).await,
             Self::Watch(args) => args.run(global).await,
             Self::Book(args) => args.run(global).await,
             Self::Account(args) => show_account(args, global).await,
@@ -519,6 +524,11 @@ pub(super) fn rejection(outcome: Outcome) -> Option<Code> {
         Outcome::Done => None,
         Outcome::Rejected(code) => Some(code),
     }
+}
+
+/// The last delivery period that is over.
+pub(super) fn last_ended(genesis: &Genesis) -> DeliveryPeriod {
+    DeliveryPeriod(genesis.rules.period_at(genesis.ledger_now(wall_us())).0.saturating_sub(1))
 }
 
 pub(super) fn area_by_name(genesis: &Genesis, name: Option<&str>) -> anyhow::Result<gridbook_engine::AreaId> {

@@ -16,6 +16,7 @@ mod match_file;
 mod meter;
 mod registry;
 mod seeds;
+mod settlement;
 mod sim;
 mod snapshot;
 mod twins;
@@ -83,6 +84,9 @@ enum Command {
     /// Trade: register meters, send and cancel orders, watch, fetch receipts.
     #[command(subcommand)]
     Meter(meter::Meter),
+    /// Operators: read areas, correct what meters said or did not say, set what imbalance costs.
+    #[command(subcommand)]
+    Settlement(settlement::Settlement),
     /// Change the validators: add, remove or penalise some, rotate a key.
     #[command(subcommand)]
     Epoch(epoch::Epoch),
@@ -131,6 +135,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Validator(args) => args.run(),
         Command::Meter(meter) => asynchronous(meter.run(&global)),
         Command::Registry(registry) => asynchronous(registry.run(&global)),
+        Command::Settlement(settlement) => asynchronous(settlement.run(&global)),
         Command::Epoch(epoch) => asynchronous(epoch.run(&global)),
         Command::Verify(verify) => verify.run(&global),
         Command::Evidence(args) => asynchronous(args.run(&global)),

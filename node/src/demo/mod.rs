@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use gridbook_engine::{AreaId, Energy, LedgerTime, Price};
 use gridbook_ledger::crypto::SecretKey;
-use gridbook_ledger::genesis::{Area, AreaEdge, Genesis};
+use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_sim::{Measured, Town, TownConfig};
 use tokio::sync::mpsc;
 
@@ -214,6 +214,7 @@ fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Res
         listen: loopback_free(options.validators)?,
         areas: areas(options.meters),
         rules: town.config().rules,
+        settlement: SettlementRules::default(),
         // So early that validators are up and meters registered when the first quarter-hour comes.
         ledger_start: LedgerTime(first_batch_at(town).0.saturating_sub(lead_s * 1000 * u64::from(time_scale))),
         wall_start_ms: wall_us() / 1000,

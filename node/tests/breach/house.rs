@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money};
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Outcome;
 use gridbook_ledger::registry::Plant;
@@ -50,6 +50,7 @@ impl House {
             listen: loopback_free(4).unwrap(),
             areas: vec!["town".into()],
             rules: MarketRules::default(),
+            settlement: SettlementRules::default(),
             ledger_start: LedgerTime(wall_ms),
             wall_start_ms: wall_ms,
             time_scale: 1,

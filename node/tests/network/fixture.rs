@@ -11,6 +11,7 @@ use gridbook_engine::{
 };
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
+use gridbook_ledger::genesis::SettlementRules;
 use gridbook_ledger::record::Outcome;
 use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
@@ -54,6 +55,7 @@ fn start() -> Fixture {
         listen: loopback_free(4).unwrap(),
         areas: vec!["town".into()],
         rules: MarketRules { lot: LOT, ..MarketRules::default() },
+        settlement: SettlementRules::default(),
         ledger_start: LedgerTime(wall_ms),
         wall_start_ms: wall_ms,
         time_scale: 1,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gridbook_engine::{AccountId, LedgerTime, MarketRules};
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::header::Header;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Outcome;
@@ -64,6 +64,7 @@ impl House {
             listen: loopback_free(4).unwrap(),
             areas: vec!["town".into()],
             rules: MarketRules::default(),
+            settlement: SettlementRules::default(),
             ledger_start: LedgerTime(wall_ms),
             wall_start_ms: wall_ms,
             time_scale: 1,
