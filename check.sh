@@ -91,6 +91,14 @@ check_report() {
     must state_roots_equal "$(value state_roots_equal)" = true
     must "receipts requested" "$(inner receipts requested)" -gt 0
     must "receipts verified" "$(inner receipts verified)" -eq "$(inner receipts requested)"
+    must good "$(value good)" = true
+    must "periods settled" "$(inner settlement periods_settled)" -ge 90
+    must "periods final" "$(inner settlement periods_final)" -gt 0
+    must "areas frozen" "$(inner settlement areas_frozen)" -eq 0
+    must "quarter-hours estimated" "$(inner settlement quarters_estimated)" -gt 0
+    must "imbalance account" "$(inner settlement imbalance_account_nano)" = 0
+    must "losses account" "$(inner settlement losses_account_nano)" = 0
+    must violations "$(inner settlement violations)" -eq 0
     echo "report holds: $(value trades) trades out of $(value signed_orders) signed orders, $(inner receipts verified) receipts verified"
 }
 

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use gridbook_engine::{AccountId, LedgerTime, MeterId};
+use gridbook_engine::{AccountId, EnergySources, LedgerTime, MeterId};
 use gridbook_ledger::command::{Bundle, COMMANDS_MAX, Command, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::Outcome;
-use gridbook_ledger::registry::Plant;
+use gridbook_ledger::registry::{Installation, Plant};
 use gridbook_ledger::reject::Code;
-use gridbook_sim::Town;
+use gridbook_sim::{Meter, MeterKind, Prosumer, Town};
 use tokio::task::JoinSet;
 
 use crate::client::{Client, ClientError, next_nonce};
@@ -26,27 +26,9 @@ pub(crate) async fn register(
     keys: &[SecretKey],
 ) -> anyhow::Result<()> {
     let operator = read_key(&network.operator_key_file())?;
-    let per_meter = town.prosumers().into_iter().zip(keys).map(|(trader, key)| {
-        let (meter, deposit) = (trader.meter(), trader.deposit());
-        let (account, number) = (AccountId(meter.index), MeterId(meter.index));
-        let (import_max_wh, export_max_wh) = (meter.max_import, meter.max_export);
-        let (key, area) = (key.public(), meter.area);
-        [
-            Command::RegisterAccount { account, organisation: None },
-            Command::RegisterMeter {
-                meter: number,
-                account,
-                key,
-                area,
-                import_max_wh,
-                export_max_wh,
-                plant: Plant::NONE,
-            },
-            Command::Deposit { account, amount: deposit },
-        ]
-    });
-    let per_meter: Vec<[Command; 3]> = per_meter.collect();
-    for meters in per_meter.chunks(COMMANDS_MAX / 3) {
+    let prosumers = town.prosumers();
+    let per_meter: Vec<Vec<Command>> = prosumers.iter().zip(keys).map(|(trader, key)| enrolment(trader, key)).collect();
+    for meters in per_meter.chunks(COMMANDS_MAX / ENROLMENT_COMMANDS_MAX) {
         let (chain, signer) = (network.genesis.chain_id(), operator.public());
         let bundle = Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands: meters.concat() };
         let done = client.submit(&bundle.sign(&operator)).finality().await.context("cannot register the meters")?;
@@ -57,6 +39,37 @@ pub(crate) async fn register(
         }
     }
     Ok(())
+}
+
+/// The most commands that register one meter.
+const ENROLMENT_COMMANDS_MAX: usize = 4;
+
+/// Account, meter and deposit; for a plant also what its installer certified, without which there are no certificates of origin.
+fn enrolment(trader: &Prosumer, key: &SecretKey) -> Vec<Command> {
+    let (meter, amount) = (trader.meter(), trader.deposit());
+    let (account, number) = (AccountId(meter.index), MeterId(meter.index));
+    let (import_max_wh, export_max_wh) = (meter.max_import, meter.max_export);
+    let (key, area, plant) = (key.public(), meter.area, plant(meter));
+    let mut commands = vec![
+        Command::RegisterAccount { account, organisation: None },
+        Command::RegisterMeter { meter: number, account, key, area, import_max_wh, export_max_wh, plant },
+        Command::Deposit { account, amount },
+    ];
+    if plant != Plant::NONE {
+        let certificate = Hash::of("gridbook/demo-installation/1", &meter.index.to_le_bytes());
+        let installation = Installation { plant, import_max: import_max_wh, export_max: export_max_wh, certificate };
+        commands.push(Command::SetInstallation { meter: number, installation });
+    }
+    commands
+}
+
+/// What stands behind a meter of the town: nothing, a solar roof, or one with a battery behind the same meter.
+fn plant(meter: &Meter) -> Plant {
+    let storage_ppm = meter.battery.and_then(|battery| u32::try_from(battery.efficiency_ppm).ok());
+    match meter.kind {
+        MeterKind::Household => Plant::NONE,
+        MeterKind::Pv | MeterKind::PvBattery => Plant { source: EnergySources::SOLAR, storage_ppm },
+    }
 }
 
 /// How long a gateway waits for its validator to hear of a meter, and how long it lets it be between two requests.

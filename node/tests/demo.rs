@@ -36,6 +36,14 @@ fn the_input_log_of_a_day_gives_the_same_trades_and_roots_again_and_again() {
     let (code, _) = gridbook(&[&day[..], &["--keep", network_arg, "--report", report_arg]].concat());
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&report).expect("a report")).expect("json");
     assert_eq!(code, Some(0), "the day ends well: {report}");
+    let settlement = &report["settlement"];
+    assert_eq!(
+        (&settlement["periods_settled"], &settlement["periods_final"]),
+        (&96.into(), &97.into()),
+        "{settlement}"
+    );
+    assert!(settlement["quarters_estimated"].as_u64() > Some(0) && settlement["violations"] == 0, "{settlement}");
+    assert_eq!(report["stories"].as_array().map(Vec::len), Some(4), "{}", report["stories"]);
     assert!(report["trades"].as_u64() > Some(0) && report["receipts"]["verified"] == report["receipts"]["requested"]);
 
     let chains: Vec<Value> = (0..4).map(|validator| verified_chain(&network, validator)).collect();

@@ -1,18 +1,23 @@
 //! After the day: does everything hold that the market promises?
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use gridbook_engine::Money;
+use gridbook_engine::{MeterId, Money};
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::Header;
+use gridbook_ledger::record::Record;
 
 use super::Lines;
 use super::report::Report;
+use super::settled::Settled;
 use crate::client::Client;
 use crate::network::Network;
 use crate::protocol::Status;
 use crate::receipts::{self, Wanted};
+use crate::validator::{ChainReport, walk_chain};
 
 /// Receipts that are fetched, if there are so many traded commands.
 const RECEIPTS_MIN: usize = 1_000;
@@ -37,11 +42,43 @@ async fn check_state(report: &mut Report, lines: &Lines) -> anyhow::Result<()> {
     let statuses = equal_heights(lines).await?;
     let sums = statuses.iter().map(|status| status.money_sum);
     report.money_sum = Some(sums.max_by_key(|sum| sum.0.unsigned_abs()).unwrap_or(Money::ZERO));
-    report.grid_income = statuses.iter().map(|status| status.grid_income).collect();
     report.ledger_trades = statuses.iter().map(|status| status.trades).collect();
     report.height = statuses.iter().map(|status| status.height).min().unwrap_or(0);
-    report.state_roots = state_roots(lines, report.height).await?;
+    let headers = headers(lines, report.height).await?;
+    report.state_roots = headers.iter().map(|header| header.state_root).collect();
+    report.headers = headers.iter().map(Header::hash).collect();
     Ok(())
+}
+
+/// Executes the log of a validator again from genesis, and reads in its records what was delivered and paid.
+pub(super) async fn execute_again(report: &mut Report, network: &Network) {
+    let (data_dir, genesis) = (network.configs[0].data_dir.clone(), network.genesis.clone());
+    let watched: Vec<MeterId> = report.cast.meters().collect();
+    let walked = tokio::task::spawn_blocking(move || walk(&data_dir, &genesis, watched)).await;
+    match walked.map_err(anyhow::Error::from).and_then(|walked| walked) {
+        Ok(again) => report.again = Some(again),
+        Err(error) => report.failures.push(format!("executing the log of validator 0 again: {error:#}")),
+    }
+}
+
+/// What a log says when it is executed again.
+pub(super) struct Again {
+    pub(super) settled: Settled,
+    pub(super) chain: ChainReport,
+    /// Final headers by height.
+    pub(super) headers: Vec<Hash>,
+}
+
+fn walk(data_dir: &Path, genesis: &Genesis, watched: Vec<MeterId>) -> anyhow::Result<Again> {
+    let mut settled = Settled::new(watched.into_iter());
+    let mut headers = Vec::new();
+    let chain = walk_chain(data_dir, genesis, |step| {
+        headers.push(step.hash);
+        let records = step.records.iter().map(|record| Record::decode(record).expect("own execution has made it"));
+        records.for_each(|record| settled.follow(&record));
+    })?;
+    settled.finish();
+    Ok(Again { settled, chain, headers })
 }
 
 /// Waits until every validator has reached the height that the highest has now, and asks them all how they stand.
@@ -75,17 +112,17 @@ async fn equal_heights(lines: &Lines) -> anyhow::Result<Vec<Status>> {
     Ok(statuses)
 }
 
-/// The state root that each validator has at one height.
-async fn state_roots(lines: &Lines, height: u64) -> anyhow::Result<Vec<Hash>> {
-    let mut roots = Vec::new();
+/// The header that each validator has at one height.
+async fn headers(lines: &Lines, height: u64) -> anyhow::Result<Vec<Header>> {
+    let mut headers = Vec::new();
     for (index, inspector) in lines.inspectors.iter().enumerate() {
         let bytes = inspector.header(height).await;
         let bytes = bytes.with_context(|| format!("validator {index} does not show its header {height}"))?;
         let header = Header::decode(&bytes).with_context(|| format!("header {height} of validator {index}"))?;
         ensure!(header.height == height, "validator {index} shows another header than {height}");
-        roots.push(header.state_root);
+        headers.push(header);
     }
-    Ok(roots)
+    Ok(headers)
 }
 
 /// `count` of them, evenly over the day; all if there are fewer.

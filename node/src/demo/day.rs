@@ -4,15 +4,19 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use gridbook_engine::{Contract, LedgerTime, MeterId, TimeInForce};
-use gridbook_ledger::command::{Bundle, Command, NEVER, Place, SignedBundle};
+use gridbook_engine::{AreaId, Contract, EnergySources, LedgerTime, MeterId, Side, TimeInForce};
+use gridbook_ledger::command::{Bundle, Claim, Command, NEVER, Place, Reading, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
-use gridbook_sim::{Intent, Prosumer, Town};
+use gridbook_ledger::record::{CertificateChange, Certificates, Outcome, PartyRef, Record, RecordEvent};
+use gridbook_ledger::reject::Code;
+use gridbook_sim::{Intent, MeterKind, Prosumer, Town};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::edges::Edges;
+use super::mishap::{Cast, Mishaps};
+use super::operator::Operator;
 use super::screen::{Moment, Screen};
 use super::tally::Tally;
 use super::{DemoOptions, Lines, time_until};
@@ -42,6 +46,11 @@ pub(super) struct Day {
     ends_at: LedgerTime,
     /// Meters that have not planned in the present quarter-hour yet.
     to_plan: VecDeque<usize>,
+    /// What goes wrong with meters, what their operators see at the edges, and the operators.
+    mishaps: Mishaps,
+    edges: Edges,
+    operator: Operator,
+    operated: mpsc::UnboundedReceiver<Result<FinalBundle, ClientError>>,
     chunk_pause: Duration,
     outcomes: mpsc::UnboundedSender<Sent>,
     outcome: mpsc::UnboundedReceiver<Sent>,
@@ -55,20 +64,33 @@ struct Trader {
     prosumer: Prosumer,
     key: SecretKey,
     gateway: Client,
-    area: gridbook_engine::AreaId,
+    area: AreaId,
     in_flight: bool,
     /// It wanted to plan while its last bundle was still on its way.
     waiting: bool,
+    /// Readings that it has not sent, or has to send again.
+    unread: Vec<Reading>,
+    /// Certificates that came to it with what it bought, to be claimed for what it took.
+    claims: Vec<Claim>,
 }
 
 /// A bundle's end.
 struct Sent {
     trader: usize,
+    readings: Vec<Reading>,
+    claims: usize,
     intents: Vec<Intent>,
     /// After how long the leader's word on its place came, if it came before finality.
     sequenced: Option<Duration>,
     took: Duration,
     result: Result<FinalBundle, ClientError>,
+}
+
+impl Sent {
+    /// How many commands of the bundle came before its orders.
+    fn before_intents(&self) -> usize {
+        self.readings.len() + self.claims
+    }
 }
 
 /// The killing of the leading validator.
@@ -89,8 +111,16 @@ const DOWN: Duration = Duration::from_secs(3);
 /// How long the last bundles may take after the day's end. Longer than a client takes to give one up.
 const LAST_ANSWERS: Duration = Duration::from_secs(70);
 
-/// Ledger time after the last delivery in which it is settled.
-const SETTLING_MS: u64 = 15 * 60_000;
+/// Ledger time after a reading deadline, or the end of a time for disputes, in which what is due then is done.
+pub(super) const SETTLING_MS: u64 = 15 * 60_000;
+
+/// How long the end of the day waits for its last periods to be settled and final, at most; and for how long nobody must have been told of a
+/// settlement then.
+const FINAL_WITHIN: Duration = Duration::from_secs(30);
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Quarter-hours after the last bundle of orders in which meters send readings: two end then, and one is for those that come again.
+const READING_ROUNDS: u64 = 3;
 
 /// How often the screen is drawn.
 const DRAW: Duration = Duration::from_millis(250);
@@ -101,16 +131,30 @@ impl Day {
         town: &Town,
         network: &Network,
         keys: Vec<SecretKey>,
+        operator: SecretKey,
         lines: Lines,
         screen: Screen,
     ) -> Self {
+        let mishaps = Mishaps::new(town);
         let traders = town.prosumers().into_iter().zip(keys).zip(lines.gateways.iter().cycle());
         let traders: Vec<Trader> = traders
-            .map(|((prosumer, key), gateway)| {
+            .map(|((mut prosumer, key), gateway)| {
+                mishaps.befall(&mut prosumer);
                 let (area, gateway) = (prosumer.meter().area, gateway.clone());
-                Trader { prosumer, key, gateway, area, in_flight: false, waiting: false }
+                Trader {
+                    prosumer,
+                    key,
+                    gateway,
+                    area,
+                    in_flight: false,
+                    waiting: false,
+                    unread: Vec::new(),
+                    claims: Vec::new(),
+                }
             })
             .collect();
+        let (done, operated) = mpsc::unbounded_channel();
+        let operator = Operator::new(network.genesis.chain_id(), operator, lines.gateways[0].clone(), done);
         let chunks = u32::try_from(traders.len().div_ceil(CHUNK)).unwrap_or(u32::MAX).max(1);
         let quarter = Duration::from_secs(u64::from(options.seconds)) / 96;
         let (outcomes, outcome) = mpsc::unbounded_channel();
@@ -122,7 +166,11 @@ impl Day {
             lines,
             tally: Tally::new(town),
             screen,
-            batches: town.batch_times().collect(),
+            batches: batches(town),
+            mishaps,
+            edges: Edges::new(town),
+            operator,
+            operated,
             ends_at: town.ends_at(),
             to_plan: VecDeque::new(),
             chunk_pause: quarter * SPREAD_PERCENT / 100 / chunks,
@@ -135,8 +183,8 @@ impl Day {
         }
     }
 
-    /// Plays the day to its end, and waits until all that was sent is final and all that was traded is settled.
-    pub(super) async fn play(mut self, cluster: &mut Cluster) -> anyhow::Result<(DayEnd, Lines, Tally)> {
+    /// Plays the day to its end, and waits until all that was sent is final, and all that was traded is settled and final too.
+    pub(super) async fn play(mut self, cluster: &mut Cluster) -> anyhow::Result<(DayEnd, Lines, Tally, Cast)> {
         let mut moment = Moment::watch(&self.lines.inspectors);
         let end = tokio::select! {
             played = self.trade(cluster, &mut moment) => played.map(|()| DayEnd::Evening)?,
@@ -145,7 +193,7 @@ impl Day {
         self.draw(&moment);
         self.screen.finish();
         self.tally.unanswered += self.in_flight as u64;
-        Ok((end, self.lines, self.tally))
+        Ok((end, self.lines, self.tally, self.mishaps.cast))
     }
 
     async fn trade(&mut self, cluster: &mut Cluster, moment: &mut Moment) -> anyhow::Result<()> {
@@ -153,13 +201,17 @@ impl Day {
         draw.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut chunk = interval(self.chunk_pause.max(Duration::from_millis(1)));
         chunk.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let settled_at = LedgerTime(self.ends_at.0 + SETTLING_MS);
-        let mut last_answers_by = None;
+        let rules = &self.genesis.settlement;
+        let final_at = LedgerTime(self.ends_at.0 + rules.reading_deadline_ms + rules.dispute_ms + SETTLING_MS);
+        let last_wait = time_until(&self.genesis, self.ends_at) + FINAL_WITHIN;
+        let closes_at = Instant::now() + last_wait.min(time_until(&self.genesis, final_at));
+        let last_answers_by = closes_at + LAST_ANSWERS;
         loop {
             let next_batch = self.batches.front().map(|at| time_until(&self.genesis, *at));
             tokio::select! {
                 Some(sent) = self.outcome.recv() => self.on_sent(sent),
                 Some(event) = self.lines.events.recv() => self.on_event(&event),
+                Some(done) = self.operated.recv() => self.on_operated(&done),
                 () = tokio::time::sleep(next_batch.unwrap_or_default()), if next_batch.is_some() => {
                     self.batches.pop_front();
                     self.to_plan = (0..self.traders.len()).collect();
@@ -169,16 +221,47 @@ impl Day {
                 _ = draw.tick() => {
                     self.kill_one(cluster, moment).await?;
                     cluster.check_alive()?;
+                    self.operate();
                     self.draw(moment);
-                    let is_over = self.batches.is_empty() && self.now() >= settled_at;
-                    let by = *last_answers_by.get_or_insert_with(|| Instant::now() + LAST_ANSWERS + time_until(&self.genesis, settled_at));
+                    let is_over = self.batches.is_empty() && Instant::now() >= closes_at;
                     let is_down = matches!(self.kill, Some(Kill::Down { .. }));
-                    if is_over && !is_down && (self.in_flight == 0 || Instant::now() > by) {
+                    if is_over && !is_down && (self.is_quiet() || Instant::now() > last_answers_by) {
                         return Ok(());
                     }
                 },
             }
         }
+    }
+
+    /// Everything that was sent is answered, and nothing more is being settled.
+    fn is_quiet(&self) -> bool {
+        let last = self.tally.settlement.last;
+        self.in_flight == 0 && self.operator.is_idle() && last.is_none_or(|last| last.elapsed() >= QUIET)
+    }
+
+    /// The operator reads the edges that can be read, and what a meter has lost, once that was settled by an estimate.
+    fn operate(&mut self) {
+        let edges = self.edges.take_due();
+        self.operator.order(edges.into_iter().map(Command::AreaReading));
+        if let Some(period) = self.mishaps.lost_period() {
+            let rules = &self.genesis.settlement;
+            let deadline = period.ends_at(self.genesis.rules.mtu_minutes).0 + rules.reading_deadline_ms;
+            // The watch tells of the settlement; where it was lost, time does.
+            if self.now().0 >= deadline + rules.dispute_ms / 2 {
+                self.correct();
+            }
+        }
+    }
+
+    fn correct(&mut self) {
+        self.operator.order(self.mishaps.find().map(Command::Correction));
+    }
+
+    fn on_operated(&mut self, done: &Result<FinalBundle, ClientError>) {
+        if done.is_err() {
+            self.tally.unanswered += 1;
+        }
+        self.operator.on_done(done).into_iter().for_each(|(code, count)| self.tally.on_rejected(code, count));
     }
 
     fn now(&self) -> LedgerTime {
@@ -201,20 +284,27 @@ impl Day {
         let now = self.now();
         let trader = &mut self.traders[index];
         trader.waiting = false;
+        let meter = trader.prosumer.meter().index;
+        for measured in trader.prosumer.measure(now) {
+            self.edges.flowed(trader.area, &measured);
+            let is_read = |period| self.edges.is_last_read(meter, period);
+            trader.unread.extend(self.mishaps.said(MeterId(meter), &measured, is_read));
+        }
         let intents = trader.prosumer.plan(now);
-        if intents.is_empty() {
+        let (readings, claims) = (std::mem::take(&mut trader.unread), std::mem::take(&mut trader.claims));
+        if intents.is_empty() && readings.is_empty() && claims.is_empty() {
             return;
         }
-        let bundle = trader.sign(self.chain, &intents);
+        let bundle = trader.sign(self.chain, &readings, &claims, &intents);
         self.tally.bundles += 1;
-        self.tally.commands += intents.len() as u64;
+        self.tally.commands += (readings.len() + claims.len() + intents.len()) as u64;
         self.tally.orders += orders(&intents);
         trader.in_flight = true;
         self.in_flight += 1;
         let submitted = Instant::now();
         self.first_sent.get_or_insert(submitted);
         let mut submission = trader.gateway.submit(&bundle);
-        let outcomes = self.outcomes.clone();
+        let (outcomes, claims) = (self.outcomes.clone(), claims.len());
         tokio::spawn(async move {
             let mut sequenced = None;
             let result = loop {
@@ -226,7 +316,15 @@ impl Day {
                 }
             };
             // Nobody listens any more after Ctrl-C.
-            let _ = outcomes.send(Sent { trader: index, intents, sequenced, took: submitted.elapsed(), result });
+            let _ = outcomes.send(Sent {
+                trader: index,
+                readings,
+                claims,
+                intents,
+                sequenced,
+                took: submitted.elapsed(),
+                result,
+            });
         });
     }
 
@@ -237,7 +335,28 @@ impl Day {
         let meter = MeterId(trader.prosumer.meter().index);
         match &sent.result {
             Ok(done) => {
-                for record in &done.records {
+                // Readings came first in the bundle.
+                for (reading, record) in sent.readings.iter().zip(&done.records) {
+                    match record.outcome {
+                        Outcome::Done => {
+                            self.tally.readings += 1;
+                            self.edges.read(trader.area, meter.0, reading.period);
+                        }
+                        Outcome::Rejected(code) => {
+                            self.tally.on_rejected(code.name(), 1);
+                            self.mishaps.on_refused(meter, reading, code);
+                            // The clock of whoever led was behind.
+                            trader.unread.extend((code == Code::MeterFuture).then_some(*reading));
+                        }
+                    }
+                }
+                let (claims, orders_of) = done.records.split_at(sent.before_intents().min(done.records.len()));
+                for record in claims.iter().skip(sent.readings.len()) {
+                    if let Outcome::Rejected(code) = record.outcome {
+                        self.tally.on_rejected(code.name(), 1);
+                    }
+                }
+                for record in orders_of {
                     if let Outcome::Rejected(code) = record.outcome {
                         self.tally.on_rejected(code.name(), 1);
                         trader.prosumer.on_rejected(record.client_id);
@@ -249,7 +368,8 @@ impl Day {
                 self.tally.on_sequenced(sent.sequenced);
             }
             Err(ClientError::Refused(code)) => {
-                self.tally.on_rejected(code.name(), sent.intents.len() as u64);
+                self.tally.on_rejected(code.name(), (sent.before_intents() + sent.intents.len()) as u64);
+                trader.unread.extend(&sent.readings);
                 sent.intents.iter().for_each(|intent| trader.prosumer.on_rejected(intent.client_id()));
             }
             Err(error) => {
@@ -264,9 +384,20 @@ impl Day {
 
     fn on_event(&mut self, event: &WatchEvent) {
         self.tally.on_watched(event.meter, &event.record);
+        if let Some(lost) = self.mishaps.lost_period()
+            && self.mishaps.cast.corrected == Some(event.meter)
+            && event
+                .record
+                .events
+                .iter()
+                .any(|event| matches!(event, RecordEvent::MeterSettled(settled) if settled.contract.period == lost))
+        {
+            self.correct();
+        }
         let trader = usize::try_from(event.meter.0).ok().and_then(|index| self.traders.get_mut(index));
         if let Some(trader) = trader {
             tell(&mut trader.prosumer, event.meter, &event.record);
+            trader.claims.extend(claims(event.meter, &event.record));
         }
     }
 
@@ -295,14 +426,43 @@ impl Day {
 }
 
 impl Trader {
-    fn sign(&self, chain: Hash, intents: &[Intent]) -> SignedBundle {
-        let commands = intents.iter().map(|intent| command(intent, self.area)).collect();
+    /// Readings first: what was delivered is older than what is wanted.
+    fn sign(&self, chain: Hash, readings: &[Reading], claims: &[Claim], intents: &[Intent]) -> SignedBundle {
+        let readings = readings.iter().copied().map(Command::Reading);
+        let readings = readings.chain(claims.iter().copied().map(Command::Claim));
+        let sources = (self.prosumer.meter().kind == MeterKind::Pv).then_some(EnergySources::SOLAR);
+        let commands = readings.chain(intents.iter().map(|intent| command(intent, self.area, sources))).collect();
         let signer = self.key.public();
         Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(&self.key)
     }
 }
 
-fn command(intent: &Intent, area: gridbook_engine::AreaId) -> Command {
+/// The certificates that a record says have come to a meter with a trade, and have not gone on with another.
+fn claims(meter: MeterId, record: &Record) -> Vec<Claim> {
+    let mut held: Vec<Claim> = Vec::new();
+    for event in &record.events {
+        let RecordEvent::Certificates(Certificates { range, period, holder, change, .. }) = *event else { continue };
+        let CertificateChange::Moved { from, .. } = change else { continue };
+        if from == meter {
+            held.retain(|claim| !claim.range.overlaps(&range));
+        }
+        if holder == meter {
+            held.push(Claim { range, period, meter });
+        }
+    }
+    held
+}
+
+/// When meters send: with orders, one period before each delivery; and with readings alone, until the last periods were read.
+fn batches(town: &Town) -> VecDeque<LedgerTime> {
+    let mtu_ms = u64::from(town.config().rules.mtu_minutes) * 60_000;
+    let last = town.ends_at().0 - mtu_ms;
+    let readings = (0..READING_ROUNDS).map(|round| LedgerTime(last + round * mtu_ms));
+    town.batch_times().chain(readings).collect()
+}
+
+/// `sources` is what its sales deliver; without it, the grid's mix. What comes out of a battery is nothing else.
+fn command(intent: &Intent, area: AreaId, sources: Option<EnergySources>) -> Command {
     match *intent {
         Intent::Place { client_id, period, side, price, energy, good_till, ioc } => {
             let time_in_force = match (ioc, good_till) {
@@ -311,7 +471,7 @@ fn command(intent: &Intent, area: gridbook_engine::AreaId) -> Command {
                 (false, None) => TimeInForce::GoodTillGate,
             };
             let limit = Place::limit(client_id, Contract { area, period }, side, price, energy);
-            Command::Place(Place { time_in_force, ..limit })
+            Command::Place(Place { time_in_force, sources: sources.filter(|_| side == Side::Sell), ..limit })
         }
         Intent::Cancel { client_id } => Command::Cancel { client_id },
         Intent::Reduce { client_id, by } => Command::Reduce { client_id, by },

@@ -5,8 +5,13 @@
 
 mod check;
 mod day;
+mod edges;
+mod mishap;
+mod operator;
 mod report;
 mod screen;
+mod settled;
+mod stories;
 mod tally;
 
 use std::path::PathBuf;
@@ -23,6 +28,7 @@ use crate::client::{Client, Patience, WatchEvent, connection_seed, wall_us};
 use crate::cluster::Cluster;
 use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
 use crate::interrupt::interrupted;
+use crate::keyfile::read_key;
 use crate::network::{Network, NetworkPlan, loopback_free};
 use crate::registration;
 use day::{Day, DayEnd};
@@ -89,6 +95,12 @@ const FEEDER_WH_PER_METER: u64 = 60;
 const FEE_UP: Price = Price(2_000);
 const FEE_DOWN: Price = Price(3_000);
 
+/// How long readings are waited for, and corrections after that: in ledger time, and in wall time where that is more.
+const READ_WITHIN_MS: u64 = 90 * 60_000;
+const READ_WITHIN_WALL_MS: u64 = 1_500;
+const DISPUTED_FOR_MS: u64 = 3 * 3_600_000;
+const DISPUTED_FOR_WALL_MS: u64 = 3_000;
+
 /// Runs the demo to its end, or until Ctrl-C.
 pub async fn run(options: &DemoOptions) -> anyhow::Result<DemoEnd> {
     let town = make_town(options)?;
@@ -102,7 +114,12 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<DemoEnd> {
     let mut cluster = Cluster::start(&network)?;
     let played = play(options, &town, &network, &mut cluster, screen).await;
     let stopped = cluster.stop().await;
-    let report = played.and_then(|report| stopped.map(|()| report));
+    let mut report = played.and_then(|report| stopped.map(|()| report));
+    if let Ok(report) = &mut report
+        && !report.interrupted
+    {
+        check::execute_again(report, &network).await;
+    }
     let report = report.with_context(|| format!("the logs of the validators are in {}", network.dir.display()))?;
     if options.keep.is_none() && report.is_good() {
         std::fs::remove_dir_all(&network.dir).with_context(|| format!("cannot remove {}", network.dir.display()))?;
@@ -123,9 +140,10 @@ async fn play(
         () = interrupted() => bail!("interrupted before the day began"),
     };
     let (lines, keys) = prepared?;
-    let day = Day::new(options, town, network, keys, lines, screen);
-    let (end, lines, tally) = day.play(cluster).await?;
-    let mut report = Report::new(options, town, tally);
+    let operator = read_key(&network.operator_key_file())?;
+    let day = Day::new(options, town, network, keys, operator, lines, screen);
+    let (end, lines, tally, cast) = day.play(cluster).await?;
+    let mut report = Report::new(options, town, tally, cast);
     report.measure(cluster);
     if end == DayEnd::Interrupted {
         report.interrupted = true;
@@ -198,6 +216,7 @@ fn make_town(options: &DemoOptions) -> anyhow::Result<Town> {
         // The gate closes ten minutes after the batch at the earliest: leave some of them.
         safety_ms: (SAFETY_MS * u64::from(scale)).clamp(TownConfig::default().safety_ms, 7 * 60_000),
         feeders: FEEDERS,
+        short_price_cap: SettlementRules::metered().short_price_cap,
         ..TownConfig::default()
     };
     match &options.measured {
@@ -214,7 +233,7 @@ fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Res
         listen: loopback_free(options.validators)?,
         areas: areas(options.meters),
         rules: town.config().rules,
-        settlement: SettlementRules::default(),
+        settlement: settlement(time_scale),
         // So early that validators are up and meters registered when the first quarter-hour comes.
         ledger_start: LedgerTime(first_batch_at(town).0.saturating_sub(lead_s * 1000 * u64::from(time_scale))),
         wall_start_ms: wall_us() / 1000,
@@ -224,6 +243,17 @@ fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Res
         index_options: IndexOptions::default(),
     };
     plan.make(&dir)
+}
+
+/// Settlement of a day in a minute. Readings may be as late as a bundle that has to find another validator, and periods become final
+/// before the day is over.
+fn settlement(time_scale: u32) -> SettlementRules {
+    let wall_ms = |ms: u64| ms * u64::from(time_scale);
+    SettlementRules {
+        reading_deadline_ms: READ_WITHIN_MS.max(wall_ms(READ_WITHIN_WALL_MS)),
+        dispute_ms: DISPUTED_FOR_MS.max(wall_ms(DISPUTED_FOR_WALL_MS)),
+        ..SettlementRules::metered()
+    }
 }
 
 /// ```text

@@ -105,6 +105,7 @@ impl Screen {
             format!("{:.0} orders/s, {} orders, {} trades", self.orders_per_second, tally.orders_final, tally.trades),
             format!("{:.1} kWh", tally.energy.0 as f64 / 1000.0),
             format!("finality p50 {:.0} ms, p99 {:.0} ms", tally.finality_ms(0.5), tally.finality_ms(0.99)),
+            settlement(tally),
             format!("{in_flight} bundles on their way, {} refused commands", tally.rejected.values().sum::<u64>()),
         ];
         let clock = format_moment(LedgerTime(now.0.min(ends_at.0)));
@@ -147,6 +148,17 @@ impl Screen {
         // A terminal that is gone needs no view.
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
+}
+
+fn settlement(tally: &Tally) -> String {
+    let watched = &tally.settlement;
+    format!(
+        "{} readings, {} quarter-hours settled, {} estimated, {:.1} kWh imbalance",
+        tally.readings,
+        watched.quarters,
+        watched.estimated,
+        watched.imbalance_wh as f64 / 1000.0
+    )
 }
 
 fn live_view(clock: &str, share: f64, facts: &[String], fresh: &[Option<Status>]) -> Vec<String> {

@@ -1,10 +1,11 @@
 //! What the demo counts while the day goes by.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gridbook_engine::{Energy, MeterId, Money};
-use gridbook_ledger::record::{Record, RecordEvent};
+use gridbook_ledger::record::{MeterSettled, Record, RecordEvent};
+use gridbook_ledger::settlement::Quality;
 use gridbook_sim::{LocalSummary, LocalSupply, Town};
 use hdrhistogram::Histogram;
 
@@ -47,7 +48,33 @@ pub(super) struct Tally {
     pub(super) watched_sold: Energy,
     /// Events that watches brought.
     pub(super) watch_events: u64,
+    /// Readings that became final.
+    pub(super) readings: u64,
+    /// What watching meters were told of their settlement.
+    pub(super) settlement: Watched,
     local: LocalSupply,
+}
+
+/// Settlement as it goes by; corrections count again.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// Meters' quarter-hours.
+    pub(super) quarters: u64,
+    /// Those of them that were estimated.
+    pub(super) estimated: u64,
+    /// Energy that was missing, or too much.
+    pub(super) imbalance_wh: u128,
+    /// When the last was told.
+    pub(super) last: Option<Instant>,
+}
+
+impl Watched {
+    fn on_settled(&mut self, settled: &MeterSettled) {
+        self.quarters += 1;
+        self.estimated += u64::from(matches!(settled.quality, Quality::Estimated(_)));
+        self.imbalance_wh += (settled.delivery.net_wh() - settled.contracted_wh).unsigned_abs();
+        self.last = Some(Instant::now());
+    }
 }
 
 impl Tally {
@@ -70,6 +97,8 @@ impl Tally {
             watched_bought: Energy::ZERO,
             watched_sold: Energy::ZERO,
             watch_events: 0,
+            readings: 0,
+            settlement: Watched::default(),
             local: LocalSupply::new(town),
         }
     }
@@ -110,6 +139,13 @@ impl Tally {
     /// A watch brought a record that names `meter`.
     pub(super) fn on_watched(&mut self, meter: MeterId, record: &Record) {
         self.watch_events += 1;
+        for event in &record.events {
+            if let RecordEvent::MeterSettled(settled) = event
+                && settled.meter == meter
+            {
+                self.settlement.on_settled(settled);
+            }
+        }
         for trade in record.events.iter().filter_map(Trade::of) {
             if trade.buyer == meter {
                 self.watched_bought += trade.energy;

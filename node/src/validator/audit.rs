@@ -8,7 +8,7 @@ use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::replica::{Effect, FinalStep, LogRecord, Recovery, RecoveryError};
 use gridbook_ledger::snapshot::Snapshot;
-use gridbook_ledger::state::Totals;
+use gridbook_ledger::state::{SystemAccount, Totals};
 use gridbook_ledger::store::{
     Checkpoint, Checkpoints, DataDir, Log, LogIdentity, LogOptions, LogPosition, LogReader, LogRecordRef, StoreError,
 };
@@ -38,6 +38,12 @@ pub struct ChainReport {
     pub results: Hash,
     /// The sum over all accounts.
     pub money_sum: Money,
+    /// What the accounts for imbalance and for losses hold: nothing, but while an area is being settled.
+    pub imbalance: Money,
+    /// See `imbalance`.
+    pub losses: Money,
+    /// What the operators of the grid have.
+    pub grid: Money,
     /// How many records of the log were gone through.
     pub log_records: u64,
     /// The height that was begun at: 0, the genesis, or that of a proven snapshot if the log does not reach back so far. Results are
@@ -94,6 +100,7 @@ pub fn walk_chain(
     let Walk { recovery, results, log_records, from_height, .. } = walk;
     let replica = recovery.replica();
     let header = replica.final_header();
+    let balance = |account| replica.state().system_account(account).balance;
     Ok(ChainReport {
         validator,
         height: header.height,
@@ -105,6 +112,9 @@ pub fn walk_chain(
         totals: replica.state().totals(),
         results,
         money_sum: replica.state().money_sum(),
+        imbalance: balance(SystemAccount::Imbalance),
+        losses: balance(SystemAccount::Losses),
+        grid: balance(SystemAccount::Grid),
         log_records,
         from_height,
     })
