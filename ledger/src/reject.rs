@@ -139,6 +139,8 @@ codes! {
     AuthRotations = 220, "The device has changed its key as often as it may by itself: ask a registrar to set the next one.";
     /// Nothing to hand over.
     AuthTransfer = 221, "The meter belongs to that account already: name the account of its new owner.";
+    /// Another account's data.
+    AuthForeign = 230, "These data are another account's: ask with the key of one of its own meters, or have its owner ask.";
 
     /// Too much waiting.
     QuotaBusy = 301, "The market has too much waiting at the moment: send the same bundle again in a little while.";

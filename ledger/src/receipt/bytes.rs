@@ -57,6 +57,6 @@ impl Receipt {
     }
 }
 
-fn at_most(count: u32, limit: usize) -> Result<usize, BytesError> {
+pub(super) fn at_most(count: u32, limit: usize) -> Result<usize, BytesError> {
     usize::try_from(count).ok().filter(|count| *count <= limit).ok_or(BytesError::TooLong)
 }

@@ -4,7 +4,10 @@
 //! header B -> parent hash -> header C -> 2f + 1 signatures. B is final because C is its child in the next slot of one view. Whose
 //! signatures count is said by the genesis and by a proof for each epoch that ended since.
 
+mod account;
 mod bytes;
+
+pub use account::{AccountError, AccountHistory, AccountProof, VerifiedAccount, VerifiedHistory};
 
 use gridbook_engine::LedgerTime;
 

@@ -382,7 +382,7 @@ const SCORE_CHANGED: u8 = 41;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
-    pub(super) fn write(&self, w: &mut Writer) {
+    pub(crate) fn write(&self, w: &mut Writer) {
         match *self {
             Self::Trade(trade) => trade.write(w.u8(TRADE)),
             Self::Rested { order, remaining } => write_order(w, RESTED, order, remaining),
@@ -497,7 +497,7 @@ impl RecordEvent {
     }
 
     /// Reads what [`RecordEvent::write`] wrote.
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         Ok(match r.u8()? {
             TRADE => Self::Trade(Trade::read(r)?),
             RESTED => Self::Rested { order: PartyRef::read(r)?, remaining: Energy(r.u64()?) },

@@ -4,7 +4,10 @@
 //! a record only what names himself: some two hundred bytes instead of half a megabyte, and nothing of others but the other side of
 //! his own trades.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+use gridbook_engine::AccountId;
 
 use super::{Outcome, Party, Record, write_head};
 use crate::bytes::{BytesError, Writer};
@@ -77,6 +80,25 @@ impl Record {
         });
         let extract = Extract(Self { events: events.copied().collect(), ..*self });
         extract.is_of(party).then_some(extract)
+    }
+
+    /// What it says about each account, in one pass.
+    pub fn account_extracts(&self) -> BTreeMap<AccountId, Extract> {
+        let mut extracts = BTreeMap::new();
+        let mut named = Vec::new();
+        for event in &self.events {
+            named.clear();
+            event.name_parties(&mut named);
+            named.sort_unstable();
+            named.dedup();
+            for party in &named {
+                if let Party::Account(account) = party {
+                    let empty = || Extract(Self { events: Vec::new(), ..*self });
+                    extracts.entry(*account).or_insert_with(empty).0.events.push(*event);
+                }
+            }
+        }
+        extracts
     }
 
     /// Those in whose histories it is, each once, accounts first.

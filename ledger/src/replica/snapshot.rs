@@ -1,8 +1,11 @@
 //! Taking snapshots while the ledger goes on.
 
+use gridbook_engine::AccountId;
+
 use super::{Effect, FinalProof, Replica, SnapshotEffect};
 use crate::header::Header;
 use crate::hotstuff::Proposal;
+use crate::state::{AccountView, State, StateProof};
 
 /// The state as of a final checkpoint header. [`Snapshot::new`](crate::snapshot::Snapshot::new) makes a snapshot of it, which costs
 /// hashing all of it and is left to whoever has the time.
@@ -62,14 +65,27 @@ impl Replica {
 
     /// The state as of the last final header. Takes back what is not final and executes it again.
     pub(super) fn final_state(&mut self) -> Option<Vec<u8>> {
+        self.at_final_header(|state| state.snapshot())
+    }
+
+    /// An account as of the last final header, and the proof that it stands so under that header's state root; with its height. None at
+    /// genesis, or if there is no such account. Takes back what is not final and executes it again, as [`Replica::checkpoint`] does.
+    pub fn prove_account(&mut self, account: AccountId) -> Option<(u64, AccountView, StateProof)> {
+        self.final_proposal.as_ref()?;
+        let (view, proof) =
+            self.at_final_header(|state| Some((state.account(account)?, state.prove_account(account)?)))??;
+        Some((self.final_header.height, view, proof))
+    }
+
+    fn at_final_header<T>(&mut self, look: impl FnOnce(&mut State) -> T) -> Option<T> {
         let (base, end) = (self.tail.base(), self.tail.end());
         let tail = &self.tail;
         let (_, path) = self.branches.path(end, base.seq, |point| point == tail.base()).ok()?;
         self.rewind_known(base);
-        let state = self.state.snapshot();
+        let seen = look(&mut self.state);
         for placed in path {
             self.execute_known(placed);
         }
-        Some(state)
+        Some(seen)
     }
 }

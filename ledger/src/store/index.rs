@@ -1,9 +1,11 @@
 //! What queries ask, whatever answers them.
 
-use super::StoreError;
+use gridbook_engine::DeliveryPeriod;
+
+use super::{FactOwner, FactPage, FactPlace, FactRow, StoreError};
 use crate::crypto::Hash;
 
-/// What one final height adds to the index. The bytes mean nothing here.
+/// What one final height adds to the index. Header and records are bytes that mean nothing here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexBatch {
     /// The height.
@@ -20,6 +22,11 @@ pub struct IndexBatch {
     pub bundles: Vec<(Hash, u64)>,
     /// Which meters its commands concern: meter, sequence number. The numbers never go back from height to height.
     pub by_meter: Vec<(u32, u64)>,
+    /// What statements and reports are made of.
+    pub facts: Vec<(FactOwner, FactRow)>,
+    /// What the records say of accounts: account, sequence number, bytes of an [`Extract`](crate::record::Extract). The numbers never go
+    /// back.
+    pub extracts: Vec<(u32, u64, Vec<u8>)>,
     /// Changes of other rows.
     pub rows: Vec<IndexRow>,
 }
@@ -116,6 +123,19 @@ pub trait QueryIndex: Send + Sync {
 
     /// Sequence numbers that concern a meter, from `from_seq` on, at most `limit`, in order.
     fn meter_rows(&self, meter: u32, from_seq: u64, limit: usize) -> Result<Vec<u64>, StoreError>;
+
+    /// The facts of an owner from a place on, up to the end of period `to`, at most `limit` of them.
+    fn facts(
+        &self,
+        owner: FactOwner,
+        from: FactPlace,
+        to: DeliveryPeriod,
+        limit: usize,
+    ) -> Result<FactPage, StoreError>;
+
+    /// What records say of an account, from `from_seq` on and in order: bytes of extracts, as many as `limit_bytes` hold, and always one if
+    /// there is any.
+    fn extracts(&self, account: u32, from_seq: u64, limit_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError>;
 
     /// One row.
     fn row(&self, table: IndexTable, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;

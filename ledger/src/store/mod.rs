@@ -18,17 +18,20 @@ mod checkpoint;
 mod data_dir;
 mod disk;
 mod error;
+mod facts;
 mod incoming;
 mod index;
 mod log;
 mod memory_disk;
 mod safety;
+mod sled_facts;
 mod sled_index;
 
 pub use checkpoint::{Checkpoint, CheckpointMark, CheckpointReader, Checkpoints, NewestCheckpoint};
 pub use data_dir::{DataDir, DiskSpace, OpenedSafety};
 pub use disk::{Disk, DiskFile, StdDisk};
 pub use error::StoreError;
+pub use facts::{Fact, FactOwner, FactPage, FactPlace, FactRow, MetersSettled};
 pub use incoming::{IncomingBytes, IncomingDir};
 pub use index::{BundlePlace, FoundRow, IndexBatch, IndexRow, IndexTable, QueryIndex};
 pub use log::{

@@ -10,11 +10,17 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::{BundlePlace, Disk, FoundRow, IndexBatch, IndexTable, LogIdentity, QueryIndex, StdDisk, StoreError};
+use gridbook_engine::DeliveryPeriod;
+
+use super::sled_facts::add_extracts;
+use super::{
+    BundlePlace, Disk, FactOwner, FactPage, FactPlace, FoundRow, IndexBatch, IndexTable, LogIdentity, QueryIndex,
+    StdDisk, StoreError,
+};
 use crate::bytes::Writer;
 use crate::crypto::Hash;
 
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 const IDENTITY: &[u8] = b"\0identity";
 const LAST_HEIGHT: &[u8] = b"\0last_height";
 /// The first height above the gap, or of all.
@@ -24,13 +30,15 @@ const GAP_AFTER: &[u8] = b"\0gap_after";
 
 /// First byte of a key.
 #[derive(Clone, Copy)]
-enum Table {
+pub(super) enum Table {
     Header = 1,
     Records = 2,
     Seq = 3,
     Bundle = 4,
     Meter = 5,
     Row = 6,
+    Fact = 7,
+    Extract = 8,
 }
 
 /// How the index was found when it was opened.
@@ -47,8 +55,8 @@ pub enum IndexStart {
 /// The query index in sled.
 #[derive(Debug)]
 pub struct Index {
-    db: sled::Db,
-    dir: PathBuf,
+    pub(super) db: sled::Db,
+    pub(super) dir: PathBuf,
     start: IndexStart,
 }
 
@@ -209,6 +217,7 @@ impl QueryIndex for Index {
         let Some(last) = batches.last() else { return Ok(()) };
         let mut changes = changes_of(batches);
         self.add_bundles(&mut changes, batches)?;
+        self.add_facts(&mut changes, batches)?;
         if last.height + 1 == first {
             changes.remove(GAP_AFTER);
             changes.insert(FIRST_HEIGHT, &1_u64.to_be_bytes());
@@ -228,6 +237,7 @@ impl QueryIndex for Index {
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
         let mut changes = changes_of(batches);
         self.add_bundles(&mut changes, batches)?;
+        self.add_facts(&mut changes, batches)?;
         if self.first_height().is_none() {
             changes.insert(FIRST_HEIGHT, &first.height.to_be_bytes());
         }
@@ -283,6 +293,20 @@ impl QueryIndex for Index {
         Ok(found)
     }
 
+    fn facts(
+        &self,
+        owner: FactOwner,
+        from: FactPlace,
+        to: DeliveryPeriod,
+        limit: usize,
+    ) -> Result<FactPage, StoreError> {
+        self.facts_of(owner, from, to, limit)
+    }
+
+    fn extracts(&self, account: u32, from_seq: u64, limit_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.extracts_of(account, from_seq, limit_bytes)
+    }
+
     fn row(&self, table: IndexTable, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.value(&key(Table::Row, &[&[table as u8], row]))
     }
@@ -327,6 +351,7 @@ fn changes_of(batches: &[IndexBatch]) -> sled::Batch {
         add_height(&mut changes, batch);
     }
     add_meters(&mut changes, batches);
+    add_extracts(&mut changes, batches);
     changes
 }
 
@@ -360,7 +385,7 @@ fn add_meters(changes: &mut sled::Batch, batches: &[IndexBatch]) {
     }
 }
 
-fn key(table: Table, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn key(table: Table, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![table as u8];
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key
@@ -397,7 +422,7 @@ fn is_damage(error: &io::Error) -> bool {
 }
 
 /// What sled says of an index in `dir`. An error of the system is told as such: on a full disk, deleting the index does not help for long.
-fn index_error(dir: &Path) -> impl Fn(sled::Error) -> StoreError {
+pub(super) fn index_error(dir: &Path) -> impl Fn(sled::Error) -> StoreError {
     move |error| match error {
         sled::Error::Io(error) => StoreError::io("use the query index", dir, error),
         error => StoreError::Index(error.to_string()),

@@ -34,6 +34,7 @@ fn batch(height: u64) -> IndexBatch {
         bundles: if empty { Vec::new() } else { vec![(bundle(height), first_seq)] },
         by_meter: vec![(u32::try_from(height % 3).unwrap(), first_seq), (300, first_seq + 1)],
         rows: vec![row(height, Some(b"row".to_vec())), row(height - 1, None)],
+        ..IndexBatch::default()
     }
 }
 

@@ -4,6 +4,7 @@
 mod bench;
 mod checkpoint;
 mod data_dir;
+mod facts;
 mod incoming;
 mod index;
 mod log;

@@ -1,5 +1,9 @@
 //! A receipt is checked by somebody who holds the genesis and trusts nobody: whatever was altered must be refused.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod account;
+
 use gridbook_engine::{
     AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Price, Side, TradeKind,
 };

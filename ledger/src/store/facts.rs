@@ -1,0 +1,281 @@
+//! What statements and reports are made of: facts by whose they are and by delivery period, and extracts by account.
+//!
+//! A bill asks for one meter and some periods, and the ledger tells of them in between everything else: without rows of its own, a year
+//! would be found in some hundred thousand records, many of which settle four thousand meters each.
+
+use gridbook_engine::{AreaId, DeliveryPeriod, Energy, MeterId, Money};
+
+use super::IndexBatch;
+use crate::bytes::{BytesError, Reader, Writer};
+use crate::record::{AreaSettled, MeterSettled, Outcome, Party, Record, RecordEvent, RegistersRead, Trade};
+use crate::settlement::Quality;
+
+/// Whose facts they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactOwner {
+    /// A meter's own: trades, fills, readings, settlement.
+    Meter(MeterId),
+    /// An area's: prices, exchange, settlement, and its meters taken together.
+    Area(AreaId),
+    /// Everybody's: that a period is final.
+    All,
+}
+
+/// Something that bears on one delivery period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// As the ledger told it.
+    Event(RecordEvent),
+    /// What one command settled of an area's meters, added up.
+    Meters(MetersSettled),
+}
+
+/// Sums over settled meters of one area and period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetersSettled {
+    /// How many were settled, corrections among them.
+    pub count: u32,
+    /// How many of those by a delivery that was estimated.
+    pub estimated: u32,
+    /// ... that the area's operator has corrected.
+    pub corrected: u32,
+    /// What they took in, in Wh.
+    pub import_wh: u128,
+    /// What they gave out, in Wh.
+    pub export_wh: u128,
+    /// From clearing to their accounts, for trades.
+    pub trades: Money,
+    /// From their accounts for imbalance.
+    pub imbalance: Money,
+    /// What of that the area's operator bills.
+    pub billed: Money,
+    /// What of that the default account bore.
+    pub defaulted: Money,
+}
+
+/// A fact with its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactRow {
+    /// The delivery period.
+    pub period: DeliveryPeriod,
+    /// The command that told it.
+    pub seq: u64,
+    /// Its place among that command's events; of what was added up, that of the first.
+    pub place: u32,
+    /// What it is.
+    pub fact: Fact,
+}
+
+/// What one answer of the index holds of an owner's facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FactPage {
+    /// By period, then as the ledger told them.
+    pub facts: Vec<FactRow>,
+    /// From where to go on; none if that was all.
+    pub next: Option<FactPlace>,
+}
+
+/// Where a fact stands among its owner's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactPlace {
+    /// The delivery period that it bears on.
+    pub period: DeliveryPeriod,
+    /// The command that told it.
+    pub seq: u64,
+    /// Its place among that command's events.
+    pub place: u32,
+}
+
+impl FactPlace {
+    /// The first of a period.
+    pub fn first_of(period: DeliveryPeriod) -> Self {
+        Self { period, ..Self::default() }
+    }
+}
+
+const EVENT: u8 = 1;
+const METERS: u8 = 2;
+
+impl FactOwner {
+    pub(super) fn key(self) -> [u8; 5] {
+        let (tag, number) = match self {
+            Self::Meter(meter) => (1, meter.0),
+            Self::Area(area) => (2, area.0.into()),
+            Self::All => (3, 0),
+        };
+        let [a, b, c, d] = number.to_be_bytes();
+        [tag, a, b, c, d]
+    }
+
+    /// Spreads work of each day over its periods.
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::Meter(meter) => meter.0,
+            Self::Area(area) => area.0.into(),
+            Self::All => 0,
+        }
+    }
+}
+
+impl MetersSettled {
+    fn add(&mut self, settled: &MeterSettled) {
+        self.count += 1;
+        self.estimated += u32::from(matches!(settled.quality, Quality::Estimated(_)));
+        self.corrected += u32::from(settled.quality == Quality::Corrected);
+        let Energy(import) = settled.delivery.import;
+        let Energy(export) = settled.delivery.export;
+        self.join(&Self {
+            import_wh: import.into(),
+            export_wh: export.into(),
+            trades: settled.trades,
+            imbalance: settled.own_trades + settled.rest,
+            billed: settled.billed,
+            defaulted: settled.defaulted,
+            ..Self::default()
+        });
+    }
+
+    /// Adds the sums of others.
+    pub fn join(&mut self, other: &Self) {
+        self.count += other.count;
+        self.estimated += other.estimated;
+        self.corrected += other.corrected;
+        self.import_wh += other.import_wh;
+        self.export_wh += other.export_wh;
+        self.trades += other.trades;
+        self.imbalance += other.imbalance;
+        self.billed += other.billed;
+        self.defaulted += other.defaulted;
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.u32(self.count).u32(self.estimated).u32(self.corrected);
+        for energy in [self.import_wh, self.export_wh] {
+            w.i128(energy.cast_signed());
+        }
+        for money in [self.trades, self.imbalance, self.billed, self.defaulted] {
+            w.i128(money.0);
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        let (count, estimated, corrected) = (r.u32()?, r.u32()?, r.u32()?);
+        let (import_wh, export_wh) = (r.i128()?.cast_unsigned(), r.i128()?.cast_unsigned());
+        let mut money = || r.i128().map(Money);
+        let (trades, imbalance) = (money()?, money()?);
+        let (billed, defaulted) = (money()?, money()?);
+        Ok(Self { count, estimated, corrected, import_wh, export_wh, trades, imbalance, billed, defaulted })
+    }
+}
+
+impl FactRow {
+    fn write(&self, w: &mut Writer) {
+        w.u32(self.period.0).u64(self.seq).u32(self.place);
+        match &self.fact {
+            Fact::Event(event) => event.write(w.u8(EVENT)),
+            Fact::Meters(meters) => meters.write(w.u8(METERS)),
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        let (period, seq, place) = (DeliveryPeriod(r.u32()?), r.u64()?, r.u32()?);
+        let fact = match r.u8()? {
+            EVENT => Fact::Event(RecordEvent::read(r)?),
+            METERS => Fact::Meters(MetersSettled::read(r)?),
+            _ => return Err(BytesError::Unknown),
+        };
+        Ok(Self { period, seq, place, fact })
+    }
+
+    /// Where it stands among its owner's.
+    pub fn place(&self) -> FactPlace {
+        FactPlace { period: self.period, seq: self.seq, place: self.place }
+    }
+
+    /// Facts one after the other.
+    pub fn encode_all(facts: &[Self]) -> Vec<u8> {
+        let mut w = Writer::new();
+        facts.iter().for_each(|fact| fact.write(&mut w));
+        w.finish()
+    }
+
+    /// Reads what [`FactRow::encode_all`] wrote.
+    pub fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, BytesError> {
+        let mut r = Reader::new(bytes);
+        let mut facts = Vec::new();
+        while r.remaining() > 0 {
+            facts.push(Self::read(&mut r)?);
+        }
+        Ok(facts)
+    }
+}
+
+impl IndexBatch {
+    /// Notes what queries want of a record: whom it concerns, its facts, and its accounts' extracts.
+    pub fn enter(&mut self, record: &Record) {
+        let mut named = Vec::new();
+        record.events.iter().for_each(|event| event.name_parties(&mut named));
+        let meters = named.iter().filter_map(|party| match party {
+            Party::Meter(meter) => Some(*meter),
+            Party::Account(_) | Party::Organisation(_) => None,
+        });
+        self.by_meter.extend(record.meter.into_iter().chain(meters).map(|meter| (meter.0, record.seq)));
+        if record.outcome == Outcome::Done {
+            self.enter_facts(record);
+        }
+        // A refusal is in the histories of those whom it convicts.
+        let extracts = record.account_extracts().into_iter();
+        self.extracts.extend(extracts.map(|(account, extract)| (account.0, record.seq, extract.encode())));
+    }
+
+    fn enter_facts(&mut self, record: &Record) {
+        let (from, seq) = (self.facts.len(), record.seq);
+        for (place, event) in (0..).zip(&record.events) {
+            let Some((period, owners)) = bears_on(event) else { continue };
+            let row = FactRow { period, seq, place, fact: Fact::Event(*event) };
+            if let RecordEvent::MeterSettled(settled) = event {
+                self.sum_up(from, FactRow { fact: Fact::Meters(MetersSettled::default()), ..row }, settled);
+            }
+            self.facts.extend(owners.into_iter().flatten().map(|owner| (owner, row)));
+        }
+    }
+
+    /// Adds a settled meter to the sums of its area and period, which stand in front of the record's other facts.
+    fn sum_up(&mut self, from: usize, empty: FactRow, settled: &MeterSettled) {
+        let area = FactOwner::Area(settled.contract.area);
+        let of_area = |(owner, row): &(FactOwner, FactRow)| {
+            matches!(row.fact, Fact::Meters(_)).then_some((*owner, row.period) == (area, empty.period))
+        };
+        let sums = self.facts[from..].iter().map_while(of_area).position(|is_it| is_it).map(|place| from + place);
+        let at = sums.unwrap_or_else(|| {
+            self.facts.insert(from, (area, empty));
+            from
+        });
+        if let Fact::Meters(sums) = &mut self.facts[at].1.fact {
+            sums.add(settled);
+        }
+    }
+}
+
+/// The delivery period that an event is a fact of, and whose: none for what no bill or report asks about.
+fn bears_on(event: &RecordEvent) -> Option<(DeliveryPeriod, [Option<FactOwner>; 2])> {
+    let (meter, area) = (FactOwner::Meter, FactOwner::Area);
+    let (period, owner, other) = match *event {
+        RecordEvent::Trade(Trade { maker, taker, period, .. }) => {
+            (period, meter(maker.meter), Some(meter(taker.meter)).filter(|_| maker.meter != taker.meter))
+        }
+        RecordEvent::Filled { order, contract, .. } => (contract.period, meter(order.meter), None),
+        RecordEvent::Read(RegistersRead { meter: read, period, .. }) => (period, meter(read), None),
+        RecordEvent::MeterSettled(MeterSettled { meter: settled, contract, .. }) => {
+            (contract.period, meter(settled), None)
+        }
+        RecordEvent::AreaRead { contract, .. }
+        | RecordEvent::ImbalancePricesSet { contract, .. }
+        | RecordEvent::AreaSettled(AreaSettled { contract, .. })
+        | RecordEvent::AreaFrozen { contract, .. } => (contract.period, area(contract.area), None),
+        RecordEvent::Flow { area: below, period, .. } => (period, area(below), None),
+        RecordEvent::PeriodFinal { period } => (period, FactOwner::All, None),
+        _ => return None,
+    };
+    Some((period, [Some(owner), other]))
+}
