@@ -3,11 +3,14 @@
 
 pub mod admin;
 pub mod amounts;
+mod area_report;
 pub mod auction_file;
+mod bill;
 pub mod chaos;
 pub mod cli;
 pub mod client;
 mod cluster;
+mod columns;
 pub mod config;
 pub mod demo;
 pub mod epoch_file;

@@ -5,6 +5,7 @@ use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, MeterId, 
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::store::{FactOwner, FactPlace};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_node::protocol::{
     AccountState, Answer, Book, QueryKind, RegistrySubject, Request, RequestBody, SignedQuery, Status,
@@ -23,6 +24,11 @@ fn query(kind: QueryKind) -> SignedQuery {
     SignedQuery::sign(chain(), kind, LedgerTime(genesis().ledger_start.0 + 60_000), &key(1))
 }
 
+fn facts() -> QueryKind {
+    let from = FactPlace { period: PERIOD, seq: 4, place: 2 };
+    QueryKind::Facts { owner: FactOwner::Meter(MeterId(4)), from, to: PERIOD }
+}
+
 fn requests() -> Vec<Vec<u8>> {
     let bodies = vec![
         RequestBody::Submit(stories()[0].bytes().to_vec()),
@@ -30,6 +36,9 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Receipt { bundle: stories()[0].id().0, index: 2 },
         RequestBody::Status,
         RequestBody::Account(query(QueryKind::Account)),
+        RequestBody::Ask(query(facts())),
+        RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(3), from_seq: 70 })),
+        RequestBody::Ask(query(QueryKind::Proof { account: AccountId(3) })),
         RequestBody::Header { height: 7 },
         RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(1)) },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
@@ -45,14 +54,18 @@ fn requests() -> Vec<Vec<u8>> {
 fn request(bytes: &[u8]) {
     if let Ok(request) = Request::decode(bytes) {
         assert_eq!(request.encode(), bytes);
-        if let RequestBody::Watch(query) | RequestBody::Account(query) | RequestBody::Registry { query, .. } =
-            request.body
+        if let RequestBody::Watch(query)
+        | RequestBody::Account(query)
+        | RequestBody::Registry { query, .. }
+        | RequestBody::Ask(query) = request.body
             && query.verify()
         {
-            assert!(
-                [QueryKind::Watch, QueryKind::Account, QueryKind::Registry].map(self::query).contains(&query),
-                "{query:?}"
+            let (extracts, proof) = (
+                QueryKind::Extracts { account: AccountId(3), from_seq: 70 },
+                QueryKind::Proof { account: AccountId(3) },
             );
+            let kinds = [QueryKind::Watch, QueryKind::Account, QueryKind::Registry, facts(), extracts, proof];
+            assert!(kinds.map(self::query).contains(&query), "{query:?}");
         }
     }
 }
@@ -110,6 +123,9 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Header { request_id: 9, header },
         Answer::Evidence { request_id: 11, total: 2, items: word::evidence()[..2].to_vec() },
         Answer::Taken { request_id: 12, key: EvidenceKey { epoch: 0, culprit: ValidatorIndex(2), kind }, is_new: true },
+        Answer::Facts { request_id: 18, facts: vec![7; 90], next: Some(FactPlace::first_of(PERIOD)) },
+        Answer::Extracts { request_id: 19, extracts: vec![step.records[0].clone(), vec![3; 40]] },
+        Answer::AccountProof { request_id: 20, proof: vec![4; 200] },
         Answer::Book { request_id: 10, book: Box::new(Book { as_of: 41, depth: Some(depth) }) },
     ];
     answers.iter().map(Answer::encode).collect()

@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use gridbook_engine::{AreaId, Energy};
+use gridbook_engine::{AccountId, AreaId, Energy, Money};
+use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::header::Header;
+use gridbook_ledger::merkle::Path;
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::origin::proof::CertificateProof;
-use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::receipt::{AccountHistory, AccountProof, Receipt};
 use gridbook_ledger::record::Record;
+use gridbook_ledger::state::{AccountView, StateProof};
+use gridbook_ledger::store::{FactRow, IndexBatch};
 
 use super::Target;
 use crate::quartet::{day, receipts};
@@ -19,6 +23,8 @@ pub(super) const TARGETS: &[Target] = &[
     Target { name: "record", seeds: records, run: record, held_bytes_max: (16 << 10, 64), short_runs: 30_000 },
     Target { name: "receipt", seeds: receipt_bytes, run: receipt, held_bytes_max: (64 << 10, 32), short_runs: 5_000 },
     Target { name: "origin", seeds: origins, run: origin, held_bytes_max: (256 << 10, 64), short_runs: 1_000 },
+    Target { name: "history", seeds: histories, run: history, held_bytes_max: (64 << 10, 64), short_runs: 5_000 },
+    Target { name: "facts", seeds: facts, run: fact, held_bytes_max: (16 << 10, 64), short_runs: 20_000 },
 ];
 
 fn headers() -> Vec<Vec<u8>> {
@@ -72,5 +78,47 @@ fn origin(bytes: &[u8]) {
     if let Ok(proof) = CertificateProof::decode(bytes) {
         assert_eq!(proof.encode(), bytes);
         assert!(proof.verify(genesis()).is_err(), "proven, and never issued: {proof:?}");
+    }
+}
+
+/// Histories whose header is final and whose account is made up: no change may prove it.
+fn histories() -> Vec<Vec<u8>> {
+    let receipt = &receipts(day())[0];
+    let (account, head) = (AccountId(1), Hash([3; 32]));
+    let state = AccountView {
+        balance: Money(5),
+        reserved: Money(1),
+        history_head: head,
+        score: 900,
+        share_ppm: 7,
+        organisation: None,
+    };
+    let path = Path { index: 1, count: 2, siblings: vec![Hash([4; 32])] };
+    let proof = StateProof { path, accounts_root: head, meters_root: head, counters_hash: head };
+    let (headers, child, qc) = (receipt.headers.clone(), receipt.child.clone(), receipt.qc.clone());
+    let proof = AccountProof { epochs: receipt.epochs.clone(), account, state, proof, headers, child, qc };
+    let records = records().into_iter().filter_map(|bytes| Record::decode(&bytes).ok());
+    let extracts = records.flat_map(|record| record.account_extracts().into_values()).take(6);
+    vec![AccountHistory { proof, extracts: extracts.map(|extract| extract.encode()).collect() }.encode()]
+}
+
+fn history(bytes: &[u8]) {
+    if let Ok(history) = AccountHistory::decode(bytes) {
+        assert_eq!(history.encode(), bytes);
+        assert!(history.verify(genesis()).is_err(), "proven, and never happened: {history:?}");
+    }
+}
+
+/// As an answer carries them.
+fn facts() -> Vec<Vec<u8>> {
+    let mut batch = IndexBatch::default();
+    records().iter().filter_map(|bytes| Record::decode(bytes).ok()).for_each(|record| batch.enter(&record));
+    let rows: Vec<FactRow> = batch.facts.iter().map(|(_, row)| *row).collect();
+    rows.chunks(4).take(16).map(FactRow::encode_all).collect()
+}
+
+fn fact(bytes: &[u8]) {
+    if let Ok(rows) = FactRow::decode_all(bytes) {
+        assert_eq!(FactRow::encode_all(&rows), bytes);
     }
 }

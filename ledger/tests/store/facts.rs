@@ -109,7 +109,7 @@ fn days_are_joined_and_everything_is_still_there() {
     let index = open(&home.path().join("index"));
     let (first, days) = (96 * 1_000, 21);
     let (mut seq, mut height) = (0, 0);
-    let mut expected = Vec::new();
+    let (mut expected, mut batches) = (Vec::new(), Vec::new());
     for now in first..first + 96 * days {
         let mut events = vec![filled(7, now + 144)];
         if now >= first + 146 {
@@ -121,8 +121,13 @@ fn days_are_joined_and_everything_is_still_there() {
             RecordEvent::Filled { contract, .. } => (contract.period.0, seq),
             _ => (now - 2, seq),
         }));
-        index.apply(&[batch(height, &[record(seq, events)])]).unwrap();
+        batches.push(batch(height, &[record(seq, events)]));
+        if batches.len() == 12 {
+            index.apply(&batches).unwrap();
+            batches.clear();
+        }
     }
+    assert!(batches.is_empty());
     let corrected = first + 150;
     seq += 1;
     index.apply(&[batch(height + 1, &[record(seq, vec![settled(7, corrected, 6, Quality::Corrected)])])]).unwrap();

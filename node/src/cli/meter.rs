@@ -7,6 +7,7 @@ mod certificate;
 mod course;
 mod held;
 mod read;
+mod statement;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub(crate) enum Meter {
     Book(book::BookArgs),
     /// Show the meter's account.
     Account(MeterArgs),
+    /// Print the meter's bill: what it traded, delivered, got and paid.
+    Statement(statement::StatementArgs),
     /// Fetch the receipt of a command, and check it.
     Receipt(ReceiptArgs),
     /// Fetch the proof of where certificates of origin came from and what became of them, and write it to a file.
@@ -96,10 +99,10 @@ pub(crate) struct ConnectArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MeterArgs {
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(super) connect: ConnectArgs,
     /// The meter's secret key.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_KEY")]
-    key: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 /// Operator: open an account, register a meter for it, and deposit money.
@@ -271,6 +274,7 @@ impl Meter {
             Self::Watch(args) => args.run(global).await,
             Self::Book(args) => args.run(global).await,
             Self::Account(args) => show_account(args, global).await,
+            Self::Statement(args) => args.run(global).await,
             Self::Receipt(args) => args.run(global).await,
             Self::Certificate(args) => args.run(global).await,
             Self::Status(args) => show_status(args, global).await,

@@ -15,10 +15,12 @@ mod keys;
 mod match_file;
 mod meter;
 mod registry;
+mod report;
 mod seeds;
 mod settlement;
 mod sim;
 mod snapshot;
+mod span;
 mod twins;
 mod validator;
 mod verify;
@@ -87,6 +89,9 @@ enum Command {
     /// Operators: read areas, correct what meters said or did not say, set what imbalance costs.
     #[command(subcommand)]
     Settlement(settlement::Settlement),
+    /// What settlement came to in an area, and an account's whole history for an auditor.
+    #[command(subcommand)]
+    Report(report::Report),
     /// Change the validators: add, remove or penalise some, rotate a key.
     #[command(subcommand)]
     Epoch(epoch::Epoch),
@@ -136,6 +141,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Meter(meter) => asynchronous(meter.run(&global)),
         Command::Registry(registry) => asynchronous(registry.run(&global)),
         Command::Settlement(settlement) => asynchronous(settlement.run(&global)),
+        Command::Report(report) => asynchronous(report.run(&global)),
         Command::Epoch(epoch) => asynchronous(epoch.run(&global)),
         Command::Verify(verify) => verify.run(&global),
         Command::Evidence(args) => asynchronous(args.run(&global)),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Subcommand;
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::receipt::{AccountHistory, Receipt};
 use gridbook_ledger::sequenced::SequencedReceipt;
 
 use super::{Global, Usage, evidence};
@@ -41,6 +41,17 @@ first; or broken, which is proof of misconduct and exit code 1:
         /// If that shows that the word was broken, write the proof to this file, for `gridbook evidence submit`; it must not exist.
         #[arg(long, value_name = "FILE", requires = "settled")]
         evidence: Option<PathBuf>,
+        /// The genesis of the ledger.
+        #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
+        genesis: PathBuf,
+    },
+    /// Check that a file holds all that the ledger ever said of an account. Asks nobody: only the genesis is trusted.
+    Account {
+        /// The history, as `gridbook report account --out` wrote it.
+        file: PathBuf,
+        /// Print each record.
+        #[arg(long)]
+        records: bool,
         /// The genesis of the ledger.
         #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
         genesis: PathBuf,
@@ -98,6 +109,7 @@ impl Verify {
                     Err(_) => verify_receipt(global, &file, &bytes, &genesis),
                 }
             }
+            Self::Account { file, records, genesis } => verify_account(global, &file, records, &genesis),
             Self::Evidence { file, receipt, genesis } => evidence::verify(global, &file, receipt.as_deref(), &genesis),
             Self::Certificate { file, genesis } => certificate::verify(global, &file, &read_genesis(&genesis)?),
             Self::Chain { data_dir, genesis } => verify_whole_chain(global, &data_dir, &genesis),
@@ -122,6 +134,43 @@ fn verify_receipt(global: &Global, file: &Path, bytes: &[u8], genesis: &Path) ->
             genesis.name,
             format_moment(verified.time),
             RecordText::of(&verified.record, genesis.rules.mtu_minutes)
+        )
+    })
+}
+
+fn verify_account(global: &Global, file: &Path, records: bool, genesis: &Path) -> anyhow::Result<()> {
+    let genesis = read_genesis(genesis)?;
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let history = AccountHistory::decode(&bytes)
+        .with_context(|| format!("{} is not the history of an account", file.display()))?;
+    let verified = history.verify(&genesis).with_context(|| format!("{} proves nothing", file.display()))?;
+    let (account, count) = (&verified.account, verified.extracts.len());
+    let texts = verified.extracts.iter().filter(|_| records);
+    let texts: Vec<_> = texts.map(|extract| RecordText::of(extract.record(), genesis.rules.mtu_minutes)).collect();
+    let value = serde_json::json!({
+        "verified": true,
+        "chain": genesis.chain_id().to_hex(),
+        "account": history.proof.account.0,
+        "complete": true,
+        "records": count,
+        "height": account.height,
+        "header": account.header.hash.to_hex(),
+        "ledger_time_ms": account.time.0,
+        "balance_nano": account.state.balance.0.to_string(),
+        "reserved_nano": account.state.reserved.0.to_string(),
+        "texts": texts,
+    });
+    global.print(&value, || {
+        let lines: String = texts.iter().map(|record| format!("{record}\n")).collect();
+        format!(
+            "The history is complete up to height {}: {count} records name account {} of {:?} by {}, and not one is missing.\n\
+             It has {} of which {} reserved.\n{lines}",
+            account.height,
+            history.proof.account.0,
+            genesis.name,
+            format_moment(account.time),
+            account.state.balance,
+            account.state.reserved,
         )
     })
 }

@@ -1,11 +1,12 @@
 //! What a validator answers.
 
-use gridbook_engine::{AccountId, AreaId, LedgerTime, MeterId, Money};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId, Money};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
 use gridbook_ledger::header::{HeaderRef, Rank};
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::store::FactPlace;
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::{Book, EPOCHS_PER_ANSWER, RECORDS_MAX, RegistryEntry, RequestId, read_blob, write_blob};
@@ -152,6 +153,29 @@ pub enum Answer {
         /// Bytes of [`EpochProof`](gridbook_ledger::epoch::EpochProof)s, which verify offline against the genesis.
         proofs: Vec<Vec<u8>>,
     },
+    /// Facts, as many as fit into one answer.
+    Facts {
+        /// The request.
+        request_id: RequestId,
+        /// Bytes of [`FactRow`](gridbook_ledger::store::FactRow)s, one after the other.
+        facts: Vec<u8>,
+        /// From where to ask on; none if that was all.
+        next: Option<FactPlace>,
+    },
+    /// Extracts, as many as fit into one answer; none if there are no more.
+    Extracts {
+        /// The request.
+        request_id: RequestId,
+        /// Bytes of [`Extract`](gridbook_ledger::record::Extract)s, in the ledger's order.
+        extracts: Vec<Vec<u8>>,
+    },
+    /// How an account stands under a final header.
+    AccountProof {
+        /// The request.
+        request_id: RequestId,
+        /// Bytes of an [`AccountProof`](gridbook_ledger::receipt::AccountProof), which verifies offline against the genesis.
+        proof: Vec<u8>,
+    },
     /// A book.
     Book {
         /// The request.
@@ -236,6 +260,9 @@ impl Answer {
             | Self::NotHere { request_id, .. }
             | Self::Header { request_id, .. }
             | Self::Epochs { request_id, .. }
+            | Self::Facts { request_id, .. }
+            | Self::Extracts { request_id, .. }
+            | Self::AccountProof { request_id, .. }
             | Self::Book { request_id, .. } => Some(*request_id),
         }
     }
@@ -274,6 +301,16 @@ impl Answer {
                 w.u8(13).bytes(&bundle.0).u64(*first_seq);
                 w.u64(header.rank.view).u32(header.rank.slot).bytes(&header.hash.0);
             }
+            Self::Facts { facts, next, .. } => {
+                let FactPlace { period, seq, place } = next.unwrap_or_default();
+                w.u8(20).u8(next.is_some().into()).u32(period.0).u64(seq).u32(place);
+                write_blob(&mut w, facts);
+            }
+            Self::Extracts { extracts, .. } => {
+                w.u8(21).u32(u32::try_from(extracts.len()).expect("they fit into a frame"));
+                extracts.iter().for_each(|extract| write_blob(&mut w, extract));
+            }
+            Self::AccountProof { proof, .. } => write_blob(w.u8(22), proof),
             Self::Epochs { proofs, .. } => {
                 w.u8(14).u8(u8::try_from(proofs.len()).expect("at most EPOCHS_PER_ANSWER"));
                 proofs.iter().for_each(|proof| write_blob(&mut w, proof));
@@ -311,6 +348,23 @@ impl Answer {
                 header: HeaderRef { rank: Rank { view: r.u64()?, slot: r.u32()? }, hash: Hash(r.array()?) },
             },
             14 => read_epochs(request_id, &mut r)?,
+            20 => {
+                let (more, period) = (read_flag(&mut r)?, DeliveryPeriod(r.u32()?));
+                let next = FactPlace { period, seq: r.u64()?, place: r.u32()? };
+                if !more && next != FactPlace::default() {
+                    return Err(BytesError::Padding);
+                }
+                Self::Facts { request_id, facts: read_blob(&mut r)?, next: more.then_some(next) }
+            }
+            21 => {
+                // The count allocates nothing: they are read until it is reached or the bytes end.
+                let mut extracts = Vec::new();
+                for _ in 0..r.u32()? {
+                    extracts.push(read_blob(&mut r)?);
+                }
+                Self::Extracts { request_id, extracts }
+            }
+            22 => Self::AccountProof { request_id, proof: read_blob(&mut r)? },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;
@@ -463,6 +517,7 @@ mod tests {
     fn one_of_each() -> Vec<Answer> {
         let code = Code::from_number(101).expect("the first code");
         let records = vec![vec![1, 2], Vec::new(), vec![3; 300]];
+        let place = FactPlace { period: DeliveryPeriod(9), seq: 3, place: 2 };
         vec![
             Answer::Refused { request_id: 1, code },
             Answer::Accepted { request_id: 2, bundle: Hash([3; 32]) },
@@ -481,6 +536,10 @@ mod tests {
             Answer::Header { request_id: 9, header: vec![4; 500] },
             Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },
             Answer::Epochs { request_id: 14, proofs: vec![vec![7; 900], vec![8; 20]] },
+            Answer::Facts { request_id: 17, facts: vec![5; 90], next: None },
+            Answer::Facts { request_id: 18, facts: Vec::new(), next: Some(place) },
+            Answer::Extracts { request_id: 19, extracts: vec![vec![1; 70], vec![2]] },
+            Answer::AccountProof { request_id: 20, proof: vec![3; 900] },
             Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
             Answer::Evidence { request_id: 14, total: 3, items: vec![vec![1; 30], vec![2]] },
             Answer::Taken { request_id: 16, key: evidence_key(), is_new: true },

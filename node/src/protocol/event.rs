@@ -3,65 +3,27 @@
 use std::collections::BTreeSet;
 
 use gridbook_engine::MeterId;
-use gridbook_ledger::record::{MeterSettled, Record, RecordEvent, RegistersRead, Trade};
-use gridbook_ledger::registry::Subject;
+use gridbook_ledger::record::{Party, Record, RecordEvent};
 
 /// The meters that a record names: whose command it was, and whose orders it touched.
 pub fn meters_in(record: &Record) -> BTreeSet<MeterId> {
-    record.meter.into_iter().chain(record.events.iter().flat_map(meters_of)).collect()
+    let meters = record.events.iter().flat_map(parties_of).filter_map(|party| match party {
+        Party::Meter(meter) => Some(meter),
+        Party::Account(_) | Party::Organisation(_) => None,
+    });
+    record.meter.into_iter().chain(meters).collect()
 }
 
 /// The record with only the events that name `meter`.
 pub fn cut_to(record: &Record, meter: MeterId) -> Record {
-    let events = record.events.iter().filter(|event| meters_of(event).any(|named| named == meter)).copied().collect();
-    Record { events, ..*record }
+    let events = record.events.iter().filter(|event| parties_of(event).contains(&Party::Meter(meter))).copied();
+    Record { events: events.collect(), ..*record }
 }
 
-fn meters_of(event: &RecordEvent) -> impl Iterator<Item = MeterId> + use<> {
-    let (first, second) = match *event {
-        RecordEvent::Trade(Trade { maker, taker, .. }) => (Some(maker.meter), Some(taker.meter)),
-        RecordEvent::Offered { offer, to, .. } => (Some(offer.meter), Some(to)),
-        RecordEvent::Rested { order, .. }
-        | RecordEvent::Dropped { order, .. }
-        | RecordEvent::Cancelled { order, .. }
-        | RecordEvent::Reduced { order, .. }
-        | RecordEvent::Expired { order, .. }
-        | RecordEvent::Filled { order, .. }
-        | RecordEvent::Block { order, .. } => (Some(order.meter), None),
-        RecordEvent::Certificates(certificates) => {
-            (Some(certificates.holder), certificates.other().map(|(meter, _)| meter))
-        }
-        RecordEvent::MeterRegistered { meter, .. }
-        | RecordEvent::CorrectionHeld { meter, .. }
-        | RecordEvent::Misconduct { meter, .. }
-        | RecordEvent::MeterTransferred { meter, .. }
-        | RecordEvent::InstallationSet { meter, .. }
-        | RecordEvent::StandingChanged { subject: Subject::Meter(meter), .. }
-        | RecordEvent::KeyChanged { subject: Subject::Meter(meter), .. } => (Some(meter), None),
-        RecordEvent::Read(RegistersRead { meter, .. }) | RecordEvent::MeterSettled(MeterSettled { meter, .. }) => {
-            (Some(meter), None)
-        }
-        RecordEvent::AreaRead { .. }
-        | RecordEvent::ImbalancePricesSet { .. }
-        | RecordEvent::AreaSettled(_)
-        | RecordEvent::AreaFrozen { .. }
-        | RecordEvent::PeriodFinal { .. }
-        | RecordEvent::Posted { .. }
-        | RecordEvent::AccountRegistered { .. }
-        | RecordEvent::ValidatorMisconduct { .. }
-        | RecordEvent::ConductRevised { .. }
-        | RecordEvent::ConductExpired { .. }
-        | RecordEvent::ScoreChanged { .. }
-        | RecordEvent::Cleared { .. }
-        | RecordEvent::Flow { .. }
-        | RecordEvent::CapacitySet { .. }
-        | RecordEvent::Overload { .. }
-        | RecordEvent::Ordered { .. }
-        | RecordEvent::OrganisationRegistered { .. }
-        | RecordEvent::StandingChanged { subject: Subject::Organisation(_), .. }
-        | RecordEvent::KeyChanged { subject: Subject::Organisation(_), .. } => (None, None),
-    };
-    first.into_iter().chain(second)
+fn parties_of(event: &RecordEvent) -> Vec<Party> {
+    let mut parties = Vec::new();
+    event.name_parties(&mut parties);
+    parties
 }
 
 #[cfg(test)]

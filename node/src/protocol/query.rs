@@ -1,12 +1,13 @@
-//! A question only a meter may ask, signed by the meter.
+//! A question that not everybody may ask, signed by who asks.
 
-use gridbook_engine::LedgerTime;
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey, Signature};
+use gridbook_ledger::store::{FactOwner, FactPlace};
 
 const DOMAIN: &str = "gridbook/query/1";
 
-/// What a meter may ask about itself.
+/// What a meter may ask about itself, and who runs the market about all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QueryKind {
     /// To be sent what happens to its orders, from now on.
@@ -15,6 +16,28 @@ pub enum QueryKind {
     Account,
     /// What the registry says of somebody: for organisations and the operator too.
     Registry,
+    /// What the ledger told of a meter, an area or everybody, by delivery period: what bills and reports are made of. A meter may ask about
+    /// the meters of its account, about areas and everybody; of an area's meters taken together only who runs the market or the grid is told.
+    Facts {
+        /// Whose.
+        owner: FactOwner,
+        /// From this fact on.
+        from: FactPlace,
+        /// The last period.
+        to: DeliveryPeriod,
+    },
+    /// What records said of an account: the links of its history. A meter may ask about its own.
+    Extracts {
+        /// The account.
+        account: AccountId,
+        /// From this command on.
+        from_seq: u64,
+    },
+    /// How an account stands under the last final header, with the proof. A meter may ask about its own.
+    Proof {
+        /// The account.
+        account: AccountId,
+    },
 }
 
 /// Proof that the holder of a meter's key asks. Good for as many uses as fit before it expires: it only reads.
@@ -32,22 +55,52 @@ pub struct SignedQuery {
     pub signature: Signature,
 }
 
+const WATCH: u8 = 1;
+const ACCOUNT: u8 = 2;
+const FACTS: u8 = 3;
+const EXTRACTS: u8 = 4;
+const PROOF: u8 = 5;
+const REGISTRY: u8 = 16;
+
 impl QueryKind {
-    fn tag(self) -> u8 {
+    fn write(self, w: &mut Writer) {
         match self {
-            Self::Watch => 1,
-            Self::Account => 2,
-            Self::Registry => 16,
+            Self::Watch => _ = w.u8(WATCH),
+            Self::Account => _ = w.u8(ACCOUNT),
+            Self::Registry => _ = w.u8(REGISTRY),
+            Self::Facts { owner, from, to } => {
+                let (tag, number) = match owner {
+                    FactOwner::Meter(meter) => (1, meter.0),
+                    FactOwner::Area(area) => (2, area.0.into()),
+                    FactOwner::All => (3, 0),
+                };
+                w.u8(FACTS).u8(tag).u32(number).u32(from.period.0).u64(from.seq).u32(from.place).u32(to.0);
+            }
+            Self::Extracts { account, from_seq } => _ = w.u8(EXTRACTS).u32(account.0).u64(from_seq),
+            Self::Proof { account } => _ = w.u8(PROOF).u32(account.0),
         }
     }
 
-    fn from_tag(tag: u8) -> Result<Self, BytesError> {
-        match tag {
-            1 => Ok(Self::Watch),
-            2 => Ok(Self::Account),
-            16 => Ok(Self::Registry),
-            _ => Err(BytesError::Unknown),
-        }
+    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        Ok(match r.u8()? {
+            WATCH => Self::Watch,
+            ACCOUNT => Self::Account,
+            REGISTRY => Self::Registry,
+            FACTS => {
+                let owner = match (r.u8()?, r.u32()?) {
+                    (1, number) => FactOwner::Meter(MeterId(number)),
+                    (2, number) => FactOwner::Area(AreaId(u16::try_from(number).map_err(|_| BytesError::Padding)?)),
+                    (3, 0) => FactOwner::All,
+                    (3, _) => return Err(BytesError::Padding),
+                    _ => return Err(BytesError::Unknown),
+                };
+                let from = FactPlace { period: DeliveryPeriod(r.u32()?), seq: r.u64()?, place: r.u32()? };
+                Self::Facts { owner, from, to: DeliveryPeriod(r.u32()?) }
+            }
+            EXTRACTS => Self::Extracts { account: AccountId(r.u32()?), from_seq: r.u64()? },
+            PROOF => Self::Proof { account: AccountId(r.u32()?) },
+            _ => return Err(BytesError::Unknown),
+        })
     }
 }
 
@@ -66,14 +119,15 @@ impl SignedQuery {
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
-        w.bytes(&self.chain.0).bytes(&self.key.0).u8(self.kind.tag()).u64(self.expires_at.0).bytes(&self.signature.0);
+        self.kind.write(w.bytes(&self.chain.0).bytes(&self.key.0));
+        w.u64(self.expires_at.0).bytes(&self.signature.0);
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         Ok(Self {
             chain: Hash(r.array()?),
             key: PublicKey(r.array()?),
-            kind: QueryKind::from_tag(r.u8()?)?,
+            kind: QueryKind::read(r)?,
             expires_at: LedgerTime(r.u64()?),
             signature: Signature(r.array()?),
         })
@@ -82,7 +136,8 @@ impl SignedQuery {
 
 fn signed_bytes(chain: Hash, key: PublicKey, kind: QueryKind, expires_at: LedgerTime) -> Vec<u8> {
     let mut w = Writer::new();
-    w.domain(DOMAIN).bytes(&chain.0).bytes(&key.0).u8(kind.tag()).u64(expires_at.0);
+    kind.write(w.domain(DOMAIN).bytes(&chain.0).bytes(&key.0));
+    w.u64(expires_at.0);
     w.finish()
 }
 

@@ -54,6 +54,9 @@ pub enum RequestBody {
         /// Who is asked about.
         subject: RegistrySubject,
     },
+    /// Facts, extracts or a proof, as the query says. Answered by `Facts`, `Extracts` or `AccountProof`, by `NotHere` where some of it
+    /// may be missing, or by `Refused`: others' data are not told.
+    Ask(SignedQuery),
     /// The final header at a height. Answered by `Header`, `NotFinal` or `NotHere`.
     Header {
         /// The header's number in the chain.
@@ -85,6 +88,7 @@ impl Request {
                 query.write(w.u8(19));
                 subject.write(&mut w);
             }
+            RequestBody::Ask(query) => query.write(w.u8(20)),
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
             RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
             RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
@@ -110,6 +114,7 @@ impl Request {
                 let query = SignedQuery::read(&mut r)?;
                 RequestBody::Registry { query, subject: RegistrySubject::read(&mut r)? }
             }
+            20 => RequestBody::Ask(SignedQuery::read(&mut r)?),
             6 => RequestBody::Header { height: r.u64()? },
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
             8 => RequestBody::ReceiptAt { seq: r.u64()? },
@@ -130,9 +135,15 @@ mod tests {
     use gridbook_ledger::crypto::SecretKey;
     use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
     use gridbook_ledger::registry::OrganisationId;
+    use gridbook_ledger::store::{FactOwner, FactPlace};
 
     use super::*;
     use crate::protocol::{QueryKind, request_id_of};
+
+    fn facts(owner: FactOwner) -> QueryKind {
+        let from = FactPlace { period: DeliveryPeriod(9), seq: 3, place: 2 };
+        QueryKind::Facts { owner, from, to: DeliveryPeriod(10) }
+    }
 
     fn one_of_each() -> Vec<Request> {
         let key = SecretKey::from_seed([7; 32]);
@@ -156,6 +167,11 @@ mod tests {
                 query: query(QueryKind::Registry),
                 subject: RegistrySubject::Account(AccountId(3)),
             },
+            RequestBody::Ask(query(facts(FactOwner::Meter(MeterId(7))))),
+            RequestBody::Ask(query(facts(FactOwner::Area(AreaId(7))))),
+            RequestBody::Ask(query(facts(FactOwner::All))),
+            RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(8), from_seq: 1 << 40 })),
+            RequestBody::Ask(query(QueryKind::Proof { account: AccountId(8) })),
             RequestBody::Header { height: 77 },
             RequestBody::Book(Contract { area: AreaId(3), period: DeliveryPeriod(1_975_632) }),
             RequestBody::Reconfigure(vec![1; 500]),

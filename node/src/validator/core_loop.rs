@@ -19,14 +19,15 @@ use gridbook_ledger::state::SystemAccount;
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
-use super::desk::DeskJob;
+use super::desk::{DeskJob, ProvenAccount};
 use super::directory::why_shut_out;
 use super::keeper::KeptState;
 use super::net::post;
+use super::reader::Reader;
 use super::roster::{Roll, Roster};
 use super::storage::{IncomingJob, StorageJob};
 use super::{Meters, Peers, Queues, Shared, registry};
-use crate::protocol::{AccountState, Answer, RegistrySubject, RequestId, Status};
+use crate::protocol::{AccountState, Answer, QueryKind, RegistrySubject, RequestId, Status};
 
 /// What comes to the core.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub(super) enum Question {
     Account(MeterId),
     /// What is proven against validators.
     Evidence { from: u32 },
+    /// Data that not everybody may see.
+    Data { asker: DeviceKind, kind: QueryKind },
     /// A bundle whose nonce is used: is it under way, or a replay?
     Replayed { bundle: Hash },
 }
@@ -330,7 +333,7 @@ impl CoreLoop {
         self.shared.health.set_ready(self.connected + 1 >= quorum && !self.replica.is_catching_up());
     }
 
-    fn answer(&self, connection: ConnectionId, request_id: RequestId, question: &Question) {
+    fn answer(&mut self, connection: ConnectionId, request_id: RequestId, question: &Question) {
         let answer = match question {
             Question::Status => Answer::Status { request_id, status: self.status() },
             Question::Registry { sender, subject } => match registry::entry(self.replica.state(), *sender, *subject) {
@@ -341,6 +344,14 @@ impl CoreLoop {
             Question::Account(meter) => match self.account(*meter) {
                 Some(account) => Answer::Account { request_id, account },
                 None => Answer::Refused { request_id, code: Code::AuthUnknownDevice },
+            },
+            Question::Data { asker, kind } => match self.data(connection, request_id, *asker, *kind) {
+                Ok(Some(job)) => return self.tell_desk(job),
+                Ok(None) => Answer::NotFinal { request_id },
+                Err(code) => {
+                    self.shared.metrics.refuse(code.name());
+                    Answer::Refused { request_id, code }
+                }
             },
             Question::Replayed { bundle } => {
                 let bundle = *bundle;
@@ -355,6 +366,30 @@ impl CoreLoop {
             }
         };
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    /// What the desk is to answer, or nothing if it is not final; or why it is not told.
+    fn data(
+        &mut self,
+        connection: ConnectionId,
+        request_id: RequestId,
+        asker: DeviceKind,
+        kind: QueryKind,
+    ) -> Result<Option<DeskJob>, Code> {
+        let reader = Reader::admit(self.replica.state(), asker, kind)?;
+        Ok(match kind {
+            QueryKind::Facts { owner, from, to } => {
+                Some(DeskJob::Facts { connection, request_id, owner, from, to, reader })
+            }
+            QueryKind::Extracts { account, from_seq } => {
+                Some(DeskJob::Extracts { connection, request_id, account, from_seq })
+            }
+            QueryKind::Proof { account } => self.replica.prove_account(account).map(|(height, state, proof)| {
+                let proven = Box::new(ProvenAccount { height, account, state, proof });
+                DeskJob::AccountProof { connection, request_id, proven }
+            }),
+            QueryKind::Watch | QueryKind::Account | QueryKind::Registry => return Err(Code::AuthRole),
+        })
     }
 
     /// Keeps a client's evidence as any other. The client hears of it when it is on the disk.

@@ -6,24 +6,28 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
-use gridbook_engine::MeterId;
+use gridbook_engine::{AccountId, DeliveryPeriod, MeterId};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::EpochProof;
 use gridbook_ledger::header::{Header, HeaderRef};
 use gridbook_ledger::hotstuff::Recipient;
 use gridbook_ledger::merkle::Path;
-use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::receipt::{AccountProof, Receipt};
 use gridbook_ledger::record::{Outcome, Record, RecordEvent, leaf_hash};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{FinalBundle, FinalProof, FinalStep, IndexedHeader, PeerMessage, archive};
 use gridbook_ledger::sequenced::SequencedChunk;
-use gridbook_ledger::store::{BundlePlace, Index, IndexBatch, QueryIndex, StoreError};
+use gridbook_ledger::state::{AccountView, StateProof};
+use gridbook_ledger::store::{
+    BundlePlace, FactOwner, FactPage, FactPlace, FactRow, Index, IndexBatch, QueryIndex, StoreError,
+};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
 use super::history::History;
 use super::net::post;
 use super::pending::Waiting;
+use super::reader::Reader;
 use super::{LOOK_UP, Meters, Peers, Shared};
 use crate::protocol::{Answer, RequestId, cut_to, meters_in};
 
@@ -46,6 +50,19 @@ pub(super) enum DeskJob {
     ReceiptAt { connection: ConnectionId, request_id: RequestId, seq: u64 },
     /// A client wants a header.
     Header { connection: ConnectionId, request_id: RequestId, height: u64 },
+    /// A client wants facts, and is told what he may see.
+    Facts {
+        connection: ConnectionId,
+        request_id: RequestId,
+        owner: FactOwner,
+        from: FactPlace,
+        to: DeliveryPeriod,
+        reader: Reader,
+    },
+    /// A client who may wants what records said of an account.
+    Extracts { connection: ConnectionId, request_id: RequestId, account: AccountId, from_seq: u64 },
+    /// A client who may wants an account's state proven.
+    AccountProof { connection: ConnectionId, request_id: RequestId, proven: Box<ProvenAccount> },
     /// A bundle whose nonce is used, and that is not under way: final, or a replay.
     Replayed { connection: ConnectionId, request_id: RequestId, bundle: Hash },
     /// A validator wants final headers with their commands.
@@ -58,6 +75,15 @@ pub(super) enum DeskJob {
     WriteIndex(Sender<()>),
     /// A client is gone.
     Closed(ConnectionId),
+}
+
+/// An account as of a final header, which the desk proves final.
+#[derive(Debug)]
+pub(super) struct ProvenAccount {
+    pub(super) height: u64,
+    pub(super) account: AccountId,
+    pub(super) state: AccountView,
+    pub(super) proof: StateProof,
 }
 
 pub(super) struct Desk {
@@ -73,6 +99,11 @@ pub(super) struct Desk {
     unwritten: Vec<IndexBatch>,
     written_at: Instant,
 }
+
+/// How many facts go into one answer: the longest has some 150 bytes.
+const FACTS_PER_ANSWER: usize = 1_024;
+/// How many bytes of extracts go into one answer; a single one may be longer.
+const EXTRACT_BYTES_PER_ANSWER: usize = 128 << 10;
 
 /// The index is written in pieces of so many heights, or after so long, or when somebody asks. Larger pieces would cost sled less time,
 /// but memory that it never gives back: half a second's worth at a time took 390 MB for a day that takes 137 MB like this.
@@ -139,6 +170,18 @@ impl Desk {
             DeskJob::Header { connection, request_id, height } => {
                 self.write_index();
                 self.header_answer(request_id, height).map(|answer| self.answer(connection, &answer))
+            }
+            DeskJob::Facts { connection, request_id, owner, from, to, reader } => {
+                self.write_index();
+                self.facts(request_id, (owner, from, to), reader).map(|answer| self.answer(connection, &answer))
+            }
+            DeskJob::Extracts { connection, request_id, account, from_seq } => {
+                self.write_index();
+                self.extracts(request_id, account, from_seq).map(|answer| self.answer(connection, &answer))
+            }
+            DeskJob::AccountProof { connection, request_id, proven } => {
+                self.write_index();
+                self.account_proof(request_id, *proven).map(|answer| self.answer(connection, &answer))
             }
             DeskJob::Replayed { connection, request_id, bundle } => {
                 self.write_index();
@@ -233,6 +276,43 @@ impl Desk {
         Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
     }
 
+    /// Facts are told only where none can be missing: a bill without a period would be a wrong one.
+    fn facts(
+        &self,
+        request_id: RequestId,
+        (owner, from, to): (FactOwner, FactPlace, DeliveryPeriod),
+        reader: Reader,
+    ) -> Result<Answer, StoreError> {
+        if let Some(elsewhere) = self.not_here(request_id) {
+            return Ok(elsewhere);
+        }
+        let FactPage { mut facts, next } = self.index.facts(owner, from, to, FACTS_PER_ANSWER)?;
+        facts.retain(|row| reader.may_see(owner, row));
+        Ok(Answer::Facts { request_id, facts: FactRow::encode_all(&facts), next })
+    }
+
+    fn extracts(&self, request_id: RequestId, account: AccountId, from_seq: u64) -> Result<Answer, StoreError> {
+        if let Some(elsewhere) = self.not_here(request_id) {
+            return Ok(elsewhere);
+        }
+        let extracts = self.index.extracts(account.0, from_seq, EXTRACT_BYTES_PER_ANSWER)?;
+        Ok(Answer::Extracts { request_id, extracts })
+    }
+
+    fn account_proof(&self, request_id: RequestId, proven: ProvenAccount) -> Result<Answer, StoreError> {
+        let ProvenAccount { height, account, state, proof } = proven;
+        let Some((headers, last)) = self.proof_of(height)? else {
+            return Ok(self.not_here(request_id).unwrap_or(Answer::NotFinal { request_id }));
+        };
+        let epochs = self.shared.epochs();
+        let Some(epochs) = epochs.proofs_to(last.qc.epoch).map(<[EpochProof]>::to_vec) else {
+            return Ok(Answer::NotFinal { request_id });
+        };
+        let headers = headers.into_iter().chain(last.via).collect();
+        let proof = AccountProof { epochs, account, state, proof, headers, child: last.child, qc: last.qc };
+        Ok(Answer::AccountProof { request_id, proof: proof.encode() })
+    }
+
     /// Hands S0 receipts to those who wait for the bundles.
     fn tell_sequenced(&self, chunk: &SequencedChunk) {
         let waiting = self.shared.pending.waiting_for(chunk.places().iter().map(|place| place.entry));
@@ -299,22 +379,27 @@ impl Desk {
                 tracing::error!(%error, "a late client could not be answered");
             }
         }
-        let mut by_meter = Vec::new();
-        for bytes in &step.records {
-            let Ok(record) = Record::decode(bytes) else { continue };
-            self.count(&record);
-            for meter in meters_in(&record) {
-                by_meter.push((meter.0, record.seq));
-                let Some(connections) = self.watchers.get(&meter) else { continue };
-                let record = cut_to(&record, meter).encode();
-                let event = Answer::Event { meter, height: header.height, record };
-                connections.iter().for_each(|connection| self.answer(*connection, &event));
-            }
+        let records = decoded(step);
+        for record in &records {
+            self.count(record);
+            self.tell_watchers(header.height, record);
         }
         // After a power cut the index may know more than the log that was executed again.
         if header.height > self.indexed {
             self.indexed = header.height;
-            self.unwritten.push(index_batch(step, by_meter));
+            self.unwritten.push(index_batch(step, &records));
+        }
+    }
+
+    /// Tells each watched meter what of a record is its own: others' business stays theirs.
+    fn tell_watchers(&self, height: u64, record: &Record) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        for meter in meters_in(record) {
+            let Some(connections) = self.watchers.get(&meter) else { continue };
+            let event = Answer::Event { meter, height, record: cut_to(record, meter).encode() };
+            connections.iter().for_each(|connection| self.answer(*connection, &event));
         }
     }
 
@@ -422,32 +507,32 @@ fn is_replay(record: &[u8]) -> bool {
     Record::decode(record).is_ok_and(|record| record.outcome == Outcome::Rejected(Code::AuthReplay))
 }
 
-/// What the index holds of a final header.
-pub(super) fn index_batch(step: &FinalStep, by_meter: Vec<(u32, u64)>) -> IndexBatch {
+/// The records of a final header.
+pub(super) fn decoded(step: &FinalStep) -> Vec<Record> {
+    step.records.iter().filter_map(|bytes| Record::decode(bytes).ok()).collect()
+}
+
+/// What the index holds of a final header, whose records these are.
+pub(super) fn index_batch(step: &FinalStep, records: &[Record]) -> IndexBatch {
     let header = &step.proposal.header;
     let indexed = IndexedHeader { proposal: step.proposal.clone(), proof: step.proof.as_deref().cloned() };
-    let mut records = Vec::new();
+    let mut blob = Vec::new();
     for record in &step.records {
         let length = u32::try_from(record.len()).expect("a record is far below 4 GiB");
-        records.extend_from_slice(&length.to_le_bytes());
-        records.extend_from_slice(record);
+        blob.extend_from_slice(&length.to_le_bytes());
+        blob.extend_from_slice(record);
     }
-    IndexBatch {
+    let mut batch = IndexBatch {
         height: header.height,
         header: archive(&indexed),
-        records,
+        records: blob,
         first_seq: header.first_seq,
         last_seq: header.last_seq,
         bundles: step.bundles.iter().map(|bundle| (bundle.id, bundle.first_seq)).collect(),
-        by_meter,
-        rows: Vec::new(),
-    }
-}
-
-/// The rows of which meter a final header's records belong to.
-pub(super) fn meter_rows(step: &FinalStep) -> Vec<(u32, u64)> {
-    let records = step.records.iter().filter_map(|bytes| Record::decode(bytes).ok());
-    records.flat_map(|record| meters_in(&record).into_iter().map(move |meter| (meter.0, record.seq))).collect()
+        ..IndexBatch::default()
+    };
+    records.iter().for_each(|record| batch.enter(record));
+    batch
 }
 
 fn split_records(mut blob: &[u8]) -> Vec<&[u8]> {

@@ -42,6 +42,8 @@ const BATCH_FRAMES: usize = 256;
 
 /// As how many requests more evidence is charged: what is checked of it are up to 2f + 2 signatures, where a bundle has one.
 const EVIDENCE_FRAMES: u64 = 15;
+/// What a proof of an account counts for beside its own frame: what is not final is undone and executed again for it.
+const PROOF_FRAMES: u64 = 15;
 
 impl DoorKeeper {
     pub(super) fn new(shared: Arc<Shared>, queues: Queues, meters: Meters) -> Self {
@@ -152,6 +154,11 @@ impl DoorKeeper {
                 Ok(sender) => self.ask_core(connection, request_id, Question::Registry { sender, subject }),
                 Err(code) => self.refuse(connection, request_id, code),
             },
+            RequestBody::Ask(query) => {
+                if let Err(code) = self.ask(connection, request_id, &query) {
+                    self.refuse(connection, request_id, code);
+                }
+            }
             RequestBody::Evidence { from } => self.ask_core(connection, request_id, Question::Evidence { from }),
             RequestBody::HandIn(evidence) => {
                 if let Err(code) = self.take_evidence(connection, request_id, &evidence) {
@@ -209,6 +216,16 @@ impl DoorKeeper {
         let evidence = Box::new(VerifiedEvidence::check(evidence, self.shared.chain, epoch, set)?);
         let job = CoreJob::HandedIn { connection, request_id, evidence };
         self.queues.core.try_send(job).map_err(|_| Code::QuotaBusy)
+    }
+
+    /// Asks the core for data that not everybody may see. It knows who owns what.
+    fn ask(&self, connection: ConnectionId, request_id: RequestId, query: &SignedQuery) -> Result<(), Code> {
+        let asker = self.device_of(query, query.kind)?;
+        if matches!(query.kind, QueryKind::Proof { .. }) {
+            self.meters.charge(connection, PROOF_FRAMES).map_err(|_| Code::QuotaRate)?;
+        }
+        self.ask_core(connection, request_id, Question::Data { asker, kind: query.kind });
+        Ok(())
     }
 
     /// The meter whose key signed a query.

@@ -7,7 +7,7 @@ use gridbook_ledger::replica::{Effect, LogRecord, Recovery, ReplicaConfig};
 use gridbook_ledger::store::{Index, LogPosition, LogReader, LogRecordRef, QueryIndex};
 
 use super::Shared;
-use super::desk::{index_batch, meter_rows};
+use super::desk::{decoded, index_batch};
 
 /// How many final heights go into the index at once: see the desk.
 const INDEX_HEIGHTS: usize = 16;
@@ -37,7 +37,7 @@ fn fill_gap(config: ReplicaConfig, log: &LogReader, index: &Index, shared: &Shar
             let Effect::Final(step) = effect else { continue };
             let height = step.proposal.header.height;
             if height > after + batches.len() as u64 {
-                batches.push(index_batch(&step, meter_rows(&step)));
+                batches.push(index_batch(&step, &decoded(&step)));
             }
             let last = index.first_height().is_none_or(|first| height + 1 >= first);
             if batches.len() >= INDEX_HEIGHTS || last {

@@ -31,6 +31,7 @@ mod open;
 mod peers;
 mod pending;
 mod promise;
+mod reader;
 mod registry;
 mod restore;
 mod roster;

@@ -14,7 +14,7 @@ use gridbook_ledger::store::{
     LogRecordRef, QueryIndex, SafetyFile, StoreError,
 };
 
-use super::desk::{index_batch, meter_rows};
+use super::desk::{decoded, index_batch};
 use super::history::Positions;
 use super::promise::{Promise, Told};
 use super::storage::read_safety_payload;
@@ -304,7 +304,7 @@ fn feed(
             if let Effect::Final(step) = effect
                 && step.proposal.header.height > indexed
             {
-                batches.push(index_batch(&step, meter_rows(&step)));
+                batches.push(index_batch(&step, &decoded(&step)));
             }
         }
         if batches.len() >= INDEX_HEIGHTS {

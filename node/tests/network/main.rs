@@ -11,4 +11,5 @@ mod fixture;
 mod proofs;
 mod registry;
 mod sequenced;
+mod statement;
 mod trade;

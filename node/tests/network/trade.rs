@@ -71,6 +71,8 @@ fn nobody_watches_a_meter_without_its_key() {
         assert_eq!(client.watch(forged).await, Err(ClientError::Refused(Code::AuthSignature)));
         let past = SignedQuery::sign(chain(), QueryKind::Account, LedgerTime(1), &meter.key);
         assert_eq!(client.account(past).await, Err(ClientError::Refused(Code::AuthExpired)));
+        let other_purpose = client.watch(query(&meter.key, QueryKind::Account)).await;
+        assert_eq!(other_purpose, Err(ClientError::Refused(Code::AuthRole)));
         let other_kind = SignedQuery { kind: QueryKind::Account, ..query(&meter.key, QueryKind::Watch) };
         assert_eq!(client.account(other_kind).await, Err(ClientError::Refused(Code::AuthSignature)));
     });

@@ -14,13 +14,14 @@ use gridbook_ledger::command::{Bundle, Command as Order, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::header::Header;
-use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::receipt::{AccountHistory, Receipt};
 use gridbook_ledger::record::Outcome;
 use gridbook_node::admin;
 use gridbook_node::client::{Client, ClientError, Patience, next_nonce, wall_us};
 use gridbook_node::config::{IndexOptions, LogOptions, Peer, Quotas, ValidatorConfig};
 use gridbook_node::keyfile::{read_key, write_key};
 use gridbook_node::network::{Network, NetworkPlan, loopback_free};
+use gridbook_node::protocol::SignedQuery;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -293,6 +294,27 @@ impl House {
                     answer => return answer.map(|bytes| Receipt::decode(&bytes).unwrap()),
                 }
                 assert!(Instant::now() < deadline, "no receipt for {bundle}");
+            }
+        })
+    }
+
+    /// The whole history of the first account, as the operator gets it from the first of some validators that has all of it.
+    pub(crate) fn ask_for_history(&self, indices: &[usize]) -> Result<AccountHistory, ClientError> {
+        let validators: Vec<Peer> = indices.iter().map(|index| self.network.clients.validators[*index]).collect();
+        let operator = read_key(&self.network.operator_key_file()).unwrap();
+        let chain = self.genesis().chain_id();
+        let sign = |kind| SignedQuery::sign(chain, kind, LedgerTime(u64::MAX), &operator);
+        let deadline = Instant::now() + PATIENCE;
+        run(async {
+            let client = connect(&validators).await;
+            loop {
+                let history = client.account_history(sign, AccountId(0)).await?;
+                // The one with the proof may have been ahead of the one with the extracts.
+                if history.verify(self.genesis()).is_ok() {
+                    return Ok(history);
+                }
+                assert!(Instant::now() < deadline, "no whole history: {:?}", history.verify(self.genesis()));
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         })
     }

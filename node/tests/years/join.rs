@@ -120,6 +120,10 @@ fn knows_what_it_does_not_know(house: &House, bundles: &[Hash], away_at: u64, jo
     let never = Hash::of("nobody/ever", &[]);
     let Err(answer) = house.ask_for_receipt(&[3, 2], never) else { panic!("it has a receipt") };
     assert!(matches!(answer, ClientError::NotHere { .. }), "it may have been, for all that they know: {answer}");
+    // A bill or a history without what was final before would be a wrong one.
+    let Err(answer) = house.ask_for_history(&[2]) else { panic!("it has all of a history") };
+    assert!(matches!(answer, ClientError::NotHere { to_height, .. } if to_height == joined_at), "{answer}");
+    house.ask_for_history(&[2, 1]).unwrap().verify(house.genesis()).unwrap();
 }
 
 /// The logs of those who stayed begin later, and hold from there; so do those of the two who joined, from their snapshots.

@@ -1,0 +1,307 @@
+//! What became of an area's delivery periods, for whoever runs the market or the grid.
+
+use std::collections::BTreeMap;
+
+use gridbook_engine::{DeliveryPeriod, Money, Price};
+use gridbook_ledger::record::{AreaSettled, RecordEvent};
+use gridbook_ledger::settlement::AreaFault;
+use gridbook_ledger::store::{Fact, FactRow, MetersSettled};
+use serde_json::{Value, json};
+
+use crate::amounts::format_price;
+use crate::columns::{aligned, comma_separated};
+use crate::moment::format_moment;
+
+/// An area's periods, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AreaReport {
+    pub(crate) periods: BTreeMap<DeliveryPeriod, AreaPeriod>,
+    pub(crate) totals: AreaPeriod,
+    /// How many periods are settled, frozen, final.
+    pub(crate) counts: [usize; 3],
+}
+
+/// One period of an area. Energies are as they were settled last, money is all that moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AreaPeriod {
+    pub(crate) meters: MetersSettled,
+    /// Short and long price, if it was settled.
+    pub(crate) prices: Option<(Price, Price)>,
+    pub(crate) net_wh: i128,
+    pub(crate) contracted_wh: i128,
+    pub(crate) losses_wh: i128,
+    pub(crate) upstream: Money,
+    pub(crate) losses: Money,
+    pub(crate) surplus: Money,
+    pub(crate) frozen: Option<AreaFault>,
+    pub(crate) is_final: bool,
+}
+
+impl AreaReport {
+    /// Out of an area's facts, and everybody's about the same periods.
+    pub(crate) fn of(facts: &[FactRow]) -> Self {
+        let mut report = Self::default();
+        for row in facts {
+            match &row.fact {
+                Fact::Meters(sums) => report.period(row).meters.join(sums),
+                Fact::Event(RecordEvent::AreaSettled(settled)) => report.period(row).settle(settled),
+                Fact::Event(RecordEvent::AreaFrozen { why, .. }) => report.period(row).frozen = Some(*why),
+                _ => {}
+            }
+        }
+        for row in facts {
+            if let (Fact::Event(RecordEvent::PeriodFinal { .. }), Some(period)) =
+                (&row.fact, report.periods.get_mut(&row.period))
+            {
+                period.is_final = true;
+            }
+        }
+        let is: [fn(&AreaPeriod) -> bool; 3] =
+            [|period| period.prices.is_some(), |period| period.frozen.is_some(), |period| period.is_final];
+        report.counts = is.map(|is| report.periods.values().filter(|period| is(period)).count());
+        report.periods.values().for_each(|period| report.totals.add(period));
+        report
+    }
+
+    fn period(&mut self, row: &FactRow) -> &mut AreaPeriod {
+        self.periods.entry(row.period).or_default()
+    }
+
+    /// Lines for a terminal.
+    pub(crate) fn text(&self, title: &str, mtu_minutes: u32) -> String {
+        let mut lines = vec![vec![title.to_owned()]];
+        let head = [
+            "begins (UTC)",
+            "short ct",
+            "long ct",
+            "given Wh",
+            "sold Wh",
+            "lost Wh",
+            "meters",
+            "est.",
+            "corr.",
+            "trades",
+            "imbalance",
+            "upstream",
+            "losses",
+            "surplus",
+            "",
+        ];
+        lines.push(head.map(str::to_owned).to_vec());
+        for (at, period) in &self.periods {
+            let begins = format_moment(at.starts_at(mtu_minutes)).get(..16).unwrap_or_default().replace('T', " ");
+            lines.push(period.cells(begins, period.standing()));
+        }
+        let [settled, frozen, finished] = self.counts;
+        lines.push(self.totals.cells("together".into(), String::new()));
+        lines.push(vec![format!("{settled} periods settled, {frozen} frozen, {finished} final.")]);
+        let totals = &self.totals.meters;
+        for (amount, what) in
+            [(totals.billed, "billed by the grid operator"), (totals.defaulted, "lost to the default account")]
+        {
+            lines.extend((amount != Money::ZERO).then(|| vec![format!("{amount} of the imbalance was {what}.")]));
+        }
+        for (at, period) in &self.periods {
+            if let Some(why) = period.frozen {
+                lines.push(vec![format!("{} is frozen: {why}.", format_moment(at.starts_at(mtu_minutes)))]);
+            }
+        }
+        aligned(&lines)
+    }
+
+    /// One line for each period. Money is in nano-currency, prices in micro-currency per kWh.
+    pub(crate) fn csv(&self, mtu_minutes: u32) -> String {
+        let head = [
+            "period",
+            "begins",
+            "short_price",
+            "long_price",
+            "net_wh",
+            "contracted_wh",
+            "losses_wh",
+            "import_wh",
+            "export_wh",
+            "settlements",
+            "estimated",
+            "corrected",
+            "trades_nano",
+            "imbalance_nano",
+            "billed_nano",
+            "defaulted_nano",
+            "upstream_nano",
+            "losses_nano",
+            "surplus_nano",
+            "frozen",
+            "final",
+        ];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        for (at, period) in &self.periods {
+            let price = |price: Option<Price>| price.map_or(String::new(), |price| price.0.to_string());
+            let meters = &period.meters;
+            lines.push(vec![
+                at.0.to_string(),
+                format_moment(at.starts_at(mtu_minutes)),
+                price(period.prices.map(|(short, _)| short)),
+                price(period.prices.map(|(_, long)| long)),
+                period.net_wh.to_string(),
+                period.contracted_wh.to_string(),
+                period.losses_wh.to_string(),
+                meters.import_wh.to_string(),
+                meters.export_wh.to_string(),
+                meters.count.to_string(),
+                meters.estimated.to_string(),
+                meters.corrected.to_string(),
+                meters.trades.0.to_string(),
+                meters.imbalance.0.to_string(),
+                meters.billed.0.to_string(),
+                meters.defaulted.0.to_string(),
+                period.upstream.0.to_string(),
+                period.losses.0.to_string(),
+                period.surplus.0.to_string(),
+                period.frozen.map_or(String::new(), |why| why.to_string()),
+                period.is_final.to_string(),
+            ]);
+        }
+        comma_separated(&lines)
+    }
+
+    /// All of it. Sums are texts: more than a JSON number holds.
+    pub(crate) fn json(&self) -> Value {
+        let periods: Vec<Value> = self
+            .periods
+            .iter()
+            .map(|(at, period)| {
+                let mut value = period.json();
+                value["period"] = json!(at.0);
+                value
+            })
+            .collect();
+        let [settled, frozen, finished] = self.counts;
+        json!({"periods": periods, "totals": self.totals.json(), "settled": settled, "frozen": frozen, "final": finished})
+    }
+}
+
+impl AreaPeriod {
+    fn settle(&mut self, settled: &AreaSettled) {
+        self.prices = Some((settled.short_price, settled.long_price));
+        self.frozen = None;
+        (self.net_wh, self.contracted_wh, self.losses_wh) = (settled.net_wh, settled.contracted_wh, settled.losses_wh);
+        self.upstream += settled.upstream;
+        self.losses += settled.losses;
+        self.surplus += settled.surplus;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.meters.join(&other.meters);
+        self.net_wh += other.net_wh;
+        self.contracted_wh += other.contracted_wh;
+        self.losses_wh += other.losses_wh;
+        self.upstream += other.upstream;
+        self.losses += other.losses;
+        self.surplus += other.surplus;
+    }
+
+    fn standing(&self) -> String {
+        let standing = match (self.frozen, self.prices, self.is_final) {
+            (Some(_), ..) => "frozen",
+            (None, _, true) => "final",
+            (None, Some(_), false) => "settled",
+            (None, None, false) => "under way",
+        };
+        standing.to_owned()
+    }
+
+    fn cells(&self, front: String, back: String) -> Vec<String> {
+        let price = |price: Option<Price>| price.map_or(String::new(), format_price);
+        let meters = &self.meters;
+        vec![
+            front,
+            price(self.prices.map(|(short, _)| short)),
+            price(self.prices.map(|(_, long)| long)),
+            self.net_wh.to_string(),
+            self.contracted_wh.to_string(),
+            self.losses_wh.to_string(),
+            meters.count.to_string(),
+            meters.estimated.to_string(),
+            meters.corrected.to_string(),
+            meters.trades.to_string(),
+            meters.imbalance.to_string(),
+            self.upstream.to_string(),
+            self.losses.to_string(),
+            self.surplus.to_string(),
+            back,
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let meters = &self.meters;
+        json!({
+            "short_price": self.prices.map(|(short, _)| short.0), "long_price": self.prices.map(|(_, long)| long.0),
+            "net_wh": self.net_wh.to_string(), "contracted_wh": self.contracted_wh.to_string(),
+            "losses_wh": self.losses_wh.to_string(), "import_wh": meters.import_wh.to_string(),
+            "export_wh": meters.export_wh.to_string(), "settlements": meters.count, "estimated": meters.estimated,
+            "corrected": meters.corrected, "trades_nano": meters.trades.0.to_string(),
+            "imbalance_nano": meters.imbalance.0.to_string(), "billed_nano": meters.billed.0.to_string(),
+            "defaulted_nano": meters.defaulted.0.to_string(), "upstream_nano": self.upstream.0.to_string(),
+            "losses_nano": self.losses.0.to_string(), "surplus_nano": self.surplus.0.to_string(),
+            "frozen": self.frozen.map(|why| why.to_string()), "final": self.is_final,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::{AreaId, Contract};
+
+    use super::*;
+
+    fn row(seq: u64, period: u32, fact: Fact) -> FactRow {
+        FactRow { period: DeliveryPeriod(period), seq, place: 0, fact }
+    }
+
+    fn settled(period: u32, net_wh: i128, surplus: i128) -> Fact {
+        Fact::Event(RecordEvent::AreaSettled(AreaSettled {
+            contract: Contract { area: AreaId(1), period: DeliveryPeriod(period) },
+            short_price: Price(600_000),
+            long_price: Price(20_000),
+            short_rest: Price(600_000),
+            long_rest: Price(20_000),
+            net_wh,
+            contracted_wh: 400,
+            losses_wh: 5,
+            upstream: Money(-3),
+            losses: Money(2),
+            surplus: Money(surplus),
+        }))
+    }
+
+    /// Three periods: one settled and corrected, one frozen, one only delivered so far. Money of the correction is added, energy replaced.
+    #[test]
+    fn a_report_says_of_each_period_how_it_stands_and_adds_up() {
+        let contract = Contract { area: AreaId(1), period: DeliveryPeriod(901) };
+        let frozen = RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound };
+        let meters = |count, estimated| Fact::Meters(MetersSettled { count, estimated, ..MetersSettled::default() });
+        let facts = [
+            row(1, 900, meters(4_096, 3)),
+            row(2, 900, meters(10, 1)),
+            row(2, 900, settled(900, 380, 7)),
+            row(5, 900, settled(900, 390, -2)),
+            row(6, 900, Fact::Event(RecordEvent::PeriodFinal { period: DeliveryPeriod(900) })),
+            row(3, 901, Fact::Event(frozen)),
+            row(4, 902, meters(8, 0)),
+        ];
+        let report = AreaReport::of(&facts);
+        assert_eq!(report.counts, [1, 1, 1]);
+        let first = &report.periods[&DeliveryPeriod(900)];
+        assert_eq!((first.meters.count, first.meters.estimated), (4_106, 4));
+        assert_eq!((first.net_wh, first.surplus, first.upstream, first.is_final), (390, Money(5), Money(-6), true));
+        let standing: Vec<String> = report.periods.values().map(AreaPeriod::standing).collect();
+        assert_eq!(standing, ["final", "frozen", "under way"]);
+        assert_eq!(report.totals.meters.count, 4_114);
+        let text = report.text("Area north", 15);
+        assert!(text.contains("1 periods settled, 1 frozen, 1 final."), "{text}");
+        assert!(text.contains("is frozen: "), "{text}");
+        assert_eq!(report.csv(15).lines().count(), 4);
+        assert_eq!(report.json()["totals"]["surplus_nano"], "5");
+    }
+}

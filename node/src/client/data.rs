@@ -1,0 +1,76 @@
+//! What bills, reports and audits ask for: many answers to one question.
+
+use gridbook_engine::{AccountId, DeliveryPeriod};
+use gridbook_ledger::receipt::{AccountHistory, AccountProof};
+use gridbook_ledger::record::Extract;
+use gridbook_ledger::store::{FactOwner, FactPlace, FactRow};
+
+use super::{Client, ClientError, unexpected};
+use crate::protocol::{Answer, QueryKind, RequestBody, SignedQuery};
+
+impl Client {
+    /// All facts of an owner in some periods that the asker may see. `sign` signs a question with the asker's key.
+    pub async fn facts(
+        &self,
+        sign: impl Fn(QueryKind) -> SignedQuery,
+        owner: FactOwner,
+        from: DeliveryPeriod,
+        to: DeliveryPeriod,
+    ) -> Result<Vec<FactRow>, ClientError> {
+        let (mut all, mut from) = (Vec::new(), FactPlace::first_of(from));
+        loop {
+            let query = sign(QueryKind::Facts { owner, from, to });
+            let (facts, next) = match self.answer(RequestBody::Ask(query)).await? {
+                Answer::Facts { facts, next, .. } => (facts, next),
+                other => return Err(unexpected(&other)),
+            };
+            all.extend(FactRow::decode_all(&facts).map_err(|error| ClientError::Protocol(format!("facts: {error}")))?);
+            match next {
+                // Going backwards would never end.
+                Some(next) if next <= from => return Err(ClientError::Protocol("facts that never end".into())),
+                Some(next) => from = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// An account's whole history up to a final header, with the proof that it is whole. Nothing is checked here:
+    /// [`AccountHistory::verify`] does. `sign` signs a question with the asker's key.
+    pub async fn account_history(
+        &self,
+        sign: impl Fn(QueryKind) -> SignedQuery,
+        account: AccountId,
+    ) -> Result<AccountHistory, ClientError> {
+        let proof = match self.answer(RequestBody::Ask(sign(QueryKind::Proof { account }))).await? {
+            Answer::AccountProof { proof, .. } => AccountProof::decode(&proof),
+            other => return Err(unexpected(&other)),
+        };
+        let proof = proof.map_err(|error| ClientError::Protocol(format!("the proof of an account: {error}")))?;
+        let until = proof.headers.first().map_or(0, |header| header.last_seq);
+        let (mut extracts, mut from_seq) = (Vec::new(), 0);
+        loop {
+            let query = sign(QueryKind::Extracts { account, from_seq });
+            let page = match self.answer(RequestBody::Ask(query)).await? {
+                Answer::Extracts { extracts, .. } => extracts,
+                other => return Err(unexpected(&other)),
+            };
+            let is_last = page.is_empty();
+            for bytes in page {
+                let extract = Extract::decode(&bytes);
+                let extract = extract.map_err(|error| ClientError::Protocol(format!("an extract: {error}")))?;
+                let seq = extract.record().seq;
+                if seq > until {
+                    return Ok(AccountHistory { proof, extracts });
+                }
+                if seq < from_seq {
+                    return Err(ClientError::Protocol("extracts that never end".into()));
+                }
+                from_seq = seq + 1;
+                extracts.push(bytes);
+            }
+            if is_last {
+                return Ok(AccountHistory { proof, extracts });
+            }
+        }
+    }
+}
