@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gridbook_engine::DeliveryPeriod;
 
@@ -27,6 +28,10 @@ const LAST_HEIGHT: &[u8] = b"\0last_height";
 const FIRST_HEIGHT: &[u8] = b"\0first_height";
 /// The last height below the gap; not there without one.
 const GAP_AFTER: &[u8] = b"\0gap_after";
+
+/// A database that was closed gives its lock back when sled's threads have let go of it: how often, and after how long, that is looked for.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// First byte of a key.
 #[derive(Clone, Copy)]
@@ -125,6 +130,7 @@ impl Index {
 
     /// The database, or why it is unusable. sled panics on some damaged files, and a release build aborts on that: so a
     /// file beside the directory says that an opening began, and is removed when it succeeded.
+    #[allow(clippy::disallowed_methods, reason = "the store blocks by design, and sled tells nobody when it is closed")]
     fn try_open(dir: &Path, memory_bytes: u64) -> Result<Result<sled::Db, String>, StoreError> {
         let opening = opening_path(dir);
         if opening.exists() {
@@ -135,7 +141,14 @@ impl Index {
         }
         fs::write(&opening, b"").map_err(|e| StoreError::io("write", &opening, e))?;
         let config = sled::Config::new().path(dir).cache_capacity((memory_bytes / 8).max(1 << 20)).flush_every_ms(None);
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let mut opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        for _ in 0..LOCK_TRIES {
+            if !matches!(&opened, Ok(Err(sled::Error::Io(error))) if is_locked(error)) {
+                break;
+            }
+            std::thread::sleep(LOCK_PAUSE);
+            opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        }
         fs::remove_file(&opening).map_err(|e| StoreError::io("remove", &opening, e))?;
         match opened {
             Ok(Ok(db)) => Ok(Ok(db)),
@@ -414,6 +427,11 @@ fn opening_path(dir: &Path) -> PathBuf {
     let mut name = dir.as_os_str().to_owned();
     name.push(".opening");
     PathBuf::from(name)
+}
+
+/// Whether somebody has the database open, or had it a moment ago.
+fn is_locked(error: &io::Error) -> bool {
+    error.to_string().starts_with("could not acquire lock")
 }
 
 /// Whether an I/O error while opening speaks of the bytes rather than of the system.
