@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use gridbook_engine::{AreaId, Contract, EnergySources, LedgerTime, MeterId, Side, TimeInForce};
-use gridbook_ledger::command::{Bundle, Claim, Command, NEVER, Place, Reading, SignedBundle};
+use gridbook_ledger::command::{Bundle, Command, NEVER, Place, Reading, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::record::{CertificateChange, Certificates, Outcome, PartyRef, Record, RecordEvent};
+use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
 use gridbook_ledger::reject::Code;
 use gridbook_sim::{Intent, MeterKind, Prosumer, Town};
 use tokio::sync::mpsc;
@@ -70,27 +70,17 @@ struct Trader {
     waiting: bool,
     /// Readings that it has not sent, or has to send again.
     unread: Vec<Reading>,
-    /// Certificates that came to it with what it bought, to be claimed for what it took.
-    claims: Vec<Claim>,
 }
 
 /// A bundle's end.
 struct Sent {
     trader: usize,
     readings: Vec<Reading>,
-    claims: usize,
     intents: Vec<Intent>,
     /// After how long the leader's word on its place came, if it came before finality.
     sequenced: Option<Duration>,
     took: Duration,
     result: Result<FinalBundle, ClientError>,
-}
-
-impl Sent {
-    /// How many commands of the bundle came before its orders.
-    fn before_intents(&self) -> usize {
-        self.readings.len() + self.claims
-    }
 }
 
 /// The killing of the leading validator.
@@ -141,16 +131,7 @@ impl Day {
             .map(|((mut prosumer, key), gateway)| {
                 mishaps.befall(&mut prosumer);
                 let (area, gateway) = (prosumer.meter().area, gateway.clone());
-                Trader {
-                    prosumer,
-                    key,
-                    gateway,
-                    area,
-                    in_flight: false,
-                    waiting: false,
-                    unread: Vec::new(),
-                    claims: Vec::new(),
-                }
+                Trader { prosumer, key, gateway, area, in_flight: false, waiting: false, unread: Vec::new() }
             })
             .collect();
         let (done, operated) = mpsc::unbounded_channel();
@@ -291,20 +272,20 @@ impl Day {
             trader.unread.extend(self.mishaps.said(MeterId(meter), &measured, is_read));
         }
         let intents = trader.prosumer.plan(now);
-        let (readings, claims) = (std::mem::take(&mut trader.unread), std::mem::take(&mut trader.claims));
-        if intents.is_empty() && readings.is_empty() && claims.is_empty() {
+        let readings = std::mem::take(&mut trader.unread);
+        if intents.is_empty() && readings.is_empty() {
             return;
         }
-        let bundle = trader.sign(self.chain, &readings, &claims, &intents);
+        let bundle = trader.sign(self.chain, &readings, &intents);
         self.tally.bundles += 1;
-        self.tally.commands += (readings.len() + claims.len() + intents.len()) as u64;
+        self.tally.commands += (readings.len() + intents.len()) as u64;
         self.tally.orders += orders(&intents);
         trader.in_flight = true;
         self.in_flight += 1;
         let submitted = Instant::now();
         self.first_sent.get_or_insert(submitted);
         let mut submission = trader.gateway.submit(&bundle);
-        let (outcomes, claims) = (self.outcomes.clone(), claims.len());
+        let outcomes = self.outcomes.clone();
         tokio::spawn(async move {
             let mut sequenced = None;
             let result = loop {
@@ -316,15 +297,8 @@ impl Day {
                 }
             };
             // Nobody listens any more after Ctrl-C.
-            let _ = outcomes.send(Sent {
-                trader: index,
-                readings,
-                claims,
-                intents,
-                sequenced,
-                took: submitted.elapsed(),
-                result,
-            });
+            let _ =
+                outcomes.send(Sent { trader: index, readings, intents, sequenced, took: submitted.elapsed(), result });
         });
     }
 
@@ -350,13 +324,7 @@ impl Day {
                         }
                     }
                 }
-                let (claims, orders_of) = done.records.split_at(sent.before_intents().min(done.records.len()));
-                for record in claims.iter().skip(sent.readings.len()) {
-                    if let Outcome::Rejected(code) = record.outcome {
-                        self.tally.on_rejected(code.name(), 1);
-                    }
-                }
-                for record in orders_of {
+                for record in done.records.iter().skip(sent.readings.len()) {
                     if let Outcome::Rejected(code) = record.outcome {
                         self.tally.on_rejected(code.name(), 1);
                         trader.prosumer.on_rejected(record.client_id);
@@ -368,7 +336,7 @@ impl Day {
                 self.tally.on_sequenced(sent.sequenced);
             }
             Err(ClientError::Refused(code)) => {
-                self.tally.on_rejected(code.name(), (sent.before_intents() + sent.intents.len()) as u64);
+                self.tally.on_rejected(code.name(), (sent.readings.len() + sent.intents.len()) as u64);
                 trader.unread.extend(&sent.readings);
                 sent.intents.iter().for_each(|intent| trader.prosumer.on_rejected(intent.client_id()));
             }
@@ -397,7 +365,6 @@ impl Day {
         let trader = usize::try_from(event.meter.0).ok().and_then(|index| self.traders.get_mut(index));
         if let Some(trader) = trader {
             tell(&mut trader.prosumer, event.meter, &event.record);
-            trader.claims.extend(claims(event.meter, &event.record));
         }
     }
 
@@ -427,30 +394,13 @@ impl Day {
 
 impl Trader {
     /// Readings first: what was delivered is older than what is wanted.
-    fn sign(&self, chain: Hash, readings: &[Reading], claims: &[Claim], intents: &[Intent]) -> SignedBundle {
+    fn sign(&self, chain: Hash, readings: &[Reading], intents: &[Intent]) -> SignedBundle {
         let readings = readings.iter().copied().map(Command::Reading);
-        let readings = readings.chain(claims.iter().copied().map(Command::Claim));
         let sources = (self.prosumer.meter().kind == MeterKind::Pv).then_some(EnergySources::SOLAR);
         let commands = readings.chain(intents.iter().map(|intent| command(intent, self.area, sources))).collect();
         let signer = self.key.public();
         Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(&self.key)
     }
-}
-
-/// The certificates that a record says have come to a meter with a trade, and have not gone on with another.
-fn claims(meter: MeterId, record: &Record) -> Vec<Claim> {
-    let mut held: Vec<Claim> = Vec::new();
-    for event in &record.events {
-        let RecordEvent::Certificates(Certificates { range, period, holder, change, .. }) = *event else { continue };
-        let CertificateChange::Moved { from, .. } = change else { continue };
-        if from == meter {
-            held.retain(|claim| !claim.range.overlaps(&range));
-        }
-        if holder == meter {
-            held.push(Claim { range, period, meter });
-        }
-    }
-    held
 }
 
 /// When meters send: with orders, one period before each delivery; and with readings alone, until the last periods were read.
