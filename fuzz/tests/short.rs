@@ -32,7 +32,7 @@ short_runs! {
     statements
     bundle command door entry execution
     reconfigure epoch_proof
-    header record receipt origin
+    header record receipt origin history facts
     sequenced evidence
     log_record audit log_segment safety_file safety_record checkpoint_file checkpoint snapshot pieces snapshot_file
     meter_request meter_answer
