@@ -87,8 +87,9 @@ fn catches_up_under_load(house: &mut House, index: usize) {
     let begin = house.height(0).unwrap();
     house.start(index);
     house.wait_for_height(index, begin);
+    // Joining may take less time than one header: whether they go on is seen at the next one.
+    house.wait_for_height(0, begin + 1);
     let joined = house.height(0).unwrap();
-    assert!(joined > begin, "the others stood still at {begin} while validator {index} joined");
     house.wait_until_ready(&[index]);
     let later = joined + 30;
     for follower in [0, index] {
