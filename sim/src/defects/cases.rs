@@ -163,7 +163,7 @@ fn validators() -> Vec<Case> {
         // A start: it must come up again from whatever a power cut left.
         swarm(&[TornTailRefused], &[Kind::Kill, Kind::PowerCut], 20),
         // Nothing that was promised is lost: what a certificate covers, and what a leader signed a place for.
-        swarm(&[NoCarry], &[Kind::Split, Kind::Loss], 40),
+        swarm(&[NoCarry], &[Kind::Split, Kind::Loss], 160),
         swarm(&[LedNotAwaited], &[Kind::LeaderKill, Kind::PowerCut, Kind::Stall], 40),
         // Nobody says what its disk does not know.
         swarm(&[VoteNotRecorded], &[Kind::Kill], 10),
