@@ -17,6 +17,8 @@
 //! | receipt breach, amnesia, execution fault: a broken promise, a lost memory, a wrong result | 250 | 180 | one a view |
 //! | all other kinds: two statements that exclude each other | 500 | 365 | one a view |
 //!
+//! What validators did is proven and kept as evidence; nothing enters it on the ledger yet, so that no score depends on the second table.
+//!
 //! Days are ledger days from the entry on. Points come back when an entry expires or is struck; the score is never below 0. Of one bearer
 //! [`ENTRIES_MAX`] entries are kept: with so many its score is 0 whatever they are, so that letting go of one raises nothing.
 //!

@@ -9,6 +9,7 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, Money};
 
 use super::super::State;
 use super::super::tables::{AreaStage, ContractRow, Holder, Stage, index};
+use super::end_of_slice;
 use crate::record::{AreaSettled, RecordEvent};
 use crate::settlement::{AreaClose, AreaFault, AreaSums, ImbalancePrices, Reference};
 use crate::state::{PPM, SystemAccount};
@@ -49,7 +50,7 @@ impl State {
         events: &mut Vec<RecordEvent>,
     ) -> usize {
         let flows = self.flows(period);
-        let until = u32::from(self.engine.areas()).min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        let until = end_of_slice(from, max, self.engine.areas().into());
         for area in area_numbers(from, until) {
             let contract = Contract { area, period };
             let Some(row) = self.tables.periods()[&period].contracts.get(&area).copied() else { continue };
@@ -79,7 +80,7 @@ impl State {
         events: &mut Vec<RecordEvent>,
     ) -> usize {
         let flows = self.flows(period);
-        let until = u32::from(self.engine.areas()).min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        let until = end_of_slice(from, max, self.engine.areas().into());
         for area in area_numbers(from, until) {
             let contract = Contract { area, period };
             let row = self.tables.contract(contract);

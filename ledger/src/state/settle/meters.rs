@@ -6,6 +6,7 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, 
 
 use super::super::State;
 use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, PeriodTable, Stage, index};
+use super::end_of_slice;
 use crate::record::{MeterSettled, RecordEvent};
 use crate::settlement::{
     Delivery, ImbalancePrices, MeterSettlement, Quality, Rule, TradeSide, delta, estimate, settle_meter,
@@ -16,7 +17,7 @@ impl State {
     /// Finds out what up to `max` meters delivered, and adds them to their areas' sums.
     pub(super) fn add_meters(&mut self, period: DeliveryPeriod, from: u32, max: usize) -> usize {
         let meters = self.meters_in(period);
-        let until = meters.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        let until = end_of_slice(from, max, meters);
         let mut rows: BTreeMap<AreaId, ContractRow> = BTreeMap::new();
         let mut terms = Terms::of(period);
         for meter in (from..until).map(MeterId) {
@@ -51,7 +52,7 @@ impl State {
         events: &mut Vec<RecordEvent>,
     ) -> usize {
         let meters = self.meters_in(period);
-        let until = meters.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)));
+        let until = end_of_slice(from, max, meters);
         let mut moved: BTreeMap<AreaId, Money> = BTreeMap::new();
         let mut terms = Terms::of(period);
         for meter in (from..until).map(MeterId) {

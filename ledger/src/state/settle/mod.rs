@@ -13,10 +13,10 @@ mod meters;
 
 pub(super) use meters::sides_of;
 
-use gridbook_engine::{DeliveryPeriod, LedgerTime, Money};
+use gridbook_engine::{DeliveryPeriod, LedgerTime, MeterId, Money};
 
 use super::State;
-use super::tables::{AreaStage, PeriodTable, Stage};
+use super::tables::{AreaStage, DeliveryRow, PeriodTable, Stage};
 use crate::record::RecordEvent;
 use crate::settlement::Quality;
 
@@ -65,8 +65,8 @@ impl State {
     }
 
     fn has_corrections(&self, period: DeliveryPeriod) -> bool {
-        self.tables.corrections().first().is_some_and(|(first, _)| *first <= period)
-            && self.tables.corrections().iter().any(|(of, _)| *of == period)
+        let of_period = (period, MeterId(0))..=(period, MeterId(u32::MAX));
+        self.tables.corrections().range(of_period).next().is_some()
     }
 
     /// Does up to `max` pieces of what is due: by period, and in each in the order of its stages.
@@ -135,9 +135,14 @@ impl State {
     }
 }
 
+/// Where a slice ends that begins at `from` and has up to `max` of `count` meters or areas.
+fn end_of_slice(from: u32, max: usize, count: u32) -> u32 {
+    count.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)))
+}
+
 /// What each meter was seen to take in, and one more; 0 where that is not known. More than 32 bits hold counts as the most they hold.
 fn imports_of(table: &PeriodTable) -> Vec<u32> {
-    let import = |row: &Option<super::tables::DeliveryRow>| match row {
+    let import = |row: &Option<DeliveryRow>| match row {
         Some(row) if matches!(row.quality, Quality::Measured | Quality::Corrected) => {
             u32::try_from(row.delivery.import.0.saturating_add(1)).unwrap_or(u32::MAX)
         }
