@@ -7,8 +7,8 @@ use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::{AreaFault, Delivery, Implausible, Quality, Registers, Rule};
 use gridbook_ledger::state::{PeriodStage, SystemAccount};
 
-use crate::deliveries::{BEFORE, areas, begin, deadline, end, final_at, metered, reading, settled};
-use crate::town::{CONTRACT, PERIOD, Town, at, buy, delivered, genesis, grid, refusal, sell};
+use crate::deliveries::{BEFORE, areas, begin, deadline, end, feeders, final_at, metered, reading, settled};
+use crate::town::{CONTRACT, PERIOD, Town, buy, delivered, genesis, grid, refusal, sell};
 
 fn correct(town: &mut Town, meter: u32, reading: Reading) -> Option<Code> {
     let correction = Command::Correction(Correction { meter: MeterId(meter), reading });
@@ -135,11 +135,7 @@ fn an_impossible_correction_is_refused() {
 /// that 40 of 100 were lost, which cannot be.
 #[test]
 fn a_corrected_edge_moves_money_between_operator_and_upstream_only() {
-    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
-    town.done(0, at(1, sell(1, 200, 100)));
-    town.done(1, at(2, buy(1, 300, 100)));
-    begin(&mut town, 2);
-    town.time(delivered());
+    let mut town = feeders();
     let north = Contract { area: AreaId(1), ..CONTRACT };
     let tell = |town: &mut Town, sent_up_wh| {
         let record = town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh })]).remove(0);
@@ -158,11 +154,7 @@ fn a_corrected_edge_moves_money_between_operator_and_upstream_only() {
 /// The estimate of one meter was so wrong that its area could not be settled; its true reading mends it.
 #[test]
 fn a_correction_mends_a_frozen_area() {
-    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
-    town.done(0, at(1, sell(1, 200, 100)));
-    town.done(1, at(2, buy(1, 300, 100)));
-    begin(&mut town, 2);
-    town.time(delivered());
+    let mut town = feeders();
     let north = Contract { area: AreaId(1), ..CONTRACT };
     town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh: 98 })]);
     end(&mut town, &[(1, 98, 0)]);

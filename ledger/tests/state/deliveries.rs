@@ -92,6 +92,16 @@ fn neighbours() -> Town {
     town
 }
 
+/// A feeder in the north has sold 100 Wh to one in the south, and the period is over.
+pub(crate) fn feeders() -> Town {
+    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
+    town.done(0, at(1, sell(1, 200, 100)));
+    town.done(1, at(2, buy(1, 300, 100)));
+    begin(&mut town, 2);
+    town.time(delivered());
+    town
+}
+
 /// Both did what they had said. Nobody owes anything but the trade.
 #[test]
 fn who_delivers_what_he_sold_is_paid_for_it_and_that_is_all() {
@@ -310,11 +320,7 @@ fn losses_are_paid_by_the_operator_of_the_area_they_occur_in() {
 /// mistake.
 #[test]
 fn an_area_whose_energies_contradict_each_other_is_frozen_and_others_go_on() {
-    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
-    town.done(0, at(1, sell(1, 200, 100)));
-    town.done(1, at(2, buy(1, 300, 100)));
-    begin(&mut town, 2);
-    town.time(delivered());
+    let mut town = feeders();
     let north = Contract { area: AreaId(1), ..CONTRACT };
     town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh: 50 })]);
     let records = end(&mut town, &[(0, 0, 100), (1, 100, 0)]);
@@ -329,11 +335,7 @@ fn an_area_whose_energies_contradict_each_other_is_frozen_and_others_go_on() {
     let stage = town.state.period_stage(PERIOD);
     assert_eq!(stage, Some(PeriodStage::Settled { frozen: 1 }), "a frozen area does not become final");
 
-    let mut town = Town::in_areas(metered(grid()), &[1, 2]);
-    town.done(0, at(1, sell(1, 200, 100)));
-    town.done(1, at(2, buy(1, 300, 100)));
-    begin(&mut town, 2);
-    town.time(delivered());
+    let mut town = feeders();
     town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh: 50 })]);
     end(&mut town, &[(0, 0, 100), (1, 100, 0)]);
     town.operator(vec![Command::AreaReading(AreaReading { contract: north, sent_up_wh: 99 })]);

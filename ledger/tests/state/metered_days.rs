@@ -57,7 +57,7 @@ fn recent(town: &Town, dice: &mut Dice) -> DeliveryPeriod {
 }
 
 /// Mostly the truth; now and then something impossible.
-fn random_reading(town: &Town, dice: &mut Dice, seed: u64, meter: u32, period: DeliveryPeriod) -> Reading {
+fn random_reading(dice: &mut Dice, seed: u64, meter: u32, period: DeliveryPeriod) -> Reading {
     let mut registers = truth(seed, meter, period);
     match dice.below(20) {
         0 => registers.import -= dice.below(500),
@@ -65,7 +65,6 @@ fn random_reading(town: &Town, dice: &mut Dice, seed: u64, meter: u32, period: D
         2 => registers.counter = 7,
         _ => {}
     }
-    let _ = town;
     Reading { period, registers }
 }
 
@@ -77,7 +76,7 @@ fn random_entry(town: &Town, dice: &mut Dice, seed: u64) -> Entry {
             let meter = dice.small(METERS);
             let latest = DeliveryPeriod(DeliveryPeriod::containing(town.state.time(), 15).0 - 1);
             let period = if dice.below(3) == 0 { recent(town, dice) } else { latest };
-            let reading = random_reading(town, dice, seed, meter, period);
+            let reading = random_reading(dice, seed, meter, period);
             entry(&town.bundle(key(meter + 1), vec![Command::Reading(reading)]))
         }
         12 | 13 => entry(&town.bundle(key(0), vec![random_operator_command(town, dice, seed)])),
@@ -97,7 +96,7 @@ fn random_operator_command(town: &Town, dice: &mut Dice, seed: u64) -> Command {
             let meter = dice.small(METERS);
             Command::Correction(Correction {
                 meter: MeterId(meter),
-                reading: random_reading(town, dice, seed, meter, period),
+                reading: random_reading(dice, seed, meter, period),
             })
         }
         5 => Command::AreaReading(AreaReading { contract, sent_up_wh: i64::try_from(dice.below(500)).unwrap() - 250 }),
