@@ -1,6 +1,6 @@
 //! What a validator answers.
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId, Money};
+use gridbook_engine::{DeliveryPeriod, MeterId};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
@@ -9,7 +9,10 @@ use gridbook_ledger::reject::Code;
 use gridbook_ledger::store::FactPlace;
 use gridbook_ledger::validators::ValidatorIndex;
 
-use super::{Book, EPOCHS_PER_ANSWER, RECORDS_MAX, RegistryEntry, RequestId, read_blob, write_blob};
+use super::{
+    AccountState, Book, EPOCHS_PER_ANSWER, RECORDS_MAX, RegistryEntry, RequestId, Status, read_blob, read_flag,
+    write_blob,
+};
 
 /// What a validator sends to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,60 +188,6 @@ pub enum Answer {
     },
 }
 
-/// How a validator and the ledger stand, as of its last final header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// The ledger.
-    pub chain: Hash,
-    /// Which validator answers.
-    pub validator: ValidatorIndex,
-    /// The height of the last final header.
-    pub height: u64,
-    /// The view it is in.
-    pub view: u64,
-    /// Who leads that view.
-    pub leader: ValidatorIndex,
-    /// Ledger time of the last final header.
-    pub ledger_time: LedgerTime,
-    /// Sequence number of the last final command.
-    pub last_seq: u64,
-    /// Accounts registered. Numbers are given in order from 0, so this is the next free one.
-    pub accounts: u32,
-    /// Meters registered; also the next free number.
-    pub meters: u32,
-    /// Organisations enrolled; also the next free number.
-    pub organisations: u16,
-    /// Orders resting in the books.
-    pub orders_open: u64,
-    /// Trades made so far.
-    pub trades: u64,
-    /// State root of the last final header.
-    pub state_root: Hash,
-    /// The sum over all accounts, the issuer's among them. Zero, or something is wrong.
-    pub money_sum: Money,
-    /// What the operators of all edges have taken: fees and congestion rent.
-    pub grid_income: Money,
-}
-
-/// An account and the meter whose key asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccountState {
-    /// The account.
-    pub account: AccountId,
-    /// What it has, reservations included.
-    pub balance: Money,
-    /// How much of that is held by open orders and by trades not yet settled.
-    pub reserved: Money,
-    /// The meter.
-    pub meter: MeterId,
-    /// Where it is connected.
-    pub area: AreaId,
-    /// The nonce of its last bundle; the next must be higher.
-    pub nonce: u64,
-    /// Whether its orders are refused for now.
-    pub suspended: bool,
-}
-
 impl Answer {
     /// The request it answers; none for events.
     pub fn request_id(&self) -> Option<RequestId> {
@@ -412,193 +361,5 @@ fn read_evidence_key(r: &mut Reader<'_>) -> Result<EvidenceKey, BytesError> {
     })
 }
 
-fn read_flag(r: &mut Reader<'_>) -> Result<bool, BytesError> {
-    match r.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(BytesError::Unknown),
-    }
-}
-
-impl Status {
-    fn write(&self, w: &mut Writer) {
-        w.bytes(&self.chain.0).u16(self.validator.0).u64(self.height).u64(self.view).u16(self.leader.0);
-        w.u64(self.ledger_time.0).u64(self.last_seq).u32(self.accounts).u32(self.meters);
-        w.u16(self.organisations);
-        w.u64(self.orders_open).u64(self.trades).bytes(&self.state_root.0).i128(self.money_sum.0);
-        w.i128(self.grid_income.0);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
-        Ok(Self {
-            chain: Hash(r.array()?),
-            validator: ValidatorIndex(r.u16()?),
-            height: r.u64()?,
-            view: r.u64()?,
-            leader: ValidatorIndex(r.u16()?),
-            ledger_time: LedgerTime(r.u64()?),
-            last_seq: r.u64()?,
-            accounts: r.u32()?,
-            meters: r.u32()?,
-            organisations: r.u16()?,
-            orders_open: r.u64()?,
-            trades: r.u64()?,
-            state_root: Hash(r.array()?),
-            money_sum: Money(r.i128()?),
-            grid_income: Money(r.i128()?),
-        })
-    }
-}
-
-impl AccountState {
-    fn write(&self, w: &mut Writer) {
-        w.u32(self.account.0).i128(self.balance.0).i128(self.reserved.0);
-        w.u32(self.meter.0).u16(self.area.0).u64(self.nonce).u8(self.suspended.into());
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
-        Ok(Self {
-            account: AccountId(r.u32()?),
-            balance: Money(r.i128()?),
-            reserved: Money(r.i128()?),
-            meter: MeterId(r.u32()?),
-            area: AreaId(r.u16()?),
-            nonce: r.u64()?,
-            suspended: read_flag(r)?,
-        })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status() -> Status {
-        Status {
-            chain: Hash([1; 32]),
-            validator: ValidatorIndex(3),
-            height: 9,
-            view: 4,
-            leader: ValidatorIndex(1),
-            ledger_time: LedgerTime(1_750_000_000_000),
-            last_seq: 12,
-            accounts: 7,
-            meters: 5,
-            organisations: 2,
-            orders_open: 99,
-            trades: 3,
-            state_root: Hash([2; 32]),
-            money_sum: Money(-1),
-            grid_income: Money(5),
-        }
-    }
-
-    fn account() -> AccountState {
-        AccountState {
-            account: AccountId(6),
-            balance: Money(5_000_000_000),
-            reserved: Money(1),
-            meter: MeterId(4),
-            area: AreaId(2),
-            nonce: u64::MAX,
-            suspended: true,
-        }
-    }
-
-    fn evidence_key() -> EvidenceKey {
-        EvidenceKey { epoch: 2, culprit: ValidatorIndex(3), kind: EvidenceKind::ReceiptBreach }
-    }
-
-    fn entry(place: usize) -> Answer {
-        let entry = crate::protocol::registry::one_of_each().swap_remove(place);
-        Answer::Registry { request_id: 30, entry: Box::new(entry) }
-    }
-
-    fn one_of_each() -> Vec<Answer> {
-        let code = Code::from_number(101).expect("the first code");
-        let records = vec![vec![1, 2], Vec::new(), vec![3; 300]];
-        let place = FactPlace { period: DeliveryPeriod(9), seq: 3, place: 2 };
-        vec![
-            Answer::Refused { request_id: 1, code },
-            Answer::Accepted { request_id: 2, bundle: Hash([3; 32]) },
-            Answer::Final { request_id: 3, bundle: Hash([3; 32]), height: 8, first_seq: 70, records },
-            Answer::Watching { request_id: 4, meter: MeterId(4) },
-            Answer::Event { meter: MeterId(4), height: 8, record: vec![9; 40] },
-            Answer::Receipt { request_id: 5, receipt: vec![7; 1800] },
-            Answer::Status { request_id: 6, status: status() },
-            Answer::Account { request_id: 7, account: account() },
-            Answer::NotFinal { request_id: 8 },
-            entry(0),
-            entry(1),
-            entry(2),
-            entry(3),
-            Answer::NotHere { request_id: 15, from_height: 6, to_height: 512 },
-            Answer::Header { request_id: 9, header: vec![4; 500] },
-            Answer::Book { request_id: 10, book: Box::new(crate::protocol::book::tests::full()) },
-            Answer::Epochs { request_id: 14, proofs: vec![vec![7; 900], vec![8; 20]] },
-            Answer::Facts { request_id: 17, facts: vec![5; 90], next: None },
-            Answer::Facts { request_id: 18, facts: Vec::new(), next: Some(place) },
-            Answer::Extracts { request_id: 19, extracts: vec![vec![1; 70], vec![2]] },
-            Answer::AccountProof { request_id: 20, proof: vec![3; 900] },
-            Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
-            Answer::Evidence { request_id: 14, total: 3, items: vec![vec![1; 30], vec![2]] },
-            Answer::Taken { request_id: 16, key: evidence_key(), is_new: true },
-            Answer::Sequenced { request_id: 12, receipt: vec![6; 250] },
-            Answer::Certified {
-                request_id: 13,
-                bundle: Hash([3; 32]),
-                first_seq: 70,
-                header: HeaderRef { rank: Rank { view: 2, slot: 9 }, hash: Hash([8; 32]) },
-            },
-        ]
-    }
-
-    #[test]
-    fn every_answer_comes_back_as_it_was_sent() {
-        for answer in one_of_each() {
-            assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
-        }
-    }
-
-    #[test]
-    fn an_answer_cut_short_anywhere_or_with_a_byte_more_is_refused() {
-        for answer in one_of_each() {
-            let frame = answer.encode();
-            for length in 0..frame.len() {
-                assert_eq!(Answer::decode(&frame[..length]), Err(BytesError::Truncated), "{answer:?} cut to {length}");
-            }
-            let longer = [&frame[..], &[0]].concat();
-            assert_eq!(Answer::decode(&longer), Err(BytesError::Trailing), "{answer:?}");
-        }
-    }
-
-    #[test]
-    fn values_without_a_meaning_are_refused() {
-        let mut suspended = Answer::Account { request_id: 1, account: account() }.encode();
-        *suspended.last_mut().expect("not empty") = 2;
-        assert_eq!(Answer::decode(&suspended), Err(BytesError::Unknown));
-
-        let mut numbered_event = Answer::Event { meter: MeterId(1), height: 1, record: Vec::new() }.encode();
-        numbered_event[0] = 1;
-        assert_eq!(Answer::decode(&numbered_event), Err(BytesError::Unknown));
-
-        let mut taken = Answer::Taken { request_id: 1, key: evidence_key(), is_new: false }.encode();
-        *taken.last_mut().expect("not empty") = 2;
-        assert_eq!(Answer::decode(&taken), Err(BytesError::Unknown));
-        let kind_at = taken.len() - 2;
-        taken.splice(kind_at.., [99, 0]);
-        assert_eq!(Answer::decode(&taken), Err(BytesError::Unknown));
-
-        let nonsense_code = [&1_u64.to_le_bytes()[..], &[1], &u16::MAX.to_le_bytes()].concat();
-        assert_eq!(Answer::decode(&nonsense_code), Err(BytesError::Unknown));
-    }
-
-    #[test]
-    fn a_record_count_beyond_the_limit_is_refused_before_anything_is_read() {
-        let records = Vec::new();
-        let mut frame = Answer::Final { request_id: 1, bundle: Hash::ZERO, height: 1, first_seq: 1, records }.encode();
-        let count_at = frame.len() - 4;
-        frame[count_at..].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(Answer::decode(&frame), Err(BytesError::TooLong));
-    }
-}
+mod tests;

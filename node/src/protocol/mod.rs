@@ -17,13 +17,15 @@ mod event;
 mod query;
 mod registry;
 mod request;
+mod standing;
 
-pub use answer::{AccountState, Answer, Status};
+pub use answer::Answer;
 pub use book::Book;
 pub use event::{cut_to, meters_in};
 pub use query::{QueryKind, SignedQuery};
 pub use registry::{AccessState, METERS_PER_ANSWER, RegistryEntry, RegistrySubject};
 pub use request::{Request, RequestBody};
+pub use standing::{AccountState, Status};
 
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 
@@ -50,4 +52,12 @@ fn write_blob(w: &mut Writer, bytes: &[u8]) {
 fn read_blob(r: &mut Reader<'_>) -> Result<Vec<u8>, BytesError> {
     let length = usize::try_from(r.u32()?).map_err(|_| BytesError::TooLong)?;
     Ok(r.bytes(length)?.to_vec())
+}
+
+fn read_flag(r: &mut Reader<'_>) -> Result<bool, BytesError> {
+    match r.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(BytesError::Unknown),
+    }
 }

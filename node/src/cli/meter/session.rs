@@ -1,0 +1,135 @@
+//! A network and a connection to it, and what every command does with them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use gridbook_engine::LedgerTime;
+use gridbook_ledger::command::{Bundle, Command, NEVER, SignedBundle};
+use gridbook_ledger::crypto::SecretKey;
+use gridbook_ledger::genesis::Genesis;
+use gridbook_ledger::record::{Outcome, Record};
+use gridbook_ledger::reject::Code;
+use serde_json::json;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::course::Course;
+use crate::cli::Global;
+use crate::cli::verify::read_genesis;
+use crate::client::{Client, ClientError, FinalBundle, Patience, WatchEvent, next_nonce, wall_us};
+use crate::config::NetworkConfig;
+use crate::protocol::{QueryKind, SignedQuery, Status};
+use crate::record_text::RecordText;
+
+/// How to reach a network.
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct ConnectArgs {
+    /// The network's file for clients, `network.toml`.
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK")]
+    network: PathBuf,
+    /// How many seconds to wait for finality.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    wait: u64,
+}
+
+/// Which meter.
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct MeterArgs {
+    #[command(flatten)]
+    pub(in crate::cli) connect: ConnectArgs,
+    /// The meter's secret key.
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_KEY")]
+    pub(in crate::cli) key: PathBuf,
+}
+
+/// A network and a connection to it.
+pub(in crate::cli) struct Session {
+    pub(in crate::cli) genesis: Genesis,
+    pub(in crate::cli) client: Client,
+    pub(super) events: UnboundedReceiver<WatchEvent>,
+}
+
+impl Session {
+    pub(in crate::cli) async fn open(args: &ConnectArgs) -> anyhow::Result<Self> {
+        let network = NetworkConfig::load(&args.network)?;
+        let genesis = read_genesis(&network.genesis_file)?;
+        let seed = *SecretKey::generate().context("the system gives no randomness")?.seed();
+        let patience = Patience { give_up_after: Duration::from_secs(args.wait), ..Patience::default() };
+        let (client, events) = Client::connect(network.validators, seed, patience).await?;
+        Ok(Self { genesis, client, events })
+    }
+
+    pub(super) fn sign(&self, key: &SecretKey, commands: Vec<Command>) -> SignedBundle {
+        let (chain, signer) = (self.genesis.chain_id(), key.public());
+        Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(key)
+    }
+
+    pub(in crate::cli) async fn submit(
+        &self,
+        key: &SecretKey,
+        commands: Vec<Command>,
+    ) -> Result<FinalBundle, ClientError> {
+        self.client.submit(&self.sign(key, commands)).finality().await
+    }
+
+    /// Gives a command that needs the next free number. Somebody else may take it at the same time: then asks again, a few times.
+    pub(in crate::cli) async fn submit_with_next(
+        &self,
+        key: &SecretKey,
+        command: impl Fn(&Status) -> Command,
+    ) -> anyhow::Result<FinalBundle> {
+        for _ in 0..20 {
+            let status = self.client.status().await?;
+            let done = self.submit(key, vec![command(&status)]).await?;
+            if done.records.first().and_then(|record| rejection(record.outcome)) != Some(Code::AuthRegistry) {
+                return Ok(done);
+            }
+        }
+        bail!("others keep registering at the same time: try again in a moment")
+    }
+
+    /// A question signed by a meter, good for a day of ledger time.
+    pub(in crate::cli) fn query(&self, key: &SecretKey, kind: QueryKind) -> SignedQuery {
+        let now = self.genesis.ledger_now(wall_us());
+        SignedQuery::sign(self.genesis.chain_id(), kind, LedgerTime(now.0.saturating_add(86_400_000)), key)
+    }
+
+    /// Prints what became of a bundle; an error if any of its commands was refused.
+    pub(in crate::cli) fn report(&self, global: &Global, done: &FinalBundle) -> anyhow::Result<()> {
+        self.report_with(global, done, None)
+    }
+
+    /// The same, with what was heard of it on its way.
+    pub(super) fn report_course(&self, global: &Global, course: &Course) -> anyhow::Result<()> {
+        self.report_with(global, &course.done, Some(course))
+    }
+
+    fn report_with(&self, global: &Global, done: &FinalBundle, course: Option<&Course>) -> anyhow::Result<()> {
+        let records: Vec<_> = done.records.iter().map(|record| self.text(record)).collect();
+        let mut value = json!({"bundle": done.bundle.to_hex(), "height": done.height, "records": records});
+        if let Some(course) = course {
+            value["steps"] = course.to_json();
+        }
+        global.print(&value, || {
+            let lines = records.iter().map(|record| format!("{record}\n"));
+            let is_final = course.map_or("final".to_owned(), Course::text);
+            format!("{is_final} at height {}, bundle {}\n{}", done.height, done.bundle, lines.collect::<String>())
+        })?;
+        match done.records.iter().find_map(|record| rejection(record.outcome)) {
+            Some(code) => bail!("the ledger refused it: {code}"),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn text<'a>(&self, record: &'a Record) -> RecordText<'a> {
+        RecordText::of(record, self.genesis.rules.mtu_minutes)
+    }
+}
+
+pub(in crate::cli) fn rejection(outcome: Outcome) -> Option<Code> {
+    match outcome {
+        Outcome::Done => None,
+        Outcome::Rejected(code) => Some(code),
+    }
+}

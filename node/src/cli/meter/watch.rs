@@ -1,0 +1,40 @@
+//! `gridbook meter watch`: what happens to the meter's orders, as it happens.
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+
+use super::{MeterArgs, Session};
+use crate::cli::Global;
+use crate::keyfile::read_key;
+use crate::protocol::QueryKind;
+
+/// Print what happens to the meter's orders, until Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    meter: MeterArgs,
+    /// Stop after so many records.
+    #[arg(long, value_name = "COUNT")]
+    count: Option<u64>,
+}
+
+impl WatchArgs {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let key = read_key(&self.meter.key)?;
+        let mut session = Session::open(&self.meter.connect).await?;
+        let meter = session.client.watch(session.query(&key, QueryKind::Watch)).await?;
+        eprintln!("watching meter {}; Ctrl-C ends it", meter.0);
+        let mut left = self.count.unwrap_or(u64::MAX);
+        while left > 0 {
+            let event = tokio::select! {
+                event = session.events.recv() => event.context("the connection has ended")?,
+                _ = tokio::signal::ctrl_c() => break,
+            };
+            let record = session.text(&event.record);
+            global.print(&json!({"height": event.height, "record": record}), || record.to_string())?;
+            left -= 1;
+        }
+        Ok(())
+    }
+}
