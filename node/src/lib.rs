@@ -26,5 +26,6 @@ mod receipts;
 pub mod record_text;
 mod registration;
 mod settled_text;
+pub mod uses;
 pub mod validator;
 pub mod whole_file;

@@ -20,6 +20,7 @@ use super::{
 /// checkpoints/   the newest two, for this node's own start
 /// snapshots/     the newest two, proven, for others and for this node's own start
 /// incoming/      pieces of another validator's snapshot, while it is fetched
+/// uses/          what was read out under grants, in a log of its own
 /// index/         sled; may be deleted at any time the node does not run
 /// ```
 #[derive(Debug)]
@@ -81,6 +82,11 @@ impl DataDir {
     /// Where the pieces of a snapshot are while it is fetched.
     pub fn incoming_dir(&self) -> PathBuf {
         self.root.join("incoming")
+    }
+
+    /// Where it is noted what was read out under grants.
+    pub fn uses_dir(&self) -> PathBuf {
+        self.root.join("uses")
     }
 
     /// Where the query index is.

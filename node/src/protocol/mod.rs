@@ -18,6 +18,7 @@ mod query;
 mod registry;
 mod request;
 mod standing;
+mod uses;
 
 pub use answer::Answer;
 pub use book::Book;
@@ -26,6 +27,7 @@ pub use query::{QueryKind, SignedQuery};
 pub use registry::{AccessState, METERS_PER_ANSWER, RegistryEntry, RegistrySubject};
 pub use request::{Request, RequestBody};
 pub use standing::{AccountState, Status};
+pub use uses::{USES_PER_ANSWER, Use, UsePage};
 
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 

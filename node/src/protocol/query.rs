@@ -63,7 +63,7 @@ const PROOF: u8 = 5;
 const REGISTRY: u8 = 16;
 
 impl QueryKind {
-    fn write(self, w: &mut Writer) {
+    pub(super) fn write(self, w: &mut Writer) {
         match self {
             Self::Watch => _ = w.u8(WATCH),
             Self::Account => _ = w.u8(ACCOUNT),
@@ -81,7 +81,7 @@ impl QueryKind {
         }
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         Ok(match r.u8()? {
             WATCH => Self::Watch,
             ACCOUNT => Self::Account,
