@@ -11,6 +11,7 @@ pub mod cli;
 pub mod client;
 mod cluster;
 mod columns;
+mod conduct_text;
 pub mod config;
 pub mod demo;
 pub mod epoch_file;

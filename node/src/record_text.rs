@@ -300,7 +300,7 @@ fn name(order: PartyRef) -> String {
 }
 
 /// As "record 7" or "records 7 and 9".
-fn records_text(proof: &Proof) -> String {
+pub(crate) fn records_text(proof: &Proof) -> String {
     match proof.records() {
         [] => "nothing".to_owned(),
         [one] => format!("record {one}"),
@@ -312,7 +312,7 @@ fn records_text(proof: &Proof) -> String {
 }
 
 /// Parts per million as percent, exactly: 1,200,000 as "120", 1,002,001 as "100.2001".
-fn percent(ppm: u32) -> String {
+pub(crate) fn percent(ppm: u32) -> String {
     let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

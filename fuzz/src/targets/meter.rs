@@ -2,13 +2,15 @@
 
 use gridbook_engine::depth::Depth;
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, MeterId, Money, Price};
+use gridbook_ledger::conduct::{DeviceFault, Entry, Fault, Proof};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::store::{FactOwner, FactPlace};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_node::protocol::{
-    AccountState, Answer, Book, QueryKind, RegistrySubject, Request, RequestBody, SignedQuery, Status,
+    AccountState, Answer, Book, ConductBook, ConductStanding, ConductSubject, QueryKind, RegistrySubject, Request,
+    RequestBody, SignedQuery, Status,
 };
 
 use super::{Target, word};
@@ -29,6 +31,10 @@ fn facts() -> QueryKind {
     QueryKind::Facts { owner: FactOwner::Meter(MeterId(4)), from, to: PERIOD }
 }
 
+fn conduct() -> QueryKind {
+    QueryKind::Conduct(ConductSubject::Meter(MeterId(4)))
+}
+
 fn requests() -> Vec<Vec<u8>> {
     let bodies = vec![
         RequestBody::Submit(stories()[0].bytes().to_vec()),
@@ -39,6 +45,7 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Ask(query(facts())),
         RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(3), from_seq: 70 })),
         RequestBody::Ask(query(QueryKind::Proof { account: AccountId(3) })),
+        RequestBody::Ask(query(conduct())),
         RequestBody::Header { height: 7 },
         RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(1)) },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
@@ -64,7 +71,8 @@ fn request(bytes: &[u8]) {
                 QueryKind::Extracts { account: AccountId(3), from_seq: 70 },
                 QueryKind::Proof { account: AccountId(3) },
             );
-            let kinds = [QueryKind::Watch, QueryKind::Account, QueryKind::Registry, facts(), extracts, proof];
+            let kinds =
+                [QueryKind::Watch, QueryKind::Account, QueryKind::Registry, facts(), extracts, proof, conduct()];
             assert!(kinds.map(self::query).contains(&query), "{query:?}");
         }
     }
@@ -102,6 +110,15 @@ fn account() -> AccountState {
     }
 }
 
+fn conduct_book() -> ConductBook {
+    let records = Proof::of(&[4, 70]).expect("two records in order");
+    let (account, meter, kind) = (AccountId(6), MeterId(4), DeviceFault::DoubleReading);
+    let fault = Fault::Device { account, meter, kind, period: Some(PERIOD), proof: records };
+    let standing = ConductStanding { account, score: 800, share_ppm: 1_200_000, cost: Money(7) };
+    let entries = vec![(3, Entry::new(fault, genesis().ledger_start))];
+    ConductBook { as_of: genesis().ledger_start, standing: Some(standing), entries, next: Some(4) }
+}
+
 fn answers() -> Vec<Vec<u8>> {
     let step = &day().finals[0];
     let levels = |prices: [i32; 2]| prices.map(|price| (Price(price), Energy(400))).into_iter().collect();
@@ -126,6 +143,7 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Facts { request_id: 18, facts: vec![7; 90], next: Some(FactPlace::first_of(PERIOD)) },
         Answer::Extracts { request_id: 19, extracts: vec![step.records[0].clone(), vec![3; 40]] },
         Answer::AccountProof { request_id: 20, proof: vec![4; 200] },
+        Answer::Conduct { request_id: 21, book: Box::new(conduct_book()) },
         Answer::Book { request_id: 10, book: Box::new(Book { as_of: 41, depth: Some(depth) }) },
     ];
     answers.iter().map(Answer::encode).collect()

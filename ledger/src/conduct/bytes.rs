@@ -1,4 +1,4 @@
-//! Entries and windows as a snapshot has them.
+//! Entries and windows as a snapshot has them, and entries as a validator tells them.
 
 use gridbook_engine::{AccountId, DeliveryPeriod, LedgerTime, MeterId};
 
@@ -10,7 +10,7 @@ use crate::crypto::{Hash, PublicKey};
 use crate::evidence::EvidenceKind;
 
 /// Length of the shortest entry: time, state, tag, account, meter, kind, period, records.
-pub(crate) const ENTRY_BYTES_MIN: usize = 8 + 1 + 1 + 4 + 4 + 1 + 5 + 8 * Proof::RECORDS_MAX;
+pub const ENTRY_BYTES_MIN: usize = 8 + 1 + 1 + 4 + 4 + 1 + 5 + 8 * Proof::RECORDS_MAX;
 /// Length of the shortest window: sales, count, one failure.
 pub(crate) const WINDOW_BYTES_MIN: usize = 4 + 1 + 16;
 
@@ -19,7 +19,7 @@ const VALIDATOR: u8 = 1;
 
 impl Entry {
     /// Canonical bytes.
-    pub(crate) fn write(&self, w: &mut Writer) {
+    pub fn write(&self, w: &mut Writer) {
         w.u64(self.at.0).u8(self.state.number());
         match self.fault {
             Fault::Device { account, meter, kind, period, proof } => {
@@ -34,7 +34,7 @@ impl Entry {
     }
 
     /// Reads what [`Entry::write`] wrote.
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         let at = LedgerTime(r.u64()?);
         let state = EntryState::from_number(r.u8()?).ok_or(BytesError::Unknown)?;
         let fault = match r.u8()? {

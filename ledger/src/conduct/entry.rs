@@ -126,6 +126,11 @@ impl Ruling {
         self as u8
     }
 
+    /// The ruling of this name, as people write it: that of the state which it leaves.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Upheld, Self::Struck].into_iter().find(|ruling| ruling.state().name() == name)
+    }
+
     /// What becomes of the entry.
     pub fn state(self) -> EntryState {
         match self {

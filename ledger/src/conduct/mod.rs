@@ -35,7 +35,8 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bytes::{ENTRY_BYTES_MIN, WINDOW_BYTES_MIN, read_period, write_period};
+pub use bytes::ENTRY_BYTES_MIN;
+pub(crate) use bytes::{WINDOW_BYTES_MIN, read_period, write_period};
 pub use delivery::{DeliveryWindow, FAILURES_MAX, Failure, Judgement, Sale, WINDOW_SALES, has_failed};
 pub use entry::{APPEAL_MS, Bearer, ENTRIES_MAX, Entry, EntryState, Fault, Ruling, score};
 pub use fault::{DeviceFault, Proof, Terms, terms_of_evidence};

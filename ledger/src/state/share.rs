@@ -5,6 +5,7 @@ use gridbook_engine::{AccountId, Money, NewBlock, Price, Side};
 use super::State;
 use super::collateral::Collateral;
 use super::tables::{Holder, Standing};
+use crate::conduct::SCORE_FULL;
 use crate::record::RecordEvent;
 
 impl State {
@@ -45,6 +46,13 @@ impl State {
             Standing::Offer | Standing::Over => Money::ZERO,
         });
         amounts.fold(Money::ZERO, |sum, amount| sum + amount)
+    }
+
+    /// How much more an account's open orders and blocks set aside than they would with nothing against it: what its conduct costs it now.
+    pub fn conduct_cost(&self, account: AccountId) -> Money {
+        let at_best = self.tables.collateral().at(self.tables.collateral().shares.at(SCORE_FULL));
+        let present = self.tables.collateral_of(account);
+        self.reserved_for_open(account, &present) - self.reserved_for_open(account, &at_best)
     }
 
     /// In a single period a block's price is bounded by the market's limits only, so that is what it sets aside.
@@ -177,6 +185,7 @@ mod tests {
         let changed = RecordEvent::ScoreChanged { account: AccountId(0), score: 800, share_ppm: 1_200_000 };
         assert_eq!(events[1..], [changed], "the entry, and what it changes");
         assert_eq!(purse(&state, 0), (100_000, 25_200));
+        assert_eq!((state.conduct_cost(AccountId(0)), state.conduct_cost(AccountId(1))), (Money(4_200), Money(0)));
         done(&genesis, &mut state, 20, vec![Command::Cancel { client_id: 1 }]);
         assert_eq!(purse(&state, 0), (100_000, 1_200));
         strike_first(&mut state, 0);

@@ -4,6 +4,7 @@ mod agreement;
 mod book;
 mod capacity;
 mod certificate;
+mod conduct;
 mod course;
 mod held;
 mod order;
@@ -24,6 +25,7 @@ use super::{Global, Usage};
 use crate::client::wall_us;
 use order::SideArg;
 
+pub(super) use conduct::fingerprint;
 pub(super) use receipt::parse_hash;
 pub(super) use register::RegisterArgs;
 pub(super) use session::{ConnectArgs, MeterArgs, Session};
@@ -65,6 +67,10 @@ pub(crate) enum Meter {
     Account(MeterArgs),
     /// Print the meter's bill: what it traded, delivered, got and paid.
     Statement(statement::StatementArgs),
+    /// Print what stands against the meter's account, what it costs, and what to do about it.
+    Conduct(conduct::ConductArgs),
+    /// Challenge an entry against the meter's account.
+    Appeal(conduct::AppealArgs),
     /// Fetch the receipt of a command, and check it.
     Receipt(receipt::ReceiptArgs),
     /// Fetch the proof of where certificates of origin came from and what became of them, and write it to a file.
@@ -87,6 +93,8 @@ impl Meter {
             Self::Book(args) => args.run(global).await,
             Self::Account(args) => standing::show_account(args, global).await,
             Self::Statement(args) => args.run(global).await,
+            Self::Conduct(args) => args.run(global).await,
+            Self::Appeal(args) => args.run(global).await,
             Self::Receipt(args) => args.run(global).await,
             Self::Certificate(args) => args.run(global).await,
             Self::Status(args) => standing::show_status(args, global).await,

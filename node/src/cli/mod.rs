@@ -3,6 +3,7 @@
 mod area;
 mod auction;
 mod chaos;
+mod conduct;
 mod crew;
 mod defects;
 mod demo;
@@ -92,6 +93,9 @@ enum Command {
     /// What settlement came to in an area, and an account's whole history for an auditor.
     #[command(subcommand)]
     Report(report::Report),
+    /// Auditors: see what stands against an account and which appeals are open, and rule on them.
+    #[command(subcommand)]
+    Conduct(conduct::Conduct),
     /// Change the validators: add, remove or penalise some, rotate a key.
     #[command(subcommand)]
     Epoch(epoch::Epoch),
@@ -142,6 +146,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Registry(registry) => asynchronous(registry.run(&global)),
         Command::Settlement(settlement) => asynchronous(settlement.run(&global)),
         Command::Report(report) => asynchronous(report.run(&global)),
+        Command::Conduct(conduct) => asynchronous(conduct.run(&global)),
         Command::Epoch(epoch) => asynchronous(epoch.run(&global)),
         Command::Verify(verify) => verify.run(&global),
         Command::Evidence(args) => asynchronous(args.run(&global)),

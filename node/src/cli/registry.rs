@@ -277,13 +277,13 @@ impl MeterCommand {
 }
 
 impl ByArgs {
-    async fn open(&self) -> anyhow::Result<(Session, SecretKey)> {
+    pub(super) async fn open(&self) -> anyhow::Result<(Session, SecretKey)> {
         let key = read_key(&self.by)?;
         Ok((Session::open(&self.connect).await?, key))
     }
 
     /// Gives one command and prints what became of it.
-    async fn give(&self, global: &Global, command: Command) -> anyhow::Result<()> {
+    pub(super) async fn give(&self, global: &Global, command: Command) -> anyhow::Result<()> {
         let (session, key) = self.open().await?;
         let done = session.submit(&key, vec![command]).await?;
         session.report(global, &done)

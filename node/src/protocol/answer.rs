@@ -10,8 +10,8 @@ use gridbook_ledger::store::FactPlace;
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::{
-    AccountState, Book, EPOCHS_PER_ANSWER, RECORDS_MAX, RegistryEntry, RequestId, Status, read_blob, read_flag,
-    write_blob,
+    AccountState, Book, ConductBook, EPOCHS_PER_ANSWER, RECORDS_MAX, RegistryEntry, RequestId, Status, read_blob,
+    read_flag, write_blob,
 };
 
 /// What a validator sends to a client.
@@ -179,6 +179,13 @@ pub enum Answer {
         /// Bytes of an [`AccountProof`](gridbook_ledger::receipt::AccountProof), which verifies offline against the genesis.
         proof: Vec<u8>,
     },
+    /// What stands against somebody.
+    Conduct {
+        /// The request.
+        request_id: RequestId,
+        /// The answer.
+        book: Box<ConductBook>,
+    },
     /// A book.
     Book {
         /// The request.
@@ -212,6 +219,7 @@ impl Answer {
             | Self::Facts { request_id, .. }
             | Self::Extracts { request_id, .. }
             | Self::AccountProof { request_id, .. }
+            | Self::Conduct { request_id, .. }
             | Self::Book { request_id, .. } => Some(*request_id),
         }
     }
@@ -260,6 +268,7 @@ impl Answer {
                 extracts.iter().for_each(|extract| write_blob(&mut w, extract));
             }
             Self::AccountProof { proof, .. } => write_blob(w.u8(22), proof),
+            Self::Conduct { book, .. } => book.write(w.u8(24)),
             Self::Epochs { proofs, .. } => {
                 w.u8(14).u8(u8::try_from(proofs.len()).expect("at most EPOCHS_PER_ANSWER"));
                 proofs.iter().for_each(|proof| write_blob(&mut w, proof));
@@ -314,6 +323,7 @@ impl Answer {
                 Self::Extracts { request_id, extracts }
             }
             22 => Self::AccountProof { request_id, proof: read_blob(&mut r)? },
+            24 => Self::Conduct { request_id, book: Box::new(ConductBook::read(&mut r)?) },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;

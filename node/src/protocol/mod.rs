@@ -13,6 +13,7 @@
 
 mod answer;
 mod book;
+mod conduct;
 mod event;
 mod query;
 mod registry;
@@ -22,6 +23,7 @@ mod uses;
 
 pub use answer::Answer;
 pub use book::Book;
+pub use conduct::{CONDUCT_ENTRIES_MAX, ConductBook, ConductStanding, ConductSubject};
 pub use event::{cut_to, meters_in};
 pub use query::{QueryKind, SignedQuery};
 pub use registry::{AccessState, METERS_PER_ANSWER, RegistryEntry, RegistrySubject};

@@ -5,6 +5,8 @@ use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey, Signature};
 use gridbook_ledger::store::{FactOwner, FactPlace};
 
+use super::ConductSubject;
+
 const DOMAIN: &str = "gridbook/query/1";
 
 /// What a meter may ask about itself, and who runs the market about all.
@@ -33,6 +35,8 @@ pub enum QueryKind {
         /// From this command on.
         from_seq: u64,
     },
+    /// What stands against an account, or who waits for a ruling. A meter may ask about its account, an auditor about all.
+    Conduct(ConductSubject),
     /// How an account stands under the last final header, with the proof. A meter may ask about its own.
     Proof {
         /// The account.
@@ -61,6 +65,7 @@ const FACTS: u8 = 3;
 const EXTRACTS: u8 = 4;
 const PROOF: u8 = 5;
 const REGISTRY: u8 = 16;
+const CONDUCT: u8 = 17;
 
 impl QueryKind {
     pub(super) fn write(self, w: &mut Writer) {
@@ -78,6 +83,7 @@ impl QueryKind {
             }
             Self::Extracts { account, from_seq } => _ = w.u8(EXTRACTS).u32(account.0).u64(from_seq),
             Self::Proof { account } => _ = w.u8(PROOF).u32(account.0),
+            Self::Conduct(subject) => subject.write(w.u8(CONDUCT)),
         }
     }
 
@@ -99,6 +105,7 @@ impl QueryKind {
             }
             EXTRACTS => Self::Extracts { account: AccountId(r.u32()?), from_seq: r.u64()? },
             PROOF => Self::Proof { account: AccountId(r.u32()?) },
+            CONDUCT => Self::Conduct(ConductSubject::read(r)?),
             _ => return Err(BytesError::Unknown),
         })
     }

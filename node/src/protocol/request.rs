@@ -54,7 +54,7 @@ pub enum RequestBody {
         /// Who is asked about.
         subject: RegistrySubject,
     },
-    /// Facts, extracts or a proof, as the query says. Answered by `Facts`, `Extracts` or `AccountProof`, by `NotHere` where some of it
+    /// Facts, extracts, a proof or conduct, as the query says. Answered by `Facts`, `Extracts`, `AccountProof` or `Conduct`, by `NotHere` where some of it
     /// may be missing, or by `Refused`: others' data are not told.
     Ask(SignedQuery),
     /// The final header at a height. Answered by `Header`, `NotFinal` or `NotHere`.
@@ -138,7 +138,7 @@ mod tests {
     use gridbook_ledger::store::{FactOwner, FactPlace};
 
     use super::*;
-    use crate::protocol::{QueryKind, request_id_of};
+    use crate::protocol::{ConductSubject, QueryKind, request_id_of};
 
     fn facts(owner: FactOwner) -> QueryKind {
         let from = FactPlace { period: DeliveryPeriod(9), seq: 3, place: 2 };
@@ -172,6 +172,10 @@ mod tests {
             RequestBody::Ask(query(facts(FactOwner::All))),
             RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(8), from_seq: 1 << 40 })),
             RequestBody::Ask(query(QueryKind::Proof { account: AccountId(8) })),
+            RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Own))),
+            RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Account(AccountId(8))))),
+            RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Meter(MeterId(8))))),
+            RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Appealed { from: 1 << 40 }))),
             RequestBody::Header { height: 77 },
             RequestBody::Book(Contract { area: AreaId(3), period: DeliveryPeriod(1_975_632) }),
             RequestBody::Reconfigure(vec![1; 500]),

@@ -26,7 +26,7 @@ use super::net::post;
 use super::reader::Reader;
 use super::roster::{Roll, Roster};
 use super::storage::{IncomingJob, StorageJob};
-use super::{Meters, Peers, Queues, Shared, registry};
+use super::{Meters, Peers, Queues, Shared, conduct, registry};
 use crate::protocol::{AccountState, Answer, QueryKind, RegistrySubject, RequestId, Status};
 
 /// What comes to the core.
@@ -345,13 +345,16 @@ impl CoreLoop {
                 Some(account) => Answer::Account { request_id, account },
                 None => Answer::Refused { request_id, code: Code::AuthUnknownDevice },
             },
+            Question::Data { asker, kind: QueryKind::Conduct(subject) } => {
+                match conduct::book(self.replica.state(), *asker, *subject) {
+                    Ok(book) => Answer::Conduct { request_id, book: Box::new(book) },
+                    Err(code) => self.refusal(request_id, code),
+                }
+            }
             Question::Data { asker, kind } => match self.data(connection, request_id, *asker, *kind) {
                 Ok(Some(job)) => return self.tell_desk(job),
                 Ok(None) => Answer::NotFinal { request_id },
-                Err(code) => {
-                    self.shared.metrics.refuse(code.name());
-                    Answer::Refused { request_id, code }
-                }
+                Err(code) => self.refusal(request_id, code),
             },
             Question::Replayed { bundle } => {
                 let bundle = *bundle;
@@ -366,6 +369,11 @@ impl CoreLoop {
             }
         };
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    fn refusal(&self, request_id: RequestId, code: Code) -> Answer {
+        self.shared.metrics.refuse(code.name());
+        Answer::Refused { request_id, code }
     }
 
     /// What the desk is to answer, or nothing if it is not final; or why it is not told.
@@ -388,7 +396,9 @@ impl CoreLoop {
                 let proven = Box::new(ProvenAccount { height, account, state, proof });
                 DeskJob::AccountProof { connection, request_id, proven }
             }),
-            QueryKind::Watch | QueryKind::Account | QueryKind::Registry => return Err(Code::AuthRole),
+            QueryKind::Watch | QueryKind::Account | QueryKind::Registry | QueryKind::Conduct(_) => {
+                return Err(Code::AuthRole);
+            }
         })
     }
 

@@ -44,7 +44,9 @@ impl Reader {
             QueryKind::Facts { owner: FactOwner::Area(area), .. } if runs(area) => return Ok(Self::Office),
             QueryKind::Facts { .. } => None,
             QueryKind::Extracts { account, .. } | QueryKind::Proof { account } => Some(account),
-            QueryKind::Watch | QueryKind::Account | QueryKind::Registry => return Err(Code::AuthRole),
+            QueryKind::Watch | QueryKind::Account | QueryKind::Registry | QueryKind::Conduct(_) => {
+                return Err(Code::AuthRole);
+            }
         };
         match (asker, account) {
             (_, None) => Ok(Self::Anybody),

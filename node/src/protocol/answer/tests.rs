@@ -38,6 +38,8 @@ fn one_of_each() -> Vec<Answer> {
         Answer::Facts { request_id: 18, facts: Vec::new(), next: Some(place) },
         Answer::Extracts { request_id: 19, extracts: vec![vec![1; 70], vec![2]] },
         Answer::AccountProof { request_id: 20, proof: vec![3; 900] },
+        Answer::Conduct { request_id: 21, book: Box::new(crate::protocol::conduct::tests::full()) },
+        Answer::Conduct { request_id: 22, book: Box::default() },
         Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
         Answer::Evidence { request_id: 14, total: 3, items: vec![vec![1; 30], vec![2]] },
         Answer::Taken { request_id: 16, key: evidence_key(), is_new: true },

@@ -1,0 +1,102 @@
+//! A network of one test: four validators of this binary that read meters.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use gridbook_engine::{LedgerTime, MarketRules};
+use gridbook_ledger::genesis::SettlementRules;
+use gridbook_node::admin;
+use gridbook_node::client::wall_us;
+use gridbook_node::config::{IndexOptions, LogOptions, Quotas};
+use gridbook_node::network::{Network, NetworkPlan, loopback_free};
+use serde_json::Value;
+
+/// A network that ends with the test.
+pub(crate) struct House {
+    pub(crate) network: Network,
+    validators: Vec<Child>,
+}
+
+impl House {
+    pub(crate) fn start(dir: &Path) -> Self {
+        let wall_ms = wall_us() / 1000;
+        let plan = NetworkPlan {
+            name: "settled".to_owned(),
+            listen: loopback_free(4).unwrap(),
+            areas: vec!["town".into()],
+            rules: MarketRules::default(),
+            settlement: SettlementRules::metered(),
+            ledger_start: LedgerTime(wall_ms),
+            wall_start_ms: wall_ms,
+            time_scale: 1,
+            quotas: Quotas::one_host(),
+            log: LogOptions::default(),
+            index_options: IndexOptions::default(),
+        };
+        let network = plan.make(&dir.join("net")).unwrap();
+        let validators = network.config_files.iter().map(spawn).collect();
+        let house = Self { network, validators };
+        let ready = async {
+            for config in &house.network.configs {
+                let deadline = Instant::now() + Duration::from_secs(60);
+                while !matches!(admin::fetch(config.listen.admin, "/readyz").await, Ok((200, _))) {
+                    assert!(Instant::now() < deadline, "the validator at {} is not ready", config.listen.admin);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ready);
+        house
+    }
+
+    /// Runs a command on this network.
+    pub(crate) fn gridbook(&self, key: &Path, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_gridbook"))
+            .args(arguments)
+            .arg("--json")
+            .env("GRIDBOOK_NETWORK", self.network.network_file())
+            .env("GRIDBOOK_KEY", key)
+            .env("GRIDBOOK_OPERATOR_KEY", self.network.operator_key_file())
+            .output()
+            .unwrap()
+    }
+
+    /// ... and gives the first event of its last record.
+    pub(crate) fn does(&self, key: &Path, arguments: &[&str]) -> Value {
+        let output = self.gridbook(key, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+        done["records"].as_array().unwrap().last().unwrap()["events"][0].clone()
+    }
+
+    /// ... and gives what it says when it fails.
+    pub(crate) fn refuses(&self, key: &Path, arguments: &[&str]) -> String {
+        let output = self.gridbook(key, arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        for validator in &mut self.validators {
+            // It may have ended by itself.
+            let _ = validator.kill();
+            let _ = validator.wait();
+        }
+    }
+}
+
+fn spawn(config: &PathBuf) -> Child {
+    let log = std::fs::File::create(config.with_file_name("validator.log")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_gridbook"))
+        .args(["validator", "--stop-with-stdin", "--config"])
+        .arg(config)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}

@@ -1,0 +1,7 @@
+//! Against a network whose meters are read: four validators of this binary over QUIC, for each test its own.
+
+#![allow(clippy::unwrap_used)]
+
+mod conduct;
+mod house;
+mod registers;
