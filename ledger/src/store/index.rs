@@ -1,8 +1,8 @@
 //! What queries ask, whatever answers them.
 
-use gridbook_engine::DeliveryPeriod;
+use gridbook_engine::{DeliveryPeriod, MeterId};
 
-use super::{FactOwner, FactPage, FactPlace, FactRow, StoreError};
+use super::{FactOwner, FactPage, FactPlace, FactRow, StoreError, SumPage};
 use crate::crypto::Hash;
 
 /// What one final height adds to the index. Header and records are bytes that mean nothing here.
@@ -132,6 +132,16 @@ pub trait QueryIndex: Send + Sync {
         to: DeliveryPeriod,
         limit: usize,
     ) -> Result<FactPage, StoreError>;
+
+    /// What a meter's bill comes to in the periods from one to another, in pieces: the very sums of [`Statement`](crate::settlement::statement::Statement)
+    /// over its facts. As many days as `limit` allows, of which one without sums counts as 24.
+    fn sums(
+        &self,
+        meter: MeterId,
+        from: DeliveryPeriod,
+        to: DeliveryPeriod,
+        limit: usize,
+    ) -> Result<SumPage, StoreError>;
 
     /// What records say of an account, from `from_seq` on and in order: bytes of extracts, as many as `limit_bytes` hold, and always one if
     /// there is any.

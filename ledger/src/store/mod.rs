@@ -26,6 +26,8 @@ mod memory_disk;
 mod safety;
 mod sled_facts;
 mod sled_index;
+mod sled_sums;
+mod sums;
 
 pub use checkpoint::{Checkpoint, CheckpointMark, CheckpointReader, Checkpoints, NewestCheckpoint};
 pub use data_dir::{DataDir, DiskSpace, OpenedSafety};
@@ -41,6 +43,7 @@ pub use log::{
 pub use memory_disk::{Fault, MemoryDisk, PowerCut};
 pub use safety::{FoundSafety, SAFETY_BYTES_MAX, SafetyFile};
 pub use sled_index::{Index, IndexStart};
+pub use sums::{PERIODS_PER_SUM, SumPage, SumRow};
 
 use crate::crypto::Hash;
 

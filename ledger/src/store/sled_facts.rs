@@ -13,37 +13,46 @@ use std::ops::RangeInclusive;
 use gridbook_engine::DeliveryPeriod;
 
 use super::sled_index::{Index, Table, index_error, key};
+use super::sled_sums::NewSums;
 use super::{FactOwner, FactPage, FactPlace, FactRow, IndexBatch, StoreError};
 
 /// Periods in a day of quarter-hours: rows are joined in so many, whatever the market's periods are.
-const DAY: u32 = 96;
+pub(super) const DAY: u32 = 96;
 /// The day whose rows are joined lies so many days before the one that is written to. Trading opens a day and a half ahead, readings and
 /// corrections come within hours: by then little comes any more.
 const DAYS_LATER: u32 = 4;
 
+/// What a batch adds.
+pub(super) type FactsByKey = BTreeMap<(FactOwner, DeliveryPeriod), Vec<FactRow>>;
+
 impl Index {
     /// Adds facts to what is there of their owners' periods, and joins the rows of old days.
     pub(super) fn add_facts(&self, changes: &mut sled::Batch, batches: &[IndexBatch]) -> Result<(), StoreError> {
-        let mut by_key: BTreeMap<(FactOwner, DeliveryPeriod), Vec<FactRow>> = BTreeMap::new();
+        let mut by_key = FactsByKey::new();
         for (owner, fact) in batches.iter().flat_map(|batch| &batch.facts) {
             by_key.entry((*owner, fact.period)).or_default().push(*fact);
         }
+        let mut sums = NewSums::begin(self, changes, &by_key)?;
         for ((owner, period), new) in &by_key {
             let key = fact_key(*owner, *period);
             let before = self.db.get(&key).map_err(index_error(&self.dir))?;
             let mut facts = before.as_deref().map_or(Ok(Vec::new()), decoded)?;
             facts.extend_from_slice(new);
-            changes.insert(key, encoded(facts));
+            put_in_order(&mut facts);
+            changes.insert(key, FactRow::encode_all(&facts));
             let is_turn = before.is_none() && period.0 % DAY == owner.number() % DAY;
             if let Some(day) = (period.0 / DAY).checked_sub(DAYS_LATER).filter(|_| is_turn) {
                 let periods = DeliveryPeriod(day * DAY)..=last_of(day);
                 let (from, to) = (*periods.start(), *periods.end());
                 if by_key.range((*owner, from)..=(*owner, to)).next().is_none() {
-                    self.join_day(changes, *owner, periods)?;
+                    let joined = self.join_day(changes, *owner, periods)?;
+                    if let (FactOwner::Meter(meter), false) = (*owner, joined.is_empty()) {
+                        sums.make(changes, meter, day, &joined)?;
+                    }
                 }
             }
         }
-        Ok(())
+        sums.mend(changes)
     }
 
     fn join_day(
@@ -51,17 +60,18 @@ impl Index {
         changes: &mut sled::Batch,
         owner: FactOwner,
         periods: RangeInclusive<DeliveryPeriod>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<FactRow>, StoreError> {
         let (first, mut joined) = (fact_key(owner, *periods.start()), Vec::new());
         for row in self.db.range(first.clone()..=fact_key(owner, *periods.end())) {
             let (key, value) = row.map_err(index_error(&self.dir))?;
             joined.extend(decoded(&value)?);
             changes.remove(key);
         }
+        put_in_order(&mut joined);
         if !joined.is_empty() {
-            changes.insert(first, encoded(joined));
+            changes.insert(first, FactRow::encode_all(&joined));
         }
-        Ok(())
+        Ok(joined)
     }
 
     pub(super) fn facts_of(
@@ -90,7 +100,9 @@ impl Index {
                 page.facts.extend(decoded(&value)?);
             }
             if count > 1 {
-                page.facts[before..].sort_unstable_by_key(FactRow::place);
+                let mut of_day = page.facts.split_off(before);
+                put_in_order(&mut of_day);
+                page.facts.append(&mut of_day);
             }
             if day == from.period.0 / DAY {
                 page.facts.retain(|fact| fact.place() >= from);
@@ -160,7 +172,7 @@ pub(super) fn add_extracts(changes: &mut sled::Batch, batches: &[IndexBatch]) {
 }
 
 /// The last period of a day; the very last day is short.
-fn last_of(day: u32) -> DeliveryPeriod {
+pub(super) fn last_of(day: u32) -> DeliveryPeriod {
     DeliveryPeriod((day * DAY).saturating_add(DAY - 1))
 }
 
@@ -173,16 +185,15 @@ fn period_of(key: &[u8]) -> u32 {
 }
 
 /// In order, each once.
-fn encoded(mut facts: Vec<FactRow>) -> Vec<u8> {
+pub(super) fn put_in_order(facts: &mut Vec<FactRow>) {
     facts.sort_unstable_by_key(FactRow::place);
     facts.dedup_by_key(|fact| fact.place());
-    FactRow::encode_all(&facts)
 }
 
 fn decoded(value: &[u8]) -> Result<Vec<FactRow>, StoreError> {
     FactRow::decode_all(value).map_err(|_| damaged())
 }
 
-fn damaged() -> StoreError {
-    StoreError::Index("a row of facts or extracts cannot be read".into())
+pub(super) fn damaged() -> StoreError {
+    StoreError::Index("a row of facts, sums or extracts cannot be read".into())
 }

@@ -11,17 +11,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gridbook_engine::DeliveryPeriod;
+use gridbook_engine::{DeliveryPeriod, MeterId};
 
 use super::sled_facts::add_extracts;
 use super::{
     BundlePlace, Disk, FactOwner, FactPage, FactPlace, FoundRow, IndexBatch, IndexTable, LogIdentity, QueryIndex,
-    StdDisk, StoreError,
+    StdDisk, StoreError, SumPage,
 };
 use crate::bytes::Writer;
 use crate::crypto::Hash;
 
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 const IDENTITY: &[u8] = b"\0identity";
 const LAST_HEIGHT: &[u8] = b"\0last_height";
 /// The first height above the gap, or of all.
@@ -44,6 +44,7 @@ pub(super) enum Table {
     Row = 6,
     Fact = 7,
     Extract = 8,
+    Sum = 9,
 }
 
 /// How the index was found when it was opened.
@@ -314,6 +315,16 @@ impl QueryIndex for Index {
         limit: usize,
     ) -> Result<FactPage, StoreError> {
         self.facts_of(owner, from, to, limit)
+    }
+
+    fn sums(
+        &self,
+        meter: MeterId,
+        from: DeliveryPeriod,
+        to: DeliveryPeriod,
+        limit: usize,
+    ) -> Result<SumPage, StoreError> {
+        self.sums_of(meter, (from, to), limit)
     }
 
     fn extracts(&self, account: u32, from_seq: u64, limit_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError> {

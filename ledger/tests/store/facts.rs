@@ -176,6 +176,25 @@ fn heights_that_come_twice_or_late_are_there_once() {
     assert_eq!(index.gap_after(), None);
 }
 
+/// The same where a day was joined before its heights came again: what comes again lies beside what was joined, and is the same.
+#[test]
+fn a_day_that_was_joined_and_is_told_again_is_there_once() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"));
+    let height = |height: u64| {
+        let period = 96_000 + u32::try_from(height).unwrap();
+        batch(height, &[record(height, vec![settled(7, period, 5, Quality::Measured)])])
+    };
+    let heights: Vec<_> = (0..96 * 6).map(|place| height(place + 1)).collect();
+    heights.chunks(16).for_each(|some| index.apply(some).unwrap());
+    let expected: Vec<(u32, u64)> = (1..=96 * 6).map(|place| (96_000 + place, u64::from(place))).collect();
+    let owner = FactOwner::Meter(MeterId(7));
+    assert_eq!(periods(&index, owner, 0, u32::MAX), expected);
+    index.begin_at(1).unwrap();
+    heights.chunks(16).for_each(|some| index.apply(some).unwrap());
+    assert_eq!(periods(&index, owner, 0, u32::MAX), expected);
+}
+
 /// An auditor asks for an account's extracts a few at a time: he gets what the records say of that account, in order, and nothing of others.
 #[test]
 fn extracts_of_an_account_come_in_pages_and_are_those_of_its_history() {

@@ -12,3 +12,4 @@ mod log_damage;
 mod log_power;
 mod prune;
 mod safety;
+mod sums;

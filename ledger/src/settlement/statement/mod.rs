@@ -9,10 +9,13 @@
 
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::BTreeMap;
 
 use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price, Side, TradeKind};
+
+pub use totals::{AMOUNT_MAX, StatementTotals};
 
 use super::meter::gross_wh;
 use super::{Delivery, Quality, RestPrices, TradeSide, delivered, portions};
@@ -134,37 +137,6 @@ pub enum Doubt {
     },
 }
 
-/// Sums over periods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StatementTotals {
-    /// Energy bought, in Wh.
-    pub bought_wh: u128,
-    /// What was paid for it; less than zero, or more where prices were below zero.
-    pub bought: Money,
-    /// Energy sold, in Wh.
-    pub sold_wh: u128,
-    /// What was got for it.
-    pub sold: Money,
-    /// What of that went to operators of edges: at least zero, and contained in `bought` and `sold`.
-    pub fees: Money,
-    /// Taken in, in Wh.
-    pub import_wh: u128,
-    /// Given out, in Wh.
-    pub export_wh: u128,
-    /// Energy missing, in Wh.
-    pub short_wh: u128,
-    /// Energy too much, in Wh.
-    pub long_wh: u128,
-    /// What was got or paid for imbalance.
-    pub imbalance: Money,
-    /// What of that is billed by the area's operator.
-    pub billed: Money,
-    /// What of that the default account bore.
-    pub defaulted: Money,
-    /// Periods whose figures are in doubt.
-    pub doubtful: u32,
-}
-
 impl TradeLine {
     /// What the account got or paid.
     pub fn money(&self) -> Money {
@@ -174,13 +146,6 @@ impl TradeLine {
 
     fn as_side(&self) -> TradeSide {
         TradeSide { side: self.side, price: self.price, energy: self.energy }
-    }
-}
-
-impl StatementTotals {
-    /// What the account has more than before: trades and imbalance, without what others paid in its place.
-    pub fn balance(&self) -> Money {
-        self.bought + self.sold + self.imbalance + self.billed + self.defaulted
     }
 }
 
@@ -294,9 +259,14 @@ impl Book {
 impl PeriodStatement {
     /// What the account got or paid for the period so far.
     pub fn balance(&self) -> Money {
+        self.totals().balance()
+    }
+
+    /// The bill of this period alone.
+    pub fn totals(&self) -> StatementTotals {
         let mut totals = StatementTotals::default();
         totals.add(self);
-        totals.balance()
+        totals
     }
 
     /// Delivered energy and the parts of the imbalance, and whether they are what was settled.
@@ -332,29 +302,5 @@ impl PeriodStatement {
         if found != settled.imbalance {
             *doubt = Some(Doubt::Charge { found, charged: settled.imbalance });
         }
-    }
-}
-
-impl StatementTotals {
-    fn add(&mut self, period: &PeriodStatement) {
-        for trade in &period.trades {
-            let (energy, money) = match trade.side {
-                Side::Buy => (&mut self.bought_wh, &mut self.bought),
-                Side::Sell => (&mut self.sold_wh, &mut self.sold),
-            };
-            *energy += u128::from(trade.energy.0);
-            *money += trade.money();
-            self.fees += trade.fee.times(trade.energy);
-        }
-        if let Some(settled) = &period.settled {
-            self.import_wh += u128::from(settled.delivery.import.0);
-            self.export_wh += u128::from(settled.delivery.export.0);
-            let energy = if settled.imbalance_wh < 0 { &mut self.short_wh } else { &mut self.long_wh };
-            *energy += settled.imbalance_wh.unsigned_abs();
-            self.imbalance += settled.imbalance;
-            self.billed += settled.billed;
-            self.defaulted += settled.defaulted;
-        }
-        self.doubtful += u32::from(period.doubt.is_some());
     }
 }

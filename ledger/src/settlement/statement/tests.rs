@@ -3,6 +3,7 @@
 use gridbook_engine::AreaId;
 
 use super::*;
+use crate::bytes::{BytesError, Reader, Writer};
 use crate::record::PartyRef;
 use crate::settlement::Rule;
 
@@ -127,7 +128,8 @@ fn each_owner_of_a_meter_has_a_bill_of_his_own() {
     let events = [day(), vec![RecordEvent::MeterSettled(later)]].concat();
     let (old, new) = (bill(&events).only_of(AccountId(103)), bill(&events).only_of(AccountId(55)));
     assert_eq!((old.totals, &old.periods), (bill(&day()).totals, &bill(&day()).periods));
-    assert_eq!((new.periods.len(), new.totals), (1, StatementTotals::default()));
+    let idle = StatementTotals { periods: 1, not_final: 1, ..StatementTotals::default() };
+    assert_eq!((new.periods.len(), new.totals), (1, idle));
     assert_eq!(bill(&events).only_of(AccountId(1)).periods, []);
 }
 
@@ -189,4 +191,23 @@ fn a_bill_that_was_charged_otherwise_than_by_the_rules_says_so() {
     let (found, charged) = (Money(-18_000), Money(-18_001));
     assert_eq!(period.doubt, Some(Doubt::Charge { found, charged }));
     assert_eq!(period.balance(), Money(-28_000 + 14_000 - 18_001), "what moved is what moved");
+}
+
+/// A year's sums come over the wire from a validator that may lie: they are read back as they were written, cut short or beyond any amount
+/// they are refused, and nothing overflows.
+#[test]
+fn totals_read_back_or_are_refused() {
+    let totals = StatementTotals { doubtful: 7, settled_again: 9, ..bill(&day()).totals };
+    let mut w = Writer::new();
+    totals.write(&mut w);
+    let bytes = w.finish();
+    assert_eq!(StatementTotals::read(&mut Reader::new(&bytes)), Ok(totals));
+    for length in 0..bytes.len() {
+        assert_eq!(StatementTotals::read(&mut Reader::new(&bytes[..length])), Err(BytesError::Truncated));
+    }
+    for (at, wrong) in [(0, AMOUNT_MAX + 1), (16, -1), (96, AMOUNT_MAX + 1), (112, -AMOUNT_MAX - 1)] {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 16].copy_from_slice(&wrong.to_le_bytes());
+        assert_eq!(StatementTotals::read(&mut Reader::new(&bytes)), Err(BytesError::TooLong), "at {at}");
+    }
 }
