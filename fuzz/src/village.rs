@@ -14,12 +14,15 @@ use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::Reconfigure;
+use gridbook_ledger::evidence::{Evidence, Statement};
 use gridbook_ledger::genesis::{Area, AreaEdge, FIRST_EPOCH, Genesis, SettlementRules};
+use gridbook_ledger::header::{HeaderRef, Rank};
+use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
 use gridbook_ledger::settlement::Registers;
 use gridbook_ledger::state::State;
-use gridbook_ledger::validators::ValidatorSet;
+use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
 /// The period in which the ledger starts.
 const START: u32 = 1_937_176;
@@ -225,13 +228,23 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
     ]
 }
 
-/// Bundles as the log has them, with time and work in between.
+/// A validator votes for two headers of one rank.
+fn double_vote() -> Evidence {
+    let vote = |hash| {
+        let header = HeaderRef { rank: Rank { view: 7, slot: 1 }, hash: Hash([hash; 32]) };
+        Statement::Vote(Vote::sign(chain(), FIRST_EPOCH, header, ValidatorIndex(2), &validator(2)))
+    };
+    Evidence::of(vote(1), vote(2)).expect("two votes for one rank contradict each other")
+}
+
+/// Bundles as the log has them, with time, work and evidence in between.
 pub(crate) fn entries() -> Vec<Vec<u8>> {
     let logged = |signed: &SignedBundle| [&[1][..], signed.bytes()].concat();
     let start = genesis().ledger_start.0;
     let time = |after_ms: u64| Entry::Time(LedgerTime(start + after_ms)).encode();
     let mut entries = vec![time(1_000), logged(&registrations()), Entry::Work { limit: 100 }.encode()];
     entries.extend(stories().iter().map(logged));
+    entries.push(Entry::Evidence(Box::new(double_vote())).encode());
     entries.push(Entry::Reconfigure(Box::new(reconfigure())).encode());
     entries.extend([time(4 * 900_000), Entry::Work { limit: 3 }.encode(), Entry::Work { limit: 10_000 }.encode()]);
     entries

@@ -7,6 +7,7 @@ use crate::bytes::{Reader, Writer};
 use crate::command::SignedBundle;
 use crate::crypto::{Hash, Hasher};
 use crate::epoch::Reconfigure;
+use crate::evidence::Evidence;
 use crate::reject::Code;
 
 /// One entry of the log.
@@ -23,27 +24,33 @@ pub enum Entry {
     },
     /// Ends the epoch, if it is good at its place: its signatures are verified when it is executed, against the set of then.
     Reconfigure(Box<Reconfigure>),
+    /// A validator's misconduct. Only leaders write it; all of it is verified when it is executed, against the validators of its epoch.
+    Evidence(Box<Evidence>),
 }
 
 /// An entry as it came over the wire or from disk: well formed, but nobody has looked at its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnverifiedEntry(Kind<SignedBundle, Box<Reconfigure>>);
+pub struct UnverifiedEntry(Kind<SignedBundle, Box<Reconfigure>, Box<Evidence>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind<B, R> {
+enum Kind<B, R, E> {
     Bundle(B),
     Time(LedgerTime),
     Work(u32),
     Reconfigure(R),
+    Evidence(E),
 }
+
+type View<'a> = Kind<&'a SignedBundle, &'a Reconfigure, &'a Evidence>;
 
 const BUNDLE: u8 = 1;
 const TIME: u8 = 2;
 const WORK: u8 = 3;
 const RECONFIGURE: u8 = 4;
+const EVIDENCE: u8 = 5;
 
 impl Entry {
-    /// How many sequence numbers it takes: one for each command; 1 for time, work and a change of validators.
+    /// How many sequence numbers it takes: one for each command; 1 for everything else.
     pub fn count(&self) -> u64 {
         self.view().count()
     }
@@ -53,7 +60,8 @@ impl Entry {
         self.view().id()
     }
 
-    /// Canonical bytes for log and chunks: a tag, then the signed bundle, the time, the limit or the change of validators.
+    /// Canonical bytes for log and chunks: a tag, then the signed bundle, the time, the limit, the change of validators or the
+    /// evidence.
     pub fn encode(&self) -> Vec<u8> {
         self.view().encode()
     }
@@ -63,12 +71,13 @@ impl Entry {
         UnverifiedEntry::decode(bytes)
     }
 
-    fn view(&self) -> Kind<&SignedBundle, &Reconfigure> {
+    fn view(&self) -> View<'_> {
         match self {
             Self::Bundle(admitted) => Kind::Bundle(admitted.signed()),
             Self::Time(time) => Kind::Time(*time),
             Self::Work { limit } => Kind::Work(*limit),
             Self::Reconfigure(change) => Kind::Reconfigure(change),
+            Self::Evidence(evidence) => Kind::Evidence(evidence),
         }
     }
 }
@@ -82,6 +91,7 @@ impl UnverifiedEntry {
             TIME => Kind::Time(LedgerTime(r.u64()?)),
             WORK => Kind::Work(r.u32()?),
             RECONFIGURE => Kind::Reconfigure(Box::new(Reconfigure::decode(r.bytes(r.remaining())?)?)),
+            EVIDENCE => Kind::Evidence(Box::new(Evidence::decode(r.bytes(r.remaining())?)?)),
             _ => return Err(Code::FormTag),
         };
         r.finish()?;
@@ -121,24 +131,26 @@ impl UnverifiedEntry {
             Kind::Time(time) => Entry::Time(time),
             Kind::Work(limit) => Entry::Work { limit },
             Kind::Reconfigure(change) => Entry::Reconfigure(change),
+            Kind::Evidence(evidence) => Entry::Evidence(evidence),
         })
     }
 
-    fn view(&self) -> Kind<&SignedBundle, &Reconfigure> {
+    fn view(&self) -> View<'_> {
         match &self.0 {
             Kind::Bundle(signed) => Kind::Bundle(signed),
             Kind::Time(time) => Kind::Time(*time),
             Kind::Work(limit) => Kind::Work(*limit),
             Kind::Reconfigure(change) => Kind::Reconfigure(change),
+            Kind::Evidence(evidence) => Kind::Evidence(evidence),
         }
     }
 }
 
-impl Kind<&SignedBundle, &Reconfigure> {
+impl View<'_> {
     fn count(&self) -> u64 {
         match self {
             Self::Bundle(signed) => signed.bundle().commands.len() as u64,
-            Self::Time(_) | Self::Work(_) | Self::Reconfigure(_) => 1,
+            Self::Time(_) | Self::Work(_) | Self::Reconfigure(_) | Self::Evidence(_) => 1,
         }
     }
 
@@ -146,6 +158,7 @@ impl Kind<&SignedBundle, &Reconfigure> {
         match self {
             Self::Bundle(signed) => signed.id().0,
             Self::Reconfigure(change) => change.id(),
+            Self::Evidence(evidence) => evidence.id(),
             Self::Time(_) | Self::Work(_) => Hash::of("gridbook/entry/1", &self.encode()),
         }
     }
@@ -157,6 +170,7 @@ impl Kind<&SignedBundle, &Reconfigure> {
             Self::Time(time) => w.u8(TIME).u64(time.0),
             Self::Work(limit) => w.u8(WORK).u32(*limit),
             Self::Reconfigure(change) => w.u8(RECONFIGURE).bytes(&change.encode()),
+            Self::Evidence(evidence) => w.u8(EVIDENCE).bytes(&evidence.encode()),
         };
         w.finish()
     }
@@ -169,7 +183,7 @@ pub fn verify_entries(entries: Vec<UnverifiedEntry>) -> Result<Vec<Entry>, BadSi
         .enumerate()
         .filter_map(|(place, entry)| match &entry.0 {
             Kind::Bundle(signed) => Some((place, signed.clone())),
-            Kind::Time(_) | Kind::Work(_) | Kind::Reconfigure(_) => None,
+            Kind::Time(_) | Kind::Work(_) | Kind::Reconfigure(_) | Kind::Evidence(_) => None,
         })
         .unzip();
     let admitted = verify_chunk_bundles(bundles)

@@ -230,6 +230,8 @@ codes! {
     EvidenceSignature = 809, "A statement is not signed on this ledger by the validator that it names, so that it proves nothing against it.";
     /// No room for old evidence.
     EvidenceOld = 810, "So much newer misconduct is proven that evidence of that epoch is not kept here any more: it stays good in your file.";
+    /// See the text.
+    EvidenceEntered = 811, "This was entered against the validator already: one entry of each kind counts in an epoch, and nothing is added.";
 
     /// Less than before.
     MeterBackwards = 901, "A register shows less than at the end of the period before: read the meter again, or have it exchanged.";

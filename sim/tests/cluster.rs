@@ -44,10 +44,14 @@ fn a_bad_network_delays_and_divides_nothing() {
 /// One of four lies, in each of the ways there are.
 #[test]
 fn a_byzantine_validator_divides_nothing_and_stops_nothing() {
+    let (mut evidence, mut convictions) = (0, 0);
     for (seed, attack) in (300..).zip(Attack::ALL) {
         let story = |seed| ClusterConfig { attack: Some(attack), ..short(seed, Faults::Byzantine, 4) };
-        all_end_well(seed..seed + 1, story);
+        let reports = all_end_well(seed..seed + 1, story);
+        evidence += sum(&reports, |report| report.evidence);
+        convictions += sum(&reports, |report| report.convictions);
     }
+    assert!(evidence > 0 && convictions > 0, "{evidence} proofs, {convictions} of them on the ledger");
 }
 
 /// Two of seven lie together.

@@ -52,7 +52,7 @@ pub enum Fault {
         epoch: u32,
         /// The view.
         view: u64,
-        /// The hash of the evidence, which stands in the log.
+        /// The name of the evidence, which is that of its entry in the log.
         evidence: Hash,
     },
 }
@@ -195,9 +195,9 @@ impl Entry {
                 }
             }
             (
-                Fault::Validator { key, kind, epoch, view, .. },
-                Fault::Validator { key: other_key, kind: other_kind, epoch: other_epoch, view: other_view, .. },
-            ) => (key, kind, epoch, view) == (other_key, other_kind, other_epoch, other_view),
+                Fault::Validator { key, kind, epoch, .. },
+                Fault::Validator { key: other_key, kind: other_kind, epoch: other_epoch, .. },
+            ) => (key, kind, epoch) == (other_key, other_kind, other_epoch),
             _ => false,
         }
     }

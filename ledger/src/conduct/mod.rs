@@ -14,10 +14,11 @@
 //!
 //! | what a validator did ([`EvidenceKind`]) | points | days | at most |
 //! |---|---|---|---|
-//! | receipt breach, amnesia, execution fault: a broken promise, a lost memory, a wrong result | 250 | 180 | one a view |
-//! | all other kinds: two statements that exclude each other | 500 | 365 | one a view |
+//! | receipt breach, amnesia, execution fault: a broken promise, a lost memory, a wrong result | 250 | 180 | one an epoch of each kind |
+//! | all other kinds: two statements that exclude each other | 500 | 365 | one an epoch of each kind |
 //!
-//! What validators did is proven and kept as evidence; nothing enters it on the ledger yet, so that no score depends on the second table.
+//! Whoever leads puts the evidence that it holds into the log, where all validators verify it again. It is taken as long as its epoch or the
+//! next one lasts. A validator has no account that would answer for it: its score is there for the operators, who decide who may lead.
 //!
 //! Days are ledger days from the entry on. Points come back when an entry expires or is struck; the score is never below 0. Of one bearer
 //! [`ENTRIES_MAX`] entries are kept: with so many its score is 0 whatever they are, so that letting go of one raises nothing.

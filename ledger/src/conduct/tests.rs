@@ -50,7 +50,7 @@ fn points_and_lifetimes_are_those_of_the_published_table() {
     assert_eq!(least, POINTS_MIN, "nothing costs less, so that a full list of entries leaves no score");
 }
 
-/// One fault is one entry, however often its proof is brought; the next day, period or view is another.
+/// One fault is one entry, however often its proof is brought; the next day, period or epoch is another.
 #[test]
 fn an_entry_covers_what_would_say_the_same_again() {
     let at = LedgerTime(10 * DAY_MS);
@@ -64,7 +64,9 @@ fn an_entry_covers_what_would_say_the_same_again() {
     assert!(!impossible.covers(&again, LedgerTime(at.0 + DAY_MS)));
     let vote = entered(validator(EvidenceKind::DoubleVote, 8));
     assert!(vote.covers(&validator(EvidenceKind::DoubleVote, 8), at));
-    assert!(!vote.covers(&validator(EvidenceKind::DoubleVote, 9), at));
+    assert!(vote.covers(&validator(EvidenceKind::DoubleVote, 9), at), "in a later view");
+    let Fault::Validator { key, kind, epoch, view, evidence } = vote.fault else { panic!() };
+    assert!(!vote.covers(&Fault::Validator { key, kind, epoch: epoch + 1, view, evidence }, at));
     assert!(!vote.covers(&validator(EvidenceKind::DoubleTimeout, 8), at));
 }
 

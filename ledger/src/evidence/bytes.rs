@@ -35,6 +35,12 @@ impl Evidence {
         w.finish()
     }
 
+    /// Its name, over everything in it, signatures too: whether they are good is only known where it is verified, so two logs that differ in
+    /// them must not have one digest.
+    pub fn id(&self) -> Hash {
+        Hash::of(DOMAIN, &self.encode())
+    }
+
     /// Reads canonical bytes, and refuses all others.
     ///
     /// # Errors

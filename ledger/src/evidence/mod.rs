@@ -189,6 +189,11 @@ impl Evidence {
         self.a.view()
     }
 
+    /// Whom it accuses, of these validators. Nothing is proven by that.
+    pub fn accused(&self, set: &ValidatorSet) -> Option<ValidatorIndex> {
+        self.a.signer(set)
+    }
+
     /// Checks all of it against the validators of an epoch, and says who did it.
     ///
     /// # Errors
@@ -202,7 +207,7 @@ impl Evidence {
                 return Err(EvidenceError::Epoch { found: statement.epoch(), expected: epoch });
             }
         }
-        let culprit = self.a.signer(set).ok_or(EvidenceError::Stranger)?;
+        let culprit = self.accused(set).ok_or(EvidenceError::Stranger)?;
         // What a quorum certified or made final has no one signer; it stands against the first statement's.
         if let Some(other) = self.b.signer(set).filter(|other| *other != culprit) {
             return Err(EvidenceError::Signers(culprit, other));

@@ -48,6 +48,12 @@ impl Replica {
         VerifiedEvidence::check(evidence, self.chain, epoch, set).ok()
     }
 
+    /// The oldest that is kept and can be entered on the ledger, but is not.
+    pub(super) fn unentered_evidence(&self) -> Option<(EvidenceKey, Evidence)> {
+        let enters = |key: &EvidenceKey| self.state.takes_evidence_of(key.epoch) && !self.state.holds_evidence(*key);
+        self.evidence.iter().find(|(key, _)| enters(key)).map(|(key, evidence)| (*key, evidence.clone()))
+    }
+
     /// Shows a validator that just connected what is kept of this epoch.
     pub(super) fn show_evidence(&self, peer: ValidatorIndex, effects: &mut Vec<Effect>) {
         let epoch = self.epoch();

@@ -166,6 +166,31 @@ fn evidence_is_kept_once_told_once_and_survives_a_restart() {
     assert_eq!(accused(&effects), [], "it is known");
 }
 
+/// A leader enters what it keeps, after the time, once. A follower leaves it to the leader.
+///
+/// ```text
+/// log:  time  double vote of 3
+/// ```
+#[test]
+fn a_leader_puts_the_evidence_that_it_keeps_into_the_log() {
+    let mut leader = replica(1);
+    let (view, _) = leader.view();
+    let _ = leader.handle(Input::Durable(view), NOW);
+    let mut follower = replica(0);
+    for replica in [&mut leader, &mut follower] {
+        let _ = replica.handle(Input::Evidence(Box::new(double_vote(3, 1))), NOW);
+        for later in 1..=3 {
+            let _ = replica.handle(Input::Evidence(Box::new(double_vote(3, 1 + later))), NOW);
+            let _ = replica.handle(Input::Tick, WallTime(NOW.0 + 1_000 * u64::from(later)));
+        }
+    }
+    let (base, end) = (leader.tail.base(), leader.tail.end());
+    let entries: Vec<&Entry> = leader.tail.between(base, end).unwrap().map(|executed| &executed.entry).collect();
+    assert!(matches!(entries[..], [Entry::Time(_), Entry::Evidence(_)]), "{entries:?}");
+    assert!(leader.state.holds_evidence(double_vote(3, 1).key()));
+    assert_eq!(follower.tail.end(), follower.tail.base());
+}
+
 /// Who connects is shown what is kept, but not what is kept against itself.
 #[test]
 fn a_validator_that_connects_is_shown_the_evidence() {

@@ -26,7 +26,8 @@ impl Replica {
         let told = Some(self.certified.end).filter(|end| self.tail.contains(*end)).unwrap_or(self.tail.base());
         self.certified = Certified { rank: header.rank, end };
         let Some(executed) = self.tail.between(told, end) else { return };
-        let bundles = executed.filter(|executed| matches!(executed.entry, Entry::Bundle(_) | Entry::Reconfigure(_)));
+        let bundles = executed
+            .filter(|executed| matches!(executed.entry, Entry::Bundle(_) | Entry::Reconfigure(_) | Entry::Evidence(_)));
         let bundles: Vec<FinalBundle> = bundles.map(|executed| FinalBundle::at(executed.place())).collect();
         if !bundles.is_empty() {
             effects.push(Effect::Certified { header, bundles });

@@ -97,7 +97,7 @@ impl Replica {
             if let Entry::Bundle(bundle) = &executed.entry {
                 self.pool.finished(bundle.id());
             }
-            if matches!(executed.entry, Entry::Bundle(_) | Entry::Reconfigure(_)) {
+            if matches!(executed.entry, Entry::Bundle(_) | Entry::Reconfigure(_) | Entry::Evidence(_)) {
                 step.bundles.push(FinalBundle::at(executed.place()));
             }
             next_set = next_set.or(executed.next_set);

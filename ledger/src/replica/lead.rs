@@ -225,6 +225,7 @@ impl Replica {
         }
         if self.may_extend() {
             self.sequence_duties(effects);
+            self.sequence_evidence(effects);
             self.sequence_change(effects);
             if self.may_extend() {
                 self.sequence_bundles(effects);
@@ -245,7 +246,8 @@ impl Replica {
         let ledger_now = self.ledger_time(self.now);
         let due = self.state.next_due().is_some_and(|due| due <= ledger_now);
         let timed = self.lead.as_ref().is_some_and(|lead| lead.timed);
-        if (due || (self.pool.has_next() && !timed)) && ledger_now > self.state.time() {
+        let waits = self.pool.has_next() || self.unentered_evidence().is_some();
+        if (due || (waits && !timed)) && ledger_now > self.state.time() {
             self.append(Entry::Time(ledger_now), effects);
             if let Some(lead) = &mut self.lead {
                 lead.timed = true;
@@ -253,6 +255,27 @@ impl Replica {
         }
         if self.state.has_work() {
             self.append(Entry::Work { limit: WORK_LIMIT }, effects);
+        }
+    }
+
+    /// Puts what is proven against validators into the log, where it is not yet.
+    fn sequence_evidence(&mut self, effects: &mut Vec<Effect>) {
+        while self.has_room(1)
+            && let Some((key, evidence)) = self.unentered_evidence()
+        {
+            let bytes = evidence.encode().len();
+            self.append(Entry::Evidence(Box::new(evidence)), effects);
+            assert!(self.state.holds_evidence(key), "what was verified when it was kept is good in its place");
+            self.count_unstreamed(bytes, effects);
+        }
+    }
+
+    /// A chunk goes out as soon as there is one's worth.
+    fn count_unstreamed(&mut self, bytes: usize, effects: &mut Vec<Effect>) {
+        let Some(lead) = &mut self.lead else { return };
+        lead.unstreamed_bytes += bytes;
+        if lead.unstreamed_bytes > CHUNK_BYTES {
+            self.stream(false, effects);
         }
     }
 
@@ -264,11 +287,7 @@ impl Replica {
         {
             let bytes = bundle.signed().bytes().len();
             self.append(Entry::Bundle(bundle), effects);
-            let Some(lead) = &mut self.lead else { return };
-            lead.unstreamed_bytes += bytes;
-            if lead.unstreamed_bytes > CHUNK_BYTES {
-                self.stream(false, effects);
-            }
+            self.count_unstreamed(bytes, effects);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::conduct::{
     has_failed, score,
 };
 use crate::crypto::Hash;
+use crate::evidence::{Evidence, EvidenceKey};
 use crate::record::RecordEvent;
 use crate::reject::Code;
 use crate::settlement::Delivery;
@@ -89,6 +90,35 @@ impl State {
                 self.enter_device(meter, DeviceFault::NonDelivery, None, &records, events);
             }
         }
+    }
+}
+
+/// What validators are convicted of.
+impl State {
+    /// Enters what evidence proves against a validator of this epoch or the one before. What is known is found out before any signature is
+    /// looked at.
+    pub(super) fn apply_evidence(&mut self, evidence: &Evidence, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
+        let (kind, epoch, view) = (evidence.kind, evidence.epoch(), evidence.view());
+        let set = self.tables.epoch().set_of(epoch).ok_or(Code::EvidenceEpoch)?;
+        let claimed = evidence.accused(set).ok_or(Code::EvidenceStranger)?;
+        if self.holds_evidence(EvidenceKey { epoch, culprit: claimed, kind }) {
+            return Err(Code::EvidenceEntered);
+        }
+        let culprit = evidence.verify(self.chain, epoch, set)?;
+        let key = *set.key(culprit).ok_or(Code::EvidenceStranger)?;
+        self.tables.add_accused(EvidenceKey { epoch, culprit, kind });
+        self.enter(Fault::Validator { key, kind, epoch, view, evidence: evidence.id() }, events);
+        Ok(())
+    }
+
+    /// Whether evidence of an epoch can still be entered.
+    pub fn takes_evidence_of(&self, epoch: u32) -> bool {
+        self.tables.epoch().set_of(epoch).is_some()
+    }
+
+    /// Whether misconduct of this kind was entered already against this validator of this epoch or the one before.
+    pub fn holds_evidence(&self, key: EvidenceKey) -> bool {
+        self.tables.conduct().accused().contains(&key)
     }
 }
 

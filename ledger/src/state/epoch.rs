@@ -10,7 +10,7 @@ impl State {
     /// The epoch that the next command is in, and its validators. One above that of the header that holds the last command if that one
     /// ended the epoch.
     pub fn epoch(&self) -> (u32, &ValidatorSet) {
-        let EpochRow { number, set } = self.tables.epoch();
+        let EpochRow { number, set, .. } = self.tables.epoch();
         (*number, set)
     }
 
@@ -19,7 +19,9 @@ impl State {
         let (epoch, present) = self.epoch();
         let number = epoch.checked_add(1).ok_or(Code::EpochNumber)?;
         let set = change.verify(self.chain, epoch, present)?;
-        self.tables.set_epoch(EpochRow { number, set });
+        let before = Some(present.clone());
+        self.tables.set_epoch(EpochRow { number, set, before });
+        self.tables.forget_accused_before(epoch);
         Ok(())
     }
 }

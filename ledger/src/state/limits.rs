@@ -124,7 +124,7 @@ mod tests {
     /// Two accounts of 1,000,000 with a meter each, and imbalance prices of up to 1,000 down to -100.
     fn tables() -> Tables {
         let keys = (1..5).map(|seed| SecretKey::from_seed([seed; 32]).public()).collect();
-        let epoch = EpochRow { number: 0, set: ValidatorSet::new(keys).unwrap() };
+        let epoch = EpochRow { number: 0, set: ValidatorSet::new(keys).unwrap(), before: None };
         let (short_price_cap, long_price_floor) = (Price(1_000), Price(-100));
         let collateral = CollateralRules { short_price_cap, long_price_floor, ..CollateralRules::default() };
         let mut tables = Tables::new(LedgerTime(0), epoch, collateral);

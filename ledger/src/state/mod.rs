@@ -159,6 +159,11 @@ impl State {
                 let outcome = self.apply_reconfigure(change);
                 records.push(bare_record(first_seq, entry, outcome, Vec::new()));
             }
+            Entry::Evidence(evidence) => {
+                let mut events = Vec::new();
+                let outcome = self.apply_evidence(evidence, &mut events);
+                records.push(bare_record(first_seq, entry, outcome, events));
+            }
             Entry::Work { limit } => {
                 let events = self.apply_work(*limit);
                 records.push(bare_record(first_seq, entry, Ok(()), events));

@@ -17,6 +17,7 @@ use crate::command::{AgreedTerms, Offer};
 use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
 use crate::genesis::{FIRST_EPOCH, Genesis};
+use crate::validators::ValidatorSet;
 
 use image::{
     AccountImage, AreaIncomeImage, BlockNameImage, ConductImage, ImportsImage, MeterImage, NameImage, OfferImage,
@@ -97,13 +98,14 @@ impl State {
     fn rest_image(&self) -> RestImage {
         let Counters { now, operator_nonce, totals } = *self.tables.counters();
         let totals = if omits(Defect::TotalsNotKept) { Totals::default() } else { totals };
-        let EpochRow { number, set } = self.tables.epoch();
+        let EpochRow { number, set, before } = self.tables.epoch();
         let (incomes, imports) = (self.tables.incomes().iter(), self.tables.imports().iter());
         let readings = self.tables.readings().iter().filter(|(_, table)| table.count > 0);
         RestImage {
             chain: self.chain,
             epoch: *number,
             validators: set.clone(),
+            validators_before: before.clone(),
             conduct: ConductImage::from(self.tables.conduct()),
             now: now.0,
             operator_nonce,
@@ -179,14 +181,17 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     Ok(tables)
 }
 
-/// The epochs between are proven by whoever hands out the snapshot; here it only has to be a set, and in the first epoch the genesis'.
+/// The epochs between are proven by whoever hands out the snapshot; here they only have to be sets, and those of the first epoch the genesis'.
 fn restore_epoch(genesis: &Genesis, rest: &RestImage) -> Result<EpochRow, RestoreError> {
-    let first = EpochRow::first(genesis);
-    match rest.epoch {
-        FIRST_EPOCH if rest.validators.hash() != first.set.hash() => Err(RestoreError::Row("the validators")),
-        FIRST_EPOCH => Ok(first),
-        number => Ok(EpochRow { number, set: rest.validators.clone() }),
-    }
+    let (number, set, before) = (rest.epoch, rest.validators.clone(), rest.validators_before.clone());
+    let is_first = |set: &ValidatorSet| set.hash() == genesis.validators.hash();
+    let fits = match (number.checked_sub(FIRST_EPOCH), &before) {
+        (Some(0), None) => is_first(&set),
+        (Some(1), Some(before)) => is_first(before),
+        (Some(2..), Some(_)) => true,
+        _ => false,
+    };
+    if fits { Ok(EpochRow { number, set, before }) } else { Err(RestoreError::Row("the validators")) }
 }
 
 fn restore_period(genesis: &Genesis, tables: &mut Tables, row: &PeriodImage) -> Result<(), RestoreError> {
@@ -344,7 +349,6 @@ mod tests {
     use crate::settlement::Registers;
     use crate::state::image::{CertificatesImage, CertifiedImage, IssuerImage};
     use crate::state::tables::{Access, AreaIncome, ContractRow, ReadingRow, Stage, TradeRow};
-    use crate::validators::ValidatorSet;
 
     fn genesis() -> Genesis {
         let key = |number| SecretKey::from_seed([number; 32]).public();
@@ -439,13 +443,30 @@ mod tests {
             refused(|image| image.rest.periods = vec![PeriodImage { cleared: 5, ..period(2) }]),
             RestoreError::Audit(AuditError::Clearing { holds: Money(5), owes: Money(0) })
         );
-        let another = |image: &mut StateImage| image.rest.epoch = 1;
+        let another = |image: &mut StateImage| {
+            (image.rest.epoch, image.rest.validators_before) = (1, Some(image.rest.validators.clone()));
+        };
         let set = |image: &mut StateImage| {
             let keys = (5..9).map(|number| SecretKey::from_seed([number; 32]).public());
             image.rest.validators = ValidatorSet::new(keys.collect()).unwrap();
         };
         assert!(State::restore(&genesis(), &forged(another)).is_ok(), "the epochs between are for others to prove");
         assert_eq!(refused(set), RestoreError::Row("the validators"));
+        assert_eq!(
+            refused(|image| image.rest.epoch = 1),
+            RestoreError::Row("the validators"),
+            "none of the epoch before"
+        );
+        let before = |image: &mut StateImage| {
+            set(image);
+            image.rest.validators_before = Some(image.rest.validators.clone());
+        };
+        assert_eq!(refused(before), RestoreError::Row("the validators"), "before the first");
+        let other_first = |image: &mut StateImage| {
+            before(image);
+            image.rest.epoch = 1;
+        };
+        assert_eq!(refused(other_first), RestoreError::Row("the validators"), "the first were others");
         assert_eq!(refused(|image| image.rest.now += 1), RestoreError::Audit(AuditError::Time));
         assert_eq!(refused(|image| image.rest.system.truncate(1)), RestoreError::Row("the system's accounts"));
     }
@@ -499,7 +520,7 @@ mod tests {
         let (kind, evidence) = (EvidenceKind::DoubleVote, Hash([5; 32]));
         let against_validator = Entry::new(Fault::Validator { key, kind, epoch: 0, view: 3, evidence }, LedgerTime(1));
         let entries = |last, entries: Vec<(u64, Entry)>| {
-            forged(|image| image.rest.conduct = ConductImage { last, entries, windows: vec![] })
+            forged(|image| image.rest.conduct = ConductImage { last, entries, windows: vec![], accused: vec![] })
         };
         let refused_entries = |bytes: Vec<u8>| State::restore(&genesis(), &bytes).unwrap_err();
         let order = RestoreError::Row("the order of conduct");

@@ -29,4 +29,5 @@ mod town;
 #[allow(dead_code)]
 #[path = "../settlement_twin/twin.rs"]
 mod twin;
+mod validators;
 mod work;

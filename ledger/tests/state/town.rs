@@ -31,9 +31,13 @@ pub(crate) struct Town {
 
 /// The key that number `n` signs with; the operator is 0, meter `m` is `m + 1`.
 pub(crate) fn key(n: u32) -> PublicKey {
+    secret(n).public()
+}
+
+pub(crate) fn secret(n: u32) -> SecretKey {
     let mut seed = [0x5e; 32];
     seed[..4].copy_from_slice(&n.to_le_bytes());
-    SecretKey::from_seed(seed).public()
+    SecretKey::from_seed(seed)
 }
 
 pub(crate) fn genesis() -> Genesis {

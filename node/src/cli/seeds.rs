@@ -324,6 +324,7 @@ fn report_json(report: &Report) -> serde_json::Value {
         "trades_refereed": report.trades_refereed,
         "promises_kept": report.promises_kept,
         "evidence": report.evidence,
+        "convictions": report.convictions,
         "messages": report.messages,
         "virtual_ms": report.virtual_ms,
         "settled_ms": report.settled_ms,

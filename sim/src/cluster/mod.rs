@@ -129,6 +129,8 @@ pub struct Report {
     pub promises_kept: u64,
     /// How often somebody was caught contradicting itself.
     pub evidence: u64,
+    /// How often that was entered on the ledger.
+    pub convictions: u64,
     /// Messages sent between validators.
     pub messages: u64,
     /// Events.
@@ -166,6 +168,7 @@ impl Report {
             trades_refereed: 0,
             promises_kept: 0,
             evidence: 0,
+            convictions: 0,
             messages: 0,
             steps: 0,
             virtual_ms: 0,

@@ -57,7 +57,7 @@ impl Referee {
                 Ok(())
             }
             Entry::Bundle(admitted) => self.follow_bundle(market, admitted.bundle(), records),
-            Entry::Reconfigure(_) => Ok(()),
+            Entry::Reconfigure(_) | Entry::Evidence(_) => Ok(()),
         }
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Witness {
     pub(super) promises: Promises,
     pub(super) commands: u64,
     pub(super) trades: u64,
+    /// How often a validator was convicted on the ledger.
+    pub(super) convictions: u64,
     pub(super) settlement: Settlement,
 }
 
@@ -92,6 +94,7 @@ impl Witness {
             promises: Promises::default(),
             commands: 0,
             trades: 0,
+            convictions: 0,
             settlement: Settlement::default(),
         }
     }
@@ -162,6 +165,8 @@ impl Witness {
             entries.extend((record.index == 0).then_some((record.seq, record.entry)));
             let is_trade = |event: &&RecordEvent| matches!(event, RecordEvent::Trade { .. });
             self.trades += record.events.iter().filter(is_trade).count() as u64;
+            let is_conviction = |event: &&RecordEvent| matches!(event, RecordEvent::ValidatorMisconduct { .. });
+            self.convictions += record.events.iter().filter(is_conviction).count() as u64;
             record.events.iter().try_for_each(|event| self.settlement.follow(event))?;
             records.push(record);
         }

@@ -64,6 +64,8 @@ pub(super) struct RestImage {
     pub(super) issuers: Vec<IssuerImage>,
     pub(super) epoch: u32,
     pub(super) validators: ValidatorSet,
+    /// Those of the epoch before; none in the first.
+    pub(super) validators_before: Option<ValidatorSet>,
     pub(super) conduct: ConductImage,
     pub(super) engine: EngineImage,
 }

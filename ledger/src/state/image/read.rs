@@ -118,6 +118,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         issuers: certificates::read_issuers(r)?,
         epoch: r.u32()?,
         validators: ValidatorSet::read(r)?,
+        validators_before: read_bool(r)?.then(|| ValidatorSet::read(r)).transpose()?,
         conduct: ConductImage::read(r)?,
         engine: read_engine(r)?,
     })

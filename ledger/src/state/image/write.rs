@@ -44,6 +44,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         issuers,
         epoch,
         validators,
+        validators_before,
         conduct,
         engine,
     } = rest;
@@ -74,6 +75,10 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
     list(&mut w, replaced_keys, ReplacedKeyImage::write);
     certificates::write(&mut w, certificates, issuers);
     validators.write(w.u32(*epoch));
+    w.u8(u8::from(validators_before.is_some()));
+    if let Some(before) = validators_before {
+        before.write(&mut w);
+    }
     conduct.write(&mut w);
     write_engine(&mut w, engine);
     w.finish()

@@ -7,6 +7,7 @@ use gridbook_engine::{LedgerTime, MeterId};
 use super::Tables;
 use super::undo::Undo;
 use crate::conduct::{Bearer, DeliveryWindow, Entry, EntryState};
+use crate::evidence::EvidenceKey;
 
 /// Entries by number, found by bearer and by end too.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,9 @@ pub(in crate::state) struct ConductTable {
     by_bearer: BTreeSet<(Bearer, u64)>,
     by_end: BTreeSet<(LedgerTime, u64)>,
     windows: BTreeMap<MeterId, DeliveryWindow>,
+    /// What was entered against validators of this epoch and the one before. Entries end before epochs may, so that they alone do not say what
+    /// was entered once.
+    accused: BTreeSet<EvidenceKey>,
 }
 
 /// How to take one change back.
@@ -26,6 +30,8 @@ pub(in crate::state) enum ConductUndo {
     State(u64, EntryState),
     Dropped(u64, Entry),
     Window(MeterId, Option<DeliveryWindow>),
+    Accused(EvidenceKey),
+    Forgotten(BTreeSet<EvidenceKey>),
 }
 
 impl ConductTable {
@@ -55,6 +61,11 @@ impl ConductTable {
 
     pub(in crate::state) fn windows(&self) -> &BTreeMap<MeterId, DeliveryWindow> {
         &self.windows
+    }
+
+    /// What was entered against validators of this epoch and the one before.
+    pub(in crate::state) fn accused(&self) -> &BTreeSet<EvidenceKey> {
+        &self.accused
     }
 
     fn put(&mut self, number: u64, entry: Entry) {
@@ -90,6 +101,10 @@ impl ConductTable {
             ConductUndo::Window(meter, old) => {
                 self.set_window(meter, old);
             }
+            ConductUndo::Accused(key) => {
+                self.accused.remove(&key);
+            }
+            ConductUndo::Forgotten(mut keys) => self.accused.append(&mut keys),
         }
     }
 }
@@ -133,6 +148,20 @@ impl Tables {
         if old != window {
             self.note(ConductUndo::Window(meter, old));
         }
+    }
+
+    /// Remembers that this was entered.
+    pub(in crate::state) fn add_accused(&mut self, key: EvidenceKey) {
+        if self.conduct.accused.insert(key) {
+            self.note(ConductUndo::Accused(key));
+        }
+    }
+
+    /// Forgets what was entered against validators of epochs before this one: no evidence of them is taken any more.
+    pub(in crate::state) fn forget_accused_before(&mut self, epoch: u32) {
+        let (old, kept) = self.conduct.accused.iter().partition(|key| key.epoch < epoch);
+        self.conduct.accused = kept;
+        self.note(ConductUndo::Forgotten(old));
     }
 
     fn note(&mut self, undo: ConductUndo) {

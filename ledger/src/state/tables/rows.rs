@@ -18,11 +18,22 @@ use crate::validators::ValidatorSet;
 pub(in crate::state) struct EpochRow {
     pub(in crate::state) number: u32,
     pub(in crate::state) set: ValidatorSet,
+    /// Those of the epoch before: what they did shortly before it ended may come to light only now.
+    pub(in crate::state) before: Option<ValidatorSet>,
 }
 
 impl EpochRow {
     pub(in crate::state) fn first(genesis: &Genesis) -> Self {
-        Self { number: FIRST_EPOCH, set: genesis.validators.clone() }
+        Self { number: FIRST_EPOCH, set: genesis.validators.clone(), before: None }
+    }
+
+    /// The validators of an epoch, if it is this one or the one before.
+    pub(in crate::state) fn set_of(&self, epoch: u32) -> Option<&ValidatorSet> {
+        if epoch == self.number {
+            Some(&self.set)
+        } else {
+            self.before.as_ref().filter(|_| epoch.checked_add(1) == Some(self.number))
+        }
     }
 }
 

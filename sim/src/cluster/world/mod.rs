@@ -169,6 +169,7 @@ impl World {
         self.report.height = self.witness.height();
         self.report.commands = self.witness.commands;
         self.report.trades = self.witness.trades;
+        self.report.convictions = self.witness.convictions;
         let settlement = &self.witness.settlement;
         self.report.readings = settlement.readings;
         self.report.settled = settlement.settled;
