@@ -310,6 +310,11 @@ impl Disk {
         self.files.as_ref().and_then(|files| files.places.before(seq, files.log.start()))
     }
 
+    /// Whether the log begins with the ledger.
+    pub(super) fn has_whole_log(&self) -> bool {
+        self.files.as_ref().is_some_and(|files| files.log.start() == LogPosition::START)
+    }
+
     /// The first command that is known to be in the log.
     pub(super) fn first_seq(&self) -> Option<u64> {
         self.files.as_ref().and_then(|files| files.places.first_seq())

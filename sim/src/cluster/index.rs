@@ -14,6 +14,8 @@ pub(super) struct Index {
     /// The height before the first that it may know.
     begins_after: u64,
     bundles: BTreeSet<Hash>,
+    /// What it knew once and its log still says: out of this a gap is filled.
+    in_log: BTreeMap<u64, (IndexedHeader, Vec<Hash>)>,
 }
 
 /// How many heights it may lose in a crash: it is written in pieces.
@@ -40,7 +42,25 @@ impl Index {
 
     /// Heights before this one are not known here: everything is forgotten, and begins there.
     pub(super) fn begin_at(&mut self, height: u64) {
-        *self = Self { begins_after: height - 1, ..Self::default() };
+        self.cut(0);
+        self.begins_after = height - 1;
+    }
+
+    /// Whether heights are missing that a log from genesis on says.
+    pub(super) fn has_gap(&self) -> bool {
+        self.begins_after > 0 && self.in_log.range(..=self.begins_after).count() as u64 == self.begins_after
+    }
+
+    /// The log was read again from its beginning, behind everything else: what is missing is known again.
+    pub(super) fn fill(&mut self) {
+        if !self.has_gap() {
+            return;
+        }
+        for (height, (header, bundles)) in self.in_log.range(..=self.begins_after) {
+            self.bundles.extend(bundles);
+            self.heights.insert(*height, (header.clone(), bundles.clone()));
+        }
+        self.begins_after = 0;
     }
 
     /// Notes a final header. They must come in order, each once.
@@ -52,6 +72,7 @@ impl Index {
         let bundles: Vec<Hash> = step.bundles.iter().map(|bundle| bundle.id).collect();
         self.bundles.extend(&bundles);
         let header = IndexedHeader { proposal: step.proposal.clone(), proof: step.proof.as_deref().cloned() };
+        self.in_log.insert(height, (header.clone(), bundles.clone()));
         self.heights.insert(height, (header, bundles));
         Ok(())
     }

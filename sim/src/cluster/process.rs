@@ -148,6 +148,18 @@ impl Process {
         Ok(steps)
     }
 
+    /// Whether its index lacks what its log says.
+    pub(super) fn has_gap(&self) -> bool {
+        self.lookup.has_gap() && self.disk.has_whole_log()
+    }
+
+    /// The log was executed again behind everything else, and the index knows all of it.
+    pub(super) fn fill(&mut self) {
+        if self.has_gap() {
+            self.lookup.fill();
+        }
+    }
+
     /// A record goes into its log.
     pub(super) fn note_entry(&mut self, record: &LogRecord) {
         match record {

@@ -37,6 +37,11 @@ pub(super) enum Event {
         asker: usize,
         from_height: u64,
     },
+    /// The gap of its index is closed.
+    Fill {
+        to: usize,
+        life: u64,
+    },
     Client(usize),
     Restart(usize),
     /// A disk that was full has space again.

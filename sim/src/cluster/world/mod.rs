@@ -67,6 +67,8 @@ const SETTLE_US: u64 = 90_000_000;
 const LOOK_AROUND_US: u64 = 100_000;
 /// How often one that stopped for want of space tries again.
 const FULL_US: u64 = 300_000;
+/// How long it takes to execute the log again for the gap of an index, on a machine that is not slow.
+const FILL_US: u64 = 1_000_000;
 /// After how long one that lies comes back when it tripped over its own lies.
 const TRIPPED_US: u64 = 1_000_000;
 /// How often those who lie speak of their own accord.
@@ -245,6 +247,12 @@ impl World {
                     self.feed(to, Input::Served { to: asker, bytes })?;
                 }
             }
+            Event::Fill { to, life } => {
+                if self.is_alive(to, life) {
+                    self.processes[to].fill();
+                    self.trace.note(now_us, || format!("{to}: its index is whole again"));
+                }
+            }
             Event::Client(client) => self.let_client_act(client)?,
             Event::Restart(index) => self.start(index)?,
             Event::Space(index) => self.processes[index].disk.set_full(false),
@@ -269,6 +277,7 @@ impl World {
         | Event::Tick { to, .. }
         | Event::Wake { to, .. }
         | Event::Synced { to, .. }
+        | Event::Fill { to, .. }
         | Event::Serve { to, .. }) = event
         else {
             return None;

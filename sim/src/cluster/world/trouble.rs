@@ -8,7 +8,7 @@ use super::super::process::StartError;
 use super::super::weather::{self, Trouble};
 use super::agenda::Event;
 use super::storage::is_full;
-use super::{FULL_US, World};
+use super::{FILL_US, FULL_US, World};
 
 impl World {
     pub(super) fn start(&mut self, index: usize) -> Result<(), String> {
@@ -28,6 +28,11 @@ impl World {
         self.trace.note(now_us, || format!("{index}: up, with {} final", steps.len()));
         if !self.culprits.contains_key(&index) {
             steps.iter().try_for_each(|step| self.finalize(index, step))?;
+        }
+        let process = &self.processes[index];
+        if process.has_gap() {
+            let (slowness, life) = (process.slowness, process.life);
+            self.after(FILL_US * slowness, Event::Fill { to: index, life });
         }
         self.feed(index, Input::Start)?;
         self.end_turn(index);
