@@ -1,17 +1,22 @@
 //! What stands against an account, for people and for programs.
 
+use std::collections::BTreeSet;
+
 use gridbook_engine::LedgerTime;
-use gridbook_ledger::conduct::{Entry, EntryState, Fault, SCORE_FULL};
+use gridbook_ledger::conduct::{Bearer, Entry, EntryState, Fault, SCORE_FULL, score};
+use gridbook_ledger::crypto::PublicKey;
 use serde_json::{Value, json};
 
 use crate::moment::format_moment;
-use crate::protocol::{ConductBook, ConductStanding};
+use crate::protocol::{ConductBook, ConductStanding, ConductSubject};
 use crate::record_text::{percent, records_text};
 
 /// A book of conduct, of a ledger with delivery periods of `mtu_minutes`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConductText<'a> {
     pub(crate) book: &'a ConductBook,
+    /// What was asked.
+    pub(crate) subject: ConductSubject,
     pub(crate) mtu_minutes: u32,
 }
 
@@ -26,11 +31,13 @@ impl ConductText<'_> {
                  by its conduct its open orders set aside {cost} more than at a full score"
             ));
         }
-        match (self.book.entries.is_empty(), self.book.standing.is_some()) {
-            (true, true) => lines.push("nothing stands against it".to_owned()),
-            (true, false) => lines.push("no appeal waits for a ruling".to_owned()),
-            (false, _) => lines.extend(self.book.entries.iter().map(|(number, entry)| self.entry_text(*number, entry))),
+        for (key, score) in self.validators() {
+            lines.push(format!("validator with key {key}: a score of {score} of {SCORE_FULL}"));
         }
+        if self.book.entries.is_empty() {
+            lines.push(self.nothing().to_owned());
+        }
+        lines.extend(self.book.entries.iter().map(|(number, entry)| self.entry_text(*number, entry)));
         lines.join("\n")
     }
 
@@ -39,6 +46,11 @@ impl ConductText<'_> {
         let entries: Vec<Value> =
             self.book.entries.iter().map(|(number, entry)| self.entry_json(*number, entry)).collect();
         let mut value = json!({"as_of": format_moment(self.book.as_of), "entries": entries});
+        let validators = self.validators();
+        if !validators.is_empty() {
+            let scores = validators.iter().map(|(key, score)| json!({"key": key.to_hex(), "score": score}));
+            value["validators"] = scores.collect();
+        }
         if let Some(ConductStanding { account, score, share_ppm, cost }) = self.book.standing {
             value["account"] = json!(account.0);
             value["score"] = json!(score);
@@ -47,6 +59,26 @@ impl ConductText<'_> {
             value["cost_nano"] = json!(cost.0.to_string());
         }
         value
+    }
+
+    /// What to say where there is no entry.
+    fn nothing(&self) -> &'static str {
+        match self.subject {
+            ConductSubject::Own | ConductSubject::Account(_) | ConductSubject::Meter(_) => "nothing stands against it",
+            ConductSubject::Appealed { .. } => "no appeal waits for a ruling",
+            ConductSubject::Validators { .. } => "nothing stands against any validator",
+        }
+    }
+
+    /// The validators that bear entries, by key, and what is left of their scores.
+    fn validators(&self) -> Vec<(PublicKey, u16)> {
+        let bearer = |(_, entry): &(u64, Entry)| match entry.fault.bearer() {
+            Bearer::Validator(key) => Some(key),
+            Bearer::Account(_) => None,
+        };
+        let keys: BTreeSet<PublicKey> = self.book.entries.iter().filter_map(bearer).collect();
+        let of = |key| self.book.entries.iter().filter(move |entry| bearer(entry) == Some(key));
+        keys.into_iter().map(|key| (key, score(of(key).map(|(_, entry)| entry)))).collect()
     }
 
     fn entry_text(&self, number: u64, entry: &Entry) -> String {
@@ -81,6 +113,9 @@ impl ConductText<'_> {
         match (entry.state, appeal_until(entry, self.book.as_of)) {
             (EntryState::Stands, Some(until)) => {
                 format!("it stands, and can be appealed until {}", format_moment(until))
+            }
+            (EntryState::Stands, None) if matches!(entry.fault, Fault::Validator { .. }) => {
+                "it stands: what a signature proves nobody rules on".to_owned()
             }
             (EntryState::Stands, None) => "it stands, and the time to appeal is over".to_owned(),
             (EntryState::Appealed, _) => "it is appealed, and counts until an auditor rules on it".to_owned(),
@@ -134,6 +169,8 @@ fn advice(fault: &Fault) -> Option<&'static str> {
 mod tests {
     use gridbook_engine::{AccountId, DeliveryPeriod, MeterId, Money};
     use gridbook_ledger::conduct::{APPEAL_MS, DeviceFault, Proof};
+    use gridbook_ledger::crypto::Hash;
+    use gridbook_ledger::evidence::EvidenceKind;
 
     use super::*;
 
@@ -146,10 +183,37 @@ mod tests {
         ConductBook { as_of: LedgerTime(as_of), standing: Some(standing), entries, next: None }
     }
 
+    fn told(book: &ConductBook, subject: ConductSubject) -> ConductText<'_> {
+        ConductText { book, subject, mtu_minutes: 15 }
+    }
+
+    /// One voted twice, and forgot what it had signed; another broke its word.
+    #[test]
+    fn of_validators_the_scores_stand_before_the_entries() {
+        let entry = |key, kind| {
+            let (key, evidence) = (PublicKey([key; 32]), Hash([6; 32]));
+            Entry {
+                fault: Fault::Validator { key, kind, epoch: 0, view: 8, evidence },
+                at: LedgerTime(0),
+                state: EntryState::Stands,
+            }
+        };
+        let kinds = [EvidenceKind::DoubleVote, EvidenceKind::Amnesia].map(|kind| entry(2, kind));
+        let entries = vec![(1, kinds[0]), (2, entry(1, EvidenceKind::ReceiptBreach)), (3, kinds[1])];
+        let book = ConductBook { entries, ..ConductBook::default() };
+        let validators = told(&book, ConductSubject::Validators { from: 0 });
+        let (text, json) = (validators.text(), validators.json());
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("a score of 750 of 1000") && lines[1].ends_with("a score of 250 of 1000"), "{text}");
+        assert!(text.contains("entry 1: double vote of the validator") && text.contains("nobody rules on"), "{text}");
+        assert_eq!(json["validators"][1]["score"], 250);
+        assert_eq!(json["entries"][1]["what"], "receipt breach");
+    }
+
     /// A household must see what it did, what that costs and until when, and that it can still do something about it.
     #[test]
     fn an_entry_says_what_it_costs_until_when_and_what_can_be_done() {
-        let text = |state, as_of| ConductText { book: &book(state, as_of), mtu_minutes: 15 }.text();
+        let text = |state, as_of| told(&book(state, as_of), ConductSubject::Own).text();
         let standing = text(EntryState::Stands, APPEAL_MS - 1);
         for part in [
             "a score of 800 of 1000; its trades cover 120 %",
@@ -169,9 +233,8 @@ mod tests {
 
     #[test]
     fn programs_are_told_the_moment_until_which_an_appeal_is_possible_and_nothing_after_it() {
-        let until = |state, as_of| {
-            ConductText { book: &book(state, as_of), mtu_minutes: 15 }.json()["entries"][0]["appeal_until"].clone()
-        };
+        let until =
+            |state, as_of| told(&book(state, as_of), ConductSubject::Own).json()["entries"][0]["appeal_until"].clone();
         assert_eq!(until(EntryState::Stands, APPEAL_MS - 1), "1970-01-15T00:00:00Z");
         assert_eq!(until(EntryState::Stands, APPEAL_MS), Value::Null);
         assert_eq!(until(EntryState::Appealed, 1), Value::Null);
@@ -180,8 +243,10 @@ mod tests {
     #[test]
     fn an_empty_book_says_that_there_is_nothing() {
         let appeals = ConductBook::default();
-        assert_eq!(ConductText { book: &appeals, mtu_minutes: 15 }.text(), "no appeal waits for a ruling");
+        let text = |subject| told(&appeals, subject).text();
+        assert_eq!(text(ConductSubject::Appealed { from: 0 }), "no appeal waits for a ruling");
+        assert_eq!(text(ConductSubject::Validators { from: 0 }), "nothing stands against any validator");
         let clean = ConductBook { entries: Vec::new(), ..book(EntryState::Stands, 0) };
-        assert!(ConductText { book: &clean, mtu_minutes: 15 }.text().ends_with("nothing stands against it"));
+        assert!(told(&clean, ConductSubject::Own).text().ends_with("nothing stands against it"));
     }
 }

@@ -1,4 +1,4 @@
-//! `gridbook conduct`: what auditors see of conduct, and how they rule on appeals.
+//! `gridbook conduct`: what auditors see of conduct, how they rule on appeals, and what everybody sees of validators'.
 
 use std::path::PathBuf;
 
@@ -13,29 +13,32 @@ use super::registry::ByArgs;
 use crate::conduct_text::ConductText;
 use crate::protocol::ConductSubject;
 
-/// Auditors: see what stands against an account and which appeals are open, and rule on them.
+/// Auditors: see what stands against an account and which appeals are open, and rule on them. All: see what stands against validators.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-The key of --by is that of an organisation with the role of an auditor, or the operator's. Entries are made by the ledger itself, from
+The key of --by is that of an organisation with the role of an auditor, or the operator's; for `validators` any that is registered. Entries are made by the ledger itself, from
 records that prove them; an auditor can strike one only where its account has appealed. Whoever bears an entry appeals by `gridbook
 meter appeal`.
 
   export GRIDBOOK_NETWORK=net/network.toml GRIDBOOK_BY=auditor.key
   gridbook conduct appeals
   gridbook conduct show 4
-  gridbook conduct rule --entry 3 --ruling struck --reasons reasons.txt")]
+  gridbook conduct rule --entry 3 --ruling struck --reasons reasons.txt
+  gridbook conduct validators")]
 pub(crate) enum Conduct {
     /// Print all entries that wait for a ruling.
-    Appeals(AppealsArgs),
+    Appeals(ListArgs),
     /// Print what stands against an account.
     Show(ShowArgs),
     /// Rule on an appeal. There is no other word on it.
     Rule(RuleArgs),
+    /// Print what validators were convicted of on the ledger, by evidence that all of them verified.
+    Validators(ListArgs),
 }
 
-/// Print all entries that wait for a ruling.
+/// Print a list of entries, whoever bears them.
 #[derive(Args, Debug)]
-pub(crate) struct AppealsArgs {
+pub(crate) struct ListArgs {
     #[command(flatten)]
     by: ByArgs,
 }
@@ -69,6 +72,7 @@ impl Conduct {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::Appeals(args) => print_book(&args.by, ConductSubject::Appealed { from: 0 }, global).await,
+            Self::Validators(args) => print_book(&args.by, ConductSubject::Validators { from: 0 }, global).await,
             Self::Show(args) => print_book(&args.by, ConductSubject::Account(AccountId(args.account)), global).await,
             Self::Rule(RuleArgs { by, entry, ruling, reasons }) => {
                 let reasons = fingerprint(&reasons)?;
@@ -81,7 +85,7 @@ impl Conduct {
 async fn print_book(by: &ByArgs, subject: ConductSubject, global: &Global) -> anyhow::Result<()> {
     let (session, key) = by.open().await?;
     let book = session.client.conduct(|kind| session.query(&key, kind), subject).await?;
-    let told = ConductText { book: &book, mtu_minutes: session.genesis.rules.mtu_minutes };
+    let told = ConductText { book: &book, subject, mtu_minutes: session.genesis.rules.mtu_minutes };
     global.print(&told.json(), || told.text())
 }
 

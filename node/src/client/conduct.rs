@@ -17,7 +17,7 @@ impl Client {
             if all.entries.last().is_none_or(|(last, _)| from <= *last) {
                 return Err(ClientError::Protocol("entries that never end".into()));
             }
-            let page = self.conduct_page(&sign, ConductSubject::Appealed { from }).await?;
+            let page = self.conduct_page(&sign, subject.from(from)).await?;
             all.entries.extend(page.entries.into_iter().filter(|(number, _)| *number >= from));
             all.next = page.next;
         }

@@ -22,6 +22,11 @@ pub enum ConductSubject {
         /// From the entry of this number on.
         from: u64,
     },
+    /// All entries against validators: whoever has a key on the ledger may ask, as everybody may see the evidence.
+    Validators {
+        /// From the entry of this number on.
+        from: u64,
+    },
 }
 
 /// What stands against somebody, as of the last command executed.
@@ -51,12 +56,22 @@ pub struct ConductStanding {
 }
 
 impl ConductSubject {
+    /// The same, from the entry of this number on, where one answer may not hold all.
+    pub fn from(self, number: u64) -> Self {
+        match self {
+            Self::Own | Self::Account(_) | Self::Meter(_) => self,
+            Self::Appealed { .. } => Self::Appealed { from: number },
+            Self::Validators { .. } => Self::Validators { from: number },
+        }
+    }
+
     pub(super) fn write(self, w: &mut Writer) {
         let (tag, number) = match self {
             Self::Own => (1, 0),
             Self::Account(account) => (2, account.0.into()),
             Self::Meter(meter) => (3, meter.0.into()),
             Self::Appealed { from } => (4, from),
+            Self::Validators { from } => (5, from),
         };
         w.u8(tag).u64(number);
     }
@@ -70,6 +85,7 @@ impl ConductSubject {
             (2, _) => registered().map(|number| Self::Account(AccountId(number))),
             (3, _) => registered().map(|number| Self::Meter(MeterId(number))),
             (4, from) => Ok(Self::Appealed { from }),
+            (5, from) => Ok(Self::Validators { from }),
             _ => Err(BytesError::Unknown),
         }
     }
@@ -155,7 +171,7 @@ pub(super) mod tests {
             (2, 1 << 32, BytesError::Padding),
             (3, u64::MAX, BytesError::Padding),
             (0, 0, BytesError::Unknown),
-            (5, 0, BytesError::Unknown),
+            (6, 0, BytesError::Unknown),
         ] {
             let mut w = Writer::new();
             w.u8(tag).u64(number);

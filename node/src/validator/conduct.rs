@@ -10,6 +10,7 @@ use gridbook_ledger::state::State;
 use crate::protocol::{CONDUCT_ENTRIES_MAX, ConductBook, ConductStanding, ConductSubject};
 
 /// An account's conduct is its own business: its meters are told, and auditors, who rule on it; neither its supplier nor who runs the market.
+/// What validators did is everybody's business: all rely on them.
 ///
 /// # Errors
 /// `AuthForeign` for others' conduct, also where there is no such account or meter: only an auditor is told that. `AuthRole` for appeals,
@@ -27,7 +28,8 @@ pub(super) fn book(state: &State, asker: DeviceKind, subject: ConductSubject) ->
             Some(meter) => meter.account,
             None => return Err(audits.map_or(Code::AuthForeign, |()| Code::AuthMeter)),
         },
-        ConductSubject::Appealed { from } => return audits.map(|()| appealed(state, from)),
+        ConductSubject::Appealed { from } => return audits.map(|()| listed(state, from, is_appealed)),
+        ConductSubject::Validators { from } => return Ok(listed(state, from, is_of_validator)),
     };
     if own != Some(account) && audits.is_err() {
         return Err(Code::AuthForeign);
@@ -43,11 +45,19 @@ fn book_of(state: &State, account: AccountId) -> Result<ConductBook, Code> {
     Ok(ConductBook { as_of: state.time(), standing, entries, next: None })
 }
 
-/// Entries that wait for a ruling, as many as fit.
-fn appealed(state: &State, from: u64) -> ConductBook {
-    let is_open = |(number, entry): &(u64, &Entry)| *number >= from && entry.state == EntryState::Appealed;
-    let mut open = state.conduct().filter(is_open).map(|(number, entry)| (number, *entry));
-    let entries: Vec<(u64, Entry)> = open.by_ref().take(CONDUCT_ENTRIES_MAX).collect();
-    let next = open.next().map(|(number, _)| number);
+fn is_appealed(entry: &Entry) -> bool {
+    entry.state == EntryState::Appealed
+}
+
+fn is_of_validator(entry: &Entry) -> bool {
+    matches!(entry.fault.bearer(), Bearer::Validator(_))
+}
+
+/// Entries of a kind, whoever bears them, from a number on, as many as fit.
+fn listed(state: &State, from: u64, is_wanted: fn(&Entry) -> bool) -> ConductBook {
+    let wanted = state.conduct().filter(|(number, entry)| *number >= from && is_wanted(entry));
+    let mut wanted = wanted.map(|(number, entry)| (number, *entry));
+    let entries: Vec<(u64, Entry)> = wanted.by_ref().take(CONDUCT_ENTRIES_MAX).collect();
+    let next = wanted.next().map(|(number, _)| number);
     ConductBook { as_of: state.time(), standing: None, entries, next }
 }

@@ -57,6 +57,7 @@ fn a_broken_word_is_judged_handed_in_and_shown_by_every_validator() {
         assert!(shows(honest), "it is there after a crash");
 
         by_the_command_line(house, &evidence, leader);
+        wait_for("the breach is on the ledger", async || is_convicted(house, leader)).await;
         house.open_account(&client, None).await;
     });
 }
@@ -65,6 +66,20 @@ fn shown(house: &House, network_file: &std::path::Path) -> Vec<Value> {
     let (code, told) = house.gridbook(network_file, &["evidence"]);
     assert_eq!(code, 0, "{told}");
     told["evidence"].as_array().unwrap().clone()
+}
+
+/// Whether the ledger holds a breach against the leader.
+fn is_convicted(house: &House, leader: usize) -> bool {
+    let operator = house.network.operator_key_file();
+    let arguments = ["conduct", "validators", "--by", operator.to_str().unwrap()];
+    let (code, told) = house.gridbook(&house.network.network_file(), &arguments);
+    assert_eq!(code, 0, "{told}");
+    let key = house.validator_key(leader).public().to_hex();
+    // Of each kind one is kept and entered: other tests in this house may have brought theirs first.
+    let is_breach = |entry: &&Value| entry["validator"] == key.as_str() && entry["what"] == "receipt breach";
+    let found = told["entries"].as_array().unwrap().iter().find(is_breach).is_some_and(|entry| entry["points"] == 250);
+    let score = |it: &&Value| it["key"] == key.as_str() && it["score"].as_u64() <= Some(750);
+    found && told["validators"].as_array().is_some_and(|all| all.iter().any(|it| score(&it)))
 }
 
 fn is_breach_of(found: &Value, leader: usize) -> bool {

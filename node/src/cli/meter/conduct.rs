@@ -66,7 +66,7 @@ impl ConductArgs {
             (None, None) => ConductSubject::Own,
         };
         let book = session.client.conduct(|kind| session.query(&key, kind), subject).await?;
-        let told = ConductText { book: &book, mtu_minutes: session.genesis.rules.mtu_minutes };
+        let told = ConductText { book: &book, subject, mtu_minutes: session.genesis.rules.mtu_minutes };
         global.print(&told.json(), || told.text())
     }
 }
