@@ -25,10 +25,7 @@ impl Street {
     }
 
     fn new_key(&self, name: &str) -> PathBuf {
-        let key = self.dir.path().join(name);
-        let made = self.house.gridbook(&key, &["keys", "generate", "--out", key.to_str().unwrap()]);
-        assert!(made.status.success(), "{made:?}");
-        key
+        self.house.new_key(self.dir.path().join(name))
     }
 
     fn file(&self, name: &str, text: &str) -> String {
@@ -37,11 +34,8 @@ impl Street {
         file.to_str().unwrap().to_owned()
     }
 
-    /// Runs a command that must succeed, and gives what it printed.
     fn told(&self, key: &Path, arguments: &[&str]) -> Value {
-        let output = self.house.gridbook(key, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        self.house.told(key, arguments)
     }
 
     /// Signs two different registers for the last period that is over, as no honest meter does; tells the period.

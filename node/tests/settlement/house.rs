@@ -19,7 +19,13 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// In which ledger time goes as fast as any other.
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_at(dir, 1)
+    }
+
+    /// In which ledger time goes so many times faster.
+    pub(crate) fn start_at(dir: &Path, time_scale: u32) -> Self {
         let wall_ms = wall_us() / 1000;
         let plan = NetworkPlan {
             name: "settled".to_owned(),
@@ -29,7 +35,7 @@ impl House {
             settlement: SettlementRules::metered(),
             ledger_start: LedgerTime(wall_ms),
             wall_start_ms: wall_ms,
-            time_scale: 1,
+            time_scale,
             quotas: Quotas::one_host(),
             log: LogOptions::default(),
             index_options: IndexOptions::default(),
@@ -69,6 +75,26 @@ impl House {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
         let done: Value = serde_json::from_slice(&output.stdout).unwrap();
         done["records"].as_array().unwrap().last().unwrap()["events"][0].clone()
+    }
+
+    /// ... that must succeed, and gives what it printed.
+    pub(crate) fn told(&self, key: &Path, arguments: &[&str]) -> Value {
+        let output = self.gridbook(key, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// A new key, in a file of its own.
+    pub(crate) fn new_key(&self, file: PathBuf) -> PathBuf {
+        let made = self.gridbook(&file, &["keys", "generate", "--out", file.to_str().unwrap()]);
+        assert!(made.status.success(), "{made:?}");
+        file
+    }
+
+    /// The delivery period that it is in.
+    pub(crate) fn present(&self) -> u32 {
+        let genesis = &self.network.genesis;
+        genesis.rules.period_at(genesis.ledger_now(wall_us())).0
     }
 
     /// ... and gives what it says when it fails.

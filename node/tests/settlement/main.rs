@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bill;
 mod conduct;
 mod house;
 mod registers;

@@ -1,0 +1,96 @@
+//! From the order to the bill, on a ledger whose quarter-hours pass in three seconds.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::house::House;
+
+/// How many times faster than others its clock goes.
+const TIME_SCALE: u32 = 300;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Gives two meters' registers before and after a period, as each can show them only when it is over.
+fn read(house: &House, key: &Path, period: u32, taken: &str, given: &str) {
+    let before = (period - 1).to_string();
+    house.does(key, &["meter", "read", "--import", "500kWh", "--export", "80kWh", "--period", &before]);
+    let period = period.to_string();
+    house.does(key, &["meter", "read", "--import", taken, "--export", given, "--period", &period]);
+}
+
+/// Alice sells Bob a kilowatt-hour at 20 ct, in the first period in which both are in time.
+fn trade(house: &House, alice: &Path, bob: &Path) -> u32 {
+    loop {
+        let period = house.present() + 4;
+        let number = period.to_string();
+        let order = |side| ["meter", "order", "--side", side, "--price", "20", "--energy", "1kWh", "--period", &number];
+        let given = [(alice, "sell"), (bob, "buy")].map(|(key, side)| house.gridbook(key, &order(side)));
+        if given.iter().all(|output| output.status.success()) {
+            let done: Value = serde_json::from_slice(&given[1].stdout).unwrap();
+            assert!(done["records"][0]["events"][0].get("trade").is_some(), "{done}");
+            return period;
+        }
+        let said = given.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+        assert!(said.iter().any(|said| said.contains("Gate")), "{said:?}");
+    }
+}
+
+fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// The bill of one period, once it is settled.
+fn bill(house: &House, key: &Path, period: u32) -> Value {
+    let number = period.to_string();
+    wait_for("the settled bill", || {
+        let told = house.told(key, &["meter", "statement", "--period", &number]);
+        let settled = told["periods"].as_array().is_some_and(|all| all.iter().any(|one| !one["settled"].is_null()));
+        settled.then_some(told)
+    })
+}
+
+/// ```text
+/// alice  sold 1,000 Wh at 20 ct    gave 700    300 Wh short at 60 ct
+/// bob    bought 1,000 Wh at 20 ct  took 1,000  nothing of Alice's fault is his
+/// area   300 Wh come from upstream at 60 ct; what it keeps is nothing
+/// ```
+#[test]
+fn a_short_delivery_is_on_the_bill_of_who_was_short_and_on_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::start_at(dir.path(), TIME_SCALE);
+    let [alice, bob] = ["alice", "bob"].map(|name| house.new_key(dir.path().join(name)));
+    for key in [&alice, &bob] {
+        house.does(key, &["meter", "register", "--deposit", "100"]);
+    }
+    let period = trade(&house, &alice, &bob);
+    wait_for("the end of the period", || (house.present() > period).then_some(()));
+    read(&house, &alice, period, "500kWh", "80.7kWh");
+    read(&house, &bob, period, "501kWh", "80kWh");
+
+    let of_alice = bill(&house, &alice, period);
+    let settled = &of_alice["periods"][0]["settled"];
+    assert_eq!((&settled["quality"], &settled["imbalance_wh"]), (&json!("measured"), &json!("-300")), "{of_alice}");
+    let totals = &of_alice["totals"];
+    assert_eq!((&totals["sold_nano"], &totals["short_wh"]), (&json!("200000000"), &json!("300")), "{of_alice}");
+    assert_eq!((&totals["imbalance_nano"], &totals["doubtful"]), (&json!("-180000000"), &json!(0)), "{of_alice}");
+    assert_eq!(totals["balance_nano"], "20000000");
+
+    let of_bob = bill(&house, &bob, period);
+    let totals = &of_bob["totals"];
+    assert_eq!((&totals["bought_nano"], &totals["imbalance_nano"]), (&json!("-200000000"), &json!("0")), "{of_bob}");
+    assert_eq!((&totals["balance_nano"], &totals["doubtful"]), (&json!("-200000000"), &json!(0)), "{of_bob}");
+
+    let operator = house.network.operator_key_file();
+    let report = house.told(&operator, &["report", "area", "--period", &period.to_string()]);
+    let of_area = &report["totals"];
+    assert_eq!((&of_area["upstream_nano"], &of_area["surplus_nano"]), (&json!("180000000"), &json!("0")), "{report}");
+    assert_eq!((&report["settled"], &report["frozen"]), (&json!(1), &json!(0)), "{report}");
+}
