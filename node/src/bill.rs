@@ -1,5 +1,9 @@
 //! A meter's bill for people, tables and programs.
 
+mod days;
+
+pub(crate) use days::DayBill;
+
 use gridbook_engine::{DeliveryPeriod, Money, Side, TradeKind};
 use gridbook_ledger::settlement::statement::{
     ImbalanceLine, PeriodStatement, SettledLine, Statement, StatementTotals, TradeLine, Traded,
@@ -125,18 +129,23 @@ impl Bill<'_> {
     /// All of it. Sums are texts: more than a JSON number holds.
     pub(crate) fn json(&self) -> Value {
         let periods: Vec<Value> = self.statement.periods.iter().map(period_json).collect();
-        let totals = &self.statement.totals;
         json!({
-            "meter": self.statement.meter.0, "span": self.span, "periods": periods,
-            "totals": {
-                "bought_wh": totals.bought_wh.to_string(), "bought_nano": nano(totals.bought), "sold_wh": totals.sold_wh.to_string(),
-                "sold_nano": nano(totals.sold), "fees_nano": nano(totals.fees), "import_wh": totals.import_wh.to_string(),
-                "export_wh": totals.export_wh.to_string(), "short_wh": totals.short_wh.to_string(), "long_wh": totals.long_wh.to_string(),
-                "imbalance_nano": nano(totals.imbalance), "billed_nano": nano(totals.billed),
-                "defaulted_nano": nano(totals.defaulted), "balance_nano": nano(totals.balance()), "doubtful": totals.doubtful,
-            },
+            "meter": self.statement.meter.0, "span": self.span, "periods": periods, "totals": totals_json(&self.statement.totals),
         })
     }
+}
+
+/// What a bill comes to. Sums are texts: more than a JSON number holds.
+fn totals_json(totals: &StatementTotals) -> Value {
+    json!({
+        "bought_wh": totals.bought_wh.to_string(), "bought_nano": nano(totals.bought), "sold_wh": totals.sold_wh.to_string(),
+        "sold_nano": nano(totals.sold), "fees_nano": nano(totals.fees), "import_wh": totals.import_wh.to_string(),
+        "export_wh": totals.export_wh.to_string(), "short_wh": totals.short_wh.to_string(), "long_wh": totals.long_wh.to_string(),
+        "imbalance_nano": nano(totals.imbalance), "billed_nano": nano(totals.billed),
+        "defaulted_nano": nano(totals.defaulted), "balance_nano": nano(totals.balance()), "doubtful": totals.doubtful,
+        "periods": totals.periods, "unsettled": totals.unsettled, "not_final": totals.not_final,
+        "estimated": totals.estimated, "corrected": totals.corrected, "settled_again": totals.settled_again,
+    })
 }
 
 fn standing(settled: &SettledLine, is_final: bool) -> String {
@@ -212,9 +221,25 @@ fn totals(totals: &StatementTotals, lines: &mut Vec<Vec<String>>) {
         lines.extend((amount != Money::ZERO).then(|| amounts(name, amount)));
     }
     lines.push(amounts("  balance", totals.balance()));
+    lines.push(vec![format!("  {}.", periods_text(totals))]);
     if totals.doubtful > 0 {
-        lines.push(vec![format!("  {} periods do not add up: see there.", totals.doubtful)]);
+        lines.push(vec![format!("  {} periods do not add up: their lines say why.", totals.doubtful)]);
     }
+}
+
+/// How many periods there are, and how many of them are not what one would wish.
+fn periods_text(totals: &StatementTotals) -> String {
+    let mut text = if totals.periods == 1 { "1 period".to_owned() } else { format!("{} periods", totals.periods) };
+    let parts = [
+        (totals.estimated, "by estimate"),
+        (totals.corrected, "corrected"),
+        (totals.unsettled, "not settled yet"),
+        (totals.not_final, "not final"),
+    ];
+    for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!(", {count} {what}"));
+    }
+    text
 }
 
 fn side(side: Side) -> &'static str {

@@ -1,7 +1,7 @@
 //! What clients and validators say to each other.
 
 use gridbook_engine::depth::Depth;
-use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, MeterId, Money, Price};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price};
 use gridbook_ledger::conduct::{DeviceFault, Entry, Fault, Proof};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
@@ -35,6 +35,10 @@ fn conduct() -> QueryKind {
     QueryKind::Conduct(ConductSubject::Meter(MeterId(4)))
 }
 
+fn bill() -> QueryKind {
+    QueryKind::Bill { meter: MeterId(4), from: DeliveryPeriod(PERIOD.0 - 96), to: PERIOD }
+}
+
 fn requests() -> Vec<Vec<u8>> {
     let bodies = vec![
         RequestBody::Submit(stories()[0].bytes().to_vec()),
@@ -43,6 +47,7 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Status,
         RequestBody::Account(query(QueryKind::Account)),
         RequestBody::Ask(query(facts())),
+        RequestBody::Ask(query(bill())),
         RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(3), from_seq: 70 })),
         RequestBody::Ask(query(QueryKind::Proof { account: AccountId(3) })),
         RequestBody::Ask(query(conduct())),
@@ -71,8 +76,17 @@ fn request(bytes: &[u8]) {
                 QueryKind::Extracts { account: AccountId(3), from_seq: 70 },
                 QueryKind::Proof { account: AccountId(3) },
             );
-            let kinds =
-                [QueryKind::Watch, QueryKind::Account, QueryKind::Registry, facts(), extracts, proof, conduct()];
+            let kinds = [
+                QueryKind::Watch,
+                QueryKind::Account,
+                QueryKind::Registry,
+                facts(),
+                bill(),
+                bill(),
+                extracts,
+                proof,
+                conduct(),
+            ];
             assert!(kinds.map(self::query).contains(&query), "{query:?}");
         }
     }
@@ -141,6 +155,7 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Evidence { request_id: 11, total: 2, items: word::evidence()[..2].to_vec() },
         Answer::Taken { request_id: 12, key: EvidenceKey { epoch: 0, culprit: ValidatorIndex(2), kind }, is_new: true },
         Answer::Facts { request_id: 18, facts: vec![7; 90], next: Some(FactPlace::first_of(PERIOD)) },
+        Answer::Bill { request_id: 21, sums: vec![7; 90], next: Some(PERIOD) },
         Answer::Extracts { request_id: 19, extracts: vec![step.records[0].clone(), vec![3; 40]] },
         Answer::AccountProof { request_id: 20, proof: vec![4; 200] },
         Answer::Conduct { request_id: 21, book: Box::new(conduct_book()) },

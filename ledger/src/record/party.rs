@@ -26,6 +26,18 @@ impl From<Subject> for Party {
 }
 
 impl RecordEvent {
+    /// The account behind a meter in what the event tells of that meter; none where it tells nothing of it that a bill has.
+    pub fn account_behind(&self, meter: MeterId) -> Option<AccountId> {
+        let of_order = |order: &PartyRef| (order.meter == meter).then_some(order.account);
+        match self {
+            RecordEvent::Trade(Trade { maker, taker, .. }) => of_order(maker).or_else(|| of_order(taker)),
+            RecordEvent::Filled { order, .. } => of_order(order),
+            RecordEvent::Read(RegistersRead { meter: of, account, .. })
+            | RecordEvent::MeterSettled(MeterSettled { meter: of, account, .. }) => (*of == meter).then_some(*account),
+            _ => None,
+        }
+    }
+
     /// Adds those whom the event names, some of them perhaps twice. What concerns everybody names nobody.
     pub fn name_parties(&self, parties: &mut Vec<Party>) {
         let order = |order: &PartyRef| [Party::Meter(order.meter), Party::Account(order.account)];

@@ -55,7 +55,12 @@ impl SumRow {
         while r.remaining() > 0 {
             let (first, account) = (DeliveryPeriod(r.u32()?), AccountId(r.u32()?));
             let totals = StatementTotals::read(&mut r)?;
-            if !first.0.is_multiple_of(PERIODS_PER_SUM) || totals.periods > PERIODS_PER_SUM {
+            let StatementTotals {
+                periods, doubtful, unsettled, not_final, estimated, corrected, settled_again, ..
+            } = totals;
+            let counts = [doubtful, unsettled, not_final, estimated, corrected, settled_again];
+            let is_piece = first.0.is_multiple_of(PERIODS_PER_SUM) && periods <= PERIODS_PER_SUM;
+            if !is_piece || counts.into_iter().any(|count| count > periods) {
                 return Err(BytesError::Unknown);
             }
             rows.push(Self { first, account, totals });

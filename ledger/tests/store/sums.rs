@@ -397,7 +397,7 @@ fn prices_mended_after_a_day_was_summed_up_are_heeded() {
     assert_eq!(by_sums(&index, MeterId(2), day, MANY).1, 1);
 }
 
-/// A piece that begins nowhere, or with more periods than a piece has, is none.
+/// A piece that begins nowhere, with more periods than a piece has or more that are not final than there are, is none.
 #[test]
 fn sums_read_back_or_are_refused() {
     let totals = StatementTotals { periods: 24, bought_wh: 7, ..StatementTotals::default() };
@@ -406,7 +406,8 @@ fn sums_read_back_or_are_refused() {
     assert_eq!(SumRow::decode_all(&bytes), Ok(vec![row, row]));
     assert_eq!(SumRow::decode_all(&bytes[..bytes.len() - 1]), Err(BytesError::Truncated));
     let crowded = SumRow { totals: StatementTotals { periods: 25, ..totals }, ..row };
-    for wrong in [crowded, SumRow { first: DeliveryPeriod(49), ..row }] {
+    let doubled = SumRow { totals: StatementTotals { not_final: 25, ..totals }, ..row };
+    for wrong in [crowded, doubled, SumRow { first: DeliveryPeriod(49), ..row }] {
         assert_eq!(SumRow::decode_all(&SumRow::encode_all(&[wrong])), Err(BytesError::Unknown));
     }
 }

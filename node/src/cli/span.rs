@@ -7,7 +7,7 @@ use gridbook_engine::DeliveryPeriod;
 use super::Usage;
 use crate::moment::{parse_moment, parse_period};
 
-/// A period, a day or a month.
+/// A period, a day, a month or a year.
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct SpanArgs {
@@ -20,25 +20,33 @@ pub(crate) struct SpanArgs {
     /// All that is delivered in one month, as 2026-06, UTC.
     #[arg(long, value_name = "MONTH")]
     month: Option<String>,
+    /// All that is delivered in one year, as 2026, UTC.
+    #[arg(long, value_name = "YEAR")]
+    year: Option<String>,
 }
 
 impl SpanArgs {
     /// What was asked for, in words.
     pub(crate) fn text(&self) -> String {
-        match (&self.period, &self.day, &self.month) {
-            (Some(period), ..) => format!("period {period}"),
-            (_, Some(span), _) | (_, _, Some(span)) => span.clone(),
-            _ => String::new(),
+        match &self.period {
+            Some(period) => format!("period {period}"),
+            None => self.day.iter().chain(&self.month).chain(&self.year).next().cloned().unwrap_or_default(),
         }
+    }
+
+    /// Whether it is longer than a day: too long to look at period by period.
+    pub(crate) fn is_long(&self) -> bool {
+        self.month.is_some() || self.year.is_some()
     }
 
     /// The first and the last period.
     pub(crate) fn periods(&self, mtu_minutes: u32) -> Result<(DeliveryPeriod, DeliveryPeriod)> {
-        let periods = match (&self.period, &self.day, &self.month) {
+        let periods = match (&self.period, &self.day, &self.month, &self.year) {
             (Some(period), ..) => parse_period(period, mtu_minutes).map(|period| (period, period)),
-            (_, Some(day), _) => day_periods(day, mtu_minutes),
-            (_, _, Some(month)) => month_periods(month, mtu_minutes),
-            _ => Err("say which by --period, --day or --month".to_owned()),
+            (_, Some(day), ..) => day_periods(day, mtu_minutes),
+            (_, _, Some(month), _) => month_periods(month, mtu_minutes),
+            (_, _, _, Some(year)) => year_periods(year, mtu_minutes),
+            _ => Err("say which by --period, --day, --month or --year".to_owned()),
         };
         periods.map_err(Usage::error)
     }
@@ -63,6 +71,14 @@ fn month_periods(month: &str, mtu_minutes: u32) -> Result<(DeliveryPeriod, Deliv
     Ok((first, DeliveryPeriod(end.0 - 1)))
 }
 
+fn year_periods(year: &str, mtu_minutes: u32) -> Result<(DeliveryPeriod, DeliveryPeriod), String> {
+    let month = |number| month_periods(&format!("{year}-{number}"), mtu_minutes);
+    let (Ok((first, _)), Ok((_, last))) = (month("01"), month("12")) else {
+        return Err(format!("{year:?} is not a year: write it as 2026"));
+    };
+    Ok((first, last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +94,9 @@ mod tests {
         for (month, days) in [("2026-06", 30), ("2026-02", 28), ("2028-02", 29), ("2026-12", 31)] {
             assert_eq!(month_periods(month, 15).map(count), Ok(96 * days), "{month}");
         }
+        for (year, days) in [("2026", 365), ("2028", 366)] {
+            assert_eq!(year_periods(year, 15).map(count), Ok(96 * days), "{year}");
+        }
         let (first, _) = month_periods("2026-07", 15).unwrap();
         assert_eq!(month_periods("2026-06", 15).unwrap().1.0 + 1, first.0);
     }
@@ -89,6 +108,9 @@ mod tests {
         }
         for month in ["2026", "2026-13", "2026-00", "June", "2026-06-17"] {
             assert!(month_periods(month, 15).unwrap_err().contains("2026-06"), "{month}");
+        }
+        for year in ["", "26-", "2026-06", "last"] {
+            assert!(year_periods(year, 15).unwrap_err().contains("2026"), "{year}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What bills, reports and audits ask for: many answers to one question.
 
-use gridbook_engine::{AccountId, DeliveryPeriod};
+use gridbook_engine::{AccountId, DeliveryPeriod, MeterId};
 use gridbook_ledger::receipt::{AccountHistory, AccountProof};
 use gridbook_ledger::record::Extract;
-use gridbook_ledger::store::{FactOwner, FactPlace, FactRow};
+use gridbook_ledger::store::{FactOwner, FactPlace, FactRow, SumRow};
 
 use super::{Client, ClientError, unexpected};
 use crate::protocol::{Answer, QueryKind, RequestBody, SignedQuery};
@@ -28,6 +28,31 @@ impl Client {
             match next {
                 // Going backwards would never end.
                 Some(next) if next <= from => return Err(ClientError::Protocol("facts that never end".into())),
+                Some(next) => from = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// What a meter's bill comes to in some periods, as far as the asker may see it. Added up, the rows are the totals of the bill that
+    /// [`Statement::of`](gridbook_ledger::settlement::statement::Statement::of) makes of the facts. `sign` signs a question with the asker's key.
+    pub async fn bill(
+        &self,
+        sign: impl Fn(QueryKind) -> SignedQuery,
+        meter: MeterId,
+        from: DeliveryPeriod,
+        to: DeliveryPeriod,
+    ) -> Result<Vec<SumRow>, ClientError> {
+        let (mut all, mut from) = (Vec::new(), from);
+        loop {
+            let (sums, next) = match self.answer(RequestBody::Ask(sign(QueryKind::Bill { meter, from, to }))).await? {
+                Answer::Bill { sums, next, .. } => (sums, next),
+                other => return Err(unexpected(&other)),
+            };
+            all.extend(SumRow::decode_all(&sums).map_err(|error| ClientError::Protocol(format!("sums: {error}")))?);
+            match next {
+                // Going backwards would never end.
+                Some(next) if next <= from => return Err(ClientError::Protocol("a bill that never ends".into())),
                 Some(next) => from = next,
                 None => return Ok(all),
             }

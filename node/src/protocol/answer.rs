@@ -165,6 +165,15 @@ pub enum Answer {
         /// From where to ask on; none if that was all.
         next: Option<FactPlace>,
     },
+    /// What a meter's bill comes to, as many days as fit into one answer.
+    Bill {
+        /// The request.
+        request_id: RequestId,
+        /// Bytes of [`SumRow`](gridbook_ledger::store::SumRow)s, one after the other.
+        sums: Vec<u8>,
+        /// From which period to ask on; none if that was all.
+        next: Option<DeliveryPeriod>,
+    },
     /// Extracts, as many as fit into one answer; none if there are no more.
     Extracts {
         /// The request.
@@ -217,6 +226,7 @@ impl Answer {
             | Self::Header { request_id, .. }
             | Self::Epochs { request_id, .. }
             | Self::Facts { request_id, .. }
+            | Self::Bill { request_id, .. }
             | Self::Extracts { request_id, .. }
             | Self::AccountProof { request_id, .. }
             | Self::Conduct { request_id, .. }
@@ -262,6 +272,10 @@ impl Answer {
                 let FactPlace { period, seq, place } = next.unwrap_or_default();
                 w.u8(20).u8(next.is_some().into()).u32(period.0).u64(seq).u32(place);
                 write_blob(&mut w, facts);
+            }
+            Self::Bill { sums, next, .. } => {
+                w.u8(23).u8(next.is_some().into()).u32(next.map_or(0, |next| next.0));
+                write_blob(&mut w, sums);
             }
             Self::Extracts { extracts, .. } => {
                 w.u8(21).u32(u32::try_from(extracts.len()).expect("they fit into a frame"));
@@ -313,6 +327,13 @@ impl Answer {
                     return Err(BytesError::Padding);
                 }
                 Self::Facts { request_id, facts: read_blob(&mut r)?, next: more.then_some(next) }
+            }
+            23 => {
+                let (more, next) = (read_flag(&mut r)?, DeliveryPeriod(r.u32()?));
+                if !more && next != DeliveryPeriod(0) {
+                    return Err(BytesError::Padding);
+                }
+                Self::Bill { request_id, sums: read_blob(&mut r)?, next: more.then_some(next) }
             }
             21 => {
                 // The count allocates nothing: they are read until it is reached or the bytes end.

@@ -28,6 +28,15 @@ pub enum QueryKind {
         /// The last period.
         to: DeliveryPeriod,
     },
+    /// What a meter's bill comes to, day by day, without its lines. Told to whom its facts are told.
+    Bill {
+        /// Whose.
+        meter: MeterId,
+        /// The first period.
+        from: DeliveryPeriod,
+        /// The last one.
+        to: DeliveryPeriod,
+    },
     /// What records said of an account: the links of its history. A meter may ask about its own.
     Extracts {
         /// The account.
@@ -64,6 +73,7 @@ const ACCOUNT: u8 = 2;
 const FACTS: u8 = 3;
 const EXTRACTS: u8 = 4;
 const PROOF: u8 = 5;
+const BILL: u8 = 6;
 const REGISTRY: u8 = 16;
 const CONDUCT: u8 = 17;
 
@@ -81,6 +91,7 @@ impl QueryKind {
                 };
                 w.u8(FACTS).u8(tag).u32(number).u32(from.period.0).u64(from.seq).u32(from.place).u32(to.0);
             }
+            Self::Bill { meter, from, to } => _ = w.u8(BILL).u32(meter.0).u32(from.0).u32(to.0),
             Self::Extracts { account, from_seq } => _ = w.u8(EXTRACTS).u32(account.0).u64(from_seq),
             Self::Proof { account } => _ = w.u8(PROOF).u32(account.0),
             Self::Conduct(subject) => subject.write(w.u8(CONDUCT)),
@@ -102,6 +113,10 @@ impl QueryKind {
                 };
                 let from = FactPlace { period: DeliveryPeriod(r.u32()?), seq: r.u64()?, place: r.u32()? };
                 Self::Facts { owner, from, to: DeliveryPeriod(r.u32()?) }
+            }
+            BILL => {
+                let (meter, from) = (MeterId(r.u32()?), DeliveryPeriod(r.u32()?));
+                Self::Bill { meter, from, to: DeliveryPeriod(r.u32()?) }
             }
             EXTRACTS => Self::Extracts { account: AccountId(r.u32()?), from_seq: r.u64()? },
             PROOF => Self::Proof { account: AccountId(r.u32()?) },

@@ -54,7 +54,7 @@ pub enum RequestBody {
         /// Who is asked about.
         subject: RegistrySubject,
     },
-    /// Facts, extracts, a proof or conduct, as the query says. Answered by `Facts`, `Extracts`, `AccountProof` or `Conduct`, by `NotHere` where some of it
+    /// Facts, a bill, extracts, a proof or conduct, as the query says. Answered by `Facts`, `Bill`, `Extracts`, `AccountProof` or `Conduct`, by `NotHere` where some of it
     /// may be missing, or by `Refused`: others' data are not told.
     Ask(SignedQuery),
     /// The final header at a height. Answered by `Header`, `NotFinal` or `NotHere`.
@@ -170,6 +170,11 @@ mod tests {
             RequestBody::Ask(query(facts(FactOwner::Meter(MeterId(7))))),
             RequestBody::Ask(query(facts(FactOwner::Area(AreaId(7))))),
             RequestBody::Ask(query(facts(FactOwner::All))),
+            RequestBody::Ask(query(QueryKind::Bill {
+                meter: MeterId(7),
+                from: DeliveryPeriod(9),
+                to: DeliveryPeriod(10),
+            })),
             RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(8), from_seq: 1 << 40 })),
             RequestBody::Ask(query(QueryKind::Proof { account: AccountId(8) })),
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Own))),

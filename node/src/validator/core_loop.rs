@@ -389,6 +389,9 @@ impl CoreLoop {
             QueryKind::Facts { owner, from, to } => {
                 Some(DeskJob::Facts { connection, request_id, owner, from, to, reader })
             }
+            QueryKind::Bill { meter, from, to } => {
+                Some(DeskJob::Bill { connection, request_id, meter, from, to, reader })
+            }
             QueryKind::Extracts { account, from_seq } => {
                 Some(DeskJob::Extracts { connection, request_id, account, from_seq })
             }

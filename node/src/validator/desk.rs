@@ -19,7 +19,7 @@ use gridbook_ledger::replica::{FinalBundle, FinalProof, FinalStep, IndexedHeader
 use gridbook_ledger::sequenced::SequencedChunk;
 use gridbook_ledger::state::{AccountView, StateProof};
 use gridbook_ledger::store::{
-    BundlePlace, FactOwner, FactPage, FactPlace, FactRow, Index, IndexBatch, QueryIndex, StoreError,
+    BundlePlace, FactOwner, FactPage, FactPlace, FactRow, Index, IndexBatch, QueryIndex, StoreError, SumPage, SumRow,
 };
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
@@ -56,6 +56,15 @@ pub(super) enum DeskJob {
         request_id: RequestId,
         owner: FactOwner,
         from: FactPlace,
+        to: DeliveryPeriod,
+        reader: Reader,
+    },
+    /// A client wants what a meter's bill comes to, and is told what he may see.
+    Bill {
+        connection: ConnectionId,
+        request_id: RequestId,
+        meter: MeterId,
+        from: DeliveryPeriod,
         to: DeliveryPeriod,
         reader: Reader,
     },
@@ -102,6 +111,8 @@ pub(super) struct Desk {
 
 /// How many facts go into one answer: the longest has some 150 bytes.
 const FACTS_PER_ANSWER: usize = 1_024;
+/// How many days of sums go into one answer: each has some 900 bytes, and one that is worked out of facts counts as 24, for the time it takes.
+const SUMMED_DAYS_PER_ANSWER: usize = 128;
 /// How many bytes of extracts go into one answer; a single one may be longer.
 const EXTRACT_BYTES_PER_ANSWER: usize = 128 << 10;
 
@@ -174,6 +185,10 @@ impl Desk {
             DeskJob::Facts { connection, request_id, owner, from, to, reader } => {
                 self.write_index();
                 self.facts(request_id, (owner, from, to), reader).map(|answer| self.answer(connection, &answer))
+            }
+            DeskJob::Bill { connection, request_id, meter, from, to, reader } => {
+                self.write_index();
+                self.bill(request_id, meter, (from, to), reader).map(|answer| self.answer(connection, &answer))
             }
             DeskJob::Extracts { connection, request_id, account, from_seq } => {
                 self.write_index();
@@ -289,6 +304,22 @@ impl Desk {
         let FactPage { mut facts, next } = self.index.facts(owner, from, to, FACTS_PER_ANSWER)?;
         facts.retain(|row| reader.may_see(owner, row));
         Ok(Answer::Facts { request_id, facts: FactRow::encode_all(&facts), next })
+    }
+
+    /// What a bill comes to is told where its facts are.
+    fn bill(
+        &self,
+        request_id: RequestId,
+        meter: MeterId,
+        (from, to): (DeliveryPeriod, DeliveryPeriod),
+        reader: Reader,
+    ) -> Result<Answer, StoreError> {
+        if let Some(elsewhere) = self.not_here(request_id) {
+            return Ok(elsewhere);
+        }
+        let SumPage { mut rows, next, .. } = self.index.sums(meter, from, to, SUMMED_DAYS_PER_ANSWER)?;
+        rows.retain(|row| reader.may_see_sums(row));
+        Ok(Answer::Bill { request_id, sums: SumRow::encode_all(&rows), next })
     }
 
     fn extracts(&self, request_id: RequestId, account: AccountId, from_seq: u64) -> Result<Answer, StoreError> {

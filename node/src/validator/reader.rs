@@ -2,11 +2,10 @@
 
 use gridbook_engine::AccountId;
 use gridbook_ledger::admission::DeviceKind;
-use gridbook_ledger::record::Party;
 use gridbook_ledger::registry::Role;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::State;
-use gridbook_ledger::store::{Fact, FactOwner, FactRow};
+use gridbook_ledger::store::{Fact, FactOwner, FactRow, SumRow};
 
 use crate::protocol::QueryKind;
 
@@ -34,7 +33,7 @@ impl Reader {
         }
         let runs = |area| state.require(asker, Role::GridOperator, Some(area)).is_ok();
         let account = match kind {
-            QueryKind::Facts { owner: FactOwner::Meter(meter), .. } => {
+            QueryKind::Facts { owner: FactOwner::Meter(meter), .. } | QueryKind::Bill { meter, .. } => {
                 let meter = state.meter(meter).ok_or(Code::AuthMeter)?;
                 if runs(meter.area) {
                     return Ok(Self::Office);
@@ -59,17 +58,69 @@ impl Reader {
         }
     }
 
-    /// Whether a fact may be told to him.
+    /// Whether a fact may be told to him. That he traded with a meter before it was his does not make its side of that his.
     pub(super) fn may_see(self, owner: FactOwner, row: &FactRow) -> bool {
-        match (self, &row.fact) {
-            (Self::Office, _) => true,
-            (_, Fact::Meters(_)) => false,
-            (Self::Account(account), Fact::Event(event)) => {
-                let mut named = Vec::new();
-                event.name_parties(&mut named);
-                named.contains(&Party::Account(account))
+        match (self, &row.fact, owner) {
+            (Self::Office, ..) => true,
+            (_, Fact::Meters(_), _) => false,
+            (Self::Account(account), Fact::Event(event), FactOwner::Meter(meter)) => {
+                event.account_behind(meter) == Some(account)
             }
-            (Self::Anybody, Fact::Event(_)) => !matches!(owner, FactOwner::Meter(_)),
+            (Self::Account(_), ..) | (Self::Anybody, _, FactOwner::Meter(_)) => false,
+            (Self::Anybody, Fact::Event(_), FactOwner::Area(_) | FactOwner::All) => true,
         }
+    }
+
+    /// Whether what an account's bill comes to may be told to him.
+    pub(super) fn may_see_sums(self, row: &SumRow) -> bool {
+        match self {
+            Self::Office => true,
+            Self::Account(account) => row.account == account,
+            Self::Anybody => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::{AreaId, DeliveryPeriod, Energy, MeterId, Price, Side, TradeKind};
+    use gridbook_ledger::record::{PartyRef, RecordEvent, Trade};
+    use gridbook_ledger::settlement::statement::StatementTotals;
+
+    use super::*;
+
+    /// A neighbour bought from a roof, and later the roof. What the roof did when it was another's stays the other's, though the neighbour's
+    /// account is named beside it.
+    #[test]
+    fn who_traded_with_a_meter_and_bought_it_later_is_not_told_its_side() {
+        let [roof, own] = [MeterId(1), MeterId(2)];
+        let [seller, buyer] = [AccountId(11), AccountId(12)];
+        let party = |meter, account| PartyRef { account, meter, client_id: 1 };
+        let trade = |maker| Trade {
+            maker,
+            taker: party(own, buyer),
+            period: DeliveryPeriod(900),
+            maker_area: AreaId(0),
+            taker_area: AreaId(0),
+            taker_side: Side::Buy,
+            kind: TradeKind::Continuous,
+            price: Price(210_000),
+            fee: Price(0),
+            energy: Energy(400),
+        };
+        let row = |trade| FactRow {
+            period: DeliveryPeriod(900),
+            seq: 3,
+            place: 0,
+            fact: Fact::Event(RecordEvent::Trade(trade)),
+        };
+        let (before, after) = (row(trade(party(roof, seller))), row(trade(party(roof, buyer))));
+        let reader = Reader::Account(buyer);
+        assert!(!reader.may_see(FactOwner::Meter(roof), &before));
+        assert!(reader.may_see(FactOwner::Meter(own), &before) && reader.may_see(FactOwner::Meter(roof), &after));
+        assert!(Reader::Account(seller).may_see(FactOwner::Meter(roof), &before));
+        let of = |account| SumRow { first: DeliveryPeriod(888), account, totals: StatementTotals::default() };
+        assert_eq!([seller, buyer].map(|account| reader.may_see_sums(&of(account))), [false, true]);
+        assert!(Reader::Office.may_see_sums(&of(seller)) && !Reader::Anybody.may_see_sums(&of(buyer)));
     }
 }

@@ -9,6 +9,7 @@ use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::receipt::AccountHistory;
 use gridbook_ledger::record::RecordEvent;
 use gridbook_ledger::reject::Code;
+use gridbook_ledger::settlement::statement::Statement;
 use gridbook_ledger::store::{Fact, FactOwner, FactRow};
 use gridbook_node::client::ClientError;
 use gridbook_node::keyfile::{read_key, write_key};
@@ -77,6 +78,29 @@ fn another_accounts_data_are_not_told_and_ones_own_are() {
     });
 }
 
+/// A month's bill without its lines comes to what its lines come to, for the meter and for who runs the market; a neighbour is told neither.
+#[test]
+fn a_bill_day_by_day_comes_to_what_its_lines_come_to() {
+    run(async {
+        let (client, seller, buyer) = traded().await;
+        let (from, to) = (DeliveryPeriod(0), DeliveryPeriod(u32::MAX));
+        let operator = operator_key();
+        for key in [&seller.key, &operator] {
+            let sums = client.bill(signed_by(key), seller.id, from, to).await.unwrap();
+            let facts = client.facts(signed_by(key), FactOwner::Meter(seller.id), from, to).await.unwrap();
+            let events = facts.iter().filter_map(|row| match &row.fact {
+                Fact::Event(event) => Some((row.seq, event)),
+                Fact::Meters(_) => None,
+            });
+            let [row] = &sums[..] else { panic!("one trade in one piece: {sums:?}") };
+            assert_eq!((row.account, row.totals), (seller.account, Statement::of(seller.id, events).totals));
+            assert_eq!((row.totals.sold_wh, row.totals.sold, row.totals.unsettled), (300, Money(60_000_000), 1));
+        }
+        let foreign = client.bill(signed_by(&buyer.key), seller.id, from, to).await.err();
+        assert_eq!(foreign, Some(ClientError::Refused(Code::AuthForeign)));
+    });
+}
+
 /// The whole way of an audit: extracts and proof from a validator, verified against the genesis alone; one extract less and it fails.
 #[test]
 fn an_accounts_history_is_complete_and_proven() {
@@ -131,6 +155,18 @@ fn a_bill_and_an_audit_by_the_command_line() {
     let (code, told) = gridbook(&key, "false", &["meter", "statement", "--period", &period, "--csv"]);
     assert!(code == 0 && told.starts_with("period,begins,area,line"), "{told}");
     assert_eq!(gridbook(&key, "false", &["meter", "statement", "--day", "someday"]).0, 2);
+    let begins = gridbook_node::moment::format_moment(open_period().starts_at(15));
+    let (day, month, year) = (&begins[..10], &begins[..7], &begins[..4]);
+    for span in [["--month", month], ["--year", year]] {
+        let (code, told) = gridbook(&key, "true", &["meter", "statement", span[0], span[1]]);
+        let in_all: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((code, &in_all["totals"]), (0, &bill["totals"]), "{told}");
+        assert_eq!((in_all["days"].as_array().unwrap().len(), &in_all["days"][0]["day"]), (1, &Value::from(day)));
+        let (code, told) = gridbook(&key, "false", &["meter", "statement", span[0], span[1]]);
+        assert!(code == 0 && told.contains("1 period, 1 not settled yet, 1 not final"), "{told}");
+        let (code, told) = gridbook(&key, "false", &["meter", "statement", span[0], span[1], "--lines", "--csv"]);
+        assert!(code == 0 && told.starts_with("period,begins,area,line"), "{told}");
+    }
 
     let operator = network.operator_key_file();
     let (code, told) = gridbook(&operator, "true", &["report", "area", "--period", &period]);

@@ -10,7 +10,7 @@ use gridbook_ledger::store::{Fact, FactOwner, FactRow};
 use super::super::Global;
 use super::super::span::SpanArgs;
 use super::{MeterArgs, Session};
-use crate::bill::Bill;
+use crate::bill::{Bill, DayBill};
 use crate::keyfile::read_key;
 use crate::protocol::QueryKind;
 
@@ -18,8 +18,11 @@ use crate::protocol::QueryKind;
 #[derive(Args, Debug)]
 #[command(after_help = "\
   gridbook meter statement --day 2026-06-17
-  gridbook meter statement --month 2026-06 --csv > june.csv
   gridbook meter statement --period 2026-06-17T12:00 --json
+  gridbook meter statement --month 2026-06 --csv > june.csv
+  gridbook meter statement --year 2026 --csv --lines > every-trade-of-2026.csv
+
+A month or a year is told day by day, by sums that the validator keeps; with --lines trade by trade, like a period or a day, worked out here.
 
 The key is that of the meter, of another meter of the same account, or of who runs the market; the last two name the meter by --meter.
 Amounts are what the ledger moved; the lines are worked out again by the rules, and a period in which the two differ says so.")]
@@ -31,6 +34,9 @@ pub(crate) struct StatementArgs {
     /// The meter's number; without it, the meter whose key asks.
     #[arg(long = "meter", value_name = "NUMBER")]
     number: Option<u32>,
+    /// Print every trade and every part of an imbalance of a month or a year too.
+    #[arg(long)]
+    lines: bool,
     /// Print a table of comma-separated values.
     #[arg(long)]
     csv: bool,
@@ -47,6 +53,11 @@ impl StatementArgs {
             Some(number) => MeterId(number),
             None => session.client.account(sign(QueryKind::Account)).await?.meter,
         };
+        if self.span.is_long() && !self.lines {
+            let rows = session.client.bill(sign, meter, from, to).await?;
+            let bill = DayBill::of(meter, self.span.text(), &rows, mtu_minutes);
+            return global.print(&bill.json(), || if self.csv { bill.csv() } else { bill.text() });
+        }
         let mut facts = session.client.facts(sign, FactOwner::Meter(meter), from, to).await?;
         for area in areas_of(&facts) {
             facts.extend(session.client.facts(sign, area, from, to).await?);
