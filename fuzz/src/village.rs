@@ -6,11 +6,13 @@ use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
     TimeInForce,
 };
+use gridbook_ledger::command::GrantAccess;
 use gridbook_ledger::command::{
     AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER, NewOrganisation, Place, Reading,
     SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::Ruling;
+use gridbook_ledger::consent::{GrantReader, Scope};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::epoch::Reconfigure;
@@ -215,6 +217,13 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
                 Command::Reading(reading()),
                 Command::CancelAllOfAccount,
                 Command::Appeal { entry: 1, statement: Hash([6; 32]) },
+                Command::GrantAccess(GrantAccess {
+                    meter: MeterId(2),
+                    reader: GrantReader::Key(key(7).public()),
+                    scope: Scope::STATEMENT,
+                    until: LedgerTime(genesis().ledger_start.0 + 3_600_000),
+                }),
+                Command::RevokeAccess { meter: MeterId(2), reader: GrantReader::Organisation(OrganisationId(0)) },
                 claim(),
             ],
         ),

@@ -20,6 +20,7 @@ pub mod admission;
 pub mod bytes;
 pub mod command;
 pub mod conduct;
+pub mod consent;
 pub mod crypto;
 pub mod defects;
 pub mod entry;

@@ -140,7 +140,7 @@ codes! {
     /// Nothing to hand over.
     AuthTransfer = 221, "The meter belongs to that account already: name the account of its new owner.";
     /// Another account's data.
-    AuthForeign = 230, "These data are another account's: ask with the key of one of its own meters, or have its owner ask.";
+    AuthForeign = 230, "These data are another account's: ask with a key of its own, or have its owner let you by `gridbook meter grant`.";
 
     /// Too much waiting.
     QuotaBusy = 301, "The market has too much waiting at the moment: send the same bundle again in a little while.";
@@ -283,6 +283,21 @@ codes! {
     ConductLate = 1104, "The time to appeal against this entry is over: it is 14 days of ledger time, from the entry on.";
     /// Nothing to rule on.
     ConductNoAppeal = 1105, "No appeal against this entry is open: only its account can make one, and each is ruled on once.";
+
+    /// Another meter's data.
+    ConsentForeign = 1201, "A meter grants access to its own data only, and takes it back for its account's meters: sign with the right key.";
+    /// Nobody to grant anything to.
+    ConsentReader = 1202, "Access is granted to an enrolled organisation that is not revoked, or to a key that is not weak: correct the reader.";
+    /// Over already, or too long.
+    ConsentUntil = 1203, "A grant ends later than now, and at most 400 days of ledger time ahead: choose a moment between the two.";
+    /// Too many readers.
+    ConsentFull = 1204, "The meter has 32 readers already: take access back from one of them before you let in another.";
+    /// Nothing to take back.
+    ConsentUnknown = 1205, "The meter has granted that reader nothing, or it was taken back already: look up the grants that it has.";
+    /// Over.
+    ConsentExpired = 1206, "The owner's grant is over, at this moment or since a while: ask the owner to grant access again, for longer.";
+    /// Not so much.
+    ConsentScope = 1207, "The owner has granted you something else of this meter and not these data: ask the owner to grant them too.";
 }
 
 impl Code {
@@ -417,6 +432,7 @@ mod tests {
                 9 => "Meter",
                 10 => "Origin",
                 11 => "Conduct",
+                12 => "Consent",
                 other => panic!("no room {other}"),
             };
             assert!(code.name().starts_with(room), "{}", code.name());

@@ -4,12 +4,14 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId};
 use gridbook_engine::{Money, Price, Side, TimeInForce};
+use gridbook_ledger::command::GrantAccess;
 use gridbook_ledger::command::{AMOUNT_MAX, BUNDLE_BYTES_MAX, COMMAND_BYTES, COMMANDS_MAX, NEVER};
 use gridbook_ledger::command::{
     Accept, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NewOrganisation, Offer,
     Place, Reading, SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::Ruling;
+use gridbook_ledger::consent::{GrantReader, Scope};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
@@ -116,6 +118,13 @@ fn commands() -> Vec<Command> {
         Command::Appeal { entry: 17, statement: Hash([0xab; 32]) },
         Command::RuleAppeal { entry: 17, ruling: Ruling::Upheld, reasons: Hash([0xcd; 32]) },
         Command::RuleAppeal { entry: 18, ruling: Ruling::Struck, reasons: Hash([0xef; 32]) },
+        Command::GrantAccess(GrantAccess {
+            meter: MeterId(5),
+            reader: GrantReader::Key(key().public()),
+            scope: Scope::STATEMENT | Scope::CONDUCT,
+            until: LedgerTime(1_750_000_000_000),
+        }),
+        Command::RevokeAccess { meter: MeterId(5), reader: GrantReader::Organisation(OrganisationId(1)) },
         Command::Reading(reading()),
         Command::Correction(Correction { meter: MeterId(5), reading: reading() }),
         Command::AreaReading(AreaReading { contract: contract(), sent_up_wh: -3 }),
@@ -276,10 +285,37 @@ fn a_bundle_has_one_to_1024_commands() {
     assert_eq!(SignedBundle::decode(&short).err(), Some(Code::FormCount));
 }
 
+/// No scope and one that there is not, a reader of no kind, and something where nothing belongs.
+#[test]
+fn grants_with_values_without_a_meaning_are_refused() {
+    let reader = GrantReader::Organisation(OrganisationId(3));
+    let (meter, scope, until) = (MeterId(5), Scope::ALL, LedgerTime(9));
+    let grant = Command::GrantAccess(GrantAccess { meter, reader, scope, until }).encode();
+    let revoke = Command::RevokeAccess { meter, reader }.encode();
+    let altered = |bytes: [u8; COMMAND_BYTES], place: usize, value: u8| {
+        let mut bytes = bytes;
+        bytes[place] = value;
+        Command::decode(&bytes)
+    };
+    for (bytes, place, value, code) in [
+        (grant, 1, 0, Code::FormTag),
+        (grant, 1, 8, Code::FormTag),
+        (grant, 2, 1, Code::FormPadding),
+        (grant, 16, 2, Code::FormTag),
+        (grant, 19, 1, Code::FormPadding),
+        (grant, 49, 1, Code::FormPadding),
+        (revoke, 1, 1, Code::FormPadding),
+        (revoke, 8, 1, Code::FormPadding),
+        (revoke, 16, 2, Code::FormTag),
+    ] {
+        assert_eq!(altered(bytes, place, value), Err(code), "byte {place} = {value}");
+    }
+}
+
 /// Tags between and beyond the known ones.
 #[test]
 fn an_unknown_command_is_refused() {
-    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=11 | 16..=33 | 35 | 36)) {
+    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=11 | 16..=33 | 35..=38)) {
         let mut bytes = [0; COMMAND_BYTES];
         bytes[0] = tag;
         assert_eq!(Command::decode(&bytes), Err(Code::FormTag), "tag {tag}");
@@ -591,6 +627,15 @@ fn any_command() -> impl Strategy<Value = Command> {
         any::<(u64, bool, [u8; 32])>().prop_map(|(entry, is_right, hash)| {
             let ruling = if is_right { Ruling::Upheld } else { Ruling::Struck };
             Command::RuleAppeal { entry, ruling, reasons: Hash(hash) }
+        }),
+        any::<(u32, [u8; 32], u16, bool, u64)>().prop_map(|(meter, key, number, is_key, until)| {
+            let organisation = GrantReader::Organisation(OrganisationId(number));
+            let reader = if is_key { GrantReader::Key(PublicKey(key)) } else { organisation };
+            let (meter, until) = (MeterId(meter), LedgerTime(until));
+            match Scope::from_bits((number % 8).try_into().unwrap()) {
+                Some(scope) => Command::GrantAccess(GrantAccess { meter, reader, scope, until }),
+                None => Command::RevokeAccess { meter, reader },
+            }
         }),
         any::<(u64, u64)>().prop_map(|(client_id, by)| Command::Reduce { client_id, by: Energy(by) }),
         any::<(u64, i32, u64)>().prop_map(|(client_id, price, energy)| Command::Replace {

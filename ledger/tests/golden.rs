@@ -5,11 +5,13 @@ use gridbook_engine::{AccountId, AreaId, BlockState, ClearingCase, Contract, Del
 use gridbook_engine::{
     EnergySources, Expiry, LedgerTime, MarketRules, MeterId, Money, Price, Side, TimeInForce, TradeKind,
 };
+use gridbook_ledger::command::GrantAccess;
 use gridbook_ledger::command::{
     Accept, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER, NewOrganisation,
     Offer, Place, Reading, SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::{DeviceFault, EntryState, Proof, Ruling};
+use gridbook_ledger::consent::{EndCause, Grant, GrantReader, Scope};
 use gridbook_ledger::crypto::{Hash, Hasher, PublicKey, SecretKey};
 use gridbook_ledger::entry::{Entry, UnverifiedEntry, log_digest};
 use gridbook_ledger::evidence::EvidenceKind;
@@ -22,6 +24,7 @@ use gridbook_ledger::record::{
     AreaSettled, CertificateChange, Certificates, MeterSettled, Outcome, Party, PartyRef, Purse, Record, RecordEvent,
     RegistersRead, Trade, history_head,
 };
+use gridbook_ledger::record::{Consent, ConsentChange};
 use gridbook_ledger::registry::{
     DeviceStanding, Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject,
 };
@@ -314,6 +317,48 @@ fn conduct_command_bytes() {
     for (ruling, tag) in [(Ruling::Upheld, "2400000000000000"), (Ruling::Struck, "2401000000000000")] {
         assert_command(rule(ruling), &[("tag, ruling, gap", tag), number, ("reasons", &hash)]);
     }
+}
+
+#[test]
+fn consent_command_bytes() {
+    let by_key = GrantReader::Key(key().public());
+    let (meter, scope, until) = (MeterId(5), Scope::STATEMENT | Scope::CONDUCT, LedgerTime(0x0102));
+    assert_command(
+        Command::GrantAccess(GrantAccess { meter, reader: by_key, scope, until }),
+        &[
+            ("tag", "25"),
+            ("statement and conduct", "05"),
+            ("gap", "0000"),
+            ("meter", "05000000"),
+            ("until", "0201000000000000"),
+            ("a key", "01"),
+            ("key", KEY),
+        ],
+    );
+    let works = GrantReader::Organisation(OrganisationId(0x0102));
+    assert_command(
+        Command::RevokeAccess { meter, reader: works },
+        &[
+            ("tag and gap", "26000000"),
+            ("meter", "05000000"),
+            ("gap", "0000000000000000"),
+            ("an organisation", "00"),
+            ("its number", "0201"),
+        ],
+    );
+}
+
+#[test]
+fn consent_event_bytes() {
+    let (meter, account, reader) = (MeterId(5), AccountId(4), GrantReader::Organisation(OrganisationId(3)));
+    let zeros = "00".repeat(30);
+    let whom = [("meter", "05000000"), ("account", "04000000"), ("organisation", "00 0300"), ("gap", zeros.as_str())];
+    let granted = ConsentChange::Granted(Grant { scope: Scope::ALL, until: LedgerTime(9) });
+    let fields = [&[("tag", "2e")][..], &whom, &[("all", "07"), ("until", "0900000000000000")]].concat();
+    assert_event(RecordEvent::Consent(Consent { meter, account, reader, change: granted }), &fields);
+    let ended = ConsentChange::Ended(EndCause::Transferred);
+    let fields = [&[("tag", "2f")][..], &whom, &[("transferred", "03")]].concat();
+    assert_event(RecordEvent::Consent(Consent { meter, account, reader, change: ended }), &fields);
 }
 
 /// The bytes of one event in a record, which stand behind everything else.

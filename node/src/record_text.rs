@@ -1,6 +1,7 @@
 //! Records as people and programs read them.
 
 mod certificates;
+pub(crate) mod consent;
 mod registry;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use gridbook_ledger::record::{Outcome, PartyRef, Purse, Record, RecordEvent, Tra
 use serde_json::{Value, json};
 
 use self::certificates::{certificates_json, certificates_text};
+use self::consent::{consent_json, consent_text};
 use self::registry::{registry_json, registry_text};
 
 use crate::amounts::format_price;
@@ -53,6 +55,7 @@ impl<'a> RecordText<'a> {
             | RecordEvent::ConductExpired { .. }
             | RecordEvent::ScoreChanged { .. } => self.conduct_text(event),
             RecordEvent::Certificates(certificates) => certificates_text(&certificates, self.mtu_minutes),
+            RecordEvent::Consent(consent) => consent_text(&consent),
             _ => registry_text(event).unwrap_or_else(|| self.market_text(event)),
         }
     }
@@ -207,6 +210,7 @@ impl<'a> RecordText<'a> {
                 json!({"score_changed": {"account": account.0, "score": score, "share_ppm": share_ppm}})
             }
             RecordEvent::Certificates(certificates) => certificates_json(&certificates),
+            RecordEvent::Consent(consent) => consent_json(&consent),
             _ => registry_json(event).unwrap_or_else(|| market_json(event)),
         }
     }
@@ -358,11 +362,13 @@ fn purse(purse: Purse) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::{AccountId, AreaId, Contract, Direction, MeterId, Money, Price};
+    use gridbook_engine::{AccountId, AreaId, Contract, Direction, LedgerTime, MeterId, Money, Price};
     use gridbook_ledger::conduct::{DeviceFault, EntryState};
+    use gridbook_ledger::consent::{EndCause, Grant, GrantReader, Scope};
     use gridbook_ledger::crypto::{Hash, PublicKey};
     use gridbook_ledger::evidence::EvidenceKind;
-    use gridbook_ledger::record::{AreaSettled, MeterSettled, RegistersRead};
+    use gridbook_ledger::record::{AreaSettled, Consent, ConsentChange, MeterSettled, RegistersRead};
+    use gridbook_ledger::registry::OrganisationId;
     use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 
     use super::*;
@@ -479,6 +485,8 @@ mod tests {
         let (account, kind, proof) = (AccountId(1), DeviceFault::NonceReuse, Proof::of(&[5]).unwrap());
         let (validator, vote, evidence) = (PublicKey([7; 32]), EvidenceKind::DoubleVote, Hash::ZERO);
         let state = EntryState::Struck;
+        let reader = GrantReader::Organisation(OrganisationId(3));
+        let consent = |change| RecordEvent::Consent(Consent { meter: to, account, reader, change });
         let events = [
             (RecordEvent::Filled { order, side, contract, energy, price, remaining: energy }, "filled"),
             (RecordEvent::Cleared { contract, price: None, case: ClearingCase::Empty }, "cleared"),
@@ -503,6 +511,8 @@ mod tests {
             (RecordEvent::ConductRevised { entry: 1, account, state, fingerprint: evidence }, "conduct_revised"),
             (RecordEvent::ConductExpired { entry: 1, account: None }, "conduct_expired"),
             (RecordEvent::ScoreChanged { account, score: 980, share_ppm: 1_020_000 }, "score_changed"),
+            (consent(ConsentChange::Granted(Grant { scope: Scope::ALL, until: LedgerTime(9) })), "access_granted"),
+            (consent(ConsentChange::Ended(EndCause::Revoked)), "access_ended"),
         ];
         for (event, name) in events {
             let record = record(event);

@@ -9,6 +9,7 @@ mod agreement;
 mod block;
 mod bundle;
 mod certificates;
+mod consent;
 mod group;
 mod metering;
 mod order;
@@ -19,6 +20,7 @@ pub use agreement::{Accept, AgreedTerms, Offer};
 pub use block::{Block, BlockPart};
 pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleId, COMMANDS_MAX, NEVER, SignedBundle};
 pub use certificates::Claim;
+pub use consent::GrantAccess;
 pub use group::BASKET_ORDERS_MAX;
 pub(crate) use group::group_length;
 pub use metering::{AreaReading, Correction, Reading, SetImbalancePrices};
@@ -30,6 +32,7 @@ pub use registry::NewOrganisation;
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price};
 
 use crate::conduct::Ruling;
+use crate::consent::GrantReader;
 use crate::crypto::{Hash, PublicKey};
 use crate::registry::{Installation, OrganisationId, Plant, Reason, Subject};
 
@@ -194,6 +197,15 @@ pub enum Command {
         entry: u64,
         /// The fingerprint of the statement in which the account says why.
         statement: Hash,
+    },
+    /// Lets somebody read the signing meter's data until a moment.
+    GrantAccess(GrantAccess),
+    /// Takes back what was granted to somebody: of the signing meter, or of another one of its account.
+    RevokeAccess {
+        /// Whose data.
+        meter: MeterId,
+        /// Who may read them no more.
+        reader: GrantReader,
     },
     /// Auditor: rules on an appeal.
     RuleAppeal {

@@ -3,10 +3,11 @@
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Money, Price};
 
 use super::SetImbalancePrices;
-use super::registry;
 use super::{
-    Accept, AreaReading, Block, BlockPart, Claim, Command, Correction, NewOrganisation, Offer, Place, Reading,
+    Accept, AreaReading, Block, BlockPart, Claim, Command, Correction, GrantAccess, NewOrganisation, Offer, Place,
+    Reading,
 };
+use super::{consent, registry};
 use crate::bytes::{Reader, Writer};
 use crate::conduct::Ruling;
 use crate::crypto::Hash;
@@ -50,6 +51,8 @@ const CORRECTION: u8 = 32;
 const CLAIM: u8 = 33;
 const APPEAL: u8 = 35;
 const RULE_APPEAL: u8 = 36;
+const GRANT_ACCESS: u8 = 37;
+const REVOKE_ACCESS: u8 = 38;
 
 impl Command {
     /// Canonical bytes.
@@ -129,6 +132,8 @@ impl Command {
             Self::Appeal { entry, statement } => {
                 w.u8(APPEAL).bytes(&[0; 7]).u64(*entry).bytes(&statement.0);
             }
+            Self::GrantAccess(grant) => grant.write(w.u8(GRANT_ACCESS)),
+            Self::RevokeAccess { meter, reader } => consent::write_revocation(w.u8(REVOKE_ACCESS), *meter, reader),
             Self::RuleAppeal { entry, ruling, reasons } => {
                 w.u8(RULE_APPEAL).u8(ruling.number()).bytes(&[0; 6]).u64(*entry).bytes(&reasons.0);
             }
@@ -193,6 +198,11 @@ impl Command {
             APPEAL => {
                 r.padding(7)?;
                 Self::Appeal { entry: r.u64()?, statement: Hash(r.array()?) }
+            }
+            GRANT_ACCESS => Self::GrantAccess(GrantAccess::read(r)?),
+            REVOKE_ACCESS => {
+                let (meter, reader) = consent::read_revocation(r)?;
+                Self::RevokeAccess { meter, reader }
             }
             RULE_APPEAL => {
                 let ruling = Ruling::from_number(r.u8()?).ok_or(Code::FormTag)?;

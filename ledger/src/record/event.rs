@@ -6,6 +6,7 @@ use gridbook_engine::{
 use gridbook_engine::{MeterId, Money, Price, Side};
 
 use super::certificates::{self, Certificates};
+use super::consent::{self, Consent};
 use super::numbers::{block_from_number, block_number, case_from_number, case_number};
 use super::numbers::{direction_from_number, direction_number, expiry_from_number, expiry_number};
 use super::settled::{read_fault, write_fault};
@@ -231,6 +232,8 @@ pub enum RecordEvent {
     },
     /// Certificates of origin were issued, moved, claimed, taken back or closed.
     Certificates(Certificates),
+    /// A meter's owner has let somebody read its data, or that has ended.
+    Consent(Consent),
     /// An account was opened.
     AccountRegistered {
         /// The account.
@@ -450,6 +453,7 @@ impl RecordEvent {
                 w.i128(amount.0);
             }
             Self::Certificates(certificates) => certificates.write(w),
+            Self::Consent(consent) => consent.write(w),
             Self::AccountRegistered { account } => {
                 w.u8(ACCOUNT_REGISTERED).u32(account.0);
             }
@@ -559,6 +563,7 @@ impl RecordEvent {
             PERIOD_FINAL => Self::PeriodFinal { period: DeliveryPeriod(r.u32()?) },
             POSTED => Self::Posted { from: Purse::read(r)?, to: Purse::read(r)?, amount: Money(r.i128()?) },
             tag @ certificates::ISSUED..=certificates::TAKEN_BACK => Self::Certificates(Certificates::read(tag, r)?),
+            tag @ (consent::GRANTED | consent::ENDED) => Self::Consent(Consent::read(tag, r)?),
             ACCOUNT_REGISTERED => Self::AccountRegistered { account: AccountId(r.u32()?) },
             METER_REGISTERED => Self::MeterRegistered { meter: MeterId(r.u32()?), account: AccountId(r.u32()?) },
             ORDERED => Self::Ordered { by: OrganisationId(r.u16()?) },

@@ -1,6 +1,7 @@
 //! What became of each command: the leaves under a header's `results_root`.
 
 mod certificates;
+mod consent;
 mod event;
 mod extract;
 mod numbers;
@@ -11,6 +12,7 @@ mod tests;
 mod trade;
 
 pub use certificates::{CertificateChange, Certificates};
+pub use consent::{Consent, ConsentChange};
 pub use event::{PartyRef, Purse, RecordEvent};
 pub(crate) use extract::ExtractLeaves;
 pub use extract::{Extract, history_head};

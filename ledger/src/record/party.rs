@@ -2,7 +2,8 @@
 
 use gridbook_engine::{AccountId, MeterId};
 
-use super::{MeterSettled, PartyRef, Purse, RecordEvent, RegistersRead, Trade};
+use super::{Consent, MeterSettled, PartyRef, Purse, RecordEvent, RegistersRead, Trade};
+use crate::consent::GrantReader;
 use crate::registry::{OrganisationId, Subject};
 
 /// Somebody whom a record names, and who has a history of such records.
@@ -80,6 +81,13 @@ impl RecordEvent {
                 let named = [Some((certificates.holder, certificates.account)), certificates.other()];
                 let named = named.into_iter().flatten();
                 parties.extend(named.flat_map(|(meter, account)| [Party::Meter(meter), Party::Account(account)]));
+            }
+            RecordEvent::Consent(Consent { meter, account, reader, .. }) => {
+                parties.extend([Party::Meter(*meter), Party::Account(*account)]);
+                // A key may be anybody's, or nobody's.
+                if let GrantReader::Organisation(organisation) = reader {
+                    parties.push(Party::Organisation(*organisation));
+                }
             }
             RecordEvent::MeterRegistered { meter, account } => {
                 parties.extend([Party::Meter(*meter), Party::Account(*account)]);

@@ -4,18 +4,23 @@ use std::collections::BTreeSet;
 
 use gridbook_engine::{
     AccountId, AreaId, BlockState, ClearingCase, Contract, DeliveryPeriod, Direction, Energy, EnergySources, Expiry,
-    MeterId,
+    LedgerTime, MeterId,
 };
 use gridbook_engine::{Money, Price, Side, TradeKind};
 
 use super::*;
 use crate::bytes::BytesError;
 use crate::conduct::{DeviceFault, EntryState, Proof};
+use crate::consent::{EndCause, Grant, GrantReader, Scope};
 use crate::crypto::PublicKey;
 use crate::evidence::EvidenceKind;
 use crate::origin::CertificateRange;
 use crate::registry::{DeviceStanding, OrganisationId, Reason, Subject};
 use crate::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
+
+fn consent(reader: GrantReader, change: ConsentChange) -> RecordEvent {
+    RecordEvent::Consent(Consent { meter: MeterId(2), account: AccountId(1), reader, change })
+}
 
 fn events() -> Vec<RecordEvent> {
     let order = PartyRef { account: AccountId(1), meter: MeterId(2), client_id: 3 };
@@ -106,6 +111,7 @@ fn events() -> Vec<RecordEvent> {
             reason: Reason::MovedOut,
         },
         RecordEvent::InstallationSet { meter: MeterId(2), certificate: Hash([9; 32]) },
+        consent(GrantReader::Organisation(OrganisationId(3)), ConsentChange::Ended(EndCause::Transferred)),
         RecordEvent::ConductExpired { entry: 3, account: Some(AccountId(0)) },
         RecordEvent::ConductExpired { entry: 3, account: None },
         RecordEvent::ScoreChanged { account: AccountId(1), score: 980, share_ppm: 1_020_000 },
@@ -126,6 +132,10 @@ fn events() -> Vec<RecordEvent> {
     let (validator, evidence) = (PublicKey([7; 32]), fingerprint);
     let kinds = EvidenceKind::ALL.map(|kind| RecordEvent::ValidatorMisconduct { entry: 4, validator, kind, evidence });
     events.extend(kinds);
+    let grant = Grant { scope: Scope::STATEMENT | Scope::CONDUCT, until: LedgerTime(1 << 40) };
+    events.push(consent(GrantReader::Key(PublicKey([6; 32])), ConsentChange::Granted(grant)));
+    let causes = EndCause::ALL.map(|cause| consent(GrantReader::Key(PublicKey([6; 32])), ConsentChange::Ended(cause)));
+    events.extend(causes);
     let states = [BlockState::Accepted, BlockState::Rejected, BlockState::ParadoxicallyRejected];
     events.extend(states.map(|state| RecordEvent::Block { order, state }));
     let cases = [

@@ -64,6 +64,9 @@ pub enum AuditError {
     /// An account's score, or its share of collateral, is not what follows from what stands against it.
     #[error("account {} has another score or share than what stands against it gives", .0.0)]
     Score(AccountId),
+    /// A meter's grants are not what its leaf says of them, or are more than there may be.
+    #[error("meter {} has granted something else than its row says", .0.0)]
+    Consent(MeterId),
     /// A meter's open energy is not that of its orders.
     #[error("meter {} has other energy open in period {} than its orders", .0.0, .1.0)]
     Resting(MeterId, DeliveryPeriod),
@@ -99,6 +102,7 @@ impl State {
         }
         self.audit_money()?;
         self.audit_conduct()?;
+        self.audit_consent()?;
         self.audit_reserved()?;
         self.audit_traded()?;
         self.audit_settlement()?;

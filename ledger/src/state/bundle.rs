@@ -149,7 +149,9 @@ impl State {
             }
             Command::RegisterOrganisation(ref new) => self.register_organisation(new),
             Command::RotateKey { subject, key } => self.rotate_key(subject, key, is_itself(sender, subject)),
-            Command::TransferMeter { meter, account, reason } => self.transfer_meter(meter, account, reason),
+            Command::TransferMeter { meter, account, reason } => {
+                return self.transfer_meter(meter, account, reason, events);
+            }
             Command::SetInstallation { meter, installation } => self.install(meter, installation),
             Command::Deposit { account, amount } => self.deposit(account, amount),
             Command::Withdraw { account, amount } => self.withdraw(account, amount),
@@ -166,6 +168,8 @@ impl State {
             | Command::Accept(_)
             | Command::Claim(_)
             | Command::Reading(_)
+            | Command::GrantAccess(_)
+            | Command::RevokeAccess { .. }
             | Command::Appeal { .. } => Err(Code::AuthRole),
         }?;
         events.push(event);
@@ -196,6 +200,11 @@ impl State {
             Command::Accept(accept) => self.accept(seq, meter, accept, events),
             Command::Appeal { entry, statement } => {
                 events.push(self.appeal(meter, *entry, *statement)?);
+                Ok(())
+            }
+            Command::GrantAccess(grant) => self.grant_access(meter, grant, events),
+            Command::RevokeAccess { meter: of, reader } => {
+                events.push(self.revoke_access(meter, *of, *reader)?);
                 Ok(())
             }
             // Heads are taken with their followers; a follower by itself has lost its head.

@@ -28,6 +28,7 @@ mod cash;
 mod certificates;
 mod collateral;
 mod conduct;
+mod consent;
 mod dirty;
 mod edges;
 mod epoch;

@@ -245,6 +245,7 @@ fn meters_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
         last_bundle: row.last_bundle,
         charge: ChargeBalance(row.charge),
         history_head: row.history,
+        grants: row.grants,
     };
     let rows = (first..).zip(image::read_meters(rows)?);
     let leaves: Vec<Hash> = rows.map(|(number, row)| meter_leaf(MeterId(number), &view(row))).collect();

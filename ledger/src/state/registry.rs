@@ -9,6 +9,7 @@ use super::tables::{
 use super::{OrganisationView, State};
 use crate::admission::{DeviceKind, DeviceStatus};
 use crate::command::NewOrganisation;
+use crate::consent::EndCause;
 use crate::crypto::{Hash, PublicKey};
 use crate::record::RecordEvent;
 use crate::registry::{DeviceStanding, Installation, KeyStanding, ORGANISATIONS_MAX, OrganisationId, Reason, Subject};
@@ -141,6 +142,10 @@ impl State {
         self.find(subject)?;
         self.set_standing(subject, DeviceStanding::Revoked, reason, events);
         self.withdraw_orders(subject, events);
+        if let Subject::Meter(meter) = subject {
+            // Its key could not take them back any more.
+            self.end_grants(meter, EndCause::MeterRevoked, events);
+        }
         Ok(())
     }
 
@@ -184,13 +189,15 @@ impl State {
         Ok(RecordEvent::KeyChanged { subject, key })
     }
 
-    /// The new owner takes over a meter that owes nobody anything. Offers that others have made to it wait on: they are to the meter.
+    /// The new owner takes over a meter that owes nobody anything. Offers that others have made to it wait on: they are to the meter. What the
+    /// old owner let others read ends: it was his word, and what is measured from now on is not his.
     pub(super) fn transfer_meter(
         &mut self,
         meter: MeterId,
         to: AccountId,
         reason: Reason,
-    ) -> Result<RecordEvent, Code> {
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
         self.find(Subject::Meter(meter))?;
         self.find_account(to)?;
         let from = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts.account;
@@ -198,8 +205,10 @@ impl State {
             return Err(Code::AuthTransfer);
         }
         self.check_idle(meter)?;
+        events.push(RecordEvent::MeterTransferred { meter, from, to, reason });
+        self.end_grants(meter, EndCause::Transferred, events);
         self.tables.set_owner(meter, to);
-        Ok(RecordEvent::MeterTransferred { meter, from, to, reason })
+        Ok(())
     }
 
     /// Orders were tested against the connection and the plant that there were: neither changes under them.

@@ -12,6 +12,8 @@
 //! | `PayAsBid`, `SetImbalancePrices` | a market operator |
 //! | `Deposit`, `Withdraw` | a bank |
 //! | `Appeal` | a meter, for its account |
+//! | `GrantAccess` | a meter, for its own data |
+//! | `RevokeAccess` | a meter, for itself and the others of its account |
 //! | `RuleAppeal` | an auditor |
 //!
 //! The operator is the key in the genesis. It is the root of the consortium: it holds every role, for the grid of every area, and cannot
@@ -89,6 +91,8 @@ impl State {
             | Command::Accept(_)
             | Command::Claim(_)
             | Command::Reading(_)
+            | Command::GrantAccess(_)
+            | Command::RevokeAccess { .. }
             | Command::Appeal { .. } => Err(Code::AuthRole),
         }
     }

@@ -135,7 +135,7 @@ pub fn account_leaf(number: AccountId, account: &AccountView) -> Hash {
 /// The leaf of a meter under the state root.
 pub fn meter_leaf(number: MeterId, meter: &MeterView) -> Hash {
     let (last_seq, last_id) = meter.last_bundle.map_or((0, Hash::ZERO), |LastBundle { seq, id }| (seq, id));
-    let mut hasher = Hasher::new("gridbook/meter/2");
+    let mut hasher = Hasher::new("gridbook/meter/3");
     hasher.update(&number.0.to_le_bytes()).update(&meter.account.0.to_le_bytes()).update(&meter.key.0);
     hasher.update(&meter.area.0.to_le_bytes());
     hasher.update(&meter.import_max.0.to_le_bytes()).update(&meter.export_max.0.to_le_bytes());
@@ -144,6 +144,7 @@ pub fn meter_leaf(number: MeterId, meter: &MeterView) -> Hash {
     hasher.update(&[meter.standing.number(), meter.reason.number(), meter.rotations]);
     hasher.update(&meter.nonce.to_le_bytes()).update(&meter.history_head.0);
     hasher.update(&last_seq.to_le_bytes()).update(&last_id.0).update(&meter.charge.0.to_le_bytes());
+    hasher.update(&meter.grants.0);
     hasher.finish()
 }
 

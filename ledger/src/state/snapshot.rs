@@ -20,7 +20,8 @@ use crate::genesis::{FIRST_EPOCH, Genesis};
 use crate::validators::ValidatorSet;
 
 use image::{
-    AccountImage, AreaIncomeImage, BlockNameImage, ConductImage, ImportsImage, MeterImage, NameImage, OfferImage,
+    AccountImage, AreaIncomeImage, BlockNameImage, ConductImage, ConsentImage, ImportsImage, MeterImage, NameImage,
+    OfferImage,
 };
 use image::{OrganisationImage, PeriodImage, PositionImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage};
 
@@ -107,6 +108,7 @@ impl State {
             validators: set.clone(),
             validators_before: before.clone(),
             conduct: ConductImage::from(self.tables.conduct()),
+            consent: ConsentImage::from(self.tables.consent()),
             now: now.0,
             operator_nonce,
             totals: totals.into(),
@@ -177,6 +179,7 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     restore_incomes(genesis, &mut tables, &rest.incomes)?;
     restore_readings(&mut tables, rest)?;
     rest.conduct.restore(&mut tables)?;
+    rest.consent.restore(&mut tables)?;
     restore_certificates(genesis, &mut tables, rest)?;
     Ok(tables)
 }
@@ -341,6 +344,7 @@ mod tests {
 
     use super::*;
     use crate::conduct::{DeliveryWindow, DeviceFault, Entry, Fault, Judgement, Proof, Sale, ShareRules};
+    use crate::consent::{Grant, GrantReader, Scope, grants_hash};
     use crate::crypto::SecretKey;
     use crate::evidence::EvidenceKind;
     use crate::genesis::{Area, AreaEdge};
@@ -348,7 +352,7 @@ mod tests {
     use crate::registry::{OrganisationId, OrganisationName, Role, Roles, Subject};
     use crate::settlement::Registers;
     use crate::state::image::{CertificatesImage, CertifiedImage, IssuerImage};
-    use crate::state::tables::{Access, AreaIncome, ContractRow, ReadingRow, Stage, TradeRow};
+    use crate::state::tables::{Access, AreaIncome, ContractRow, MeterFacts, MeterStatus, ReadingRow, Stage, TradeRow};
 
     fn genesis() -> Genesis {
         let key = |number| SecretKey::from_seed([number; 32]).public();
@@ -541,6 +545,48 @@ mod tests {
         };
         assert_eq!(windows(vec![0]), RestoreError::Row("a window's meter"));
         assert_eq!(windows(vec![1, 0]), RestoreError::Row("the order of conduct"));
+    }
+
+    /// Grants out of order or to nobody, of a meter that is not there, and grants that the meter's row knows nothing of.
+    #[test]
+    fn forged_grants_are_refused() {
+        let grant = Grant { scope: Scope::ALL, until: LedgerTime(9) };
+        let by_key = |seed| GrantReader::Key(SecretKey::from_seed([seed; 32]).public());
+        let facts = MeterFacts {
+            account: AccountId(0),
+            key: SecretKey::from_seed([40; 32]).public(),
+            area: AreaId(0),
+            import_max: Energy(1),
+            export_max: Energy(1),
+            plant: crate::registry::Plant::NONE,
+            certificate: Hash::ZERO,
+        };
+        let refused = |grants: Vec<(u32, GrantReader, Grant)>, hash: Hash| {
+            let status = MeterStatus { grants: hash, ..MeterStatus::default() };
+            let bytes = forged(|image| {
+                image.accounts.push(AccountImage::from(&Account::new(&ShareRules::default())));
+                image.meters.push(MeterImage::new(&facts, &status));
+                image.rest.consent = ConsentImage(grants);
+            });
+            State::restore(&genesis(), &bytes).err()
+        };
+        let reader = by_key(41);
+        let good = grants_hash([(&reader, &grant)].into_iter());
+        assert_eq!(refused(vec![(0, reader, grant)], good), None);
+        let audit = Some(RestoreError::Audit(AuditError::Consent(MeterId(0))));
+        assert_eq!(refused(vec![(0, reader, grant)], Hash::ZERO), audit);
+        assert_eq!(refused(vec![], good), audit);
+        assert_eq!(refused(vec![(0, reader, Grant { scope: Scope::CONDUCT, ..grant })], good), audit);
+        let order = Some(RestoreError::Row("the order of grants"));
+        assert_eq!(refused(vec![(0, reader, grant), (0, reader, grant)], good), order);
+        let row = Some(RestoreError::Row("a grant's meter or reader"));
+        assert_eq!(refused(vec![(1, reader, grant)], good), row);
+        let nobody = GrantReader::Organisation(OrganisationId(0));
+        assert_eq!(refused(vec![(0, nobody, grant)], grants_hash([(&nobody, &grant)].into_iter())), row);
+        let mut many: Vec<_> = (50..83).map(|seed| (0, by_key(seed), grant)).collect();
+        many.sort_unstable_by_key(|(_, reader, _)| *reader);
+        let hash = grants_hash(many.iter().map(|(_, reader, grant)| (reader, grant)));
+        assert_eq!(refused(many, hash), audit, "one more than a meter may have");
     }
 
     /// Certificates out of nothing: counts that do not add up or have none behind them, of an area that is not there; a plant that nobody

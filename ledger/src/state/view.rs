@@ -152,6 +152,8 @@ pub struct MeterView {
     pub charge: ChargeBalance,
     /// Chain over the leaves of all records that touched it, oldest first.
     pub history_head: Hash,
+    /// Over the grants to others of access to its data ([`grants_hash`](crate::consent::grants_hash)); zero if there are none.
+    pub grants: Hash,
 }
 
 /// The bundle that used a meter's highest nonce.
@@ -182,6 +184,7 @@ impl MeterView {
             last_bundle: status.last_bundle,
             charge: status.charge,
             history_head: status.history,
+            grants: status.grants,
         }
     }
 }

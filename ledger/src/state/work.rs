@@ -15,7 +15,8 @@ impl State {
     pub fn next_due(&self) -> Option<LedgerTime> {
         let periods = self.tables.periods();
         let names = periods.iter().find(|(_, table)| !table.names.is_empty()).map(|(period, _)| self.gate_of(*period));
-        [self.engine.next_due(), names, self.settlement_due(), self.next_conduct_due()].into_iter().flatten().min()
+        let rows = [self.next_conduct_due(), self.next_grant_due()];
+        [self.engine.next_due(), names, self.settlement_due()].into_iter().chain(rows).flatten().min()
     }
 
     /// Whether a `Work` entry would find something to do now.
@@ -24,7 +25,7 @@ impl State {
     }
 
     /// Does up to `limit` pieces of what is due, in this order: removes orders whose time is over; holds opening auctions; lets go of
-    /// entries against accounts and validators that are over; forgets names of closed contracts, and offers with them; settles periods,
+    /// entries against accounts and validators, and of grants, that are over; forgets names of closed contracts, and offers with them; settles periods,
     /// by period; forgets those that are final.
     pub(super) fn apply_work(&mut self, limit: u32) -> Vec<RecordEvent> {
         let mut events = Vec::new();
@@ -33,6 +34,7 @@ impl State {
         self.report(&mut events);
         if left > 0 {
             left -= self.expire_conduct(left, &mut events);
+            left -= self.forget_grants(left, &mut events);
             left -= self.forget_names(left, &mut events);
             self.settle(left, &mut events);
         }

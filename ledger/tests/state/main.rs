@@ -8,6 +8,7 @@ mod baskets;
 mod certificates;
 mod collateral;
 mod conduct;
+mod consent;
 mod corrections;
 mod deliveries;
 mod faults;

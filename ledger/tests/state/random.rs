@@ -5,8 +5,11 @@ use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side,
     TimeInForce,
 };
-use gridbook_ledger::command::{Accept, AgreedTerms, Block, BlockPart, Bundle, Command, NewOrganisation, Offer, Place};
+use gridbook_ledger::command::{
+    Accept, AgreedTerms, Block, BlockPart, Bundle, Command, GrantAccess, NewOrganisation, Offer, Place,
+};
 use gridbook_ledger::conduct::{EntryState, Ruling};
+use gridbook_ledger::consent::{GrantReader, Scope};
 use gridbook_ledger::crypto::{Hash, PublicKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
@@ -110,10 +113,26 @@ fn random_command(town: &Town, dice: &mut Dice, meter: u32) -> Command {
             let entry = town.state.conduct().last().map_or(1, |(number, _)| number);
             Command::Appeal { entry, statement: Hash::ZERO }
         }
+        8 if dice.below(2) == 0 => random_consent(town, dice, meter),
         5 if dice.below(5) == 0 => Command::CancelAll,
         6 if dice.below(5) == 0 => Command::CancelAllOfAccount,
         _ => Command::Place(random_place(dice, meter)),
     }
+}
+
+/// Lets one of a few read for some minutes or hours, or takes it back.
+fn random_consent(town: &Town, dice: &mut Dice, meter: u32) -> Command {
+    let reader = match dice.small(4) {
+        0 => GrantReader::Organisation(OrganisationId(0)),
+        number => GrantReader::Key(crate::town::key(7_000 + number)),
+    };
+    let meter = MeterId(meter);
+    if dice.below(3) == 0 {
+        return Command::RevokeAccess { meter, reader };
+    }
+    let scope = Scope::from_bits(u8::try_from(1 + dice.below(7)).unwrap()).unwrap();
+    let until = LedgerTime(town.state.time().0 + 60_000 * (1 + dice.below(300)));
+    Command::GrantAccess(GrantAccess { meter, reader, scope, until })
 }
 
 fn random_operator_command(town: &Town, dice: &mut Dice) -> Command {
@@ -314,7 +333,7 @@ fn a_replica_that_speculates_ends_where_one_that_does_not() {
 /// A dull day proves nothing: in all the random days together, everything that the market offers must have happened.
 #[test]
 fn the_random_days_have_everything_in_them() {
-    let mut seen = [0; 19];
+    let mut seen = [0; 21];
     for seed in 0..24 {
         let (mut town, mut dice) = (village(seed), Dice(seed));
         for (entry, records) in some_entries(&mut town, &mut dice, 200) {
@@ -348,6 +367,8 @@ fn the_random_days_have_everything_in_them() {
                 seen[11] += usize::from(is_done && matches!(command, Command::Revoke { .. }));
                 seen[12] += usize::from(is_done && matches!(command, Command::RotateKey { .. }));
                 seen[13] += usize::from(is_done && matches!(command, Command::TransferMeter { .. }));
+                seen[19] += usize::from(is_done && matches!(command, Command::GrantAccess(_)));
+                seen[20] += usize::from(is_done && matches!(command, Command::RevokeAccess { .. }));
                 seen[14] += usize::from(is_done && matches!(command, Command::SetInstallation { .. }));
                 let by_organisation = |event: &RecordEvent| matches!(event, RecordEvent::Ordered { .. });
                 seen[15] += usize::from(is_done && record.events.iter().any(by_organisation));

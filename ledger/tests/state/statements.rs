@@ -92,7 +92,7 @@ fn banked(records: &[Record]) -> BTreeMap<AccountId, i128> {
 fn the_bills_of_all_meters_come_to_what_their_accounts_have() {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut see = |what, count: usize| *seen.entry(what).or_default() += count;
-    for seed in 0..32 {
+    for seed in 0..80 {
         let (town, records) = day(seed);
         let mut purses = banked(&records);
         for meter in (0..town.state.meters_count()).map(MeterId) {

@@ -1,13 +1,14 @@
 //! The shapes of a snapshot: plain data, and its canonical bytes.
 //!
 //! ```text
-//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 190 bytes each | the rest
+//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 222 bytes each | the rest
 //! ```
 //! Rows of accounts and meters are as long as each other, so that a page of them can be found, sent and checked by itself. The
 //! rest is what a header's state root does not cover: books, positions, names, queued work, counters.
 
 mod certificates;
 mod conduct;
+mod consent;
 mod period;
 mod read;
 mod registry;
@@ -15,6 +16,7 @@ mod write;
 
 pub(super) use certificates::{CertificatesImage, CertifiedImage, IssuerImage};
 pub(super) use conduct::ConductImage;
+pub(super) use consent::ConsentImage;
 pub(super) use read::{decode, read_accounts, read_counts, read_head, read_meters};
 pub(super) use write::{encode, encode_rest};
 
@@ -33,7 +35,7 @@ pub(super) const COUNTS_BYTES: usize = 8;
 /// Length of an account's row.
 pub(super) const ACCOUNT_BYTES: usize = 72;
 /// Length of a meter's row.
-pub(super) const METER_BYTES: usize = 190;
+pub(super) const METER_BYTES: usize = 222;
 
 /// Everything. Lists by number.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +69,7 @@ pub(super) struct RestImage {
     /// Those of the epoch before; none in the first.
     pub(super) validators_before: Option<ValidatorSet>,
     pub(super) conduct: ConductImage,
+    pub(super) consent: ConsentImage,
     pub(super) engine: EngineImage,
 }
 
@@ -96,6 +99,7 @@ pub(super) struct MeterImage {
     pub(super) last_bundle: Option<LastBundle>,
     pub(super) charge: i128,
     pub(super) history: Hash,
+    pub(super) grants: Hash,
 }
 
 /// The rows of organisations are few, so that they lie with the rest.

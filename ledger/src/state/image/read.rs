@@ -4,7 +4,7 @@ use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage
 
 use super::period::read_reading;
 use super::registry::{ORGANISATION_BYTES, REPLACED_KEY_BYTES};
-use super::{ACCOUNT_BYTES, ConductImage, METER_BYTES, certificates};
+use super::{ACCOUNT_BYTES, ConductImage, ConsentImage, METER_BYTES, certificates};
 use super::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage};
 use super::{OrganisationImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
@@ -120,6 +120,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         validators: ValidatorSet::read(r)?,
         validators_before: read_bool(r)?.then(|| ValidatorSet::read(r)).transpose()?,
         conduct: ConductImage::read(r)?,
+        consent: ConsentImage::read(r)?,
         engine: read_engine(r)?,
     })
 }

@@ -38,6 +38,7 @@ impl MeterImage {
         write_access(w, &self.access);
         let (last_seq, last_id) = self.last_bundle.map_or((0, Hash::ZERO), |LastBundle { seq, id }| (seq, id));
         w.u64(last_seq).bytes(&last_id.0).i128(self.charge).bytes(&self.history.0);
+        w.bytes(&self.grants.0);
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
@@ -45,7 +46,7 @@ impl MeterImage {
         let (import_max, export_max, source) = (r.u64()?, r.u64()?, r.u8()?);
         let plant = Plant::from_numbers(source, r.u32()?).map_err(|_| BytesError::Unknown)?;
         let (certificate, access, last_bundle) = (Hash(r.array()?), read_access(r)?, read_last_bundle(r)?);
-        let (charge, history) = (r.i128()?, Hash(r.array()?));
+        let (charge, history, grants) = (r.i128()?, Hash(r.array()?), Hash(r.array()?));
         Ok(Self {
             account,
             key,
@@ -58,6 +59,7 @@ impl MeterImage {
             last_bundle,
             charge,
             history,
+            grants,
         })
     }
 }

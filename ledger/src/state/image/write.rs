@@ -46,6 +46,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         validators,
         validators_before,
         conduct,
+        consent,
         engine,
     } = rest;
     let mut w = Writer::new();
@@ -80,6 +81,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         before.write(&mut w);
     }
     conduct.write(&mut w);
+    consent.write(&mut w);
     write_engine(&mut w, engine);
     w.finish()
 }

@@ -48,7 +48,8 @@ pub(super) fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterI
     }
     let meter = tables.add_meter(facts);
     let charge = ChargeBalance(row.charge);
-    let status = MeterStatus { access: row.access, last_bundle: row.last_bundle, charge, history: row.history };
+    let MeterImage { access, last_bundle, history, grants, .. } = *row;
+    let status = MeterStatus { access, last_bundle, charge, history, grants };
     tables.change_meter(meter, |present| *present = status);
     Ok(())
 }
@@ -88,6 +89,7 @@ impl MeterImage {
             last_bundle: status.last_bundle,
             charge: status.charge.0,
             history: status.history,
+            grants: status.grants,
         }
     }
 }

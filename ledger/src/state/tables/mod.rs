@@ -6,6 +6,7 @@
 mod certificates;
 mod changes;
 mod conduct;
+mod consent;
 mod periods;
 mod registry;
 mod rows;
@@ -13,6 +14,7 @@ mod undo;
 
 pub(super) use certificates::{CertificateTable, Certified, CertifiedState};
 pub(super) use conduct::ConductTable;
+pub(super) use consent::ConsentTable;
 pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, TradeRow};
 pub(super) use rows::{
     Access, Account, AreaIncome, Counters, EpochRow, Holder, KeyUse, Meter, MeterFacts, MeterStatus, Name,
@@ -63,6 +65,7 @@ pub(super) struct Tables {
     /// Settled meters whose readings were corrected since.
     corrections: BTreeSet<(DeliveryPeriod, MeterId)>,
     conduct: ConductTable,
+    consent: ConsentTable,
     /// Certificates of origin of periods that are settled and not final yet.
     certificates: BTreeMap<DeliveryPeriod, CertificateTable>,
     /// How many certificates each area has issued, and what became of them.
@@ -104,6 +107,7 @@ impl Tables {
             imports: BTreeMap::new(),
             corrections: BTreeSet::new(),
             conduct: ConductTable::default(),
+            consent: ConsentTable::default(),
             certificates: BTreeMap::new(),
             issuers: BTreeMap::new(),
             journal: Journal::default(),
@@ -195,6 +199,10 @@ impl Tables {
 
     pub(super) fn conduct(&self) -> &ConductTable {
         &self.conduct
+    }
+
+    pub(super) fn consent(&self) -> &ConsentTable {
+        &self.consent
     }
 
     pub(super) fn position(&self, period: DeliveryPeriod, meter: MeterId) -> Position {

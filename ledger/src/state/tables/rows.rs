@@ -104,6 +104,8 @@ pub(in crate::state) struct MeterStatus {
     pub(in crate::state) charge: ChargeBalance,
     /// Chain over the records that touched it.
     pub(in crate::state) history: Hash,
+    /// Over its grants: see [`grants_hash`](crate::consent::grants_hash).
+    pub(in crate::state) grants: Hash,
 }
 
 /// One meter with the names of its orders.

@@ -4,6 +4,7 @@ use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId, Money, OrderTa
 
 use super::certificates::CertificatesUndo;
 use super::conduct::ConductUndo;
+use super::consent::ConsentUndo;
 use super::{
     Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, Organisation,
     PeriodTable, Position, ReadingRow, ReadingTable, Stage, Tables, index,
@@ -53,6 +54,7 @@ pub(super) enum Undo {
     Certificates(CertificatesUndo),
     Income(AreaId, Option<Box<AreaIncome>>),
     Conduct(Box<ConductUndo>),
+    Consent(Box<ConsentUndo>),
 }
 
 impl Tables {
@@ -177,6 +179,7 @@ impl Tables {
                 self.incomes.insert(area, *old);
             }
             Undo::Conduct(undo) => self.conduct.undo(*undo),
+            Undo::Consent(undo) => self.consent.undo(*undo),
             Undo::Income(area, None) => {
                 self.incomes.remove(&area);
             }
