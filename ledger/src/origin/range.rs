@@ -54,6 +54,16 @@ impl CertificateRange {
         self.issuer == other.issuer && self.first < other.end() && other.first < self.end()
     }
 
+    /// What is left of these before and behind `gone`.
+    pub fn without(&self, gone: &Self) -> [Option<Self>; 2] {
+        if !self.overlaps(gone) {
+            return [Some(*self), None];
+        }
+        let before = Energy(gone.first.saturating_sub(self.first));
+        let behind = Energy(self.end().saturating_sub(gone.end()));
+        [Self::new(self.issuer, self.first, before), Self::new(self.issuer, gone.end(), behind)]
+    }
+
     /// The first `energy` of them, and those that are left: all and none where there are not more.
     pub fn split(&self, energy: Energy) -> (Option<Self>, Option<Self>) {
         let head = energy.0.min(self.length);
@@ -93,6 +103,20 @@ mod tests {
         assert_eq!(range(1_001, 500).split(Energy(900)), (Some(range(1_001, 500)), None));
         assert_eq!(range(1_001, 500).split(Energy(0)), (None, Some(range(1_001, 500))));
         assert_eq!(range(1_001, 500).to_string(), "3/1001-1500");
+    }
+
+    /// ```text
+    /// 1001 ---------------- 1500
+    ///        1101 -- 1300          leaves 1001-1100 and 1301-1500
+    /// ```
+    #[test]
+    fn what_is_taken_out_of_a_range_leaves_what_lies_before_and_behind() {
+        let whole = range(1_001, 500);
+        assert_eq!(whole.without(&range(1_101, 200)), [Some(range(1_001, 100)), Some(range(1_301, 200))]);
+        assert_eq!(whole.without(&range(900, 201)), [None, Some(range(1_101, 400))]);
+        assert_eq!(whole.without(&range(1_401, 900)), [Some(range(1_001, 400)), None]);
+        assert_eq!(whole.without(&whole), [None, None]);
+        assert_eq!(whole.without(&range(1_501, 9)), [Some(whole), None]);
     }
 
     /// Equal numbers of two issuers are different certificates.

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use gridbook_engine::AccountId;
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::receipt::{AccountHistory, Receipt};
+use gridbook_ledger::receipt::{AccountHistory, Receipt, VerifiedHistory};
 use gridbook_ledger::sequenced::SequencedReceipt;
 
 use super::{Global, Usage, evidence};
@@ -74,11 +75,16 @@ claim with the consumer's readings, and of the record that closed them when thei
 writes them:
   gridbook meter certificate 3/1001-1500 --seq 812 --seq 840 --seq 977 --out sun.certificate
   gridbook verify certificate sun.certificate --genesis net/genesis.json
+  gridbook verify certificate battery.certificate --history owner.history --genesis net/genesis.json
 
 Exit code 0: each step is proven, and the last line says how the certificates stand. 1: something is altered or missing.")]
     Certificate {
         /// The certificate.
         file: PathBuf,
+        /// Of a storage's certificates, show what stands behind them: the history of the account that had the storage, as `report account`
+        /// writes it. If it had several owners, the history of each.
+        #[arg(long, value_name = "FILE")]
+        history: Vec<PathBuf>,
         /// The genesis of the ledger.
         #[arg(long, value_name = "FILE", env = "GRIDBOOK_GENESIS_FILE")]
         genesis: PathBuf,
@@ -111,7 +117,9 @@ impl Verify {
             }
             Self::Account { file, records, genesis } => verify_account(global, &file, records, &genesis),
             Self::Evidence { file, receipt, genesis } => evidence::verify(global, &file, receipt.as_deref(), &genesis),
-            Self::Certificate { file, genesis } => certificate::verify(global, &file, &read_genesis(&genesis)?),
+            Self::Certificate { file, history, genesis } => {
+                certificate::verify(global, &file, &history, &read_genesis(&genesis)?)
+            }
             Self::Chain { data_dir, genesis } => verify_whole_chain(global, &data_dir, &genesis),
         }
     }
@@ -140,17 +148,14 @@ fn verify_receipt(global: &Global, file: &Path, bytes: &[u8], genesis: &Path) ->
 
 fn verify_account(global: &Global, file: &Path, records: bool, genesis: &Path) -> anyhow::Result<()> {
     let genesis = read_genesis(genesis)?;
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let history = AccountHistory::decode(&bytes)
-        .with_context(|| format!("{} is not the history of an account", file.display()))?;
-    let verified = history.verify(&genesis).with_context(|| format!("{} proves nothing", file.display()))?;
+    let (number, verified) = read_history(file, &genesis)?;
     let (account, count) = (&verified.account, verified.extracts.len());
     let texts = verified.extracts.iter().filter(|_| records);
     let texts: Vec<_> = texts.map(|extract| RecordText::of(extract.record(), genesis.rules.mtu_minutes)).collect();
     let value = serde_json::json!({
         "verified": true,
         "chain": genesis.chain_id().to_hex(),
-        "account": history.proof.account.0,
+        "account": number.0,
         "complete": true,
         "records": count,
         "height": account.height,
@@ -166,13 +171,22 @@ fn verify_account(global: &Global, file: &Path, records: bool, genesis: &Path) -
             "The history is complete up to height {}: {count} records name account {} of {:?} by {}, and not one is missing.\n\
              It has {} of which {} reserved.\n{lines}",
             account.height,
-            history.proof.account.0,
+            number.0,
             genesis.name,
             format_moment(account.time),
             account.state.balance,
             account.state.reserved,
         )
     })
+}
+
+/// The whole history of an account, out of a file.
+fn read_history(file: &Path, genesis: &Genesis) -> anyhow::Result<(AccountId, VerifiedHistory)> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let history = AccountHistory::decode(&bytes)
+        .with_context(|| format!("{} is not the history of an account", file.display()))?;
+    let verified = history.verify(genesis).with_context(|| format!("{} proves nothing", file.display()))?;
+    Ok((history.proof.account, verified))
 }
 
 fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyhow::Result<()> {

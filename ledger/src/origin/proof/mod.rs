@@ -8,11 +8,16 @@
 //! the first move starts at the plant, each next one at the last buyer, each trade is between those two in that period, the claim is for
 //! a meter of the same account that measured at least so much on its way in.
 //!
+//! What stands behind a storage's certificates is proven by the histories of whoever had it ([`VerifiedCertificate::charge`]).
+//!
 //! What cannot be proven by records is that another one is missing. Until the period is final a correction may still revoke: so only a
 //! proof that ends with the record that closed the certificates says how they stand for ever ([`VerifiedCertificate::is_final`]).
 
 mod bytes;
+mod charge;
 mod walk;
+
+pub use charge::{Charge, ChargeError};
 
 use gridbook_engine::{AccountId, DeliveryPeriod, EnergySources, LedgerTime, MeterId};
 

@@ -1,7 +1,12 @@
 //! Batteries: what comes out was put in, or it is nobody's sun.
 
-use gridbook_engine::{DeliveryPeriod, EnergySources, MeterId};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, EnergySources, MeterId};
 use gridbook_ledger::command::{Command, Correction, Place, Reading};
+use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::origin::proof::{Charge, ChargeError, Step, StepKind, VerifiedCertificate};
+use gridbook_ledger::origin::{CertificateRange, Standing};
+use gridbook_ledger::receipt::{VerifiedAccount, VerifiedHistory};
+use gridbook_ledger::record::{CertificateChange, Certificates, Party, RecordEvent};
 use gridbook_ledger::registry::Plant;
 use gridbook_ledger::settlement::Registers;
 
@@ -114,4 +119,85 @@ fn a_revoked_discharge_gives_its_charge_back() {
     read_next(&mut town, next, &[(1, -500, 200)]);
     assert_eq!(lines(&told(&town.work_all(100))), ["0/701-950 at 1 revoked"]);
     assert_eq!(allowance(&town), 250);
+}
+
+/// All that the ledger says of one account, as whoever verified it has it.
+fn history(town: &Town, account: u32) -> VerifiedHistory {
+    let account = AccountId(account);
+    let extracts = town.past.iter().filter_map(|record| record.extract_for(Party::Account(account))).collect();
+    let header = town.genesis.root_header(Hash::ZERO);
+    let (state, last_seq, time) = (town.state.account(account).unwrap(), town.next_seq - 1, town.state.time());
+    let account = VerifiedAccount { state, header: header.reference(), height: header.height, last_seq, time };
+    VerifiedHistory { account, extracts }
+}
+
+/// What was proven of certificates by the record that issued them.
+fn issued(town: &Town, first: u64, energy: u64) -> VerifiedCertificate {
+    let range = CertificateRange::new(AreaId(0), first, Energy(energy)).unwrap();
+    let issue = |event: &RecordEvent| match event {
+        RecordEvent::Certificates(event) if event.range.contains(&range) => match event.change {
+            CertificateChange::Issued { source } => Some((*event, source)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let found = town.past.iter().find_map(|record| Some((record.seq, record.events.iter().find_map(issue)?)));
+    let (seq, (Certificates { period, holder: plant, account, range: among, .. }, source)) = found.unwrap();
+    let what = StepKind::Issued { among, plant, account };
+    let steps = vec![Step { seq, time: town.state.time(), what }];
+    VerifiedCertificate { range, period, source, plant, steps, standing: Standing::Active, is_final: false }
+}
+
+/// ```text
+/// roof's 500 Wh -> cancelled for the battery's import      500 in
+/// battery's 300 Wh an hour later                           300 out, at most 150 to come
+/// ```
+/// Whoever holds one of the 300 asks what stands behind them.
+#[test]
+fn behind_a_storages_certificate_stand_those_that_it_cancelled() {
+    let mut town = town();
+    let next = after(PERIOD);
+    town.done(0, sell(1, 100, 500));
+    town.done(1, buy(1, 100, 500));
+    read(&mut town, PERIOD, &[(0, 500), (1, -500)]);
+    settle(&mut town, PERIOD);
+    town.time(next.ends_at(15));
+    read_next(&mut town, next, &[(1, -500, 300)]);
+    settle(&mut town, next);
+    let charge = Charge { cancelled: Energy(500), certified: Energy(300) };
+    let histories = [history(&town, 1)];
+    assert_eq!(issued(&town, 501, 300).charge(&histories), Ok(charge));
+    assert_eq!(issued(&town, 601, 50).charge(&histories), Ok(charge), "of a part, too");
+    let twice = [history(&town, 1), history(&town, 0), history(&town, 1)];
+    assert_eq!(issued(&town, 601, 50).charge(&twice), Ok(charge), "however often it is said");
+
+    assert_eq!(issued(&town, 1, 500).charge(&histories), Err(ChargeError::NoStorage));
+    let late = issued(&town, 501, 300);
+    assert_eq!(late.charge(&[history(&town, 0)]), Err(ChargeError::NotIssued(late.steps[0].seq)));
+    // A history is proven to be whole: here one is shortened by hand, as that of a second owner would be.
+    let mut second = history(&town, 1);
+    let is_claim = |event: &RecordEvent| matches!(event, RecordEvent::Certificates(event) if matches!(event.change, CertificateChange::Claimed { .. }));
+    second.extracts.retain(|extract| !extract.record().events.iter().any(is_claim));
+    let charge = Charge { cancelled: Energy(0), ..charge };
+    assert_eq!(late.charge(&[second]), Err(ChargeError::Uncharged { plant: MeterId(1), charge }));
+}
+
+/// The battery took in 100 Wh less than its register first said, and the roof gave out less: what is taken back stands behind nothing.
+#[test]
+fn a_charge_that_was_taken_back_stands_behind_nothing() {
+    let mut town = town();
+    town.done(0, sell(1, 100, 500));
+    town.done(1, buy(1, 100, 500));
+    read(&mut town, PERIOD, &[(0, 500), (1, -500)]);
+    settle(&mut town, PERIOD);
+    correct(&mut town, PERIOD, 1, -400);
+    town.work_all(100);
+    correct(&mut town, PERIOD, 0, 300);
+    town.work_all(100);
+    let next = after(PERIOD);
+    town.time(next.ends_at(15));
+    read_next(&mut town, next, &[(1, -400, 480)]);
+    settle(&mut town, next);
+    let charge = issued(&town, 501, 270).charge(&[history(&town, 1)]);
+    assert_eq!(charge, Ok(Charge { cancelled: Energy(300), certified: Energy(270) }));
 }

@@ -1,22 +1,54 @@
 //! `gridbook verify certificate`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use gridbook_engine::EnergySources;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::origin::Standing;
-use gridbook_ledger::origin::proof::{CertificateProof, Step, StepKind, VerifiedCertificate};
+use gridbook_ledger::origin::proof::{CertificateProof, Charge, Step, StepKind, VerifiedCertificate};
+use gridbook_ledger::receipt::VerifiedHistory;
 use serde_json::{Value, json};
 
 use super::super::Global;
+use super::read_history;
 use crate::moment::format_moment;
 
 /// Traces certificates from the plant's meter to what became of them, and says so step by step.
-pub(super) fn verify(global: &Global, file: &Path, genesis: &Genesis) -> anyhow::Result<()> {
+pub(super) fn verify(global: &Global, file: &Path, histories: &[PathBuf], genesis: &Genesis) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let proof = CertificateProof::decode(&bytes).with_context(|| format!("{} is no certificate", file.display()))?;
     let verified = proof.verify(genesis).with_context(|| format!("{} proves nothing", file.display()))?;
-    global.print(&certificate_json(&verified, genesis), || certificate_text(&verified, genesis))
+    let charge = charge_of(&verified, histories, genesis)?;
+    let mut value = certificate_json(&verified, genesis);
+    if let Some(Charge { cancelled, certified }) = charge {
+        value["charge"] = json!({"cancelled": cancelled.0, "certified": certified.0});
+    }
+    global.print(&value, || certificate_text(&verified, genesis) + &charge_text(&verified, charge))
+}
+
+/// What stands behind a storage's certificates, if histories are given that say so.
+fn charge_of(verified: &VerifiedCertificate, files: &[PathBuf], genesis: &Genesis) -> anyhow::Result<Option<Charge>> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let histories: Vec<VerifiedHistory> =
+        files.iter().map(|file| Ok(read_history(file, genesis)?.1)).collect::<anyhow::Result<_>>()?;
+    let charge = verified.charge(&histories);
+    Ok(Some(charge.context("the histories do not show what stands behind the certificates")?))
+}
+
+fn charge_text(verified: &VerifiedCertificate, charge: Option<Charge>) -> String {
+    match charge {
+        Some(Charge { cancelled, certified }) => format!(
+            "\nWhen they were issued, {cancelled} were cancelled for what meter {} had taken in, and with them it was certified for {certified}.",
+            verified.plant.0
+        ),
+        None if verified.source == EnergySources::STORAGE => {
+            "\nWhat they were charged with is in the history of the storage's account: give it by --history.".to_owned()
+        }
+        None => String::new(),
+    }
 }
 
 fn certificate_json(verified: &VerifiedCertificate, genesis: &Genesis) -> Value {
