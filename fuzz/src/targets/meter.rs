@@ -39,6 +39,10 @@ fn bill() -> QueryKind {
     QueryKind::Bill { meter: MeterId(4), from: DeliveryPeriod(PERIOD.0 - 96), to: PERIOD }
 }
 
+fn certificates() -> QueryKind {
+    QueryKind::Certificates { meter: MeterId(4), from_seq: 70 }
+}
+
 fn requests() -> Vec<Vec<u8>> {
     let bodies = vec![
         RequestBody::Submit(stories()[0].bytes().to_vec()),
@@ -51,6 +55,7 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(3), from_seq: 70 })),
         RequestBody::Ask(query(QueryKind::Proof { account: AccountId(3) })),
         RequestBody::Ask(query(conduct())),
+        RequestBody::Ask(query(certificates())),
         RequestBody::Header { height: 7 },
         RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(1)) },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
@@ -82,7 +87,7 @@ fn request(bytes: &[u8]) {
                 QueryKind::Registry,
                 facts(),
                 bill(),
-                bill(),
+                certificates(),
                 extracts,
                 proof,
                 conduct(),
@@ -158,6 +163,7 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Bill { request_id: 21, sums: vec![7; 90], next: Some(PERIOD) },
         Answer::Extracts { request_id: 19, extracts: vec![step.records[0].clone(), vec![3; 40]] },
         Answer::AccountProof { request_id: 20, proof: vec![4; 200] },
+        Answer::Certificates { request_id: 23, records: vec![step.records[0].clone(), vec![3; 40]], next: Some(71) },
         Answer::Conduct { request_id: 21, book: Box::new(conduct_book()) },
         Answer::Book { request_id: 10, book: Box::new(Book { as_of: 41, depth: Some(depth) }) },
     ];

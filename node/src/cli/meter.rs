@@ -4,6 +4,7 @@ mod agreement;
 mod book;
 mod capacity;
 mod certificate;
+mod certificates;
 mod conduct;
 mod course;
 mod held;
@@ -75,6 +76,8 @@ pub(crate) enum Meter {
     Receipt(receipt::ReceiptArgs),
     /// Fetch the proof of where certificates of origin came from and what became of them, and write it to a file.
     Certificate(certificate::CertificateArgs),
+    /// Print what became of the meter's certificates of origin: issued, moved, claimed, closed.
+    Certificates(certificates::CertificatesArgs),
     /// Show how the ledger stands.
     Status(ConnectArgs),
 }
@@ -97,6 +100,7 @@ impl Meter {
             Self::Appeal(args) => args.run(global).await,
             Self::Receipt(args) => args.run(global).await,
             Self::Certificate(args) => args.run(global).await,
+            Self::Certificates(args) => args.run(global).await,
             Self::Status(args) => standing::show_status(args, global).await,
         }
     }

@@ -4,6 +4,7 @@
 //! and sends again whatever is still unanswered, byte for byte: a bundle counts once, however often it arrives. So it does when that one
 //! keeps nothing of what is asked for.
 
+mod certificates;
 mod conduct;
 mod data;
 mod driver;

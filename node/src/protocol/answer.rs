@@ -181,6 +181,15 @@ pub enum Answer {
         /// Bytes of [`Extract`](gridbook_ledger::record::Extract)s, in the ledger's order.
         extracts: Vec<Vec<u8>>,
     },
+    /// What became of certificates of a meter, as far as it was looked for in one go.
+    Certificates {
+        /// The request.
+        request_id: RequestId,
+        /// Bytes of records with only those events that tell of them, in the ledger's order.
+        records: Vec<Vec<u8>>,
+        /// From which command to ask on; none if that was all.
+        next: Option<u64>,
+    },
     /// How an account stands under a final header.
     AccountProof {
         /// The request.
@@ -228,6 +237,7 @@ impl Answer {
             | Self::Facts { request_id, .. }
             | Self::Bill { request_id, .. }
             | Self::Extracts { request_id, .. }
+            | Self::Certificates { request_id, .. }
             | Self::AccountProof { request_id, .. }
             | Self::Conduct { request_id, .. }
             | Self::Book { request_id, .. } => Some(*request_id),
@@ -280,6 +290,11 @@ impl Answer {
             Self::Extracts { extracts, .. } => {
                 w.u8(21).u32(u32::try_from(extracts.len()).expect("they fit into a frame"));
                 extracts.iter().for_each(|extract| write_blob(&mut w, extract));
+            }
+            Self::Certificates { records, next, .. } => {
+                // Commands have numbers from 1.
+                w.u8(42).u64(next.unwrap_or(0)).u32(u32::try_from(records.len()).expect("they fit into a frame"));
+                records.iter().for_each(|record| write_blob(&mut w, record));
             }
             Self::AccountProof { proof, .. } => write_blob(w.u8(22), proof),
             Self::Conduct { book, .. } => book.write(w.u8(24)),
@@ -342,6 +357,15 @@ impl Answer {
                     extracts.push(read_blob(&mut r)?);
                 }
                 Self::Extracts { request_id, extracts }
+            }
+            42 => {
+                let next = Some(r.u64()?).filter(|next| *next > 0);
+                let count = r.u32()?;
+                if count > RECORDS_MAX {
+                    return Err(BytesError::TooLong);
+                }
+                let records = (0..count).map(|_| read_blob(&mut r)).collect::<Result<_, _>>()?;
+                Self::Certificates { request_id, records, next }
             }
             22 => Self::AccountProof { request_id, proof: read_blob(&mut r)? },
             24 => Self::Conduct { request_id, book: Box::new(ConductBook::read(&mut r)?) },

@@ -46,6 +46,14 @@ pub enum QueryKind {
     },
     /// What stands against an account, or who waits for a ruling. A meter may ask about its account, an auditor about all.
     Conduct(ConductSubject),
+    /// What became of certificates of origin of a meter since its account has it: issued, moved, claimed, closed. A meter may ask about
+    /// the meters of its account.
+    Certificates {
+        /// The meter.
+        meter: MeterId,
+        /// From this command on.
+        from_seq: u64,
+    },
     /// How an account stands under the last final header, with the proof. A meter may ask about its own.
     Proof {
         /// The account.
@@ -76,6 +84,7 @@ const PROOF: u8 = 5;
 const BILL: u8 = 6;
 const REGISTRY: u8 = 16;
 const CONDUCT: u8 = 17;
+const CERTIFICATES: u8 = 42;
 
 impl QueryKind {
     pub(super) fn write(self, w: &mut Writer) {
@@ -94,6 +103,7 @@ impl QueryKind {
             Self::Bill { meter, from, to } => _ = w.u8(BILL).u32(meter.0).u32(from.0).u32(to.0),
             Self::Extracts { account, from_seq } => _ = w.u8(EXTRACTS).u32(account.0).u64(from_seq),
             Self::Proof { account } => _ = w.u8(PROOF).u32(account.0),
+            Self::Certificates { meter, from_seq } => _ = w.u8(CERTIFICATES).u32(meter.0).u64(from_seq),
             Self::Conduct(subject) => subject.write(w.u8(CONDUCT)),
         }
     }
@@ -120,6 +130,7 @@ impl QueryKind {
             }
             EXTRACTS => Self::Extracts { account: AccountId(r.u32()?), from_seq: r.u64()? },
             PROOF => Self::Proof { account: AccountId(r.u32()?) },
+            CERTIFICATES => Self::Certificates { meter: MeterId(r.u32()?), from_seq: r.u64()? },
             CONDUCT => Self::Conduct(ConductSubject::read(r)?),
             _ => return Err(BytesError::Unknown),
         })

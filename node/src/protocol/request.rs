@@ -54,7 +54,8 @@ pub enum RequestBody {
         /// Who is asked about.
         subject: RegistrySubject,
     },
-    /// Facts, a bill, extracts, a proof or conduct, as the query says. Answered by `Facts`, `Bill`, `Extracts`, `AccountProof` or `Conduct`, by `NotHere` where some of it
+    /// Facts, a bill, extracts, certificates, a proof or conduct, as the query says. Answered by `Facts`, `Bill`, `Extracts`, `Certificates`,
+    /// `AccountProof` or `Conduct`, by `NotHere` where some of it
     /// may be missing, or by `Refused`: others' data are not told.
     Ask(SignedQuery),
     /// The final header at a height. Answered by `Header`, `NotFinal` or `NotHere`.
@@ -177,6 +178,7 @@ mod tests {
             })),
             RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(8), from_seq: 1 << 40 })),
             RequestBody::Ask(query(QueryKind::Proof { account: AccountId(8) })),
+            RequestBody::Ask(query(QueryKind::Certificates { meter: MeterId(8), from_seq: 1 << 40 })),
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Own))),
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Account(AccountId(8))))),
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Meter(MeterId(8))))),

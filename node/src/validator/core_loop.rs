@@ -395,6 +395,10 @@ impl CoreLoop {
             QueryKind::Extracts { account, from_seq } => {
                 Some(DeskJob::Extracts { connection, request_id, account, from_seq })
             }
+            QueryKind::Certificates { meter, from_seq } => {
+                let account = self.replica.state().meter(meter).ok_or(Code::AuthMeter)?.account;
+                Some(DeskJob::Certificates { connection, request_id, meter, account, from_seq })
+            }
             QueryKind::Proof { account } => self.replica.prove_account(account).map(|(height, state, proof)| {
                 let proven = Box::new(ProvenAccount { height, account, state, proof });
                 DeskJob::AccountProof { connection, request_id, proven }

@@ -28,7 +28,7 @@ use super::history::History;
 use super::net::post;
 use super::pending::Waiting;
 use super::reader::Reader;
-use super::{LOOK_UP, Meters, Peers, Shared};
+use super::{LOOK_UP, Meters, Peers, Shared, certificates};
 use crate::protocol::{Answer, RequestId, cut_to, meters_in};
 
 /// What comes to the desk.
@@ -70,6 +70,8 @@ pub(super) enum DeskJob {
     },
     /// A client who may wants what records said of an account.
     Extracts { connection: ConnectionId, request_id: RequestId, account: AccountId, from_seq: u64 },
+    /// A client who may wants what became of a meter's certificates, while an account has it.
+    Certificates { connection: ConnectionId, request_id: RequestId, meter: MeterId, account: AccountId, from_seq: u64 },
     /// A client who may wants an account's state proven.
     AccountProof { connection: ConnectionId, request_id: RequestId, proven: Box<ProvenAccount> },
     /// A bundle whose nonce is used, and that is not under way: final, or a replay.
@@ -193,6 +195,10 @@ impl Desk {
             DeskJob::Extracts { connection, request_id, account, from_seq } => {
                 self.write_index();
                 self.extracts(request_id, account, from_seq).map(|answer| self.answer(connection, &answer))
+            }
+            DeskJob::Certificates { connection, request_id, meter, account, from_seq } => {
+                self.write_index();
+                self.certificates(request_id, (meter, account), from_seq).map(|answer| self.answer(connection, &answer))
             }
             DeskJob::AccountProof { connection, request_id, proven } => {
                 self.write_index();
@@ -328,6 +334,19 @@ impl Desk {
         }
         let extracts = self.index.extracts(account.0, from_seq, EXTRACT_BYTES_PER_ANSWER)?;
         Ok(Answer::Extracts { request_id, extracts })
+    }
+
+    fn certificates(
+        &self,
+        request_id: RequestId,
+        (meter, account): (MeterId, AccountId),
+        from_seq: u64,
+    ) -> Result<Answer, StoreError> {
+        if let Some(elsewhere) = self.not_here(request_id) {
+            return Ok(elsewhere);
+        }
+        let page = certificates::page(&*self.index, meter, account, from_seq)?;
+        Ok(Answer::Certificates { request_id, records: page.records, next: page.next })
     }
 
     fn account_proof(&self, request_id: RequestId, proven: ProvenAccount) -> Result<Answer, StoreError> {

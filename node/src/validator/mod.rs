@@ -16,6 +16,7 @@
 mod audit;
 mod backlog;
 mod books;
+mod certificates;
 mod conduct;
 mod core_loop;
 mod desk;

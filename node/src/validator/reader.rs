@@ -33,7 +33,9 @@ impl Reader {
         }
         let runs = |area| state.require(asker, Role::GridOperator, Some(area)).is_ok();
         let account = match kind {
-            QueryKind::Facts { owner: FactOwner::Meter(meter), .. } | QueryKind::Bill { meter, .. } => {
+            QueryKind::Facts { owner: FactOwner::Meter(meter), .. }
+            | QueryKind::Bill { meter, .. }
+            | QueryKind::Certificates { meter, .. } => {
                 let meter = state.meter(meter).ok_or(Code::AuthMeter)?;
                 if runs(meter.area) {
                     return Ok(Self::Office);

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::house::House;
 
 /// How many times faster than others its clock goes.
-const TIME_SCALE: u32 = 300;
+pub(crate) const TIME_SCALE: u32 = 300;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Gives two meters' registers before and after a period, as each can show them only when it is over.
-fn read(house: &House, key: &Path, period: u32, taken: &str, given: &str) {
+pub(crate) fn read(house: &House, key: &Path, period: u32, taken: &str, given: &str) {
     let before = (period - 1).to_string();
     house.does(key, &["meter", "read", "--import", "500kWh", "--export", "80kWh", "--period", &before]);
     let period = period.to_string();
@@ -20,7 +20,7 @@ fn read(house: &House, key: &Path, period: u32, taken: &str, given: &str) {
 }
 
 /// Alice sells Bob a kilowatt-hour at 20 ct, in the first period in which both are in time.
-fn trade(house: &House, alice: &Path, bob: &Path) -> u32 {
+pub(crate) fn trade(house: &House, alice: &Path, bob: &Path) -> u32 {
     loop {
         let period = house.present() + 4;
         let number = period.to_string();
@@ -36,7 +36,7 @@ fn trade(house: &House, alice: &Path, bob: &Path) -> u32 {
     }
 }
 
-fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {

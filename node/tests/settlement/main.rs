@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bill;
+mod certificates;
 mod conduct;
 mod house;
 mod registers;

@@ -42,6 +42,8 @@ fn one_of_each() -> Vec<Answer> {
         Answer::AccountProof { request_id: 20, proof: vec![3; 900] },
         Answer::Conduct { request_id: 21, book: Box::new(crate::protocol::conduct::tests::full()) },
         Answer::Conduct { request_id: 22, book: Box::default() },
+        Answer::Certificates { request_id: 23, records: vec![vec![1; 70], vec![2]], next: Some(1 << 40) },
+        Answer::Certificates { request_id: 24, records: Vec::new(), next: None },
         Answer::Book { request_id: 11, book: Box::new(Book { as_of: 3, depth: None }) },
         Answer::Evidence { request_id: 14, total: 3, items: vec![vec![1; 30], vec![2]] },
         Answer::Taken { request_id: 16, key: evidence_key(), is_new: true },

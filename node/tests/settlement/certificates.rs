@@ -1,0 +1,60 @@
+//! Certificates of origin from the command line: who has them, where they came from, and that others are not told.
+
+use serde_json::{Value, json};
+
+use crate::bill::{TIME_SCALE, read, trade, wait_for};
+use crate::house::House;
+
+/// All events of records, with what they are called.
+fn events(told: &Value) -> Vec<(String, Value)> {
+    let records = told["records"].as_array().unwrap().iter();
+    let events = records.flat_map(|record| record["events"].as_array().unwrap());
+    events.flat_map(|event| event.as_object().unwrap()).map(|(name, event)| (name.clone(), event.clone())).collect()
+}
+
+/// Alice's roof gives a kilowatt-hour that Bob bought of it: it is certified, goes to Bob, and he has used it up. Each sees his own part, with the
+/// numbers of the records that prove it; Carol sees neither's.
+#[test]
+fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::start_at(dir.path(), TIME_SCALE);
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| house.new_key(dir.path().join(name)));
+    house.does(&alice, &["meter", "register", "--deposit", "100", "--source", "solar"]);
+    for key in [&bob, &carol] {
+        house.does(key, &["meter", "register", "--deposit", "100"]);
+    }
+    let operator = house.network.operator_key_file();
+    let install = ["registry", "meter", "install", "0", "--certificate", &"5e".repeat(32), "--by"];
+    house.told(&operator, &[&install[..], &[operator.to_str().unwrap()]].concat());
+    assert_eq!(events(&house.told(&alice, &["meter", "certificates"])), []);
+
+    let period = trade(&house, &alice, &bob);
+    wait_for("the end of the period", || (house.present() > period).then_some(()));
+    read(&house, &alice, period, "500kWh", "81kWh");
+    read(&house, &bob, period, "501kWh", "80kWh");
+    let of_bob = wait_for("Bob's certificates", || {
+        let told = house.told(&bob, &["meter", "certificates"]);
+        events(&told).iter().any(|(name, _)| name == "certificates_claimed").then_some(told)
+    });
+    let of_alice = events(&house.told(&alice, &["meter", "certificates"]));
+    let names = |events: &[(String, Value)]| events.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&of_alice)[..2], ["certificates_issued", "certificates_moved"], "{of_alice:?}");
+    let (_, issued) = &of_alice[0];
+    assert_eq!((&issued["energy"], &issued["source"], &issued["meter"]), (&json!(1_000), &json!("solar"), &json!(0)));
+    let (_, moved) = &events(&of_bob)[0];
+    assert_eq!((&moved["from_meter"], &moved["meter"], &moved["energy"]), (&json!(0), &json!(1), &json!(1_000)));
+
+    // The record is found by its number, and proven.
+    let seq = of_bob["records"][0]["seq"].to_string();
+    let out = dir.path().join("moved.receipt");
+    house.told(&carol, &["meter", "receipt", "--seq", &seq, "--out", out.to_str().unwrap()]);
+
+    for number in ["0", "1"] {
+        let refused = house.refuses(&carol, &["meter", "certificates", "--meter", number]);
+        assert!(refused.contains("AuthForeign"), "{refused}");
+    }
+    let refused = house.refuses(&carol, &["meter", "certificates", "--meter", "9"]);
+    assert!(refused.contains("AuthMeter"), "{refused}");
+    assert_eq!(events(&house.told(&operator, &["meter", "certificates", "--meter", "0"]))[0], of_alice[0]);
+    assert_eq!(events(&house.told(&carol, &["meter", "certificates"])), []);
+}
