@@ -21,15 +21,15 @@ use gridbook_ledger::hotstuff::Vote;
 use gridbook_ledger::merkle;
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::record::{
-    AreaSettled, CertificateChange, Certificates, MeterSettled, Outcome, Party, PartyRef, Purse, Record, RecordEvent,
-    RegistersRead, Trade, history_head,
+    AreaResidual, AreaSettled, CertificateChange, Certificates, MeterSettled, Outcome, Party, PartyRef, Purse, Record,
+    RecordEvent, RegistersRead, Trade, history_head,
 };
 use gridbook_ledger::record::{Consent, ConsentChange};
 use gridbook_ledger::registry::{
     DeviceStanding, Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject,
 };
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers};
+use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers, Residual};
 use gridbook_ledger::validators::{ValidatorIndex, ValidatorSet};
 
 /// A field's name and its bytes in hexadecimal; `..` stands for zeros up to the end.
@@ -405,6 +405,23 @@ fn conduct_event_bytes() {
     assert_event(
         RecordEvent::ScoreChanged { account, score: 980, share_ppm: 1_100_000 },
         &[("tag", "29"), ("account", "04000000"), ("score", "d403"), ("share", "e0c81000")],
+    );
+}
+
+#[test]
+fn residual_event_bytes() {
+    let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };
+    let residual = Residual::new(35, -36, false, Some(37));
+    let (net, below, up) = (format!("23{}", "00".repeat(15)), format!("dc{}", "ff".repeat(15)), "00".repeat(15));
+    assert_event(
+        RecordEvent::AreaResidual(AreaResidual { contract, residual }),
+        &[
+            ("area residual", "2c 0700 08000000"),
+            ("given by its meters", &net),
+            ("came up from below", &below),
+            ("went up", &format!("25{up}")),
+            ("estimated: an edge below was not read", "11"),
+        ],
     );
 }
 

@@ -10,7 +10,7 @@ use super::consent::{self, Consent};
 use super::numbers::{block_from_number, block_number, case_from_number, case_number};
 use super::numbers::{direction_from_number, direction_number, expiry_from_number, expiry_number};
 use super::settled::{read_fault, write_fault};
-use super::{AreaSettled, MeterSettled, RegistersRead, Trade};
+use super::{AreaResidual, AreaSettled, MeterSettled, RegistersRead, Trade};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::command::{side_from_number, side_number};
 use crate::conduct::{DeviceFault, EntryState, Proof, read_period, write_period};
@@ -198,6 +198,8 @@ pub enum RecordEvent {
     MeterSettled(MeterSettled),
     /// An area's own accounts for one period were settled, or settled again.
     AreaSettled(AreaSettled),
+    /// What the virtual meter of an area shows was settled, or is another amount now, or is known otherwise.
+    AreaResidual(AreaResidual),
     /// An area's energies of one period contradict each other: nobody in it is paid before that is mended. Where it was settled before,
     /// and what it was settled by no longer fits, it stays as it is.
     AreaFrozen {
@@ -382,6 +384,7 @@ const VALIDATOR_MISCONDUCT: u8 = 38;
 const CONDUCT_REVISED: u8 = 39;
 const CONDUCT_EXPIRED: u8 = 40;
 const SCORE_CHANGED: u8 = 41;
+const AREA_RESIDUAL: u8 = 44;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
@@ -436,6 +439,7 @@ impl RecordEvent {
             }
             Self::MeterSettled(settled) => settled.write(w.u8(METER_SETTLED)),
             Self::AreaSettled(settled) => settled.write(w.u8(AREA_SETTLED)),
+            Self::AreaResidual(residual) => residual.write(w.u8(AREA_RESIDUAL)),
             Self::AreaFrozen { contract, why } => {
                 write_contract(w.u8(AREA_FROZEN), contract);
                 write_fault(w, why);
@@ -556,6 +560,7 @@ impl RecordEvent {
             }
             METER_SETTLED => Self::MeterSettled(MeterSettled::read(r)?),
             AREA_SETTLED => Self::AreaSettled(AreaSettled::read(r)?),
+            AREA_RESIDUAL => Self::AreaResidual(AreaResidual::read(r)?),
             AREA_FROZEN => Self::AreaFrozen { contract: read_contract(r)?, why: read_fault(r)? },
             CORRECTION_HELD => {
                 Self::CorrectionHeld { meter: MeterId(r.u32()?), contract: read_contract(r)?, why: read_fault(r)? }

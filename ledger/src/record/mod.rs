@@ -17,7 +17,7 @@ pub use event::{PartyRef, Purse, RecordEvent};
 pub(crate) use extract::ExtractLeaves;
 pub use extract::{Extract, history_head};
 pub use party::Party;
-pub use settled::{AreaSettled, MeterSettled, RegistersRead};
+pub use settled::{AreaResidual, AreaSettled, MeterSettled, RegistersRead};
 pub(crate) use settled::{read_fault, write_fault};
 pub use trade::Trade;
 

@@ -56,6 +56,7 @@ impl RecordEvent {
             | RecordEvent::AreaRead { .. }
             | RecordEvent::ImbalancePricesSet { .. }
             | RecordEvent::AreaSettled(_)
+            | RecordEvent::AreaResidual(_)
             | RecordEvent::AreaFrozen { .. }
             | RecordEvent::PeriodFinal { .. } => {}
             RecordEvent::Rested { order: party, .. }

@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Mone
 
 use super::event::{read_contract, write_contract};
 use crate::bytes::{BytesError, Reader, Writer};
-use crate::settlement::{AreaFault, Delivery, Quality, Registers};
+use crate::settlement::{AreaFault, Delivery, Quality, Registers, Residual, ResidualQuality};
 
 /// A meter's registers at the end of a period are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,15 @@ pub struct AreaSettled {
     pub losses: Money,
     /// From the imbalance account to the area's operator; less than zero for what went back.
     pub surplus: Money,
+}
+
+/// What the virtual meter of an area shows for one period, when it is settled and whenever that changes until it is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AreaResidual {
+    /// Where and when.
+    pub contract: Contract,
+    /// What it shows now, and how that is known.
+    pub residual: Residual,
 }
 
 impl RegistersRead {
@@ -150,6 +159,30 @@ impl AreaSettled {
             losses: Money(r.i128()?),
             surplus: Money(r.i128()?),
         })
+    }
+}
+
+impl AreaResidual {
+    pub(super) fn write(&self, w: &mut Writer) {
+        write_contract(w, self.contract);
+        self.residual.write(w);
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        Ok(Self { contract: read_contract(r)?, residual: Residual::read(r)? })
+    }
+}
+
+impl Residual {
+    /// 49 bytes, in records and in snapshots.
+    pub(crate) fn write<'a>(&self, w: &'a mut Writer) -> &'a mut Writer {
+        w.i128(self.net_wh).i128(self.below_wh).i128(self.sent_up_wh).u8(self.quality.number())
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
+        let (net_wh, below_wh, sent_up_wh) = (r.i128()?, r.i128()?, r.i128()?);
+        let quality = ResidualQuality::from_number(r.u8()?).ok_or(BytesError::Unknown)?;
+        Ok(Self { net_wh, below_wh, sent_up_wh, quality })
     }
 }
 

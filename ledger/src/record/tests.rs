@@ -16,7 +16,7 @@ use crate::crypto::PublicKey;
 use crate::evidence::EvidenceKind;
 use crate::origin::CertificateRange;
 use crate::registry::{DeviceStanding, OrganisationId, Reason, Subject};
-use crate::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
+use crate::settlement::{AreaFault, Delivery, Quality, Registers, Residual, Rule};
 
 fn consent(reader: GrantReader, change: ConsentChange) -> RecordEvent {
     RecordEvent::Consent(Consent { meter: MeterId(2), account: AccountId(1), reader, change })
@@ -94,6 +94,8 @@ fn events() -> Vec<RecordEvent> {
         RecordEvent::MeterSettled(settled),
         RecordEvent::MeterSettled(MeterSettled { quality: Quality::Estimated(Rule::NoStart), ..settled }),
         RecordEvent::AreaSettled(area_settled),
+        RecordEvent::AreaResidual(AreaResidual { contract, residual: Residual::as_traded(i128::MIN, 0) }),
+        RecordEvent::AreaResidual(AreaResidual { contract, residual: Residual::new(35, -36, false, Some(37)) }),
         RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound },
         RecordEvent::AreaFrozen { contract, why: AreaFault::Contracted { contracted_wh: -1, exchange_wh: 2 } },
         RecordEvent::AreaFrozen { contract, why: AreaFault::Losses { losses_wh: -1, throughput_wh: 2 } },

@@ -10,6 +10,7 @@
 //! | `meter` | 2, 3 | what one meter owes for the difference between what it traded and what it did |
 //! | `delivered` | 5 | which trades the metered energy belongs to |
 //! | [`statement`] | | all of that for one meter, out of the ledger's events, as a bill |
+//! | `residual` | 1, 8 | what got lost in an area, as a meter of its own, and how that is known |
 //! | `area` | 8 | that an area's energy and money add up, and what is left for its operator |
 //!
 //! Architecture invariant: nothing here rounds, but one thing. Price times energy is exact; only a reference that is a mean of trades is
@@ -24,6 +25,7 @@ mod delivered;
 mod meter;
 mod prices;
 mod reading;
+mod residual;
 pub mod statement;
 #[cfg(test)]
 mod tests;
@@ -33,3 +35,4 @@ pub use delivered::delivered;
 pub use meter::{MeterSettlement, Portion, Portions, TradeSide, portions, settle_meter};
 pub use prices::{ImbalancePrices, ImbalancePricesError, MeanPrice, Reference, RestPrices};
 pub use reading::{Delivery, Implausible, Quality, Registers, Rule, delta, estimate};
+pub use residual::{Residual, ResidualQuality, ResidualRule};

@@ -47,6 +47,9 @@ pub enum AuditError {
     /// What is kept of a contract is not what its trades and meters come to.
     #[error("the sums of area {} in period {} are not those of its meters", .0.area.0, .0.period.0)]
     Sums(Contract),
+    /// The virtual meter of a settled area shows something else than its meters gave.
+    #[error("the residual of area {} in period {} does not fit its meters", .0.area.0, .0.period.0)]
+    Residual(Contract),
     /// The imbalance account holds something else than contracts that are being settled have there.
     #[error("the imbalance account holds {holds}, and contracts have {theirs} there")]
     Imbalance {

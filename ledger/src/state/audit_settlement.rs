@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::settle::sides_of;
-use super::tables::{AreaStage, PeriodTable, Stage};
+use super::tables::{AreaStage, ContractRow, PeriodTable, Stage};
 use super::{AuditError, State, SystemAccount};
-use crate::settlement::{AreaSums, settle_meter};
+use crate::settlement::{AreaSums, ResidualQuality, settle_meter};
 
 impl State {
     pub(super) fn audit_settlement(&self) -> Result<(), AuditError> {
@@ -74,7 +74,20 @@ impl State {
             if !is_being_added && table.stage != Stage::Open && row.sums != expected {
                 return Err(AuditError::Sums(Contract { area: *area, period }));
             }
+            if row.stage.is_settled() && table.stage == Stage::Open {
+                return Err(AuditError::Sums(Contract { area: *area, period }));
+            }
+            self.audit_residual(Contract { area: *area, period }, row)?;
         }
         Ok(())
+    }
+
+    /// The virtual meter of a settled area shows what its meters gave, and its accounts can be closed by that.
+    fn audit_residual(&self, contract: Contract, row: &ContractRow) -> Result<(), AuditError> {
+        let AreaStage::Settled { residual } = row.stage else { return Ok(()) };
+        let is_metered = residual.quality != ResidualQuality::AsTraded;
+        let fits = residual.net_wh == row.sums.net_wh && is_metered == self.settlement.metering;
+        let fits = fits && self.closing(contract, row, &residual).is_ok();
+        if fits { Ok(()) } else { Err(AuditError::Residual(contract)) }
     }
 }

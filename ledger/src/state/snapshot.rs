@@ -340,19 +340,21 @@ impl From<&PositionImage> for Position {
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::{AccountId, AreaId, MarketRules};
+    use gridbook_engine::{AccountId, AreaId, Contract, MarketRules};
 
     use super::*;
     use crate::conduct::{DeliveryWindow, DeviceFault, Entry, Fault, Judgement, Proof, Sale, ShareRules};
     use crate::consent::{Grant, GrantReader, Scope, grants_hash};
     use crate::crypto::SecretKey;
+    use crate::entry::Entry as LogEntry;
     use crate::evidence::EvidenceKind;
     use crate::genesis::{Area, AreaEdge};
     use crate::origin::CertificateRange;
     use crate::registry::{OrganisationId, OrganisationName, Role, Roles, Subject};
-    use crate::settlement::Registers;
+    use crate::settlement::{Registers, Residual};
     use crate::state::image::{CertificatesImage, CertifiedImage, IssuerImage};
-    use crate::state::tables::{Access, AreaIncome, ContractRow, MeterFacts, MeterStatus, ReadingRow, Stage, TradeRow};
+    use crate::state::tables::{Access, AreaIncome, AreaStage, ContractRow, MeterFacts, MeterStatus};
+    use crate::state::tables::{ReadingRow, Stage, TradeRow};
 
     fn genesis() -> Genesis {
         let key = |number| SecretKey::from_seed([number; 32]).public();
@@ -609,6 +611,32 @@ mod tests {
         let row = CertifiedImage { range, plant: 0, source: 1, holder: 0, account: 0, state: 1, of: 0 };
         assert_eq!(table(0, vec![row]), RestoreError::Row("a certificate"));
         assert_eq!(table(0, vec![]), RestoreError::Audit(AuditError::CertificatesOf(DeliveryPeriod(5))));
+    }
+
+    /// A virtual meter that shows something where no meter is read, or other energy than the area's meters gave, or of a period that is
+    /// not settled; and energies beyond all numbers.
+    #[test]
+    fn forged_residuals_are_refused() {
+        let of = |stage, residual| {
+            let row = ContractRow { stage: AreaStage::Settled { residual }, ..ContractRow::default() };
+            let table = PeriodTable { stage, contracts: [(AreaId(0), row)].into(), ..PeriodTable::default() };
+            let mut state = State::genesis(&genesis());
+            state.apply(1, &LogEntry::Time(DeliveryPeriod(6).starts_at(15)), &mut Vec::new());
+            let mut image = state.image();
+            image.rest.periods = vec![PeriodImage::new(DeliveryPeriod(5), &table)];
+            image::encode(&image)
+        };
+        let contract = Contract { area: AreaId(0), period: DeliveryPeriod(5) };
+        let refused = |stage, residual| State::restore(&genesis(), &of(stage, residual)).unwrap_err();
+        let none = Residual::default();
+        assert!(State::restore(&genesis(), &of(Stage::Settled, none)).is_ok());
+        assert_eq!(refused(Stage::Open, none), RestoreError::Audit(AuditError::Sums(contract)));
+        let wrong = RestoreError::Audit(AuditError::Residual(contract));
+        assert_eq!(refused(Stage::Settled, Residual { net_wh: 1, sent_up_wh: 1, ..none }), wrong);
+        assert_eq!(refused(Stage::Settled, Residual::new(0, 0, true, Some(0))), wrong);
+        assert_eq!(refused(Stage::Settled, Residual { below_wh: 1 << 99, ..none }), wrong);
+        let absurd = RestoreError::Row("an absurd amount of money");
+        assert_eq!(refused(Stage::Settled, Residual { below_wh: i128::MAX, ..none }), absurd);
     }
 
     /// Blocks and offers that nobody made, areas that are not there, and an income that was never paid in.

@@ -7,7 +7,9 @@ use gridbook_engine::{AreaId, DeliveryPeriod, Energy, MeterId, Money};
 
 use super::IndexBatch;
 use crate::bytes::{BytesError, Reader, Writer};
-use crate::record::{AreaSettled, MeterSettled, Outcome, Party, Record, RecordEvent, RegistersRead, Trade};
+use crate::record::{
+    AreaResidual, AreaSettled, MeterSettled, Outcome, Party, Record, RecordEvent, RegistersRead, Trade,
+};
 use crate::settlement::Quality;
 
 /// Whose facts they are.
@@ -272,6 +274,7 @@ fn bears_on(event: &RecordEvent) -> Option<(DeliveryPeriod, [Option<FactOwner>; 
         RecordEvent::AreaRead { contract, .. }
         | RecordEvent::ImbalancePricesSet { contract, .. }
         | RecordEvent::AreaSettled(AreaSettled { contract, .. })
+        | RecordEvent::AreaResidual(AreaResidual { contract, .. })
         | RecordEvent::AreaFrozen { contract, .. } => (contract.period, area(contract.area), None),
         RecordEvent::Flow { area: below, period, .. } => (period, area(below), None),
         RecordEvent::PeriodFinal { period } => (period, FactOwner::All, None),

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use gridbook_engine::{Energy, Money, Price, Side};
 use gridbook_ledger::genesis::SettlementRules;
 use gridbook_ledger::settlement::{
-    AreaClose, AreaSums, Delivery, ImbalancePrices, MeterSettlement, Reference, Registers, TradeSide, delivered, delta,
-    estimate, settle_meter,
+    AreaClose, AreaSums, Delivery, ImbalancePrices, MeterSettlement, Reference, Registers, Residual, ResidualQuality,
+    ResidualRule, TradeSide, delivered, delta, estimate, settle_meter,
 };
 
-use crate::twin::{self, Area, Meter, Outcome, Period, Purse, Trade};
+use crate::twin::{self, Area, Known, Meter, Outcome, Period, Purse, Trade};
 
 /// More than most drawn losses come to, and less than some.
 const LOSS_BOUND_PPM: u32 = 80_000;
@@ -39,8 +39,11 @@ impl Dice {
 pub(crate) fn draw(seed: u64) -> Period {
     let mut dice = Dice(seed);
     let mut period = Period::default();
-    for area in 0..1 + dice.below(3) {
-        period.areas.insert(u16::try_from(area).unwrap(), draw_area(&mut dice));
+    for area in 0..1 + u16::try_from(dice.below(3)).unwrap() {
+        // The last hangs below the one before it as often as below the root.
+        let parent = area.checked_sub(1).map(|before| before * u16::from(dice.one_in(2)));
+        let drawn = Area { parent, ..draw_area(&mut dice) };
+        period.areas.insert(area, drawn);
     }
     let meters = 1 + u32::try_from(dice.below(8)).unwrap();
     for number in 0..meters {
@@ -64,7 +67,7 @@ pub(crate) fn draw(seed: u64) -> Period {
         }
     }
     draw_readings(&mut dice, &mut period);
-    draw_losses(&mut dice, &mut period);
+    draw_edges(&mut dice, &mut period);
     period
 }
 
@@ -73,7 +76,7 @@ fn draw_area(dice: &mut Dice) -> Area {
     let down = if dice.one_in(3) { down_floor } else { dice.between(down_floor, up_cap) };
     let up = if dice.one_in(6) { down } else { dice.between(down, up_cap) };
     let auction = if dice.one_in(3) { Some(dice.between(-80, 160)) } else { None };
-    Area { up, down, up_cap, down_floor, auction, losses: 0 }
+    Area { up, down, up_cap, down_floor, auction, parent: None, edge: None }
 }
 
 /// Most meters do nearly what they traded; some do what they like, some say nothing, some say what cannot be.
@@ -105,13 +108,16 @@ fn draw_readings(dice: &mut Dice, period: &mut Period) {
     }
 }
 
-fn draw_losses(dice: &mut Dice, period: &mut Period) {
-    let outcome = twin::settle(period);
-    let areas: Vec<u16> = period.areas.keys().copied().collect();
+/// From below, so that what comes up is known. Some edges nobody reads, the others lose or find as much as is allowed.
+fn draw_edges(dice: &mut Dice, period: &mut Period) {
+    let areas: Vec<u16> = period.areas.keys().rev().copied().collect();
     for area in areas {
+        let outcome = twin::settle(period);
         let bound = throughput(period, &outcome, area) * u64::from(LOSS_BOUND_PPM) / 1_000_000;
         let bound = i64::try_from(bound).unwrap();
-        period.areas.get_mut(&area).unwrap().losses = dice.between(-bound, bound);
+        let ([net, below, ..], _) = outcome.residuals[&area];
+        let read = net + below - dice.between(-bound, bound);
+        period.areas.get_mut(&area).unwrap().edge = if dice.one_in(5) { None } else { Some(read) };
     }
 }
 
@@ -169,6 +175,7 @@ pub(crate) struct Settled {
     pub(crate) deliveries: BTreeMap<u32, (u64, u64, bool)>,
     pub(crate) delivered: BTreeMap<(usize, bool), u64>,
     pub(crate) areas: BTreeMap<u16, AreaClose>,
+    pub(crate) residuals: BTreeMap<u16, Residual>,
 }
 
 pub(crate) fn settled(period: &Period, outcome: &Outcome) -> Settled {
@@ -184,15 +191,23 @@ pub(crate) fn settled(period: &Period, outcome: &Outcome) -> Settled {
         delivered(&sides, delivery.net_wh(), &mut out);
         by_trade.extend(places.into_iter().zip(out.iter().map(|energy| energy.0)));
     }
-    for (number, area) in &period.areas {
+    let mut residuals: BTreeMap<u16, Residual> = BTreeMap::new();
+    // What lies below has a higher number.
+    for (number, area) in period.areas.iter().rev() {
         let mut sums = AreaSums::new(exchange(period, *number));
         let of_area = meters.iter().filter(|(meter, _)| period.meters[*meter].area == *number);
         of_area.for_each(|(_, settled)| sums.add(settled));
         let throughput = throughput(period, outcome, *number);
-        let closed = sums.close(&prices(period, *number), area.losses.into(), LOSS_BOUND_PPM, throughput.into());
-        areas.insert(*number, closed.unwrap());
+        let children: Vec<u16> =
+            period.areas.iter().filter(|(_, child)| child.parent == Some(*number)).map(|(child, _)| *child).collect();
+        let below_wh = children.iter().map(|child| residuals[child].sent_up_wh).sum();
+        let is_read_below = children.iter().all(|child| period.areas[child].edge.is_some());
+        let residual = Residual::new(sums.net_wh, below_wh, is_read_below, area.edge);
+        let (bound, prices) = (LOSS_BOUND_PPM, prices(period, *number));
+        areas.insert(*number, sums.close(&prices, residual.losses_wh(), bound, throughput.into()).unwrap());
+        residuals.insert(*number, residual);
     }
-    Settled { meters, deliveries, delivered: by_trade, areas }
+    Settled { meters, deliveries, delivered: by_trade, areas, residuals }
 }
 
 /// What trades send out of an area, from the trades alone.
@@ -204,11 +219,23 @@ fn exchange(period: &Period, area: u16) -> i128 {
     sent.sum()
 }
 
+/// As the twin says it.
+pub(crate) fn plain(residual: &Residual) -> ([i64; 4], Known) {
+    let Residual { net_wh, below_wh, sent_up_wh, quality } = *residual;
+    let known = match quality {
+        ResidualQuality::Measured | ResidualQuality::Corrected => Known::Read,
+        ResidualQuality::Estimated(ResidualRule::NoReading) => Known::Unread,
+        ResidualQuality::Estimated(ResidualRule::NoReadingBelow) => Known::UnreadBelow,
+        ResidualQuality::AsTraded => panic!("meters are read here"),
+    };
+    ([net_wh, below_wh, sent_up_wh, residual.losses_wh()].map(|wh| i64::try_from(wh).unwrap()), known)
+}
+
 #[track_caller]
 fn agree(seed: u64) {
     let period = draw(seed);
     let outcome = twin::settle(&period);
-    let Settled { meters, deliveries, delivered, areas } = settled(&period, &outcome);
+    let Settled { meters, deliveries, delivered, areas, residuals } = settled(&period, &outcome);
     assert_eq!(deliveries, outcome.deliveries, "readings, seed {seed}");
     let charges: BTreeMap<u32, (i128, i128)> =
         meters.iter().map(|(meter, one)| (*meter, (one.own_trades.0, one.rest.0))).collect();
@@ -221,6 +248,9 @@ fn agree(seed: u64) {
         assert_eq!(upstream.0, paid_upstream, "paid upstream, seed {seed}");
         assert_eq!(losses.0, outcome.losses[area], "losses, seed {seed}");
         assert_eq!(surplus.0, outcome.surplus[area], "surplus, seed {seed}");
+    }
+    for (area, residual) in &residuals {
+        assert_eq!(plain(residual), outcome.residuals[area], "residual, seed {seed}");
     }
 }
 
@@ -260,7 +290,11 @@ fn drawn_periods_hold_all_that_can_happen() {
             see("lost", closed.losses_wh > 0);
             see("found", closed.losses_wh < 0);
         }
+        for (_, known) in outcome.residuals.values() {
+            see("an edge that nobody read", *known == Known::Unread);
+            see("an edge below that nobody read", *known == Known::UnreadBelow);
+        }
         see("sent over an edge", (0..3).any(|area| exchange(&period, area) != 0));
     }
-    assert!(seen.len() == 14 && seen.values().all(|times| *times > 50), "{seen:?}");
+    assert!(seen.len() == 16 && seen.values().all(|times| *times > 50), "{seen:?}");
 }

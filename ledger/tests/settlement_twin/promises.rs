@@ -182,7 +182,7 @@ fn a_period_of_far_more_energy_is_settled_like_a_small_one() {
         }
         for (area, mut sums) in sums {
             sums.exchange_wh = sums.contracted_wh;
-            let losses = i128::from(period.areas[&area].losses) * many;
+            let losses = small.residuals[&area].losses_wh() * many;
             let large = sums.close(&prices(&period, area), losses, PPM, u128::MAX).unwrap();
             let one = small.areas[&area];
             let amounts = |of: &AreaClose| [of.charges, of.upstream, of.losses, of.surplus].map(|amount| amount.0);

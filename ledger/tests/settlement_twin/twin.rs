@@ -22,8 +22,10 @@ pub(crate) struct Area {
     pub(crate) down_floor: i64,
     /// The last auction's price, if energy was accepted.
     pub(crate) auction: Option<i64>,
-    /// Energy lost, or found if negative.
-    pub(crate) losses: i64,
+    /// The area above, if there is one.
+    pub(crate) parent: Option<u16>,
+    /// What was read to go up over its edge, if somebody read it.
+    pub(crate) edge: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +69,24 @@ pub(crate) struct Outcome {
     pub(crate) charges: BTreeMap<u32, (i128, i128)>,
     /// By trade and side (false buys, true sells): what was delivered of it.
     pub(crate) delivered: BTreeMap<(usize, bool), u64>,
+    /// By area: what its meters gave, came up from below, went up, and got lost (or was found, if negative); and how that is known.
+    pub(crate) residuals: BTreeMap<u16, ([i64; 4], Known)>,
     /// By area: Wh sold upstream, less those bought there.
     pub(crate) upstream: BTreeMap<u16, i64>,
     /// By area: what the operator paid for losses.
     pub(crate) losses: BTreeMap<u16, i128>,
     /// By area: what the imbalance account had left.
     pub(crate) surplus: BTreeMap<u16, i128>,
+}
+
+/// How a residual is known, before anything is corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Read,
+    /// Nobody read the area's edge.
+    Unread,
+    /// Somebody did, but nobody that of an area directly below.
+    UnreadBelow,
 }
 
 /// One watt-hour that was sold or bought.
@@ -96,9 +110,48 @@ pub(crate) fn settle(period: &Period) -> Outcome {
         deliver(bought, sold, net, &mut outcome);
     }
     for (number, area) in &period.areas {
+        let residual = residual(period, *number, &outcome);
+        outcome.residuals.insert(*number, residual);
         close(*number, area, &mut outcome);
     }
     outcome
+}
+
+/// Rules 1 and 8. Every watt-hour that was given in an area, or came up from below, is crossed off against one that went up; what is left is
+/// lost, and what went up without having been there was found.
+fn residual(period: &Period, number: u16, outcome: &Outcome) -> ([i64; 4], Known) {
+    let (net, below) = given(period, number, outcome);
+    let edge = period.areas[&number].edge;
+    let mut left = net + below;
+    let sent_up = edge.unwrap_or(left);
+    for _ in 0..sent_up.abs() {
+        left -= sent_up.signum();
+    }
+    let mut children = period.areas.values().filter(|area| area.parent == Some(number));
+    let known = match edge {
+        None => Known::Unread,
+        Some(_) if children.any(|child| child.edge.is_none()) => Known::UnreadBelow,
+        Some(_) => Known::Read,
+    };
+    ([net, below, sent_up, left], known)
+}
+
+/// What an area's meters gave, and what came up from the areas below it.
+fn given(period: &Period, number: u16, outcome: &Outcome) -> (i64, i64) {
+    let mut net = 0;
+    for (meter, (import, export, _)) in &outcome.deliveries {
+        if period.meters[meter].area == number {
+            net += i64::try_from(*export).unwrap() - i64::try_from(*import).unwrap();
+        }
+    }
+    let children = period.areas.iter().filter(|(_, area)| area.parent == Some(number));
+    let came_up = children.map(|(child, area)| {
+        area.edge.unwrap_or_else(|| {
+            let (net, below) = given(period, *child, outcome);
+            net + below
+        })
+    });
+    (net, came_up.sum())
 }
 
 fn tokens(period: &Period, price: impl Fn(&Trade) -> Option<i64>) -> Vec<Token> {
@@ -229,13 +282,13 @@ fn deliver(mut bought: Vec<Token>, mut sold: Vec<Token>, net: i64, outcome: &mut
 fn close(number: u16, area: &Area, outcome: &mut Outcome) {
     let (imbalance, operator, upstream) = (Purse::Imbalance(number), Purse::Operator(number), Purse::Upstream(number));
     let mut at_hand = outcome.upstream.remove(&number).unwrap_or(0);
-    let mut paid_for_losses = 0;
-    for _ in 0..area.losses.max(0) {
+    let (mut paid_for_losses, ([.., lost], _)) = (0, outcome.residuals[&number]);
+    for _ in 0..lost.max(0) {
         pay(outcome, operator, imbalance, area.up);
         paid_for_losses += i128::from(area.up);
         at_hand -= 1;
     }
-    for _ in area.losses.min(0)..0 {
+    for _ in lost.min(0)..0 {
         pay(outcome, imbalance, operator, area.down);
         paid_for_losses -= i128::from(area.down);
         at_hand += 1;

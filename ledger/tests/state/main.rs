@@ -23,6 +23,7 @@ mod random;
 mod readings;
 mod refusals;
 mod registry;
+mod residuals;
 mod snapshots;
 mod statements;
 mod town;

@@ -7,13 +7,13 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, M
 use gridbook_ledger::command::{AreaReading, Command, Correction, Reading, SetImbalancePrices};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
-use gridbook_ledger::record::{Record, RecordEvent, Trade};
-use gridbook_ledger::settlement::{Quality, Registers};
+use gridbook_ledger::record::{AreaResidual, Record, RecordEvent, Trade};
+use gridbook_ledger::settlement::{Quality, Registers, Residual, ResidualQuality, ResidualRule};
 use gridbook_ledger::state::State;
 
 use crate::random::random_commands;
 use crate::town::{Dice, START, Town, entry, grid, key, register, with_calls};
-use crate::twin;
+use crate::twin::{self, Known};
 
 const MINUTE_MS: u64 = 60_000;
 const METERS: u32 = 9;
@@ -125,6 +125,8 @@ struct Observer {
     meters: BTreeMap<(DeliveryPeriod, u32), Told>,
     /// What moved for an area in all: upstream, losses, surplus.
     areas: BTreeMap<Contract, [i128; 3]>,
+    /// What the virtual meters of areas showed last, and how often that was told.
+    residuals: BTreeMap<Contract, (Residual, u32)>,
     frozen: BTreeSet<Contract>,
     over: BTreeSet<DeliveryPeriod>,
 }
@@ -165,6 +167,11 @@ impl Observer {
                         *sum += amount.0;
                     }
                 }
+                RecordEvent::AreaResidual(AreaResidual { contract, residual }) => {
+                    self.frozen.remove(&contract);
+                    let told = self.residuals.get(&contract).map_or(0, |(_, told)| *told);
+                    self.residuals.insert(contract, (residual, told + 1));
+                }
                 RecordEvent::AreaFrozen { contract, .. } | RecordEvent::CorrectionHeld { contract, .. } => {
                     self.frozen.insert(contract);
                 }
@@ -185,7 +192,7 @@ impl Observer {
         self.trades.entry(trade.period).or_default().push(row);
     }
 
-    /// One period as the twin takes it. Losses are known only when deliveries are: see [`Observer::losses`].
+    /// One period as the twin takes it. Both feeders hang below area 0.
     fn period(&self, town: &Town, period: DeliveryPeriod) -> twin::Period {
         let rules = town.genesis.settlement;
         let area = |area: u16| {
@@ -193,7 +200,9 @@ impl Observer {
             let default = (rules.short_price.0.into(), rules.long_price.0.into());
             let (up, down) = self.prices.get(&contract).copied().unwrap_or(default);
             let (up_cap, down_floor) = (rules.short_price_cap.0.into(), rules.long_price_floor.0.into());
-            twin::Area { up, down, up_cap, down_floor, auction: self.auctions.get(&contract).copied(), losses: 0 }
+            let (auction, edge) = (self.auctions.get(&contract).copied(), self.sent_up.get(&contract).copied());
+            let parent = (area == 1 || area == 2).then_some(0);
+            twin::Area { up, down, up_cap, down_floor, auction, parent, edge }
         };
         let areas = (0..3).chain([POOL.1]).map(|number| (number, area(number))).collect();
         let meter = |number: u32| {
@@ -215,29 +224,9 @@ impl Observer {
         twin::Period { areas, meters, trades: self.trades.get(&period).cloned().unwrap_or_default() }
     }
 
-    /// Both feeders hang below area 0. What nobody metered is taken to lose nothing.
-    fn losses(&self, period: DeliveryPeriod, net: impl Fn(u16) -> i64) -> [i64; 3] {
-        let sent = |area| self.sent_up.get(&Contract { area: AreaId(area), period }).copied();
-        let (north, south) = (sent(1).unwrap_or(net(1)), sent(2).unwrap_or(net(2)));
-        let given = net(0) + north + south;
-        [given - sent(0).unwrap_or(given), net(1) - north, net(2) - south]
-    }
-
     /// Settles a period once more and compares. How many meters and areas were.
     fn check(&self, town: &Town, period: DeliveryPeriod, case: &str) -> (usize, usize) {
-        let mut inputs = self.period(town, period);
-        let first = twin::settle(&inputs);
-        let of_area = |number: &u32, area: u16| inputs.meters[number].area == area;
-        let net = |area: u16| {
-            let meters = first.deliveries.iter().filter(|(number, _)| of_area(number, area));
-            meters
-                .map(|(_, (import, export, _))| i64::try_from(*export).unwrap() - i64::try_from(*import).unwrap())
-                .sum()
-        };
-        let losses = self.losses(period, net);
-        for (area, losses) in (0..).zip(losses) {
-            inputs.areas.get_mut(&area).unwrap().losses = losses;
-        }
+        let inputs = self.period(town, period);
         let outcome = twin::settle(&inputs);
         let mut counts = (0, 0);
         for number in 0..METERS {
@@ -262,7 +251,11 @@ impl Observer {
         }
         for area in 0..3 {
             let contract = Contract { area: AreaId(area), period };
-            let Some(moved) = self.areas.get(&contract).filter(|_| !self.frozen.contains(&contract)) else { continue };
+            if self.frozen.contains(&contract) {
+                continue;
+            }
+            self.check_residual(contract, &outcome.residuals[&area], case);
+            let Some(moved) = self.areas.get(&contract) else { continue };
             let bought = -i128::from(outcome.upstream[&area]).min(0) * i128::from(inputs.areas[&area].up);
             let sold = i128::from(outcome.upstream[&area]).max(0) * i128::from(inputs.areas[&area].down);
             let expected = [bought - sold, outcome.losses[&area], outcome.surplus[&area]];
@@ -271,6 +264,24 @@ impl Observer {
             counts.1 += 1;
         }
         counts
+    }
+}
+
+impl Observer {
+    /// Every area has a virtual meter, whoever lives there. Told once it is measured or estimated, and told again it is corrected.
+    fn check_residual(&self, contract: Contract, expected: &([i64; 4], Known), case: &str) {
+        let (residual, told) = self.residuals[&contract];
+        let known = match residual.quality {
+            ResidualQuality::Measured | ResidualQuality::Corrected => Known::Read,
+            ResidualQuality::Estimated(ResidualRule::NoReading) => Known::Unread,
+            ResidualQuality::Estimated(ResidualRule::NoReadingBelow) => Known::UnreadBelow,
+            ResidualQuality::AsTraded => panic!("{case}: meters are read here"),
+        };
+        let Residual { net_wh, below_wh, sent_up_wh, .. } = residual;
+        let shown = [net_wh, below_wh, sent_up_wh, residual.losses_wh()].map(|wh| i64::try_from(wh).unwrap());
+        assert_eq!((shown, known), *expected, "{case}: area {} in period {}", contract.area.0, contract.period.0);
+        let is_corrected = residual.quality == ResidualQuality::Corrected;
+        assert!(known != Known::Read || is_corrected == (told > 1), "{case}: told {told} times, {residual:?}");
     }
 }
 

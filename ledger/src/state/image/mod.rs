@@ -23,11 +23,11 @@ pub(super) use write::{encode, encode_rest};
 use gridbook_engine::AreaId;
 use gridbook_engine::image::EngineImage;
 
-use super::tables::{Access, AreaIncome, Borne, ContractRow, DeliveryRow, ReadingRow, Stage, TradeRow};
+use super::tables::{Access, AreaIncome, AreaStage, Borne, ContractRow, DeliveryRow, ReadingRow, Stage, TradeRow};
 use super::{LastBundle, Totals};
 use crate::crypto::{Hash, PublicKey};
 use crate::registry::{OrganisationId, OrganisationName, Plant, Roles, Subject};
-use crate::settlement::AreaSums;
+use crate::settlement::{AreaSums, Residual};
 use crate::validators::ValidatorSet;
 
 /// The counts that stand in front.
@@ -229,7 +229,11 @@ impl PeriodImage {
             let sums = [exchange_wh, net_wh, contracted_wh, imbalance_wh, charges.0];
             let wh = |sum: u128| i128::try_from(sum).unwrap_or(i128::MAX);
             let own = [row.traded.0, row.exchange_wh, row.imbalance.0, wh(row.exported_wh), wh(row.imported_wh)];
-            sums.into_iter().chain(own)
+            let Residual { net_wh, below_wh, sent_up_wh, .. } = match row.stage {
+                AreaStage::Settled { residual } => residual,
+                AreaStage::Open | AreaStage::Good | AreaStage::Frozen(_) => Residual::default(),
+            };
+            sums.into_iter().chain(own).chain([net_wh, below_wh, sent_up_wh])
         });
         core::iter::once(self.cleared).chain(positions).chain(borne).chain(contracts)
     }

@@ -7,7 +7,7 @@ use super::write::list;
 use super::{AreaIncomeImage, NameImage, PeriodImage, PositionImage};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::record::{read_fault, write_fault};
-use crate::settlement::{AreaSums, Delivery, Quality, Registers};
+use crate::settlement::{AreaSums, Delivery, Quality, Registers, Residual};
 use crate::state::tables::{AreaIncome, AreaStage, Borne, ContractRow, DeliveryRow, ReadingRow, Stage, TradeRow};
 
 impl PeriodImage {
@@ -131,7 +131,7 @@ fn write_contract(w: &mut Writer, row: &ContractRow) {
     match stage {
         AreaStage::Open => w.u8(0),
         AreaStage::Good => w.u8(1),
-        AreaStage::Settled { losses_wh } => w.u8(2).i128(losses_wh),
+        AreaStage::Settled { residual } => residual.write(w.u8(2)),
         AreaStage::Frozen(_) => w.u8(3),
     };
     if let AreaStage::Frozen(fault) = stage {
@@ -152,7 +152,7 @@ fn read_contract(r: &mut Reader<'_>) -> Read<ContractRow> {
     let stage = match r.u8()? {
         0 => AreaStage::Open,
         1 => AreaStage::Good,
-        2 => AreaStage::Settled { losses_wh: r.i128()? },
+        2 => AreaStage::Settled { residual: Residual::read(r)? },
         3 => AreaStage::Frozen(read_fault(r)?),
         _ => return Err(BytesError::Unknown),
     };

@@ -1,7 +1,7 @@
 //! One area in one period: whether its sums hold, and what closes its imbalance account (MARKET section 7, rule 8).
 //!
-//! **Losses.** What an area's meters gave and what came up from the areas below, less what went up over its own edge. Where nobody metered
-//! an edge, nothing is taken to be lost below it.
+//! **Losses** are what the area's virtual meter shows ([`Residual`]): what its meters gave and what came up from the areas below, less what
+//! went up over its own edge. Every area of a metered ledger has one, also where there is no meter of anybody's.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, Money};
 use super::super::State;
 use super::super::tables::{AreaStage, ContractRow, Holder, Stage, index};
 use super::end_of_slice;
-use crate::record::{AreaSettled, RecordEvent};
-use crate::settlement::{AreaClose, AreaFault, AreaSums, ImbalancePrices, Reference};
+use crate::record::{AreaResidual, AreaSettled, RecordEvent};
+use crate::settlement::{AreaClose, AreaFault, AreaSums, ImbalancePrices, Reference, Residual};
 use crate::state::{PPM, SystemAccount};
 
 /// What flows physically, by area: the areas below it and its own edge.
@@ -20,14 +20,17 @@ pub(super) type Flows = BTreeMap<AreaId, Flow>;
 /// One area's part of what flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flow {
-    /// Came up from the areas below, in Wh.
-    below_wh: i128,
-    /// The same, whichever way it went.
+    /// What its virtual meter shows.
+    residual: Residual,
+    /// What crossed the edges directly below it, whichever way it went, in Wh.
     crossing_wh: u128,
-    /// Lost in the area.
-    losses_wh: i128,
-    /// Goes up over its own edge.
-    up_wh: i128,
+}
+
+/// How a settled area was closed: its accounts, and what its virtual meter showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Closed {
+    pub(super) accounts: AreaClose,
+    pub(super) residual: Residual,
 }
 
 impl State {
@@ -53,8 +56,9 @@ impl State {
         let until = end_of_slice(from, max, self.engine.areas().into());
         for area in area_numbers(from, until) {
             let contract = Contract { area, period };
-            let Some(row) = self.tables.periods()[&period].contracts.get(&area).copied() else { continue };
-            if row.stage != AreaStage::Open {
+            let is_known = self.tables.periods()[&period].contracts.contains_key(&area);
+            let row = self.tables.contract(contract);
+            if row.stage != AreaStage::Open || !(is_known || self.settlement.metering) {
                 continue;
             }
             let stage = match self.close_of(contract, &row, &flows) {
@@ -89,11 +93,13 @@ impl State {
             }
             let close =
                 self.close_of(contract, &row, &flows).expect("its sums were checked, and nothing was added since");
-            assert_eq!(close.charges, row.imbalance, "its meters were charged what was added up");
-            self.post_close(contract, &close);
-            events.push(self.area_settled(contract, &close));
-            let losses_wh = close.losses_wh;
-            self.tables.change_contract(contract, |row| row.stage = AreaStage::Settled { losses_wh });
+            assert_eq!(close.accounts.charges, row.imbalance, "its meters were charged what was added up");
+            self.post_close(contract, &close.accounts);
+            // Where there was nothing to close, nothing but its virtual meter is told.
+            if row != (ContractRow { stage: AreaStage::Good, ..ContractRow::default() }) {
+                events.push(RecordEvent::AreaSettled(self.area_settled(contract, &close.accounts)));
+            }
+            self.note_residual(contract, close.residual, events);
             self.close_above_again(contract, &flows, events);
         }
         let is_done = until >= u32::from(self.engine.areas());
@@ -101,25 +107,42 @@ impl State {
         index(until - from).max(1)
     }
 
-    /// What closed the imbalance account of an area that is settled, whatever is known of its losses since.
-    pub(super) fn closed(&self, contract: Contract, row: &ContractRow) -> Option<AreaClose> {
-        let AreaStage::Settled { losses_wh } = row.stage else { return None };
-        let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
-        let close = sums.close(&self.imbalance_prices(contract), losses_wh, PPM, u128::MAX);
-        Some(close.expect("it was closed like that, and its losses are not looked at again"))
+    /// What the virtual meter of a settled area shows is kept, and told.
+    pub(super) fn note_residual(&mut self, contract: Contract, residual: Residual, events: &mut Vec<RecordEvent>) {
+        self.tables.change_contract(contract, |row| row.stage = AreaStage::Settled { residual });
+        if self.settlement.metering {
+            events.push(RecordEvent::AreaResidual(AreaResidual { contract, residual }));
+        }
     }
 
-    /// What closes an area's imbalance account.
-    pub(super) fn close_of(
+    /// What closed the imbalance account of an area that is settled, whatever is known of its losses since.
+    pub(super) fn closed(&self, contract: Contract, row: &ContractRow) -> Option<Closed> {
+        let AreaStage::Settled { residual } = row.stage else { return None };
+        let accounts = self.closing(contract, row, &residual);
+        Some(Closed {
+            accounts: accounts.expect("it was closed like that, and its losses are not looked at again"),
+            residual,
+        })
+    }
+
+    /// What closes the imbalance account of an area whose losses are taken to be right.
+    pub(in crate::state) fn closing(
         &self,
         contract: Contract,
         row: &ContractRow,
-        flows: &Flows,
+        residual: &Residual,
     ) -> Result<AreaClose, AreaFault> {
-        let flow = flows.get(&contract.area).copied().unwrap_or_default();
-        let throughput = row.exported_wh.max(row.imported_wh).saturating_add(flow.crossing_wh);
         let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
-        sums.close(&self.imbalance_prices(contract), flow.losses_wh, self.settlement.loss_bound_ppm, throughput)
+        sums.close(&self.imbalance_prices(contract), residual.losses_wh(), PPM, u128::MAX)
+    }
+
+    /// What closes an area's imbalance account.
+    pub(super) fn close_of(&self, contract: Contract, row: &ContractRow, flows: &Flows) -> Result<Closed, AreaFault> {
+        let Flow { residual, crossing_wh } = flows.get(&contract.area).copied().unwrap_or_default();
+        let throughput = row.exported_wh.max(row.imported_wh).saturating_add(crossing_wh);
+        let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
+        let (prices, bound_ppm) = (self.imbalance_prices(contract), self.settlement.loss_bound_ppm);
+        Ok(Closed { accounts: sums.close(&prices, residual.losses_wh(), bound_ppm, throughput)?, residual })
     }
 
     /// Moves the money that leaves the imbalance account at nothing.
@@ -156,10 +179,10 @@ impl State {
         }
     }
 
-    pub(super) fn area_settled(&self, contract: Contract, close: &AreaClose) -> RecordEvent {
+    pub(super) fn area_settled(&self, contract: Contract, close: &AreaClose) -> AreaSettled {
         let row = self.tables.contract(contract);
         let prices = self.imbalance_prices(contract);
-        RecordEvent::AreaSettled(AreaSettled {
+        AreaSettled {
             contract,
             short_price: prices.short_price(),
             long_price: prices.long_price(),
@@ -171,7 +194,7 @@ impl State {
             upstream: close.upstream,
             losses: close.losses,
             surplus: close.surplus,
-        })
+        }
     }
 
     /// What flows in a period, from the leaves to the root.
@@ -179,23 +202,35 @@ impl State {
         let table = &self.tables.periods()[&period];
         let mut flows = Flows::new();
         let network = self.engine.network();
+        let mut below: BTreeMap<AreaId, Below> = BTreeMap::new();
         let mut areas: Vec<AreaId> = area_numbers(0, self.engine.areas().into()).collect();
         areas.sort_by_key(|area| core::cmp::Reverse(network.depth(*area)));
         for area in areas {
             let row = table.contract(area);
-            let flow = flows.entry(area).or_default();
-            let given = row.sums.net_wh + flow.below_wh;
-            flow.up_wh = row.sent_up_wh.map_or(given, i128::from);
-            flow.losses_wh = given - flow.up_wh;
-            let up_wh = flow.up_wh;
+            let Below { sent_up_wh, crossing_wh, is_unread } = below.remove(&area).unwrap_or_default();
+            let residual = match self.settlement.metering {
+                true => Residual::new(row.sums.net_wh, sent_up_wh, !is_unread, row.sent_up_wh),
+                false => Residual::as_traded(row.sums.net_wh, sent_up_wh),
+            };
+            flows.insert(area, Flow { residual, crossing_wh });
             if let Some(edge) = network.edge(area) {
-                let above = flows.entry(edge.parent).or_default();
-                above.below_wh += up_wh;
-                above.crossing_wh = above.crossing_wh.saturating_add(up_wh.unsigned_abs());
+                let above = below.entry(edge.parent).or_default();
+                above.sent_up_wh += residual.sent_up_wh;
+                above.crossing_wh = above.crossing_wh.saturating_add(residual.sent_up_wh.unsigned_abs());
+                above.is_unread |= row.sent_up_wh.is_none();
             }
         }
         flows
     }
+}
+
+/// What came over the edges directly below an area.
+#[derive(Clone, Copy, Debug, Default)]
+struct Below {
+    sent_up_wh: i128,
+    crossing_wh: u128,
+    /// One of them was not read.
+    is_unread: bool,
 }
 
 fn area_numbers(from: u32, until: u32) -> impl Iterator<Item = AreaId> {

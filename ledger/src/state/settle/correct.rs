@@ -6,14 +6,14 @@ use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::super::State;
 use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, Stage};
-use super::areas::Flows;
+use super::areas::{Closed, Flows};
 use crate::record::{AreaSettled, MeterSettled, RecordEvent};
 use crate::reject::Code;
 use crate::settlement::{AreaClose, AreaFault, Delivery, MeterSettlement, Quality};
 use crate::state::SystemAccount;
 
-/// How the imbalance accounts of some areas are closed: of those that are settled.
-type Closes = Vec<(AreaId, AreaClose)>;
+/// How some areas are closed: those that are settled.
+type Closes = Vec<(AreaId, Closed)>;
 
 impl State {
     /// Settles one corrected meter again. One piece of work.
@@ -246,19 +246,22 @@ impl State {
     fn post_differences(
         &mut self,
         period: DeliveryPeriod,
-        old: &[(AreaId, AreaClose)],
-        new: &[(AreaId, AreaClose)],
+        old: &[(AreaId, Closed)],
+        new: &[(AreaId, Closed)],
         events: &mut Vec<RecordEvent>,
     ) {
         for ((area, before), (_, after)) in old.iter().zip(new) {
             let contract = Contract { area: *area, period };
-            let difference = after.since(before);
+            let difference = after.accounts.since(&before.accounts);
             if difference != AreaClose::default() {
                 self.post_close(contract, &difference);
-                let losses_wh = after.losses_wh;
-                self.tables.change_contract(contract, |row| row.stage = AreaStage::Settled { losses_wh });
-                let RecordEvent::AreaSettled(told) = self.area_settled(contract, &difference) else { continue };
-                events.push(RecordEvent::AreaSettled(AreaSettled { losses_wh, ..told }));
+                let losses_wh = after.accounts.losses_wh;
+                let told = AreaSettled { losses_wh, ..self.area_settled(contract, &difference) };
+                events.push(RecordEvent::AreaSettled(told));
+            }
+            // The same amounts can be known otherwise: where nothing was taken to be lost, nothing was.
+            if after.residual.corrected() != before.residual.corrected() {
+                self.note_residual(contract, after.residual.corrected(), events);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId, Money, Price, Side};
 
-use crate::settlement::{AreaFault, AreaSums, Delivery, Quality};
+use crate::settlement::{AreaFault, AreaSums, Delivery, Quality, Residual};
 
 /// What a meter has open and has traded in one period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,8 +130,8 @@ pub(in crate::state) enum AreaStage {
     Frozen(AreaFault),
     /// All is paid.
     Settled {
-        /// What got lost in it as far as was known: what its accounts were closed by.
-        losses_wh: i128,
+        /// What its virtual meter showed as far as was known: what its accounts were closed by.
+        residual: Residual,
     },
 }
 
