@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{DeliveryPeriod, Money, Price};
 use gridbook_ledger::record::{AreaSettled, RecordEvent};
-use gridbook_ledger::settlement::AreaFault;
+use gridbook_ledger::settlement::{AreaFault, Residual, ResidualQuality};
 use gridbook_ledger::store::{Fact, FactRow, MetersSettled};
 use serde_json::{Value, json};
 
 use crate::amounts::format_price;
 use crate::columns::{aligned, comma_separated};
 use crate::moment::format_moment;
+use crate::settled_text::residual_quality_text;
 
 /// An area's periods, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AreaReport {
     pub(crate) periods: BTreeMap<DeliveryPeriod, AreaPeriod>,
     pub(crate) totals: AreaPeriod,
-    /// How many periods are settled, frozen, final.
-    pub(crate) counts: [usize; 3],
+    /// How many periods are settled, frozen, final; and of how many the losses are an estimate.
+    pub(crate) counts: [usize; 4],
 }
 
 /// One period of an area. Energies are as they were settled last, money is all that moved.
@@ -29,6 +30,8 @@ pub(crate) struct AreaPeriod {
     pub(crate) prices: Option<(Price, Price)>,
     pub(crate) net_wh: i128,
     pub(crate) contracted_wh: i128,
+    /// What the area's virtual meter showed last, if the period is settled.
+    pub(crate) residual: Option<Residual>,
     pub(crate) losses_wh: i128,
     pub(crate) upstream: Money,
     pub(crate) losses: Money,
@@ -45,6 +48,7 @@ impl AreaReport {
             match &row.fact {
                 Fact::Meters(sums) => report.period(row).meters.join(sums),
                 Fact::Event(RecordEvent::AreaSettled(settled)) => report.period(row).settle(settled),
+                Fact::Event(RecordEvent::AreaResidual(told)) => report.period(row).read_residual(told.residual),
                 Fact::Event(RecordEvent::AreaFrozen { why, .. }) => report.period(row).frozen = Some(*why),
                 _ => {}
             }
@@ -56,8 +60,12 @@ impl AreaReport {
                 period.is_final = true;
             }
         }
-        let is: [fn(&AreaPeriod) -> bool; 3] =
-            [|period| period.prices.is_some(), |period| period.frozen.is_some(), |period| period.is_final];
+        let is: [fn(&AreaPeriod) -> bool; 4] = [
+            AreaPeriod::is_settled,
+            |period| period.frozen.is_some(),
+            |period| period.is_final,
+            AreaPeriod::is_residual_estimated,
+        ];
         report.counts = is.map(|is| report.periods.values().filter(|period| is(period)).count());
         report.periods.values().for_each(|period| report.totals.add(period));
         report
@@ -76,7 +84,9 @@ impl AreaReport {
             "long ct",
             "given Wh",
             "sold Wh",
+            "up Wh",
             "lost Wh",
+            "by",
             "meters",
             "est.",
             "corr.",
@@ -92,9 +102,14 @@ impl AreaReport {
             let begins = format_moment(at.starts_at(mtu_minutes)).get(..16).unwrap_or_default().replace('T', " ");
             lines.push(period.cells(begins, period.standing()));
         }
-        let [settled, frozen, finished] = self.counts;
+        let [settled, frozen, finished, estimated] = self.counts;
         lines.push(self.totals.cells("together".into(), String::new()));
         lines.push(vec![format!("{settled} periods settled, {frozen} frozen, {finished} final.")]);
+        if estimated > 0 {
+            lines.push(vec![format!(
+                "Of {estimated} of them the losses are estimated (est.): an edge was not read in time."
+            )]);
+        }
         let totals = &self.totals.meters;
         for (amount, what) in
             [(totals.billed, "billed by the grid operator"), (totals.defaulted, "lost to the default account")]
@@ -102,6 +117,10 @@ impl AreaReport {
             lines.extend((amount != Money::ZERO).then(|| vec![format!("{amount} of the imbalance was {what}.")]));
         }
         for (at, period) in &self.periods {
+            if let Some(residual) = period.residual.filter(|_| period.is_residual_estimated()) {
+                let (begins, how) = (format_moment(at.starts_at(mtu_minutes)), residual_quality_text(residual.quality));
+                lines.push(vec![format!("{begins}: losses of {} Wh are {how}.", residual.losses_wh())]);
+            }
             if let Some(why) = period.frozen {
                 lines.push(vec![format!("{} is frozen: {why}.", format_moment(at.starts_at(mtu_minutes)))]);
             }
@@ -118,7 +137,10 @@ impl AreaReport {
             "long_price",
             "net_wh",
             "contracted_wh",
+            "below_wh",
+            "sent_up_wh",
             "losses_wh",
+            "losses_quality",
             "import_wh",
             "export_wh",
             "settlements",
@@ -137,6 +159,7 @@ impl AreaReport {
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         for (at, period) in &self.periods {
             let price = |price: Option<Price>| price.map_or(String::new(), |price| price.0.to_string());
+            let residual = |of: fn(&Residual) -> String| period.residual.as_ref().map_or(String::new(), of);
             let meters = &period.meters;
             lines.push(vec![
                 at.0.to_string(),
@@ -145,7 +168,10 @@ impl AreaReport {
                 price(period.prices.map(|(_, long)| long)),
                 period.net_wh.to_string(),
                 period.contracted_wh.to_string(),
+                residual(|residual| residual.below_wh.to_string()),
+                residual(|residual| residual.sent_up_wh.to_string()),
                 period.losses_wh.to_string(),
+                residual(|residual| residual.quality.name().to_owned()),
                 meters.import_wh.to_string(),
                 meters.export_wh.to_string(),
                 meters.count.to_string(),
@@ -176,8 +202,9 @@ impl AreaReport {
                 value
             })
             .collect();
-        let [settled, frozen, finished] = self.counts;
-        json!({"periods": periods, "totals": self.totals.json(), "settled": settled, "frozen": frozen, "final": finished})
+        let [settled, frozen, finished, estimated] = self.counts;
+        json!({"periods": periods, "totals": self.totals.json(), "settled": settled, "frozen": frozen, "final": finished,
+            "losses_estimated": estimated})
     }
 }
 
@@ -191,6 +218,21 @@ impl AreaPeriod {
         self.surplus += settled.surplus;
     }
 
+    /// Where nobody has a meter, nothing but the virtual meter is told; and where an area that no longer fitted is mended and owes nothing.
+    fn read_residual(&mut self, residual: Residual) {
+        self.frozen = None;
+        (self.net_wh, self.losses_wh) = (residual.net_wh, residual.losses_wh());
+        self.residual = Some(residual);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.prices.is_some() || self.residual.is_some()
+    }
+
+    fn is_residual_estimated(&self) -> bool {
+        self.residual.is_some_and(|residual| matches!(residual.quality, ResidualQuality::Estimated(_)))
+    }
+
     fn add(&mut self, other: &Self) {
         self.meters.join(&other.meters);
         self.net_wh += other.net_wh;
@@ -202,11 +244,11 @@ impl AreaPeriod {
     }
 
     fn standing(&self) -> String {
-        let standing = match (self.frozen, self.prices, self.is_final) {
+        let standing = match (self.frozen, self.is_final, self.is_settled()) {
             (Some(_), ..) => "frozen",
-            (None, _, true) => "final",
-            (None, Some(_), false) => "settled",
-            (None, None, false) => "under way",
+            (None, true, _) => "final",
+            (None, false, true) => "settled",
+            (None, false, false) => "under way",
         };
         standing.to_owned()
     }
@@ -220,7 +262,9 @@ impl AreaPeriod {
             price(self.prices.map(|(_, long)| long)),
             self.net_wh.to_string(),
             self.contracted_wh.to_string(),
+            self.residual.map_or(String::new(), |residual| residual.sent_up_wh.to_string()),
             self.losses_wh.to_string(),
+            self.residual.map_or(String::new(), |residual| how_known(residual.quality).to_owned()),
             meters.count.to_string(),
             meters.estimated.to_string(),
             meters.corrected.to_string(),
@@ -238,7 +282,10 @@ impl AreaPeriod {
         json!({
             "short_price": self.prices.map(|(short, _)| short.0), "long_price": self.prices.map(|(_, long)| long.0),
             "net_wh": self.net_wh.to_string(), "contracted_wh": self.contracted_wh.to_string(),
-            "losses_wh": self.losses_wh.to_string(), "import_wh": meters.import_wh.to_string(),
+            "below_wh": self.residual.map(|residual| residual.below_wh.to_string()),
+            "sent_up_wh": self.residual.map(|residual| residual.sent_up_wh.to_string()),
+            "losses_wh": self.losses_wh.to_string(), "losses_quality": self.residual.map(|residual| residual.quality.name()),
+            "import_wh": meters.import_wh.to_string(),
             "export_wh": meters.export_wh.to_string(), "settlements": meters.count, "estimated": meters.estimated,
             "corrected": meters.corrected, "trades_nano": meters.trades.0.to_string(),
             "imbalance_nano": meters.imbalance.0.to_string(), "billed_nano": meters.billed.0.to_string(),
@@ -249,9 +296,20 @@ impl AreaPeriod {
     }
 }
 
+/// In a column of a few letters.
+fn how_known(quality: ResidualQuality) -> &'static str {
+    match quality {
+        ResidualQuality::AsTraded => "",
+        ResidualQuality::Measured => "edge",
+        ResidualQuality::Estimated(_) => "est.",
+        ResidualQuality::Corrected => "corr.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use gridbook_engine::{AreaId, Contract};
+    use gridbook_ledger::record::AreaResidual;
 
     use super::*;
 
@@ -291,7 +349,7 @@ mod tests {
             row(4, 902, meters(8, 0)),
         ];
         let report = AreaReport::of(&facts);
-        assert_eq!(report.counts, [1, 1, 1]);
+        assert_eq!(report.counts, [1, 1, 1, 0]);
         let first = &report.periods[&DeliveryPeriod(900)];
         assert_eq!((first.meters.count, first.meters.estimated), (4_106, 4));
         assert_eq!((first.net_wh, first.surplus, first.upstream, first.is_final), (390, Money(5), Money(-6), true));
@@ -303,5 +361,43 @@ mod tests {
         assert!(text.contains("is frozen: "), "{text}");
         assert_eq!(report.csv(15).lines().count(), 4);
         assert_eq!(report.json()["totals"]["surplus_nano"], "5");
+    }
+
+    /// Two periods of an area whose edge was read late in the one, never in the other; in the third nobody has a meter there, and 3 got
+    /// lost on the way through.
+    #[test]
+    fn a_report_says_how_the_losses_are_known() {
+        let shows = |period, residual| {
+            let contract = Contract { area: AreaId(1), period: DeliveryPeriod(period) };
+            Fact::Event(RecordEvent::AreaResidual(AreaResidual { contract, residual }))
+        };
+        let facts = [
+            row(2, 900, settled(900, 400, 7)),
+            row(2, 900, shows(900, Residual::new(400, 0, true, None))),
+            row(5, 900, settled(900, 400, 0)),
+            row(5, 900, shows(900, Residual::new(400, 0, true, Some(395)).corrected())),
+            row(2, 901, settled(901, 380, 7)),
+            row(2, 901, shows(901, Residual::new(380, 0, true, None))),
+            row(2, 902, shows(902, Residual::new(0, 50, true, Some(47)))),
+        ];
+        let report = AreaReport::of(&facts);
+        assert_eq!(report.counts, [3, 0, 0, 1]);
+        let lost: Vec<i128> = report.periods.values().map(|period| period.losses_wh).collect();
+        assert_eq!((lost, report.totals.losses_wh), (vec![5, 0, 3], 8));
+        let text = report.text("Area north", 15);
+        assert!(text.contains("Of 1 of them the losses are estimated"), "{text}");
+        assert!(text.contains("losses of 0 Wh are estimated at nothing, no reading of the edge came."), "{text}");
+        let csv = report.csv(15);
+        let [head, first, second, third] = csv.lines().collect::<Vec<_>>()[..] else { panic!("{csv}") };
+        assert!(head.contains(",net_wh,contracted_wh,below_wh,sent_up_wh,losses_wh,losses_quality,"), "{head}");
+        assert!(first.contains(",400,400,0,395,5,corrected,"), "{first}");
+        assert!(second.contains(",380,400,0,380,0,estimated_no_edge_reading,"), "{second}");
+        assert!(third.contains(",0,0,50,47,3,measured,"), "{third}");
+        let json = report.json();
+        assert_eq!(
+            (&json["losses_estimated"], &json["periods"][0]["losses_quality"]),
+            (&json!(1), &json!("corrected"))
+        );
+        assert_eq!((&json["periods"][2]["sent_up_wh"], &json["periods"][2]["below_wh"]), (&json!("47"), &json!("50")));
     }
 }

@@ -367,9 +367,9 @@ mod tests {
     use gridbook_ledger::consent::{EndCause, Grant, GrantReader, Scope};
     use gridbook_ledger::crypto::{Hash, PublicKey};
     use gridbook_ledger::evidence::EvidenceKind;
-    use gridbook_ledger::record::{AreaSettled, Consent, ConsentChange, MeterSettled, RegistersRead};
+    use gridbook_ledger::record::{AreaResidual, AreaSettled, Consent, ConsentChange, MeterSettled, RegistersRead};
     use gridbook_ledger::registry::OrganisationId;
-    use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
+    use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers, Residual, Rule};
 
     use super::*;
 
@@ -503,6 +503,7 @@ mod tests {
             ),
             (RecordEvent::MeterSettled(meter_settled()), "meter_settled"),
             (RecordEvent::AreaSettled(area_settled()), "area_settled"),
+            (RecordEvent::AreaResidual(AreaResidual { contract, residual: Residual::default() }), "area_residual"),
             (RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound }, "area_frozen"),
             (RecordEvent::PeriodFinal { period }, "period_final"),
             (RecordEvent::CorrectionHeld { meter: to, contract, why: AreaFault::Unsound }, "correction_held"),

@@ -1,8 +1,8 @@
 //! Readings and settlement as people and programs read them.
 
 use gridbook_engine::{DeliveryPeriod, Money};
-use gridbook_ledger::record::{AreaSettled, MeterSettled, RecordEvent, RegistersRead};
-use gridbook_ledger::settlement::{Quality, Rule};
+use gridbook_ledger::record::{AreaResidual, AreaSettled, MeterSettled, RecordEvent, RegistersRead};
+use gridbook_ledger::settlement::{Quality, Residual, ResidualQuality, ResidualRule, Rule};
 use serde_json::{Value, json};
 
 use crate::amounts::format_price;
@@ -33,6 +33,7 @@ pub(crate) fn settled_text(event: &RecordEvent, begins: impl Fn(DeliveryPeriod) 
         ),
         RecordEvent::MeterSettled(settled) => meter_text(settled, &begins(settled.contract.period)),
         RecordEvent::AreaSettled(settled) => area_text(settled, &begins(settled.contract.period)),
+        RecordEvent::AreaResidual(told) => residual_text(told, &begins(told.contract.period)),
         RecordEvent::AreaFrozen { contract, why } => {
             format!("area {} does not add up, delivery {}: {why}", contract.area.0, begins(contract.period))
         }
@@ -82,6 +83,29 @@ fn area_text(settled: &AreaSettled, begins: &str) -> String {
     )
 }
 
+fn residual_text(told: &AreaResidual, begins: &str) -> String {
+    let AreaResidual { contract, residual } = *told;
+    let Residual { net_wh, below_wh, sent_up_wh, quality } = residual;
+    format!(
+        "virtual meter of area {}, delivery {begins}: {net_wh} Wh given and {below_wh} Wh up from below, {sent_up_wh} Wh up over the edge, \
+         {} Wh lost ({})",
+        contract.area.0,
+        residual.losses_wh(),
+        residual_quality_text(quality)
+    )
+}
+
+/// How a residual is known, for a person.
+pub(crate) fn residual_quality_text(quality: ResidualQuality) -> &'static str {
+    match quality {
+        ResidualQuality::AsTraded => "as traded",
+        ResidualQuality::Measured => "measured",
+        ResidualQuality::Corrected => "corrected",
+        ResidualQuality::Estimated(ResidualRule::NoReading) => "estimated at nothing, no reading of the edge came",
+        ResidualQuality::Estimated(ResidualRule::NoReadingBelow) => "estimated, no reading of an edge below came",
+    }
+}
+
 /// How a delivery is known, for a person.
 pub(crate) fn quality_text(quality: Quality) -> &'static str {
     match quality {
@@ -114,6 +138,9 @@ pub(crate) fn settled_json(event: &RecordEvent) -> Option<Value> {
             "long_price": settled.long_price.0, "short_rest": settled.short_rest.0, "long_rest": settled.long_rest.0,
             "net_wh": wide(settled.net_wh), "contracted_wh": wide(settled.contracted_wh), "losses_wh": wide(settled.losses_wh),
             "upstream_nano": nano(settled.upstream), "losses_nano": nano(settled.losses), "surplus_nano": nano(settled.surplus)}}),
+        RecordEvent::AreaResidual(AreaResidual { contract, residual }) => json!({"area_residual": {
+            "area": contract.area.0, "period": contract.period.0, "net_wh": wide(residual.net_wh), "below_wh": wide(residual.below_wh),
+            "sent_up_wh": wide(residual.sent_up_wh), "losses_wh": wide(residual.losses_wh()), "quality": residual.quality.name()}}),
         RecordEvent::AreaFrozen { contract, why } => json!({"area_frozen": {
             "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),
         RecordEvent::CorrectionHeld { meter, contract, why } => json!({"correction_held": {
