@@ -50,6 +50,9 @@ pub enum AuditError {
     /// The virtual meter of a settled area shows something else than its meters gave.
     #[error("the residual of area {} in period {} does not fit its meters", .0.area.0, .0.period.0)]
     Residual(Contract),
+    /// What periods wait for is not what their rows say.
+    #[error("periods wait for something else than their rows say")]
+    Agenda,
     /// The imbalance account holds something else than contracts that are being settled have there.
     #[error("the imbalance account holds {holds}, and contracts have {theirs} there")]
     Imbalance {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::settle::sides_of;
-use super::tables::{AreaStage, ContractRow, PeriodTable, Stage};
+use super::tables::{AreaStage, ContractRow, PeriodTable, Stage, Tally};
 use super::{AuditError, State, SystemAccount};
 use crate::settlement::{AreaSums, ResidualQuality, settle_meter};
 
@@ -14,8 +14,14 @@ impl State {
         for (period, table) in self.tables.periods() {
             self.audit_trades(*period, table)?;
             self.audit_sums(*period, table)?;
+            if Tally::of(table.contracts().values()) != table.tally {
+                return Err(AuditError::Agenda);
+            }
         }
-        let contracts = self.tables.periods().values().flat_map(|table| table.contracts.values());
+        if *self.tables.agenda() != self.tables.agenda_again() {
+            return Err(AuditError::Agenda);
+        }
+        let contracts = self.tables.periods().values().flat_map(|table| table.contracts().values());
         let theirs = contracts.fold(Money::ZERO, |sum, row| sum + row.imbalance);
         let holds = self.system_account(SystemAccount::Imbalance).balance;
         if holds != theirs {
@@ -46,7 +52,7 @@ impl State {
                 return Err(AuditError::Traded(meter));
             }
         }
-        let areas = exchange.keys().chain(table.contracts.keys());
+        let areas = exchange.keys().chain(table.contracts().keys());
         for area in areas.copied().collect::<BTreeSet<_>>() {
             if exchange.get(&area).copied().unwrap_or_default() != table.contract(area).exchange_wh {
                 return Err(AuditError::Sums(Contract { area, period }));
@@ -67,7 +73,7 @@ impl State {
             let settled = settle_meter(&sides, row.delivery, &prices);
             sums.entry(area).or_insert_with(|| AreaSums::new(0)).add(&settled);
         }
-        for (area, row) in &table.contracts {
+        for (area, row) in table.contracts() {
             // An area that is looked at again has its meters' deliveries from before.
             let is_being_added = row.stage == AreaStage::Open && matches!(table.stage, Stage::Adding(_));
             let expected = sums.get(area).copied().unwrap_or(AreaSums::new(0));

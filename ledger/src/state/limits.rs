@@ -127,7 +127,7 @@ mod tests {
         let epoch = EpochRow { number: 0, set: ValidatorSet::new(keys).unwrap(), before: None };
         let (short_price_cap, long_price_floor) = (Price(1_000), Price(-100));
         let collateral = CollateralRules { short_price_cap, long_price_floor, ..CollateralRules::default() };
-        let mut tables = Tables::new(LedgerTime(0), epoch, collateral);
+        let mut tables = Tables::new(LedgerTime(0), epoch, collateral, false);
         for number in 0..2 {
             let account = tables.add_account(None);
             tables.post(Holder::System(super::super::SystemAccount::Issuer), Holder::User(account), Money(1_000_000));

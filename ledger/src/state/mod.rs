@@ -124,7 +124,8 @@ impl State {
         engine.advance(genesis.ledger_start);
         engine.forget(engine.mark());
         let collateral = CollateralRules::from(&genesis.settlement);
-        let tables = Tables::new(genesis.ledger_start, EpochRow::first(genesis), collateral);
+        let epoch = EpochRow::first(genesis);
+        let tables = Tables::new(genesis.ledger_start, epoch, collateral, genesis.settlement.metering);
         Self::from_parts(genesis, engine, tables)
     }
 

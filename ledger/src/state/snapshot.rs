@@ -147,7 +147,8 @@ impl State {
 fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, RestoreError> {
     let rest = &image.rest;
     let now = LedgerTime(rest.now);
-    let mut tables = Tables::new(now, restore_epoch(genesis, rest)?, CollateralRules::from(&genesis.settlement));
+    let (epoch, rules) = (restore_epoch(genesis, rest)?, &genesis.settlement);
+    let mut tables = Tables::new(now, epoch, CollateralRules::from(rules), rules.metering);
     let totals = Totals::from(rest.totals);
     tables.set_counters(Counters { now, operator_nonce: rest.operator_nonce, totals });
     if rest.system.len() != SystemAccount::COUNT {
@@ -307,7 +308,7 @@ impl PeriodImage {
             stage: table.stage,
             trades: table.trades.clone(),
             names: names.collect(),
-            contracts: table.contracts.iter().map(|(area, row)| (area.0, *row)).collect(),
+            contracts: table.contracts().iter().map(|(area, row)| (area.0, *row)).collect(),
             deliveries: deliveries.collect(),
             borne: table.borne.iter().map(|(meter, row)| (meter.0, *row)).collect(),
             held_back: table.held_back.iter().map(|meter| meter.0).collect(),
@@ -619,11 +620,11 @@ mod tests {
     fn forged_residuals_are_refused() {
         let of = |stage, residual| {
             let row = ContractRow { stage: AreaStage::Settled { residual }, ..ContractRow::default() };
-            let table = PeriodTable { stage, contracts: [(AreaId(0), row)].into(), ..PeriodTable::default() };
             let mut state = State::genesis(&genesis());
             state.apply(1, &LogEntry::Time(DeliveryPeriod(6).starts_at(15)), &mut Vec::new());
             let mut image = state.image();
-            image.rest.periods = vec![PeriodImage::new(DeliveryPeriod(5), &table)];
+            let period = PeriodImage::new(DeliveryPeriod(5), &PeriodTable::default());
+            image.rest.periods = vec![PeriodImage { stage, contracts: vec![(0, row)], ..period }];
             image::encode(&image)
         };
         let contract = Contract { area: AreaId(0), period: DeliveryPeriod(5) };

@@ -2,7 +2,7 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side};
 
-use super::tables::{Access, AreaIncome, AreaStage, Meter, Organisation, PeriodTable, Stage};
+use super::tables::{Access, AreaIncome, Meter, Organisation, PeriodTable, Stage};
 use crate::command::Command;
 use crate::crypto::{Hash, PublicKey};
 use crate::origin::ChargeBalance;
@@ -87,7 +87,7 @@ pub enum PeriodStage {
 
 impl PeriodStage {
     pub(super) fn of(table: &PeriodTable) -> Self {
-        let frozen = table.contracts.values().filter(|row| matches!(row.stage, AreaStage::Frozen(_))).count();
+        let frozen = table.tally.frozen;
         match table.stage {
             Stage::Open => Self::Open,
             Stage::Settled => Self::Settled { frozen },

@@ -13,8 +13,7 @@ impl State {
     /// The next ledger time at which there will be something for a `Work` entry; at or before [`State::time`] if there is already.
     /// Orders whose time is over do not trade in the meantime: the engine sees to that.
     pub fn next_due(&self) -> Option<LedgerTime> {
-        let periods = self.tables.periods();
-        let names = periods.iter().find(|(_, table)| !table.names.is_empty()).map(|(period, _)| self.gate_of(*period));
+        let names = self.tables.agenda().first_named().map(|period| self.gate_of(period));
         let rows = [self.next_conduct_due(), self.next_grant_due()];
         [self.engine.next_due(), names, self.settlement_due()].into_iter().chain(rows).flatten().min()
     }
@@ -44,9 +43,7 @@ impl State {
     /// An offer that nobody has accepted is over when its name is forgotten.
     fn forget_names(&mut self, max: usize, events: &mut Vec<RecordEvent>) -> usize {
         for forgotten in 0..max {
-            let mut periods = self.tables.periods().iter();
-            let Some((period, _)) = periods.find(|(_, table)| !table.names.is_empty()) else { return forgotten };
-            let period = *period;
+            let Some(period) = self.tables.agenda().first_named() else { return forgotten };
             if self.gate_of(period) > self.time() {
                 return forgotten;
             }

@@ -1,12 +1,13 @@
 //! What falls due: gates, good-till times, settlement, in slices.
 
-use gridbook_engine::{Expiry, LedgerTime, MeterId, Side, TimeInForce};
-use gridbook_ledger::command::{Command, Place};
+use gridbook_engine::{AreaId, Contract, Expiry, LedgerTime, MeterId, Side, TimeInForce};
+use gridbook_ledger::command::{AreaReading, Command, Correction, Place};
 use gridbook_ledger::record::{Outcome, RecordEvent};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::State;
 
-use crate::town::{Town, before, buy, delivered, order, sell};
+use crate::deliveries::{deadline, end, feeders, final_at, reading};
+use crate::town::{CONTRACT, PERIOD, Town, before, buy, delivered, order, sell};
 
 /// A busy quarter-hour: orders of three meters rest, and everybody has traded.
 fn busy() -> Town {
@@ -74,6 +75,42 @@ fn due_times_are_the_good_till_times_then_the_gate_then_the_end_of_delivery() {
         town.work_all(1);
     }
     assert_eq!(due, [before(30), before(5), delivered()]);
+}
+
+/// A metered quarter-hour is due when its readings are, and once more when nothing of it can be changed any more; a correction is due at once.
+/// While an area is frozen there is nothing to do but to wait for whoever mends it. The quarter-hour before, of which only the registers at
+/// its end are known, goes ahead of it.
+#[test]
+fn a_metered_period_is_due_at_its_deadline_then_for_corrections_and_when_it_is_final() {
+    let sooner = |at: LedgerTime| LedgerTime(at.0 - 15 * 60_000);
+    let edge = |sent_up_wh| {
+        let contract = Contract { area: AreaId(1), ..CONTRACT };
+        vec![Command::AreaReading(AreaReading { contract, sent_up_wh })]
+    };
+    let mut town = feeders();
+    assert_eq!(town.state.next_due(), Some(sooner(deadline())));
+    town.operator(edge(50));
+    end(&mut town, &[(0, 0, 100), (1, 100, 0)]);
+    assert_eq!(town.state.next_due(), Some(sooner(final_at())));
+    town.time(sooner(final_at()));
+    town.work_all(1);
+    assert_eq!(town.state.next_due(), None, "half of what the north gave is missing");
+    let (mark, seq) = (town.state.mark(), town.next_seq);
+    town.operator(edge(99));
+    assert!(town.state.has_work(), "it is looked at again");
+    town.work_all(1);
+    assert_eq!(town.state.next_due(), Some(final_at()));
+    let corrected = Correction { meter: MeterId(1), reading: reading(PERIOD, 101, 0) };
+    town.operator(vec![Command::Correction(corrected)]);
+    assert!(town.state.has_work(), "the difference is due");
+    town.work_all(1);
+    assert_eq!(town.state.next_due(), Some(final_at()));
+    town.time(final_at());
+    town.work_all(1);
+    assert_eq!(town.state.next_due(), None, "nothing is left to do");
+    town.state.rollback(mark);
+    town.next_seq = seq;
+    assert_eq!((town.state.next_due(), town.state.audit()), (None, Ok(())), "still frozen");
 }
 
 /// The leader is slow with its work: an order whose time is over must not trade all the same, and a gate that has closed stays closed.

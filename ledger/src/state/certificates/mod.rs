@@ -56,10 +56,7 @@ impl State {
 
     /// Whether all that a settled period has to certify was issued and has arrived.
     pub(super) fn is_certified(&self, period: DeliveryPeriod) -> bool {
-        let table = self.tables.certificates().get(&period);
-        let next = table.map_or(0, CertificateTable::next_plant);
-        !self.settlement.metering
-            || (next >= self.meters_delivering(period) && table.is_none_or(|table| table.first_moving().is_none()))
+        self.tables.is_certified(period)
     }
 
     /// Issues and moves certificates of a settled period: up to `max` pieces of work, and at least one.

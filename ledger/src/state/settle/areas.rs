@@ -56,7 +56,7 @@ impl State {
         let until = end_of_slice(from, max, self.engine.areas().into());
         for area in area_numbers(from, until) {
             let contract = Contract { area, period };
-            let is_known = self.tables.periods()[&period].contracts.contains_key(&area);
+            let is_known = self.tables.periods()[&period].contracts().contains_key(&area);
             let row = self.tables.contract(contract);
             if row.stage != AreaStage::Open || !(is_known || self.settlement.metering) {
                 continue;

@@ -13,10 +13,10 @@ mod meters;
 
 pub(super) use meters::sides_of;
 
-use gridbook_engine::{DeliveryPeriod, LedgerTime, MeterId, Money};
+use gridbook_engine::{DeliveryPeriod, LedgerTime, Money};
 
 use super::State;
-use super::tables::{AreaStage, DeliveryRow, PeriodTable, Stage};
+use super::tables::{Awaits, DeliveryRow, PeriodTable, Stage};
 use crate::record::RecordEvent;
 use crate::settlement::Quality;
 
@@ -26,29 +26,36 @@ const WEEK_MINUTES: u32 = 7 * 24 * 60;
 impl State {
     /// When there will be something to settle, or to forget; at or before the present if there is already.
     pub(super) fn settlement_due(&self) -> Option<LedgerTime> {
-        let mut earliest: Option<LedgerTime> = None;
-        for (period, table) in self.tables.periods() {
-            let due = self.due_of(*period, table);
-            earliest = [earliest, due].into_iter().flatten().min();
-            // Later periods end later, and what is due of them is due after that.
-            if table.stage == Stage::Open && self.end_of(*period) > self.time() {
-                break;
-            }
-        }
-        earliest
+        let agenda = self.tables.agenda();
+        let work = agenda.first(Awaits::Work).map(|period| self.end_of(period));
+        let finality = agenda.first(Awaits::Finality).map(|period| self.final_at(period));
+        let readings = self.awaiting_readings().map(|(_, due)| due).min();
+        [work, finality, readings].into_iter().flatten().min()
     }
 
-    fn due_of(&self, period: DeliveryPeriod, table: &PeriodTable) -> Option<LedgerTime> {
-        match table.stage {
-            Stage::Open if !self.settlement.metering || self.are_all_read(period) => Some(self.end_of(period)),
-            Stage::Open => Some(self.reading_deadline(period)),
-            Stage::Adding(_) | Stage::Checking(_) | Stage::Paying(_) | Stage::Closing(_) => Some(self.end_of(period)),
-            Stage::Settled if self.has_corrections(period) => Some(self.end_of(period)),
-            // It waits to be mended.
-            Stage::Settled if table.contracts.values().any(|row| matches!(row.stage, AreaStage::Frozen(_))) => None,
-            Stage::Settled if !self.is_certified(period) => Some(self.end_of(period)),
-            Stage::Settled => Some(self.final_at(period)),
-        }
+    /// The first period of which something is due.
+    fn period_due(&self) -> Option<DeliveryPeriod> {
+        let (agenda, now) = (self.tables.agenda(), self.time());
+        let work = agenda.first(Awaits::Work);
+        let finality = agenda.first(Awaits::Finality).filter(|period| self.final_at(*period) <= now);
+        let readings = self.awaiting_readings().find(|(_, due)| *due <= now).map(|(period, _)| period);
+        [work, finality, readings].into_iter().flatten().min()
+    }
+
+    /// Periods that readings may still come for, and the first that is not over, with the time at which they are due. There are only as
+    /// many as fit between the end of a period and its deadline.
+    fn awaiting_readings(&self) -> impl Iterator<Item = (DeliveryPeriod, LedgerTime)> + '_ {
+        let mut is_over = true;
+        // Later periods end later, and what is due of them is due after that.
+        let periods = self
+            .tables
+            .agenda()
+            .all(Awaits::Readings)
+            .take_while(move |period| core::mem::replace(&mut is_over, self.end_of(*period) <= self.time()));
+        periods.map(|period| {
+            let is_read = !self.settlement.metering || self.are_all_read(period);
+            (period, if is_read { self.end_of(period) } else { self.reading_deadline(period) })
+        })
     }
 
     /// Whether nothing that could still come would change anything: all meters were read at both ends, and all areas at their edges.
@@ -59,32 +66,21 @@ impl State {
         if meters == 0 || count(period.0) < meters || start < meters {
             return false;
         }
-        let contracts = &self.tables.periods()[&period].contracts;
-        let read = contracts.values().filter(|row| row.sent_up_wh.is_some()).count();
-        read == usize::from(self.engine.areas())
-    }
-
-    fn has_corrections(&self, period: DeliveryPeriod) -> bool {
-        let of_period = (period, MeterId(0))..=(period, MeterId(u32::MAX));
-        self.tables.corrections().range(of_period).next().is_some()
+        self.tables.periods()[&period].tally.read == usize::from(self.engine.areas())
     }
 
     /// Does up to `max` pieces of what is due: by period, and in each in the order of its stages.
     pub(super) fn settle(&mut self, max: usize, events: &mut Vec<RecordEvent>) {
         let mut left = max;
         while left > 0 {
-            let now = self.time();
-            let mut periods = self.tables.periods().iter();
-            let due = periods.find(|(period, table)| self.due_of(**period, table).is_some_and(|due| due <= now));
-            let Some((period, table)) = due else { return };
-            let (period, stage) = (*period, table.stage);
-            left -= match stage {
+            let Some(period) = self.period_due() else { return };
+            left -= match self.tables.periods()[&period].stage {
                 Stage::Open => self.go_to(period, Stage::Adding(0)),
                 Stage::Adding(from) => self.add_meters(period, from, left),
                 Stage::Checking(from) => self.check_areas(period, from, left, events),
                 Stage::Paying(from) => self.pay_meters(period, from, left, events),
                 Stage::Closing(from) => self.close_areas(period, from, left, events),
-                Stage::Settled if self.has_corrections(period) => self.settle_again(period, events),
+                Stage::Settled if self.tables.has_corrections(period) => self.settle_again(period, events),
                 Stage::Settled if !self.is_certified(period) => self.certify(period, left, events),
                 Stage::Settled => match self.close_certificates(period, left, events) {
                     0 => self.make_final(period, events),

@@ -163,12 +163,14 @@ impl Tables {
             Some(old) => CertificatesUndo::Changed(period, Box::new(old)),
             None => CertificatesUndo::Put(period, row.range.issuer(), row.range.first()),
         });
+        self.reschedule(period);
     }
 
     /// Takes certificates out.
     pub(in crate::state) fn take_certificates(&mut self, period: DeliveryPeriod, range: &CertificateRange) {
         if let Some(old) = self.certificates_mut(period).take((range.issuer(), range.first())) {
             self.note_certificates(CertificatesUndo::Changed(period, Box::new(old)));
+            self.reschedule(period);
         }
     }
 
@@ -176,12 +178,14 @@ impl Tables {
     pub(in crate::state) fn set_next_plant(&mut self, period: DeliveryPeriod, next: u32) {
         let old = core::mem::replace(&mut self.certificates_mut(period).next_plant, next);
         self.note_certificates(CertificatesUndo::NextPlant(period, old));
+        self.reschedule(period);
     }
 
     /// Forgets a period's certificates.
     pub(in crate::state) fn drop_certificates(&mut self, period: DeliveryPeriod) {
         if let Some(table) = self.certificates.remove(&period) {
             self.note_certificates(CertificatesUndo::Dropped(period, Box::new(table)));
+            self.reschedule(period);
         }
     }
 
@@ -212,6 +216,7 @@ impl Tables {
     }
 
     pub(super) fn undo_certificates(&mut self, undo: CertificatesUndo) {
+        let of = undo.period();
         match undo {
             CertificatesUndo::Opened(period) => {
                 self.certificates.remove(&period);
@@ -233,6 +238,9 @@ impl Tables {
                 self.issuers.remove(&issuer);
             }
         }
+        if let Some(period) = of {
+            self.reschedule(period);
+        }
     }
 }
 
@@ -245,4 +253,18 @@ pub(super) enum CertificatesUndo {
     NextPlant(DeliveryPeriod, u32),
     Dropped(DeliveryPeriod, Box<CertificateTable>),
     Issuer(AreaId, Option<Box<IssuerCounts>>),
+}
+
+impl CertificatesUndo {
+    /// Of which period something changed.
+    fn period(&self) -> Option<DeliveryPeriod> {
+        match *self {
+            Self::Opened(period)
+            | Self::Put(period, ..)
+            | Self::Changed(period, _)
+            | Self::NextPlant(period, _)
+            | Self::Dropped(period, _) => Some(period),
+            Self::Issuer(..) => None,
+        }
+    }
 }

@@ -25,15 +25,20 @@ impl Tables {
 
     pub(in crate::state) fn change_contract(&mut self, contract: Contract, change: impl FnOnce(&mut ContractRow)) {
         let Contract { area, period } = contract;
-        let contracts = &mut self.period_mut(period).contracts;
-        let old = contracts.get(&area).copied();
-        change(contracts.entry(area).or_default());
+        let table = self.period_mut(period);
+        let before = table.tally.frozen;
+        let old = table.change_contract(area, change);
+        let is_rescheduled = table.tally.frozen != before;
         self.journal.push(Undo::Contract(period, area, old.map(Box::new)));
+        if is_rescheduled {
+            self.reschedule(period);
+        }
     }
 
     pub(in crate::state) fn set_stage(&mut self, period: DeliveryPeriod, stage: Stage) {
         let old = core::mem::replace(&mut self.period_mut(period).stage, stage);
         self.journal.push(Undo::Stage(period, old));
+        self.reschedule(period);
     }
 
     pub(in crate::state) fn set_delivery(
@@ -42,12 +47,17 @@ impl Tables {
         meter: MeterId,
         delivery: Option<DeliveryRow>,
     ) {
-        let deliveries = &mut self.period_mut(period).deliveries;
+        let table = self.period_mut(period);
+        let (deliveries, is_settled) = (&mut table.deliveries, table.stage == Stage::Settled);
         if deliveries.len() <= index(meter.0) {
             deliveries.resize(index(meter.0) + 1, None);
         }
         let old = core::mem::replace(&mut deliveries[index(meter.0)], delivery);
         self.journal.push(Undo::Delivery(period, meter, old));
+        // A meter that is known to have delivered is to be certified; before that, every meter is gone through anyway.
+        if is_settled {
+            self.reschedule(period);
+        }
     }
 
     /// Notes a meter's registers at the end of a period, or that they are not known.
@@ -70,6 +80,7 @@ impl Tables {
     pub(in crate::state) fn add_correction(&mut self, period: DeliveryPeriod, meter: MeterId) {
         if self.corrections.insert((period, meter)) {
             self.journal.push(Undo::CorrectionAdded(period, meter));
+            self.reschedule(period);
         }
     }
 
@@ -78,6 +89,7 @@ impl Tables {
         let (_, meter) = *self.corrections.range((period, MeterId(0))..=(period, MeterId(u32::MAX))).next()?;
         self.corrections.remove(&(period, meter));
         self.journal.push(Undo::CorrectionTaken(period, meter));
+        self.reschedule(period);
         Some(meter)
     }
 
@@ -110,6 +122,7 @@ impl Tables {
     /// Forgets a period that is final.
     pub(in crate::state) fn drop_period(&mut self, period: DeliveryPeriod) {
         if let Some(table) = self.periods.remove(&period) {
+            self.take_off_agenda(period, &table);
             self.journal.push(Undo::PeriodDropped(period, Box::new(table)));
         }
     }

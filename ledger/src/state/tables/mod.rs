@@ -3,6 +3,7 @@
 //! Rows are read freely and changed only through the functions here, which note the old value in the journal and mark the
 //! row's leaf of the state tree as stale.
 
+mod agenda;
 mod certificates;
 mod changes;
 mod conduct;
@@ -12,10 +13,11 @@ mod registry;
 mod rows;
 mod undo;
 
+pub(super) use agenda::{Agenda, Awaits};
 pub(super) use certificates::{CertificateTable, Certified, CertifiedState};
 pub(super) use conduct::ConductTable;
 pub(super) use consent::ConsentTable;
-pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, TradeRow};
+pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, Tally, TradeRow};
 pub(super) use rows::{
     Access, Account, AreaIncome, Counters, EpochRow, Holder, KeyUse, Meter, MeterFacts, MeterStatus, Name,
 };
@@ -42,6 +44,8 @@ use crate::settlement::Registers;
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     collateral: CollateralRules,
+    /// Whether this ledger reads meters.
+    metering: bool,
     epoch: EpochRow,
     counters: Counters,
     system: [Account; SystemAccount::COUNT],
@@ -52,6 +56,7 @@ pub(super) struct Tables {
     organisations: Vec<Organisation>,
     keys: BTreeMap<PublicKey, KeyUse>,
     periods: BTreeMap<DeliveryPeriod, PeriodTable>,
+    agenda: Agenda,
     /// Blocks that wait for their auction, by the engine's tag: their names.
     blocks: BTreeMap<OrderTag, (MeterId, u64)>,
     /// Offers that wait for their answer, by their names.
@@ -88,9 +93,10 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(now: LedgerTime, epoch: EpochRow, collateral: CollateralRules) -> Self {
+    pub(super) fn new(now: LedgerTime, epoch: EpochRow, collateral: CollateralRules, metering: bool) -> Self {
         Self {
             collateral,
+            metering,
             epoch,
             counters: Counters { now, operator_nonce: 0, totals: Totals::default() },
             system: [Account::new(&collateral.shares); SystemAccount::COUNT],
@@ -100,6 +106,7 @@ impl Tables {
             organisations: Vec::new(),
             keys: BTreeMap::new(),
             periods: BTreeMap::new(),
+            agenda: Agenda::default(),
             blocks: BTreeMap::new(),
             offers: BTreeMap::new(),
             incomes: BTreeMap::new(),
@@ -329,6 +336,7 @@ impl Tables {
     fn period_mut(&mut self, period: DeliveryPeriod) -> &mut PeriodTable {
         self.periods.entry(period).or_insert_with(|| {
             self.journal.push(Undo::Period(period));
+            self.agenda.open(period);
             PeriodTable::default()
         })
     }
@@ -363,6 +371,7 @@ impl Tables {
         self.meters[index(meter.0)].names.insert(client_id, name);
         self.period_mut(name.period).names.push((meter, client_id));
         self.journal.push(Undo::Named(name.period, meter, client_id));
+        self.note_names(name.period);
     }
 
     /// Notes what is open under a name now.
@@ -418,6 +427,7 @@ impl Tables {
         let name = names.remove(&client_id).expect("listed names exist");
         assert_eq!(name.standing, Standing::Over, "a name is forgotten only when its order is over");
         self.journal.push(Undo::NameForgotten(meter, client_id, name));
+        self.note_names(period);
         true
     }
 }

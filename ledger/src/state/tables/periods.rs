@@ -1,9 +1,11 @@
 //! What is kept of one delivery period, from its first order until it is final (MARKET section 2).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId, Money, Price, Side};
 
+use super::agenda::Awaits;
 use crate::settlement::{AreaFault, AreaSums, Delivery, Quality, Residual};
 
 /// What a meter has open and has traded in one period.
@@ -192,7 +194,11 @@ pub(in crate::state) struct PeriodTable {
     pub(in crate::state) names: Vec<(MeterId, u64)>,
     /// What was paid into clearing for this period and not paid out yet.
     pub(in crate::state) cleared: Money,
-    pub(in crate::state) contracts: BTreeMap<AreaId, ContractRow>,
+    contracts: BTreeMap<AreaId, ContractRow>,
+    /// What the contracts come to.
+    pub(in crate::state) tally: Tally,
+    /// What follows from all of this: what the period waits for.
+    pub(super) awaits: Awaits,
     /// By meter number; short where the last meters have none. Empty until sums are added up.
     pub(in crate::state) deliveries: Vec<Option<DeliveryRow>>,
     /// What others bore of what meters were charged.
@@ -201,10 +207,69 @@ pub(in crate::state) struct PeriodTable {
     pub(in crate::state) held_back: BTreeSet<MeterId>,
 }
 
+/// How many contracts of a period are such that others ask for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::state) struct Tally {
+    /// Their sums contradict each other.
+    pub(in crate::state) frozen: usize,
+    /// Somebody has read the area's edge.
+    pub(in crate::state) read: usize,
+}
+
+impl Tally {
+    pub(in crate::state) fn of<'a>(rows: impl IntoIterator<Item = &'a ContractRow>) -> Self {
+        rows.into_iter().fold(Self::default(), |sum, row| {
+            let Self { frozen, read } = Self::of_one(row);
+            Self { frozen: sum.frozen + frozen, read: sum.read + read }
+        })
+    }
+
+    fn of_one(row: &ContractRow) -> Self {
+        let is_frozen = matches!(row.stage, AreaStage::Frozen(_));
+        Self { frozen: usize::from(is_frozen), read: usize::from(row.sent_up_wh.is_some()) }
+    }
+}
+
 impl PeriodTable {
     /// What is said of an area's contract.
     pub(in crate::state) fn contract(&self, area: AreaId) -> ContractRow {
         self.contracts.get(&area).copied().unwrap_or_default()
+    }
+
+    /// What is said of each contract of which anything is said.
+    pub(in crate::state) fn contracts(&self) -> &BTreeMap<AreaId, ContractRow> {
+        &self.contracts
+    }
+
+    /// Changes a contract's row; what was there before.
+    pub(super) fn change_contract(
+        &mut self,
+        area: AreaId,
+        change: impl FnOnce(&mut ContractRow),
+    ) -> Option<ContractRow> {
+        let (old, row) = match self.contracts.entry(area) {
+            Entry::Vacant(place) => (None, place.insert(ContractRow::default())),
+            Entry::Occupied(row) => (Some(*row.get()), row.into_mut()),
+        };
+        change(row);
+        let come = Tally::of_one(row);
+        self.recount(&old, come);
+        old
+    }
+
+    /// The way back.
+    pub(super) fn put_contract(&mut self, area: AreaId, row: Option<ContractRow>) {
+        let gone = match row {
+            Some(row) => self.contracts.insert(area, row),
+            None => self.contracts.remove(&area),
+        };
+        self.recount(&gone, Tally::of(&row));
+    }
+
+    fn recount(&mut self, gone: &Option<ContractRow>, come: Tally) {
+        let gone = Tally::of(gone);
+        self.tally.frozen = self.tally.frozen + come.frozen - gone.frozen;
+        self.tally.read = self.tally.read + come.read - gone.read;
     }
 
     pub(in crate::state) fn position(&self, meter: MeterId) -> Position {

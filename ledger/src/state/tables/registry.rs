@@ -197,7 +197,7 @@ mod tests {
     fn accounts_of_one_organisation_are_told_apart_from_others() {
         let keys = (1..5).map(|seed| SecretKey::from_seed([seed; 32]).public()).collect();
         let epoch = EpochRow { number: 0, set: ValidatorSet::new(keys).unwrap(), before: None };
-        let mut tables = Tables::new(LedgerTime(0), epoch, Default::default());
+        let mut tables = Tables::new(LedgerTime(0), epoch, Default::default(), false);
         let organisations = [None, None, Some(0), Some(0), Some(1)].map(|number| number.map(OrganisationId));
         let accounts = organisations.map(|organisation| tables.add_account(organisation));
         let pairs = (0..5).flat_map(|one| (0..5).map(move |other| (one, other)));

@@ -104,24 +104,31 @@ impl Tables {
             Undo::Owner(meter, old) => _ = self.move_meter(meter, old),
             Undo::Installation(meter, old) => self.undo_install(meter, *old),
             Undo::Period(period) => {
-                self.periods.remove(&period);
+                if let Some(table) = self.periods.remove(&period) {
+                    self.take_off_agenda(period, &table);
+                }
             }
             Undo::PeriodDropped(period, table) => {
                 self.periods.insert(period, *table);
+                self.put_on_agenda(period);
             }
             Undo::Position(period, meter, old) => self.table(period).positions[index(meter.0)] = old,
             Undo::Trade(period, traders) => {
                 self.table(period).trades.pop();
                 self.table(period).traders = traders;
             }
-            Undo::Contract(period, area, Some(old)) => {
-                self.table(period).contracts.insert(area, *old);
+            Undo::Contract(period, area, old) => {
+                self.table(period).put_contract(area, old.map(|old| *old));
+                self.reschedule(period);
             }
-            Undo::Contract(period, area, None) => {
-                self.table(period).contracts.remove(&area);
+            Undo::Stage(period, old) => {
+                self.table(period).stage = old;
+                self.reschedule(period);
             }
-            Undo::Stage(period, old) => self.table(period).stage = old,
-            Undo::Delivery(period, meter, old) => self.table(period).deliveries[index(meter.0)] = old,
+            Undo::Delivery(period, meter, old) => {
+                self.table(period).deliveries[index(meter.0)] = old;
+                self.reschedule(period);
+            }
             Undo::Registers(period, meter, old) => self.undo_registers(period, meter, old),
             Undo::ReadingsDropped(period, old) => {
                 self.readings.insert(period, *old);
@@ -146,13 +153,16 @@ impl Tables {
             }
             Undo::CorrectionAdded(period, meter) => {
                 self.corrections.remove(&(period, meter));
+                self.reschedule(period);
             }
             Undo::CorrectionTaken(period, meter) => {
                 self.corrections.insert((period, meter));
+                self.reschedule(period);
             }
             Undo::Cleared(period, old) => self.table(period).cleared = old,
             Undo::Named(period, meter, client_id) => {
                 self.table(period).names.pop();
+                self.note_names(period);
                 self.meters[index(meter.0)].names.remove(&client_id);
             }
             Undo::Name(meter, client_id, old) => {
@@ -160,6 +170,7 @@ impl Tables {
             }
             Undo::NameForgotten(meter, client_id, old) => {
                 self.table(old.period).names.push((meter, client_id));
+                self.note_names(old.period);
                 self.meters[index(meter.0)].names.insert(client_id, old);
             }
             Undo::BlockAdded(tag) => {
