@@ -119,6 +119,10 @@ pub(crate) struct ExtractLeaves {
     mentions: Vec<Mention>,
     /// Where each event ends in the written ones.
     ends: Vec<usize>,
+    /// Kept for its room only: the events' bytes.
+    written: Writer,
+    /// Kept for its room only: those of one extract.
+    bytes: Writer,
     /// By the first event of an extract, its mentions and the last leaf made of them; one more, for extracts without events.
     made: Vec<Option<(usize, usize, Hash)>>,
 }
@@ -136,22 +140,23 @@ impl ExtractLeaves {
         if self.mentions.is_empty() {
             return;
         }
-        let mut written = Writer::new();
+        self.written.clear();
         self.ends.clear();
         for event in &record.events {
-            event.write(&mut written);
-            self.ends.push(written.as_slice().len());
+            event.write(&mut self.written);
+            self.ends.push(self.written.as_slice().len());
         }
         self.made.clear();
         self.made.resize(record.events.len() + 1, None);
-        let mut bytes = Writer::new();
         let mut from = 0;
         for of_one in self.mentions.chunk_by(|(one, _), (other, _)| one == other) {
             let (party, first) = of_one[0];
             let slot = usize::try_from(first).map_or(record.events.len(), |first| first.min(record.events.len()));
             let shared = self.made[slot].filter(|(start, end, _)| same_events(&self.mentions[*start..*end], of_one));
-            let leaf =
-                shared.map_or_else(|| leaf_of(record, of_one, &written, &self.ends, &mut bytes), |(.., leaf)| leaf);
+            let leaf = match shared {
+                Some((.., leaf)) => leaf,
+                None => leaf_of(record, of_one, &self.written, &self.ends, &mut self.bytes),
+            };
             self.made[slot] = Some((from, from + of_one.len(), leaf));
             from += of_one.len();
             take(party, &leaf);

@@ -6,7 +6,7 @@ use super::basket::Refused;
 use super::rights::is_itself;
 use super::tables::Counters;
 use super::{LastBundle, State};
-use crate::admission::{DeviceKind, is_expired};
+use crate::admission::{DeviceKind, DeviceStatus, is_expired};
 use crate::command::{Bundle, Command, group_length};
 use crate::crypto::Hash;
 use crate::record::{Outcome, Record, RecordEvent};
@@ -16,13 +16,14 @@ use crate::reject::Code;
 impl State {
     /// One record for each command. A bundle that is refused as a whole gets the same refusal for each.
     pub(super) fn apply_bundle(&mut self, first_seq: u64, entry: Hash, bundle: &Bundle, records: &mut Vec<Record>) {
-        let sender = self.authorise(bundle, LastBundle { seq: first_seq, id: entry });
+        let device = self.device(&bundle.signer);
+        let sender = self.authorise(bundle, device, LastBundle { seq: first_seq, id: entry });
         // A refusal that proves misconduct is the one that sets something off: the record that proves it tells of it.
         let mut proven = Vec::new();
         if sender == Err(Code::AuthReplay) {
             self.blame_for_reuse(bundle, entry, first_seq, &mut proven);
         }
-        let meter = match self.device(&bundle.signer).map(|device| device.kind) {
+        let meter = match device.map(|device| device.kind) {
             Some(DeviceKind::Meter { meter, .. }) => Some(meter),
             Some(DeviceKind::Operator | DeviceKind::Organisation(_)) | None => None,
         };
@@ -51,11 +52,16 @@ impl State {
 
     /// Who gives the bundle's commands. Its nonce is used from here on, whatever becomes of it, unless the bundle is not of a
     /// device's present key, not for this ledger, or has been here before.
-    fn authorise(&mut self, bundle: &Bundle, here: LastBundle) -> Result<DeviceKind, Code> {
+    fn authorise(
+        &mut self,
+        bundle: &Bundle,
+        device: Option<DeviceStatus>,
+        here: LastBundle,
+    ) -> Result<DeviceKind, Code> {
         if bundle.chain != self.chain {
             return Err(Code::AuthChain);
         }
-        let device = self.device(&bundle.signer).ok_or(Code::AuthUnknownDevice)?;
+        let device = device.ok_or(Code::AuthUnknownDevice)?;
         // Keys that will never sign again use up nothing: a thief cannot lock out whoever has the device's present key.
         if let Some(code @ (Code::AuthRevoked | Code::AuthReplaced)) = device.standing.refusal() {
             return Err(code);
@@ -76,17 +82,15 @@ impl State {
     }
 
     fn use_nonce(&mut self, device: DeviceKind, nonce: u64, here: LastBundle) {
-        let subject = match device {
-            DeviceKind::Meter { meter, .. } => Subject::Meter(meter),
-            DeviceKind::Organisation(organisation) => Subject::Organisation(organisation),
+        match device {
+            DeviceKind::Meter { meter, .. } => self.tables.use_nonce(meter, nonce, here),
+            DeviceKind::Organisation(organisation) => {
+                self.tables.change_access(Subject::Organisation(organisation), |access| access.nonce = nonce);
+            }
             DeviceKind::Operator => {
                 let counters = *self.tables.counters();
-                return self.tables.set_counters(Counters { operator_nonce: nonce, ..counters });
+                self.tables.set_counters(Counters { operator_nonce: nonce, ..counters });
             }
-        };
-        self.tables.change_access(subject, |access| access.nonce = nonce);
-        if let DeviceKind::Meter { meter, .. } = device {
-            self.tables.set_last_bundle(meter, Some(here));
         }
     }
 

@@ -28,11 +28,11 @@ impl State {
         if self.reading_deadline(period) <= self.time() {
             return Err(Code::MeterLate);
         }
-        match self.tables.registers(period, meter) {
-            Some(known) if known == registers => return Err(Code::MeterTwice),
-            _ => {}
+        let known = self.tables.reading(period, meter);
+        if known.is_some_and(|known| known.registers == registers) {
+            return Err(Code::MeterTwice);
         }
-        if let Err((code, other)) = self.check_against_others(meter, reading) {
+        if let Err((code, other)) = self.check_against_others(meter, reading, known) {
             // What the operator of the area has read, the meter never said.
             if other.record > 0 {
                 self.blame_for_reading(meter, period, (code, other.record), events);
@@ -44,10 +44,15 @@ impl State {
     }
 
     /// Against what is known of the same period, of the one before, and of the one after: what it cannot be true together with.
-    fn check_against_others(&self, meter: MeterId, reading: &Reading) -> Result<(), (Code, ReadingRow)> {
+    fn check_against_others(
+        &self,
+        meter: MeterId,
+        reading: &Reading,
+        known: Option<ReadingRow>,
+    ) -> Result<(), (Code, ReadingRow)> {
         let Reading { period, registers } = reading;
         let of = |period: Option<u32>| period.and_then(|period| self.tables.reading(DeliveryPeriod(period), meter));
-        if let Some(known) = of(Some(period.0)) {
+        if let Some(known) = known {
             return Err((Code::MeterContradiction, known));
         }
         if let Some(before) = of(period.0.checked_sub(1)) {

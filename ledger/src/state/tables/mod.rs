@@ -8,6 +8,7 @@ mod certificates;
 mod changes;
 mod conduct;
 mod consent;
+mod keys;
 mod periods;
 mod registry;
 mod rows;
@@ -28,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId, Money, OrderTag};
 
+use self::keys::Keys;
 use self::undo::Undo;
 use super::collateral::{Collateral, CollateralRules};
 use super::dirty::Dirty;
@@ -54,7 +56,7 @@ pub(super) struct Tables {
     owned: Vec<Vec<MeterId>>,
     meters: Vec<Meter>,
     organisations: Vec<Organisation>,
-    keys: BTreeMap<PublicKey, KeyUse>,
+    keys: Keys,
     periods: BTreeMap<DeliveryPeriod, PeriodTable>,
     agenda: Agenda,
     /// Blocks that wait for their auction, by the engine's tag: their names.
@@ -104,7 +106,7 @@ impl Tables {
             owned: Vec::new(),
             meters: Vec::new(),
             organisations: Vec::new(),
-            keys: BTreeMap::new(),
+            keys: Keys::default(),
             periods: BTreeMap::new(),
             agenda: Agenda::default(),
             blocks: BTreeMap::new(),

@@ -8,6 +8,7 @@ use super::undo::Undo;
 use super::{Access, Account, KeyUse, Meter, MeterFacts, MeterStatus, Organisation, Tables, index, number};
 use crate::crypto::PublicKey;
 use crate::registry::{Installation, OrganisationId, Subject};
+use crate::state::LastBundle;
 
 /// Reading.
 impl Tables {
@@ -21,15 +22,12 @@ impl Tables {
 
     /// What a key is or was.
     pub(in crate::state) fn key_use(&self, key: &PublicKey) -> Option<KeyUse> {
-        self.keys.get(key).copied()
+        self.keys.used(key)
     }
 
     /// Keys that their devices have no more, ascending, with whose they were.
     pub(in crate::state) fn replaced_keys(&self) -> impl Iterator<Item = (&PublicKey, Subject)> {
-        self.keys.iter().filter_map(|(key, used)| match used {
-            KeyUse::Replaced(subject) => Some((key, *subject)),
-            KeyUse::Present(_) => None,
-        })
+        self.keys.replaced()
     }
 
     /// How somebody registered stands.
@@ -62,7 +60,7 @@ impl Tables {
     pub(in crate::state) fn add_meter(&mut self, facts: MeterFacts) -> MeterId {
         let id = MeterId(number(self.meters.len()));
         self.meters.push(Meter { facts, status: MeterStatus::default(), names: BTreeMap::new() });
-        self.keys.insert(facts.key, KeyUse::Present(Subject::Meter(id)));
+        self.keys.sign_for(facts.key, Subject::Meter(id));
         self.owned[index(facts.account.0)].push(id);
         self.stale_meters.touch(id.0);
         self.touched_meters.touch(id.0);
@@ -73,7 +71,7 @@ impl Tables {
     pub(in crate::state) fn add_organisation(&mut self, row: Organisation) -> OrganisationId {
         let id = u16::try_from(self.organisations.len()).expect("organisations are limited to fewer");
         self.organisations.push(row);
-        self.keys.insert(row.key, KeyUse::Present(Subject::Organisation(OrganisationId(id))));
+        self.keys.sign_for(row.key, Subject::Organisation(OrganisationId(id)));
         self.stale_organisations.touch(id.into());
         self.touched_organisations.touch(id.into());
         self.journal.push(Undo::OrganisationAdded);
@@ -82,8 +80,17 @@ impl Tables {
 
     /// For a snapshot: a key that its device has no more.
     pub(in crate::state) fn add_replaced_key(&mut self, key: PublicKey, subject: Subject) {
-        self.keys.insert(key, KeyUse::Replaced(subject));
+        self.keys.replace(key, subject);
         self.touched_keys.push(key);
+    }
+
+    /// A meter's bundle is carried out: its nonce is used from here on.
+    pub(in crate::state) fn use_nonce(&mut self, meter: MeterId, nonce: u64, bundle: LastBundle) {
+        self.touched_meters.touch(meter.0);
+        self.change_meter(meter, |status| {
+            status.access.nonce = nonce;
+            status.last_bundle = Some(bundle);
+        });
     }
 
     /// Changes what decides whether somebody is let in.
@@ -108,8 +115,8 @@ impl Tables {
     pub(in crate::state) fn replace_key(&mut self, subject: Subject, key: PublicKey) {
         self.touch(subject);
         let old = core::mem::replace(self.key_mut(subject), key);
-        self.keys.insert(old, KeyUse::Replaced(subject));
-        self.keys.insert(key, KeyUse::Present(subject));
+        self.keys.replace(old, subject);
+        self.keys.sign_for(key, subject);
         self.touched_keys.push(old);
         self.journal.push(Undo::KeyReplaced(subject, old));
     }
@@ -117,8 +124,8 @@ impl Tables {
     pub(super) fn undo_replace_key(&mut self, subject: Subject, old: PublicKey) {
         self.touch(subject);
         let key = core::mem::replace(self.key_mut(subject), old);
-        self.keys.remove(&key);
-        self.keys.insert(old, KeyUse::Present(subject));
+        self.keys.forget(&key);
+        self.keys.sign_for(old, subject);
         self.touched_keys.push(key);
     }
 

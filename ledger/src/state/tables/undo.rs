@@ -97,7 +97,7 @@ impl Tables {
             }
             Undo::OrganisationAdded => {
                 let organisation = self.organisations.pop().expect("it was added");
-                self.keys.remove(&organisation.key);
+                self.keys.forget(&organisation.key);
                 self.touched_keys.push(organisation.key);
             }
             Undo::KeyReplaced(subject, old) => self.undo_replace_key(subject, old),
@@ -209,7 +209,7 @@ impl Tables {
 
     fn undo_add_meter(&mut self) {
         let meter = self.meters.pop().expect("it was added");
-        self.keys.remove(&meter.facts.key);
+        self.keys.forget(&meter.facts.key);
         self.owned[index(meter.facts.account.0)].pop();
         self.touched_keys.push(meter.facts.key);
     }
