@@ -605,11 +605,11 @@ mod tests {
         let twice = vec![used_up, used_up];
         assert_eq!(refused(|image| image.rest.issuers = twice), RestoreError::Bytes, "one area, two counts");
         let table = |next_plant, rows| {
-            refused(|image| image.rest.certificates = vec![CertificatesImage { period: 5, next_plant, rows }])
+            refused(|image| image.rest.certificates = vec![CertificatesImage { period: 5, next_plant, round: 0, rows }])
         };
         assert_eq!(table(1, vec![]), RestoreError::Row("a period's certificates"));
         let range = CertificateRange::new(AreaId(0), 1, Energy(5)).unwrap();
-        let row = CertifiedImage { range, plant: 0, source: 1, holder: 0, account: 0, state: 1, of: 0 };
+        let row = CertifiedImage { range, plant: 0, source: 1, holder: 0, account: 0, state: 1, of: 0, round: 0 };
         assert_eq!(table(0, vec![row]), RestoreError::Row("a certificate"));
         assert_eq!(table(0, vec![]), RestoreError::Audit(AuditError::CertificatesOf(DeliveryPeriod(5))));
     }

@@ -65,6 +65,8 @@ pub enum Arrival {
     OtherSource,
     /// It has gone through [`HOPS_MAX`] hands.
     TooFar,
+    /// It is not known yet what the next buyer took: it waits, and is followed again when that is known.
+    Unsettled,
 }
 
 /// What became of watt-hours that go the same way.
@@ -96,8 +98,10 @@ struct Passage {
     sold_before: u64,
     /// What the buyer bought before it.
     bought_before: u64,
-    /// How much of it was delivered: the first so many watt-hours.
+    /// How much of it was delivered: the first so many watt-hours. Where it is not known yet what its buyer took, as if he took it all.
     delivered: u64,
+    /// Whether that is known.
+    is_settled: bool,
 }
 
 /// What a meter traded in all.
@@ -112,11 +116,13 @@ struct Stream {
 
 impl Routes {
     /// Lays out the trades of a period, oldest first. `net_wh` is what each meter's delivery counts as, export less import, whether
-    /// it was measured or estimated: delivery is a matter of money first.
+    /// it was measured or estimated: delivery is a matter of money first. None is not known yet: certificates go up to such a meter, and
+    /// not on. What it took decides nothing about the ways of others, because where a meter's watt-hours stand in its streams follows
+    /// from its trades.
     ///
     /// # Panics
     /// If a meter trades more than 2^64 watt-hours, or there are 2^32 trades; the limits of a meter's connection keep both out.
-    pub fn new(legs: impl IntoIterator<Item = Leg>, net_wh: impl Fn(MeterId) -> i128) -> Self {
+    pub fn new(legs: impl IntoIterator<Item = Leg>, net_wh: impl Fn(MeterId) -> Option<i128>) -> Self {
         let mut routes = Self::default();
         for leg in legs {
             routes.append(leg);
@@ -138,7 +144,7 @@ impl Routes {
         let buyer = &mut self.streams[index(leg.buyer)];
         let bought_before = buyer.bought;
         buyer.bought += leg.energy.0;
-        self.passages.push(Passage { leg, sold_before, bought_before, delivered: 0 });
+        self.passages.push(Passage { leg, sold_before, bought_before, delivered: 0, is_settled: true });
     }
 
     /// By counting: each seller's sales stand together, in their order.
@@ -158,20 +164,24 @@ impl Routes {
     }
 
     /// The delivered energy of a trade is the smaller of its two sides, and of each side it is what comes first.
-    fn deliver(&mut self, net_wh: impl Fn(MeterId) -> i128) {
-        let reaches = |meter: MeterId, stream: &Stream| stream.reach(net_wh(meter));
-        let reaches: Vec<(u64, u64)> =
+    fn deliver(&mut self, net_wh: impl Fn(MeterId) -> Option<i128>) {
+        let reaches = |meter: MeterId, stream: &Stream| {
+            let net_wh = net_wh(meter);
+            (net_wh.map_or((stream.sold, stream.bought), |net_wh| stream.reach(net_wh)), net_wh.is_some())
+        };
+        let reaches: Vec<((u64, u64), bool)> =
             (0..).zip(&self.streams).map(|(number, stream)| reaches(MeterId(number), stream)).collect();
         for passage in &mut self.passages {
-            let (sold_until, _) = reaches[index(passage.leg.seller)];
-            let (_, bought_until) = reaches[index(passage.leg.buyer)];
+            let ((sold_until, _), _) = reaches[index(passage.leg.seller)];
+            let ((_, bought_until), is_settled) = reaches[index(passage.leg.buyer)];
+            passage.is_settled = is_settled;
             let at_seller = sold_until.saturating_sub(passage.sold_before);
             let at_buyer = bought_until.saturating_sub(passage.bought_before);
             passage.delivered = passage.leg.energy.0.min(at_seller).min(at_buyer);
         }
     }
 
-    /// How much of a trade was delivered.
+    /// How much of a trade was delivered, if that is known of both its sides.
     ///
     /// # Panics
     /// If there is no such trade.
@@ -202,7 +212,7 @@ impl Routes {
         let mut holder = plant;
         loop {
             let trade = self.sale_at(holder, place);
-            let Passage { leg, sold_before, bought_before, delivered } = self.passages[trade];
+            let Passage { leg, sold_before, bought_before, delivered, is_settled } = self.passages[trade];
             let within = place - sold_before;
             let (until, stop) = if !travels(source, leg.sources) {
                 (leg.energy.0, Some(Arrival::OtherSource))
@@ -210,6 +220,8 @@ impl Routes {
                 (leg.energy.0, Some(Arrival::Undelivered))
             } else if hops.len() == HOPS_MAX {
                 (delivered, Some(Arrival::TooFar))
+            } else if !is_settled {
+                (delivered, Some(Arrival::Unsettled))
             } else {
                 (delivered, None)
             };

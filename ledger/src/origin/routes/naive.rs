@@ -16,12 +16,15 @@ pub(super) struct NaiveTown {
     /// What each meter sold of its own making.
     own: BTreeMap<MeterId, Vec<WattHour>>,
     delivered: Vec<u64>,
+    /// Of whom it is not known what they took.
+    unsettled: BTreeSet<MeterId>,
 }
 
 impl NaiveTown {
-    pub(super) fn new(legs: &[Leg], net_wh: &BTreeMap<MeterId, i64>) -> Self {
-        let mut town =
-            Self { legs: legs.to_vec(), resold_as: BTreeMap::new(), own: BTreeMap::new(), delivered: Vec::new() };
+    pub(super) fn new(legs: &[Leg], net_wh: &BTreeMap<MeterId, Option<i64>>) -> Self {
+        let (resold_as, own) = (BTreeMap::new(), BTreeMap::new());
+        let unsettled = net_wh.iter().filter(|(_, net)| net.is_none()).map(|(meter, _)| *meter).collect();
+        let mut town = Self { legs: legs.to_vec(), resold_as, own, delivered: Vec::new(), unsettled };
         let (mut given, mut taken) = (BTreeSet::new(), BTreeSet::new());
         for (meter, net) in net_wh {
             town.hand_on(*meter, *net, &mut given, &mut taken);
@@ -36,7 +39,13 @@ impl NaiveTown {
     }
 
     /// What one meter did with its watt-hours.
-    fn hand_on(&mut self, meter: MeterId, net: i64, given: &mut BTreeSet<WattHour>, taken: &mut BTreeSet<WattHour>) {
+    fn hand_on(
+        &mut self,
+        meter: MeterId,
+        net: Option<i64>,
+        given: &mut BTreeSet<WattHour>,
+        taken: &mut BTreeSet<WattHour>,
+    ) {
         let all_of = |is_his: &dyn Fn(&Leg) -> bool| {
             let trades = self.legs.iter().enumerate().filter(|(_, leg)| is_his(leg));
             trades.flat_map(|(trade, leg)| (0..leg.energy.0).map(move |wh| (trade, wh))).collect::<VecDeque<_>>()
@@ -50,8 +59,10 @@ impl NaiveTown {
             bought.pop_front();
             sold.pop_front();
         }
-        given.extend(sold.iter().take(usize::try_from(net.max(0)).unwrap()));
-        taken.extend(bought.iter().take(usize::try_from((-net).max(0)).unwrap()));
+        // Of whom nothing is known, nothing is certainly missing.
+        let (gives, takes) = net.map_or((i64::MAX, i64::MAX), |net| (net.max(0), (-net).max(0)));
+        given.extend(sold.iter().take(usize::try_from(gives).unwrap()));
+        taken.extend(bought.iter().take(usize::try_from(takes).unwrap()));
         self.own.insert(meter, sold.into());
     }
 
@@ -76,6 +87,9 @@ impl NaiveTown {
             }
             if hops.len() == HOPS_MAX {
                 return (hops, holder, Arrival::TooFar);
+            }
+            if self.unsettled.contains(&leg.buyer) {
+                return (hops, holder, Arrival::Unsettled);
             }
             hops.push(trade);
             holder = leg.buyer;

@@ -19,7 +19,13 @@ fn leg(seller: u32, buyer: u32, energy: u64) -> Leg {
 
 /// Export less import of the meters 0, 1, 2...
 fn routes(legs: &[Leg], net_wh: &[i64]) -> Routes {
-    Routes::new(legs.iter().copied(), |meter| net_wh.get(meter.0 as usize).map_or(0, |net| i128::from(*net)))
+    let known: Vec<Option<i64>> = net_wh.iter().copied().map(Some).collect();
+    routes_so_far(legs, &known)
+}
+
+/// The same, where it is not known of everybody.
+fn routes_so_far(legs: &[Leg], net_wh: &[Option<i64>]) -> Routes {
+    Routes::new(legs.iter().copied(), |meter| net_wh.get(meter.0 as usize).map_or(Some(0), |net| net.map(i128::from)))
 }
 
 /// Everything that becomes of a solar plant's export: energy, trades, holder, why.
@@ -105,6 +111,26 @@ fn a_certificate_goes_through_sixteen_hands_at_most() {
     assert_eq!(told, [(5, (0..HOPS_MAX).collect(), 16, Arrival::TooFar)]);
 }
 
+/// The buyer's area is frozen: what goes to him waits, what goes to his neighbour by way of a dealer arrives, and what the plant did not give
+/// is missing whoever waits for it.
+#[test]
+fn what_goes_to_somebody_of_whom_nothing_is_known_yet_waits() {
+    let (plant, dealer, frozen, neighbour) = (0, 1, 2, 3);
+    let legs = [leg(plant, dealer, 300), leg(dealer, frozen, 100), leg(dealer, neighbour, 200), leg(plant, frozen, 80)];
+    let routes = routes_so_far(&legs, &[Some(340), Some(0), None, Some(-200)]);
+    assert_eq!(
+        journeys(&routes, plant, 340),
+        [
+            (100, vec![0], dealer, Arrival::Unsettled),
+            (200, vec![0, 2], neighbour, Arrival::Kept),
+            (40, vec![], plant, Arrival::Unsettled)
+        ]
+    );
+    let known = routes_so_far(&legs, &[Some(340), Some(0), Some(-30), Some(-200)]);
+    let then = [(30, vec![0, 1], frozen, Arrival::Kept), (70, vec![0], dealer, Arrival::Undelivered)];
+    assert_eq!(journeys(&known, plant, 100), then);
+}
+
 /// A plant that never traded, and one with a number that no trade knows.
 #[test]
 fn a_plant_without_trades_keeps_its_certificates() {
@@ -143,7 +169,8 @@ fn settled_side(legs: &[Leg], meter: MeterId, net_wh: i64) -> BTreeMap<usize, En
 fn agree(legs: &[Leg], net_wh: &[i64]) {
     let routes = routes(legs, net_wh);
     let by_meter: BTreeMap<MeterId, i64> = (0..).map(MeterId).zip(net_wh.iter().copied()).collect();
-    let town = NaiveTown::new(legs, &by_meter);
+    let known = by_meter.iter().map(|(meter, net)| (*meter, Some(*net))).collect();
+    let town = NaiveTown::new(legs, &known);
     let mut carried = vec![0; legs.len()];
     let mut kept: BTreeMap<MeterId, u64> = BTreeMap::new();
     let settled: BTreeMap<MeterId, BTreeMap<usize, Energy>> =
@@ -178,8 +205,39 @@ fn agree(legs: &[Leg], net_wh: &[i64]) {
     }
 }
 
+/// Some are not settled yet. What arrives nevertheless goes as it does when all are known, whatever is known then, and what waits is what
+/// meets somebody who is not.
+fn agree_so_far(legs: &[Leg], net_wh: &[i64], is_known: &[bool]) {
+    let so_far: Vec<Option<i64>> = net_wh.iter().zip(is_known).map(|(net, is)| is.then_some(*net)).collect();
+    let (early, late) = (routes_so_far(legs, &so_far), routes(legs, net_wh));
+    let town = NaiveTown::new(legs, &(0..).map(MeterId).zip(so_far.iter().copied()).collect());
+    for (plant, export) in (0..).zip(&so_far).filter_map(|(plant, net)| Some((plant, net.filter(|net| *net > 0)?))) {
+        let export = export.unsigned_abs();
+        let single = |routes: &Routes| {
+            let told = journeys(routes, plant, export).into_iter();
+            told.flat_map(|(energy, trades, holder, why)| (0..energy).map(move |_| (trades.clone(), holder, why)))
+                .collect::<Vec<_>>()
+        };
+        for (number, (early, late)) in (0..).zip(single(&early).into_iter().zip(single(&late))) {
+            let (trades, holder, arrival) = town.walk(MeterId(plant), SOLAR, number);
+            assert_eq!(early, (trades, holder.0, arrival), "{plant} {number}");
+            assert!(early == late || early.2 == Arrival::Unsettled, "{plant} {number}: {early:?}, then {late:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+    /// An area is frozen, and its meters' deliveries are nobody's truth: the others' certificates go where they will have gone in the end.
+    #[test]
+    fn what_arrives_early_has_gone_where_it_would_have_gone_late(
+        legs in drawn_legs(5),
+        net_wh in proptest::collection::vec(-25..25_i64, 5),
+        is_known in proptest::collection::vec(proptest::bool::weighted(0.7), 5),
+    ) {
+        agree_so_far(&legs, &net_wh, &is_known);
+    }
 
     /// Whatever is traded to and fro, ranges go the ways of their watt-hours; no trade carries more than was delivered of it, and nobody
     /// is given more to claim than he took in.

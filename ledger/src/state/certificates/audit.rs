@@ -50,8 +50,13 @@ impl State {
         }
         let mut certified: BTreeMap<_, Energy> = BTreeMap::new();
         for row in table.rows() {
+            let is_known = |meter| self.is_settled(period, meter);
+            if !is_known(row.plant) || !is_known(row.holder) {
+                return Err(wrong);
+            }
             *certified.entry(row.plant).or_default() += row.range.energy();
             let consumption = match row.state {
+                CertifiedState::Claimed { by } if !is_known(by) => return Err(wrong),
                 CertifiedState::Claimed { by } => self.consumption(period, by),
                 CertifiedState::Moving { .. } | CertifiedState::Active => continue,
             };

@@ -25,6 +25,9 @@ impl State {
         if self.delivery_row(period, by).is_none_or(|row| row.account != account) {
             return Err(Code::OriginMeter);
         }
+        if !self.is_settled(period, by) {
+            return Err(Code::OriginPeriod);
+        }
         if self.consumption(period, by).open() < range.energy() {
             return Err(Code::OriginImport);
         }

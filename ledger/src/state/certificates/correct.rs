@@ -7,7 +7,7 @@ use super::told;
 use crate::origin::Standing;
 use crate::record::{CertificateChange, RecordEvent};
 use crate::state::State;
-use crate::state::tables::{Certified, CertifiedState};
+use crate::state::tables::{CertificateTable, Certified, CertifiedState};
 
 impl State {
     /// A meter's delivery is another one than certificates went by: what it did not give out is revoked, newest first, what it gave out
@@ -36,11 +36,13 @@ impl State {
         self.take_claims_back(period, meter, events);
     }
 
-    /// An area of a settled period is added up once more: its plants may have something to tell that was not known before.
+    /// An area of a settled period is added up once more: its plants may have something to tell that was not known before, and what waits
+    /// for it may go on.
     pub(in crate::state) fn ask_plants_again(&mut self, period: DeliveryPeriod) {
         self.routes = None;
-        if self.tables.certificates().contains_key(&period) {
+        if let Some(round) = self.tables.certificates().get(&period).map(CertificateTable::round) {
             self.tables.set_next_plant(period, 0);
+            self.tables.set_round(period, round + 1);
         }
     }
 

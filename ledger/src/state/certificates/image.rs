@@ -13,6 +13,7 @@ pub(in crate::state) fn certificates_image(tables: &Tables) -> Vec<CertificatesI
     let image = |(period, table): (&DeliveryPeriod, &CertificateTable)| CertificatesImage {
         period: period.0,
         next_plant: table.next_plant(),
+        round: table.round(),
         rows: table.rows().map(CertifiedImage::from).collect(),
     };
     tables.certificates().iter().map(image).collect()
@@ -41,11 +42,12 @@ pub(in crate::state) fn restore_certificates(
         let counts = counts.ok_or(RestoreError::Row("an issuer"))?;
         tables.change_issuer(AreaId(*area), |present| *present = counts);
     }
-    for CertificatesImage { period, next_plant, rows } in &rest.certificates {
+    for CertificatesImage { period, next_plant, round, rows } in &rest.certificates {
         if index(*next_plant) > tables.meters().len() {
             return Err(RestoreError::Row("a period's certificates"));
         }
         tables.set_next_plant(DeliveryPeriod(*period), *next_plant);
+        tables.set_round(DeliveryPeriod(*period), *round);
         for row in rows {
             let row = read_row(tables, row).ok_or(RestoreError::Row("a certificate"))?;
             tables.put_certificates(DeliveryPeriod(*period), row);
@@ -60,7 +62,7 @@ fn read_row(tables: &Tables, row: &CertifiedImage) -> Option<Certified> {
     tables.account(Holder::User(account))?;
     let area = tables.meter(plant)?.facts.area;
     let state = match row.state {
-        0 => CertifiedState::Moving { from: row.of },
+        0 => CertifiedState::Moving { from: row.of, round: row.round },
         1 => CertifiedState::Active,
         2 => CertifiedState::Claimed { by: meter(u32::try_from(row.of).ok()?)? },
         _ => return None,
@@ -71,12 +73,12 @@ fn read_row(tables: &Tables, row: &CertifiedImage) -> Option<Certified> {
 
 impl From<&Certified> for CertifiedImage {
     fn from(row: &Certified) -> Self {
-        let (state, of) = match row.state {
-            CertifiedState::Moving { from } => (0, from),
-            CertifiedState::Active => (1, 0),
-            CertifiedState::Claimed { by } => (2, by.0.into()),
+        let (state, of, round) = match row.state {
+            CertifiedState::Moving { from, round } => (0, from, round),
+            CertifiedState::Active => (1, 0, 0),
+            CertifiedState::Claimed { by } => (2, by.0.into(), 0),
         };
         let Certified { range, plant, source, holder, account, .. } = *row;
-        Self { range, plant: plant.0, source: source.bits(), holder: holder.0, account: account.0, state, of }
+        Self { range, plant: plant.0, source: source.bits(), holder: holder.0, account: account.0, state, of, round }
     }
 }

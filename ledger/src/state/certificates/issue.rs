@@ -13,12 +13,13 @@ use crate::state::tables::{Certified, CertifiedState, DeliveryRow};
 const LOOKS: u32 = 64;
 
 impl State {
-    /// Goes on to the next meter that has certified energy, and issues it. One piece of work.
+    /// Goes on to the next meter that has certified energy, and issues it. Those of frozen areas are passed over, and asked when all are
+    /// asked once more. One piece of work.
     pub(super) fn ask_plants(&mut self, period: DeliveryPeriod, events: &mut Vec<RecordEvent>) -> usize {
         let next = self.tables.certificates().get(&period).map_or(0, |table| table.next_plant());
         let until = self.meters_delivering(period).min(next.saturating_add(LOOKS));
         for plant in (next..until).map(MeterId) {
-            let Some(row) = self.delivery_row(period, plant) else { continue };
+            let Some(row) = self.settled_row(period, plant) else { continue };
             if self.certify_export(period, plant, &row, self.certified(period, plant), events) {
                 self.tables.set_next_plant(period, plant.0 + 1);
                 return 1;
@@ -55,7 +56,7 @@ impl State {
         if source == EnergySources::STORAGE {
             self.tables.change_charge(plant, |charge| charge.discharge(energy));
         }
-        let state = CertifiedState::Moving { from: certified.0 };
+        let state = CertifiedState::Moving { from: certified.0, round: 0 };
         let issued = Certified { range, plant, source, holder: plant, account: row.account, state };
         self.tables.put_certificates(period, issued);
         events.push(told(period, &issued, CertificateChange::Issued { source }));

@@ -1,12 +1,14 @@
 //! Certificates of origin on the ledger (MARKET section 8), in slices, by `Work` entries.
 //!
-//! When a period is settled and none of its areas is frozen, its meters are asked one after the other: a certified plant's measured net
+//! When a period is settled, its meters are asked one after the other: a certified plant's measured net
 //! export is issued, and then goes to its sales, piece by piece, each the whole way that its watt-hours went. What lands with a buyer as
 //! final delivery is claimed at once against his own measured import. Until the period is final, active certificates can be claimed by
 //! command, and corrections revoke and issue. Then what is still active expires, every piece is told once more for good, and the
 //! period's certificates are forgotten; only the issuers' counts stay.
 //!
-//! Of a period with a frozen area nothing is certified before that is mended: its energies contradict each other.
+//! The energies of a frozen area contradict each other: nothing of it is certified or claimed before it is mended, and what would go to it,
+//! or through it to others, waits with its plant. Everything else goes on. Where a watt-hour goes follows from trades and from what those
+//! took and gave whose hands it goes through, so what has arrived by then has gone where it would have gone later.
 
 mod audit;
 mod claim;
@@ -17,7 +19,7 @@ mod travel;
 
 pub(super) use image::{certificates_image, issuers_image, restore_certificates};
 
-use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, EnergySources, MeterId};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, MeterId};
 
 use super::State;
 use super::tables::{CertificateTable, Certified, CertifiedState, DeliveryRow};
@@ -54,7 +56,7 @@ impl State {
         rows.map(CertificatesView::of).collect()
     }
 
-    /// Whether all that a settled period has to certify was issued and has arrived.
+    /// Whether all that a settled period has to certify was issued and has arrived, but for what waits for its frozen areas.
     pub(super) fn is_certified(&self, period: DeliveryPeriod) -> bool {
         self.tables.is_certified(period)
     }
@@ -105,6 +107,17 @@ impl State {
 
     fn delivery_row(&self, period: DeliveryPeriod, meter: MeterId) -> Option<DeliveryRow> {
         self.tables.periods().get(&period)?.delivery(meter)
+    }
+
+    /// Whether a meter's area is settled, so that what the meter gave and took is known.
+    fn is_settled(&self, period: DeliveryPeriod, meter: MeterId) -> bool {
+        let area = self.tables.meter(meter).map(|meter| meter.facts.area);
+        area.is_some_and(|area| self.tables.contract(Contract { area, period }).stage.is_settled())
+    }
+
+    /// What a meter of a settled area delivered.
+    fn settled_row(&self, period: DeliveryPeriod, meter: MeterId) -> Option<DeliveryRow> {
+        self.delivery_row(period, meter).filter(|_| self.is_settled(period, meter))
     }
 
     /// What a meter measurably took in, net, and how much of it is claimed.

@@ -6,19 +6,26 @@ use super::told;
 use crate::origin::{Arrival, Hop, Journey, Leg, Routes, Standing};
 use crate::record::{CertificateChange, Certificates, RecordEvent};
 use crate::state::State;
-use crate::state::tables::{Certified, CertifiedState, PeriodTable};
+use crate::state::tables::{Certified, CertifiedState};
 
 impl State {
     /// Sends the first certificates of a row as far as their watt-hours went, and claims them if they arrived. A piece of work, and one
-    /// more for each hand.
+    /// more for each hand. What would go to a frozen area stays with its plant and waits.
     pub(super) fn send(&mut self, period: DeliveryPeriod, row: Certified, events: &mut Vec<RecordEvent>) -> usize {
-        let CertifiedState::Moving { from } = row.state else { return 1 };
+        let CertifiedState::Moving { from, round } = row.state else { return 1 };
         let mut hops = core::mem::take(&mut self.hops);
         let journey = self.follow(period, &row, from, &mut hops);
         let (Some(sent), behind) = row.range.split(journey.energy) else { return 1 };
         if let Some(range) = behind {
-            let state = CertifiedState::Moving { from: from + journey.energy.0 };
+            let state = CertifiedState::Moving { from: from + journey.energy.0, round };
             self.tables.put_certificates(period, Certified { range, state, ..row });
+        }
+        if journey.arrival == Arrival::Unsettled {
+            let round = self.tables.certificates()[&period].round() + 1;
+            let state = CertifiedState::Moving { from, round };
+            self.tables.put_certificates(period, Certified { range: sent, state, ..row });
+            self.hops = hops;
+            return 1;
         }
         for hop in &hops {
             events.extend(self.moved(period, sent, hop));
@@ -36,7 +43,9 @@ impl State {
         let (by, mut consumption) = (arrived.holder, self.consumption(period, arrived.holder));
         let claimed = match journey.arrival {
             Arrival::Kept => consumption.claim(arrived.range.energy()),
-            Arrival::Unsold | Arrival::Undelivered | Arrival::OtherSource | Arrival::TooFar => Energy::ZERO,
+            Arrival::Unsold | Arrival::Undelivered | Arrival::OtherSource | Arrival::TooFar | Arrival::Unsettled => {
+                Energy::ZERO
+            }
         };
         let (claimed, active) = arrived.range.split(claimed);
         if let Some(range) = active {
@@ -75,20 +84,22 @@ impl State {
     fn follow(&mut self, period: DeliveryPeriod, row: &Certified, from: u64, hops: &mut Vec<Hop>) -> Journey {
         let routes = match self.routes.take() {
             Some((of, routes)) if of == period => routes,
-            _ => routes_of(&self.tables.periods()[&period]),
+            _ => self.routes_of(period),
         };
         let journey = routes.follow(row.plant, row.source, Energy(from), row.range.energy(), hops);
         self.routes = Some((period, routes));
         journey
     }
-}
 
-fn routes_of(table: &PeriodTable) -> Routes {
-    let legs = table.trades.iter().map(|trade| Leg {
-        seller: trade.seller,
-        buyer: trade.buyer,
-        energy: trade.energy,
-        sources: trade.sources,
-    });
-    Routes::new(legs, |meter| table.delivery(meter).map_or(0, |row| row.delivery.net_wh()))
+    fn routes_of(&self, period: DeliveryPeriod) -> Routes {
+        let table = &self.tables.periods()[&period];
+        let legs = table.trades.iter().map(|trade| Leg {
+            seller: trade.seller,
+            buyer: trade.buyer,
+            energy: trade.energy,
+            sources: trade.sources,
+        });
+        let net_wh = |meter| table.delivery(meter).map_or(0, |row| row.delivery.net_wh());
+        Routes::new(legs, |meter| self.is_settled(period, meter).then(|| net_wh(meter)))
+    }
 }

@@ -12,6 +12,7 @@ use crate::origin::CertificateRange;
 pub(in crate::state) struct CertificatesImage {
     pub(in crate::state) period: u32,
     pub(in crate::state) next_plant: u32,
+    pub(in crate::state) round: u32,
     pub(in crate::state) rows: Vec<CertifiedImage>,
 }
 
@@ -27,6 +28,8 @@ pub(in crate::state) struct CertifiedImage {
     pub(in crate::state) state: u8,
     /// Which watt-hour of the plant the first one is, or which meter claimed them; else 0.
     pub(in crate::state) of: u64,
+    /// From which round on they are followed, if they are still with the plant; else 0.
+    pub(in crate::state) round: u32,
 }
 
 /// What became of an issuer's certificates.
@@ -37,12 +40,12 @@ pub(in crate::state) struct IssuerImage {
     pub(in crate::state) counts: [u64; 5],
 }
 
-const ROW_BYTES: usize = 40;
+const ROW_BYTES: usize = 44;
 const ISSUER_BYTES: usize = 42;
 
 pub(super) fn write(w: &mut Writer, certificates: &[CertificatesImage], issuers: &[IssuerImage]) {
-    write_list(w, certificates, |CertificatesImage { period, next_plant, rows }, w| {
-        w.u32(*period).u32(*next_plant);
+    write_list(w, certificates, |CertificatesImage { period, next_plant, round, rows }, w| {
+        w.u32(*period).u32(*next_plant).u32(*round);
         write_list(w, rows, write_row);
     });
     write_list(w, issuers, |IssuerImage { area, counts }, w| {
@@ -54,8 +57,9 @@ pub(super) fn write(w: &mut Writer, certificates: &[CertificatesImage], issuers:
 }
 
 pub(super) fn read(r: &mut Reader<'_>) -> Read<Vec<CertificatesImage>> {
-    list(r, 16, |r| {
-        Ok(CertificatesImage { period: r.u32()?, next_plant: r.u32()?, rows: list(r, ROW_BYTES, read_row)? })
+    list(r, 20, |r| {
+        let (period, next_plant, round) = (r.u32()?, r.u32()?, r.u32()?);
+        Ok(CertificatesImage { period, next_plant, round, rows: list(r, ROW_BYTES, read_row)? })
     })
 }
 
@@ -66,14 +70,15 @@ pub(super) fn read_issuers(r: &mut Reader<'_>) -> Read<Vec<IssuerImage>> {
 }
 
 fn write_row(row: &CertifiedImage, w: &mut Writer) {
-    let CertifiedImage { range, plant, source, holder, account, state, of } = *row;
+    let CertifiedImage { range, plant, source, holder, account, state, of, round } = *row;
     w.u16(range.issuer().0).u64(range.first()).u64(range.energy().0);
-    w.u32(plant).u8(source).u32(holder).u32(account).u8(state).u64(of);
+    w.u32(plant).u8(source).u32(holder).u32(account).u8(state).u64(of).u32(round);
 }
 
 fn read_row(r: &mut Reader<'_>) -> Read<CertifiedImage> {
     let (issuer, first, energy) = (AreaId(r.u16()?), r.u64()?, Energy(r.u64()?));
     let range = CertificateRange::new(issuer, first, energy).ok_or(BytesError::Unknown)?;
     let (plant, source, holder, account) = (r.u32()?, r.u8()?, r.u32()?, r.u32()?);
-    Ok(CertifiedImage { range, plant, source, holder, account, state: r.u8()?, of: r.u64()? })
+    let (state, of, round) = (r.u8()?, r.u64()?, r.u32()?);
+    Ok(CertifiedImage { range, plant, source, holder, account, state, of, round })
 }

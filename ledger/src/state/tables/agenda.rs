@@ -111,8 +111,8 @@ impl Tables {
             Stage::Open => Awaits::Readings,
             Stage::Adding(_) | Stage::Checking(_) | Stage::Paying(_) | Stage::Closing(_) => Awaits::Work,
             Stage::Settled if self.has_corrections(period) => Awaits::Work,
-            Stage::Settled if table.tally.frozen > 0 => Awaits::Mending,
             Stage::Settled if !self.is_certified(period) => Awaits::Work,
+            Stage::Settled if table.tally.frozen > 0 => Awaits::Mending,
             Stage::Settled => Awaits::Finality,
         }
     }
@@ -123,7 +123,7 @@ impl Tables {
         self.corrections.range(of_period).next().is_some()
     }
 
-    /// Whether all that a period has to certify was issued and has arrived.
+    /// Whether all that a period has to certify was issued and has arrived, but for what waits for its frozen areas.
     pub(in crate::state) fn is_certified(&self, period: DeliveryPeriod) -> bool {
         if !self.metering {
             return true;

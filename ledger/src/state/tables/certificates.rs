@@ -25,9 +25,13 @@ pub(in crate::state) struct Certified {
 /// How certificates stand before their period is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::state) enum CertifiedState {
-    /// They are still with their plant and have to go where its energy went: the first one stands for this watt-hour of the plant's
-    /// net export, counted from 0.
-    Moving { from: u64 },
+    /// They are still with their plant and have to go where its energy went.
+    Moving {
+        /// The first one stands for this watt-hour of the plant's net export, counted from 0.
+        from: u64,
+        /// They are followed from this round of the period on: a later one if they have to wait for an area that is frozen.
+        round: u32,
+    },
     /// They may be claimed.
     Active,
     /// They stand for what this meter took in.
@@ -39,10 +43,12 @@ pub(in crate::state) enum CertifiedState {
 pub(in crate::state) struct CertificateTable {
     /// All meters before this one were asked for what they gave out.
     next_plant: u32,
+    /// How often a frozen area was looked at again: each time whoever waits for one is followed once more.
+    round: u32,
     /// By issuer and first number.
     rows: BTreeMap<(AreaId, u64), Certified>,
     // What follows is said by the rows already, and is there to find them.
-    moving: BTreeSet<(AreaId, u64)>,
+    moving: BTreeSet<(u32, AreaId, u64)>,
     by_plant: BTreeSet<(MeterId, u64)>,
     by_claimer: BTreeSet<(MeterId, AreaId, u64)>,
     covered: BTreeMap<MeterId, Energy>,
@@ -58,9 +64,14 @@ impl CertificateTable {
         self.rows.values()
     }
 
-    /// Those that have to move first.
+    pub(in crate::state) fn round(&self) -> u32 {
+        self.round
+    }
+
+    /// Those that have to move first. Who waits for a frozen area does not.
     pub(in crate::state) fn first_moving(&self) -> Option<&Certified> {
-        self.moving.first().map(|key| &self.rows[key])
+        let (_, issuer, first) = self.moving.first().filter(|(round, ..)| *round <= self.round)?;
+        Some(&self.rows[&(*issuer, *first)])
     }
 
     /// Those that all of `range` are among.
@@ -88,7 +99,7 @@ impl CertificateTable {
 
     /// Whether `rows` and what finds them agree, and no certificate is there twice.
     pub(in crate::state) fn is_consistent(&self) -> bool {
-        let mut again = Self { next_plant: self.next_plant, ..Self::default() };
+        let mut again = Self { next_plant: self.next_plant, round: self.round, ..Self::default() };
         for row in self.rows() {
             again.put(*row);
         }
@@ -109,8 +120,8 @@ impl CertificateTable {
         let (issuer, first) = key_of(&row);
         self.by_plant.insert((row.plant, first));
         match row.state {
-            CertifiedState::Moving { .. } => {
-                self.moving.insert((issuer, first));
+            CertifiedState::Moving { round, .. } => {
+                self.moving.insert((round, issuer, first));
             }
             CertifiedState::Active => {}
             CertifiedState::Claimed { by } => {
@@ -126,8 +137,8 @@ impl CertificateTable {
         let row = self.rows.remove(&(issuer, first))?;
         self.by_plant.remove(&(row.plant, first));
         match row.state {
-            CertifiedState::Moving { .. } => {
-                self.moving.remove(&(issuer, first));
+            CertifiedState::Moving { round, .. } => {
+                self.moving.remove(&(round, issuer, first));
             }
             CertifiedState::Active => {}
             CertifiedState::Claimed { by } => {
@@ -181,6 +192,13 @@ impl Tables {
         self.reschedule(period);
     }
 
+    /// Whoever waits for a frozen area is followed again.
+    pub(in crate::state) fn set_round(&mut self, period: DeliveryPeriod, round: u32) {
+        let old = core::mem::replace(&mut self.certificates_mut(period).round, round);
+        self.note_certificates(CertificatesUndo::Round(period, old));
+        self.reschedule(period);
+    }
+
     /// Forgets a period's certificates.
     pub(in crate::state) fn drop_certificates(&mut self, period: DeliveryPeriod) {
         if let Some(table) = self.certificates.remove(&period) {
@@ -228,6 +246,7 @@ impl Tables {
                 self.certified(period).put(*old);
             }
             CertificatesUndo::NextPlant(period, old) => self.certified(period).next_plant = old,
+            CertificatesUndo::Round(period, old) => self.certified(period).round = old,
             CertificatesUndo::Dropped(period, old) => {
                 self.certificates.insert(period, *old);
             }
@@ -251,6 +270,7 @@ pub(super) enum CertificatesUndo {
     Put(DeliveryPeriod, AreaId, u64),
     Changed(DeliveryPeriod, Box<Certified>),
     NextPlant(DeliveryPeriod, u32),
+    Round(DeliveryPeriod, u32),
     Dropped(DeliveryPeriod, Box<CertificateTable>),
     Issuer(AreaId, Option<Box<IssuerCounts>>),
 }
@@ -263,6 +283,7 @@ impl CertificatesUndo {
             | Self::Put(period, ..)
             | Self::Changed(period, _)
             | Self::NextPlant(period, _)
+            | Self::Round(period, _)
             | Self::Dropped(period, _) => Some(period),
             Self::Issuer(..) => None,
         }

@@ -11,7 +11,7 @@ use gridbook_ledger::settlement::Registers;
 use gridbook_ledger::state::State;
 
 use super::{HOUR_MS, after, registers, roofs_in};
-use crate::town::{Dice, PERIOD, Town, buy, entry, key, register, sell};
+use crate::town::{Dice, PERIOD, Town, at, buy, entry, key, register, sell};
 
 const METERS: u32 = 7;
 
@@ -25,7 +25,7 @@ fn village() -> Town {
     town
 }
 
-fn drawn(town: &Town, dice: &mut Dice) -> Entry {
+pub(super) fn drawn(town: &Town, dice: &mut Dice) -> Entry {
     let meter = dice.small(METERS);
     let command = match dice.below(12) {
         0 => return Entry::Time(LedgerTime(town.state.time().0 + dice.below(HOUR_MS))),
@@ -33,7 +33,8 @@ fn drawn(town: &Town, dice: &mut Dice) -> Entry {
         // Before the gate there is nothing to be read, and after it nothing to be traded.
         5..=9 if town.state.time() < PERIOD.starts_at(15) => {
             let (name, price, energy) = (dice.below(1_000), 95 + dice.small(10).cast_signed(), 1 + dice.below(200));
-            if dice.below(2) == 0 { buy(name, price, energy) } else { sell(name, price, energy) }
+            let area = town.state.meter(MeterId(meter)).unwrap().area.0;
+            at(area, if dice.below(2) == 0 { buy(name, price, energy) } else { sell(name, price, energy) })
         }
         5..=7 => Command::Reading(Reading { period: PERIOD, registers: drawn_registers(dice) }),
         8 | 9 => {
@@ -75,7 +76,7 @@ fn drawn_claim(town: &Town, dice: &mut Dice) -> Command {
 }
 
 /// From before the gate to after the end of the dispute window.
-fn day(town: &mut Town, dice: &mut Dice, each: &mut dyn FnMut(&mut Town, &mut Dice)) -> Vec<Record> {
+pub(super) fn day(town: &mut Town, dice: &mut Dice, each: &mut dyn FnMut(&mut Town, &mut Dice)) -> Vec<Record> {
     let mut records = Vec::new();
     for stage in [
         LedgerTime(PERIOD.starts_at(15).0 - 10 * 60_000),

@@ -3,6 +3,7 @@
 mod claims;
 mod corrections;
 mod drawn;
+mod frozen;
 mod proof;
 mod storage;
 mod travel;
@@ -34,7 +35,12 @@ fn roofs(count: u32) -> Town {
 
 /// One for each area named, with money enough for any imbalance.
 fn roofs_in(areas: &[u16]) -> Town {
-    let mut town = Town::in_areas(metered(), areas);
+    roofs_of(metered(), areas)
+}
+
+/// The same on a ledger of this genesis.
+fn roofs_of(genesis: Genesis, areas: &[u16]) -> Town {
+    let mut town = Town::in_areas(genesis, areas);
     let deposit = |account| Command::Deposit { account: AccountId(account), amount: Money(1_000_000_000_000) };
     let accounts = u32::try_from(areas.len()).unwrap();
     let records = town.operator((0..accounts).map(deposit).collect());
