@@ -50,6 +50,9 @@ pub enum AuditError {
     /// The virtual meter of a settled area shows something else than its meters gave.
     #[error("the residual of area {} in period {} does not fit its meters", .0.area.0, .0.period.0)]
     Residual(Contract),
+    /// A meter is settled with somebody else than its owner of then.
+    #[error("meter {} is settled in period {} with somebody whose it was not", .0.0, .1.0)]
+    Owner(MeterId, DeliveryPeriod),
     /// What periods wait for is not what their rows say.
     #[error("periods wait for something else than their rows say")]
     Agenda,
@@ -242,7 +245,8 @@ impl State {
         Ok(())
     }
 
-    /// Everybody is found by the key he has, an account lists its own meters, and organisations that accounts belong to are there.
+    /// Everybody is found by the key he has, an account lists its own meters, nobody left a meter that clearing owed something, and
+    /// organisations that accounts belong to are there.
     fn audit_registry(&self) -> Result<(), AuditError> {
         for (number, meter) in (0..).map(MeterId).zip(self.tables.meters()) {
             let present = Some(KeyUse::Present(Subject::Meter(number)));
@@ -254,6 +258,12 @@ impl State {
         for (number, organisation) in (0..).map(OrganisationId).zip(self.tables.organisations()) {
             if self.tables.key_use(&organisation.key) != Some(KeyUse::Present(Subject::Organisation(number))) {
                 return Err(AuditError::Registry("an organisation"));
+            }
+        }
+        for (meter, last, _) in self.tables.former_owners().rows() {
+            let begun = self.tables.periods().range(..=last).map(|(_, table)| table.position(meter));
+            if begun.into_iter().any(|position| (position.held, position.owed) != (Money::ZERO, Money::ZERO)) {
+                return Err(AuditError::Registry("a former owner"));
             }
         }
         let accounts = || (0..).map(AccountId).zip(self.tables.accounts());

@@ -67,6 +67,9 @@ impl State {
         let mut sides = Vec::new();
         for (meter, row) in (0..).map(MeterId).zip(&table.deliveries) {
             let Some(row) = row else { continue };
+            if self.settlement.metering && self.owner_at(meter, period) != Some(row.account) {
+                return Err(AuditError::Owner(meter, period));
+            }
             let area = self.tables.meter(meter).ok_or(AuditError::Traded(meter))?.facts.area;
             let prices = self.imbalance_prices(Contract { area, period });
             sides_of(table, meter, &mut sides);

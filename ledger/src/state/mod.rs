@@ -288,6 +288,13 @@ impl State {
         self.tables.meters_of(account)
     }
 
+    /// Whose a meter was when a period began. Remembered until the period can be settled no more; later it is whose the meter was then
+    /// or since.
+    pub fn owner_at(&self, meter: MeterId, period: DeliveryPeriod) -> Option<AccountId> {
+        let present = self.tables.meter(meter)?.facts.account;
+        Some(self.tables.former_owners().at(meter, period).unwrap_or(present))
+    }
+
     /// The resting orders of a meter, by client id.
     pub fn open_orders(&self, meter: MeterId) -> Vec<OpenOrder> {
         let names = self.tables.meter(meter).into_iter().flat_map(|meter| &meter.names);

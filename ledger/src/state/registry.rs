@@ -1,6 +1,6 @@
 //! What becomes of the registry's commands. Whether their sender may give them was decided before ([`super::rights`]).
 
-use gridbook_engine::{AccountId, AreaId, Contract, MeterId};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 
 use super::rights::roles_fit_area;
 use super::tables::{
@@ -189,8 +189,9 @@ impl State {
         Ok(RecordEvent::KeyChanged { subject, key })
     }
 
-    /// The new owner takes over a meter that owes nobody anything. Offers that others have made to it wait on: they are to the meter. What the
-    /// old owner let others read ends: it was his word, and what is measured from now on is not his.
+    /// The new owner takes over a meter that owes nobody anything for its trades; what it took and gave in periods that have begun is still
+    /// settled with the old one. Offers that others have made to it wait on: they are to the meter. What the old owner let others read ends: it
+    /// was his word, and what is measured from now on is not his.
     pub(super) fn transfer_meter(
         &mut self,
         meter: MeterId,
@@ -207,6 +208,10 @@ impl State {
         self.check_idle(meter)?;
         events.push(RecordEvent::MeterTransferred { meter, from, to, reason });
         self.end_grants(meter, EndCause::Transferred, events);
+        if self.settlement.metering {
+            let last = DeliveryPeriod::containing(self.time(), self.engine.rules().mtu_minutes);
+            self.tables.note_former_owner(meter, last, from);
+        }
         self.tables.set_owner(meter, to);
         Ok(())
     }

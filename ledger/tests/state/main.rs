@@ -12,6 +12,7 @@ mod consent;
 mod corrections;
 mod deliveries;
 mod faults;
+mod handovers;
 mod histories;
 mod metered_days;
 mod money;

@@ -74,10 +74,10 @@ impl State {
         (from != holder).then_some(RecordEvent::Certificates(Certificates { range, period, holder, account, change }))
     }
 
-    /// Whose a meter was when the period was settled.
+    /// Whose a meter was when the period began.
     fn account_then(&self, period: DeliveryPeriod, meter: MeterId) -> AccountId {
         let row = self.delivery_row(period, meter);
-        row.map_or_else(|| self.tables.meter(meter).expect("it traded").facts.account, |row| row.account)
+        row.map_or_else(|| self.owner_at(meter, period).expect("it traded"), |row| row.account)
     }
 
     /// The ways of the period are laid out once for all of its plants.

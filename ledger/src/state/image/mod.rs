@@ -62,6 +62,7 @@ pub(super) struct RestImage {
     pub(super) imports: Vec<ImportsImage>,
     pub(super) corrections: Vec<(u32, u32)>,
     pub(super) replaced_keys: Vec<ReplacedKeyImage>,
+    pub(super) former_owners: Vec<FormerOwnerImage>,
     pub(super) certificates: Vec<CertificatesImage>,
     pub(super) issuers: Vec<IssuerImage>,
     pub(super) epoch: u32,
@@ -118,6 +119,14 @@ pub(super) struct OrganisationImage {
 pub(super) struct ReplacedKeyImage {
     pub(super) key: PublicKey,
     pub(super) subject: Subject,
+}
+
+/// Who had a meter until some time in a period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct FormerOwnerImage {
+    pub(super) meter: u32,
+    pub(super) last: u32,
+    pub(super) account: u32,
 }
 
 /// Rows that hold nothing but plain numbers stand here as they are.

@@ -5,7 +5,9 @@ use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage
 use super::period::read_reading;
 use super::registry::{ORGANISATION_BYTES, REPLACED_KEY_BYTES};
 use super::{ACCOUNT_BYTES, ConductImage, ConsentImage, METER_BYTES, certificates};
-use super::{AccountImage, AreaIncomeImage, BlockNameImage, ImportsImage, MeterImage, OfferImage, PeriodImage};
+use super::{
+    AccountImage, AreaIncomeImage, BlockNameImage, FormerOwnerImage, ImportsImage, MeterImage, OfferImage, PeriodImage,
+};
 use super::{OrganisationImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
 use crate::crypto::Hash;
@@ -114,6 +116,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         imports: list(r, 12, |r| Ok(ImportsImage { period: r.u32()?, imports: list(r, 4, |r| r.u32())? }))?,
         corrections: list(r, 8, |r| Ok((r.u32()?, r.u32()?)))?,
         replaced_keys: list(r, REPLACED_KEY_BYTES, ReplacedKeyImage::read)?,
+        former_owners: list(r, 12, |r| Ok(FormerOwnerImage { meter: r.u32()?, last: r.u32()?, account: r.u32()? }))?,
         certificates: certificates::read(r)?,
         issuers: certificates::read_issuers(r)?,
         epoch: r.u32()?,

@@ -45,7 +45,8 @@ impl State {
     /// What a meter was settled by, and what it should be.
     fn corrected(&self, period: DeliveryPeriod, meter: MeterId) -> (Option<DeliveryRow>, Option<DeliveryRow>) {
         let old = self.tables.periods()[&period].delivery(meter);
-        let account = self.tables.meter(meter).expect("its reading was corrected").facts.account;
+        let present = self.tables.meter(meter).expect("its reading was corrected").facts.account;
+        let account = self.owner_then(period, meter, present);
         let new = self.delivery_of(period, meter).map(|(delivery, quality)| {
             let quality = if quality == Quality::Measured { Quality::Corrected } else { quality };
             DeliveryRow { account: old.map_or(account, |old| old.account), delivery, quality }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
 use super::super::State;
 use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, PeriodTable, Stage, index};
@@ -29,7 +29,8 @@ impl State {
             }
             let Some((delivery, quality)) = self.delivery_of(period, meter) else { continue };
             let quality = self.still_corrected(period, meter, quality);
-            let row = DeliveryRow { account: facts.account, delivery, quality };
+            let account = self.owner_then(period, meter, facts.account);
+            let row = DeliveryRow { account, delivery, quality };
             self.tables.set_delivery(period, meter, Some(row));
             let settlement = self.settlement_at(period, meter, delivery, &prices);
             let row = rows.entry(facts.area).or_insert_with(|| self.tables.contract(contract));
@@ -144,6 +145,11 @@ impl State {
             self.tables.post(Holder::System(SystemAccount::Default), imbalance, defaulted);
         }
         Borne { billed, defaulted }
+    }
+
+    /// Whose a meter was when a period began; `present` is whose it is.
+    pub(super) fn owner_then(&self, period: DeliveryPeriod, meter: MeterId, present: AccountId) -> AccountId {
+        self.tables.former_owners().at(meter, period).unwrap_or(present)
     }
 
     /// How many meters may have something to settle: their numbers are below this.

@@ -111,13 +111,19 @@ impl State {
         1
     }
 
-    /// Readings go once no period begins or ends with them, a week's imports when the week is over.
+    /// Readings go once no period begins or ends with them, former owners when nothing of theirs can change, a week's imports when the week is
+    /// over.
     fn forget_readings(&mut self, last: DeliveryPeriod) {
         let first = self.tables.periods().keys().next().map_or(last.0.saturating_add(1), |first| first.0);
         let readings = self.tables.readings().keys().take_while(|of| of.0.saturating_add(1) < first);
         for over in readings.copied().collect::<Vec<_>>() {
             self.tables.drop_readings(over);
         }
+        // A period that nobody has read a meter in can still begin to matter until it would be final.
+        let open_ms = self.settlement.reading_deadline_ms.saturating_add(self.settlement.dispute_ms);
+        let changeable = LedgerTime(self.time().0.saturating_sub(open_ms));
+        let changeable = DeliveryPeriod::containing(changeable, self.engine.rules().mtu_minutes);
+        self.tables.forget_former_owners(changeable.min(DeliveryPeriod(first)));
         if let Some(week_ago) = last.0.checked_sub(self.periods_a_week()) {
             let imports = self.tables.imports().range(..=DeliveryPeriod(week_ago));
             for over in imports.map(|(over, _)| *over).collect::<Vec<_>>() {

@@ -1,8 +1,8 @@
 //! Who is registered, to and from a snapshot's rows.
 
-use gridbook_engine::{AccountId, AreaId, Energy};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, MeterId};
 
-use super::image::{MeterImage, OrganisationImage, ReplacedKeyImage};
+use super::image::{FormerOwnerImage, MeterImage, OrganisationImage, ReplacedKeyImage};
 use super::{MONEY_MAX, RestoreError};
 use crate::crypto::PublicKey;
 use crate::genesis::Genesis;
@@ -71,6 +71,27 @@ pub(super) fn restore_replaced_keys(
     Ok(())
 }
 
+/// Of meters and accounts that are there, who left in a period that has begun.
+pub(super) fn restore_former_owners(
+    genesis: &Genesis,
+    tables: &mut Tables,
+    rows: &[FormerOwnerImage],
+) -> Result<(), RestoreError> {
+    if rows.windows(2).any(|pair| (pair[0].meter, pair[0].last) >= (pair[1].meter, pair[1].last)) {
+        return Err(RestoreError::Row("the order of former owners"));
+    }
+    for FormerOwnerImage { meter, last, account } in rows {
+        let (meter, last, account) = (MeterId(*meter), DeliveryPeriod(*last), AccountId(*account));
+        let has_begun = last.starts_at(genesis.rules.mtu_minutes) <= tables.counters().now;
+        let are_there = tables.meter(meter).is_some() && tables.account(Holder::User(account)).is_some();
+        if !has_begun || !are_there || !genesis.settlement.metering {
+            return Err(RestoreError::Row("a former owner"));
+        }
+        tables.note_former_owner(meter, last, account);
+    }
+    Ok(())
+}
+
 fn is_free(genesis: &Genesis, tables: &Tables, key: &PublicKey) -> bool {
     tables.key_use(key).is_none() && *key != genesis.operator
 }
@@ -105,6 +126,12 @@ impl From<&OrganisationImage> for Organisation {
     fn from(image: &OrganisationImage) -> Self {
         let OrganisationImage { key, name, roles, area, access, history } = *image;
         Self { key, name, roles, area, access, history }
+    }
+}
+
+impl From<(MeterId, DeliveryPeriod, AccountId)> for FormerOwnerImage {
+    fn from((meter, last, account): (MeterId, DeliveryPeriod, AccountId)) -> Self {
+        Self { meter: meter.0, last: last.0, account: account.0 }
     }
 }
 

@@ -17,7 +17,7 @@ pub(in crate::state) struct Certified {
     pub(in crate::state) source: EnergySources,
     /// The meter that they are with.
     pub(in crate::state) holder: MeterId,
-    /// Whose that meter was when the period was settled.
+    /// Whose that meter was when the period began.
     pub(in crate::state) account: AccountId,
     pub(in crate::state) state: CertifiedState,
 }

@@ -9,6 +9,7 @@ mod changes;
 mod conduct;
 mod consent;
 mod keys;
+mod owners;
 mod periods;
 mod registry;
 mod rows;
@@ -18,6 +19,7 @@ pub(super) use agenda::{Agenda, Awaits};
 pub(super) use certificates::{CertificateTable, Certified, CertifiedState};
 pub(super) use conduct::ConductTable;
 pub(super) use consent::ConsentTable;
+pub(super) use owners::FormerOwners;
 pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, Tally, TradeRow};
 pub(super) use rows::{
     Access, Account, AreaIncome, Counters, EpochRow, Holder, KeyUse, Meter, MeterFacts, MeterStatus, Name,
@@ -71,6 +73,8 @@ pub(super) struct Tables {
     imports: BTreeMap<DeliveryPeriod, Vec<u32>>,
     /// Settled meters whose readings were corrected since.
     corrections: BTreeSet<(DeliveryPeriod, MeterId)>,
+    /// Whose meters were before, where that can still matter.
+    former_owners: FormerOwners,
     conduct: ConductTable,
     consent: ConsentTable,
     /// Certificates of origin of periods that are settled and not final yet.
@@ -115,6 +119,7 @@ impl Tables {
             readings: BTreeMap::new(),
             imports: BTreeMap::new(),
             corrections: BTreeSet::new(),
+            former_owners: FormerOwners::default(),
             conduct: ConductTable::default(),
             consent: ConsentTable::default(),
             certificates: BTreeMap::new(),

@@ -27,6 +27,8 @@ pub(super) enum Undo {
     OrganisationAdded,
     KeyReplaced(Subject, PublicKey),
     Owner(MeterId, AccountId),
+    FormerOwnerNoted(MeterId, DeliveryPeriod),
+    FormerOwnerForgotten(MeterId, DeliveryPeriod, AccountId),
     Installation(MeterId, Box<Installation>),
     Period(DeliveryPeriod),
     PeriodDropped(DeliveryPeriod, Box<PeriodTable>),
@@ -102,6 +104,8 @@ impl Tables {
             }
             Undo::KeyReplaced(subject, old) => self.undo_replace_key(subject, old),
             Undo::Owner(meter, old) => _ = self.move_meter(meter, old),
+            Undo::FormerOwnerNoted(meter, last) => self.former_owners.undo_note(meter, last),
+            Undo::FormerOwnerForgotten(meter, last, account) => self.former_owners.undo_forget(meter, last, account),
             Undo::Installation(meter, old) => self.undo_install(meter, *old),
             Undo::Period(period) => {
                 if let Some(table) = self.periods.remove(&period) {
