@@ -30,7 +30,7 @@ pub enum Clock {
 
 impl Clock {
     /// The time of this clock, from any beginning.
-    fn now(self) -> Duration {
+    pub fn now(self) -> Duration {
         static START: OnceLock<Instant> = OnceLock::new();
         let wall = || START.get_or_init(Instant::now).elapsed();
         match self {
