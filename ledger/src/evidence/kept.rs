@@ -56,6 +56,12 @@ impl KeptEvidence {
         self.kept.iter()
     }
 
+    /// What is of an epoch or a later one, the oldest first.
+    pub fn since(&self, epoch: u32) -> impl Iterator<Item = (&EvidenceKey, &Evidence)> {
+        let first = EvidenceKey { epoch, culprit: ValidatorIndex(0), kind: EvidenceKind::ALL[0] };
+        self.kept.range(first..)
+    }
+
     /// Those that are proven guilty of anything in an epoch, in ascending order: whom its end may pass over when leaders take turns
     /// (CONSENSUS section 3, `leader(v)`). Where the set stays the same, a penalty list holds the first f of them.
     pub fn guilty(&self, epoch: u32) -> BTreeSet<ValidatorIndex> {

@@ -51,7 +51,8 @@ impl Replica {
     /// The oldest that is kept and can be entered on the ledger, but is not.
     pub(super) fn unentered_evidence(&self) -> Option<(EvidenceKey, Evidence)> {
         let enters = |key: &EvidenceKey| self.state.takes_evidence_of(key.epoch) && !self.state.holds_evidence(*key);
-        self.evidence.iter().find(|(key, _)| enters(key)).map(|(key, evidence)| (*key, evidence.clone()))
+        let mut recent = self.evidence.since(self.state.epoch().0.saturating_sub(1));
+        recent.find(|(key, _)| enters(key)).map(|(key, evidence)| (*key, evidence.clone()))
     }
 
     /// Shows a validator that just connected what is kept of this epoch.
