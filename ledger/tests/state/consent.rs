@@ -1,5 +1,7 @@
 //! Who may read what of a meter: granted and taken back by its owner, ended by time, by a new owner, and with the meter.
 
+use std::collections::BTreeMap;
+
 use gridbook_engine::{AccountId, LedgerTime, MeterId};
 use gridbook_ledger::command::{Command, GrantAccess, NewOrganisation};
 use gridbook_ledger::consent::{
@@ -11,7 +13,7 @@ use gridbook_ledger::registry::{OrganisationId, OrganisationName, Reason, Role, 
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::State;
 
-use crate::town::{Town, key, refusal};
+use crate::town::{Dice, Town, key, refusal};
 
 const HOUR_MS: u64 = 3_600_000;
 const WORKS: GrantReader = GrantReader::Organisation(OrganisationId(0));
@@ -295,4 +297,111 @@ fn the_state_root_covers_what_a_meter_has_granted() {
     assert!(proof.verify_meter(MeterId(0), &view, &root));
     let forged = gridbook_ledger::state::MeterView { grants: Hash::ZERO, ..view };
     assert!(!proof.verify_meter(MeterId(0), &forged, &root), "a grant cannot be hidden");
+}
+
+/// The rules as one would say them: a list of who was let read what until when.
+#[derive(Default)]
+struct Model(BTreeMap<(u32, GrantReader), (Scope, u64)>);
+
+impl Model {
+    fn forget(&mut self, now: u64) {
+        self.0.retain(|_, (_, until)| now < *until + REMEMBERED_MS);
+    }
+
+    /// What becomes of a command of a meter.
+    fn obey(&mut self, owners: &[u32], sender: u32, command: &Command, now: u64) -> Result<(), Code> {
+        match *command {
+            Command::GrantAccess(GrantAccess { meter, reader, scope, until }) => {
+                let row = (meter.0, reader);
+                let (until, of_meter) = (until.0, |(of, _): &(u32, GrantReader)| *of == meter.0);
+                if sender != meter.0 {
+                    return Err(Code::ConsentForeign);
+                }
+                if until <= now || until > now + GRANT_MS_MAX {
+                    return Err(Code::ConsentUntil);
+                }
+                if !self.0.contains_key(&row) && self.0.keys().filter(|row| of_meter(row)).count() == GRANTS_MAX {
+                    let over = self.0.iter().filter(|(row, (_, until))| of_meter(row) && *until <= now);
+                    let (_, first) = over.map(|(row, (_, until))| (*until, *row)).min().ok_or(Code::ConsentFull)?;
+                    self.0.remove(&first);
+                }
+                self.0.insert(row, (scope, until));
+                Ok(())
+            }
+            Command::RevokeAccess { meter, reader } => {
+                if owners[sender as usize] != owners[meter.0 as usize] {
+                    return Err(Code::ConsentForeign);
+                }
+                self.0.remove(&(meter.0, reader)).map(|_| ()).ok_or(Code::ConsentUnknown)
+            }
+            _ => unreachable!("only grants are drawn"),
+        }
+    }
+
+    fn check(&self, meter: u32, reader: GrantReader, scope: Scope, now: u64) -> Result<(), Code> {
+        match self.0.get(&(meter, reader)) {
+            None => Err(Code::AuthForeign),
+            Some((_, until)) if *until <= now => Err(Code::ConsentExpired),
+            Some((granted, _)) if granted.bits() & scope.bits() != scope.bits() => Err(Code::ConsentScope),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Years of random grants, revocations, waiting and moves between two houses: after each step everybody may read exactly what the list says,
+/// no meter has more readers than it may, and the state fits together.
+#[test]
+fn random_grants_open_what_a_plain_list_says_and_nothing_else() {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..3 {
+        let (mut town, mut dice) = (town(), Dice(seed));
+        let (mut model, mut owners) = (Model::default(), vec![0, 1, 0]);
+        let readers: Vec<GrantReader> = [WORKS].into_iter().chain((0..100).map(reader)).collect();
+        for _ in 0..1_000 {
+            let now = town.state.time().0;
+            let (meter, sender) = (dice.small(3), dice.small(3));
+            let sender = if dice.below(4) == 0 { sender } else { meter };
+            let reader = *dice.one_of(&readers);
+            match dice.below(20) {
+                0 => {
+                    let waited = *dice.one_of(&[HOUR_MS, 24 * HOUR_MS, 100 * HOUR_MS]);
+                    go_to(&mut town, now + waited);
+                    town.work_all(3);
+                    model.forget(now + waited);
+                }
+                1 if dice.below(3) == 0 => {
+                    let account = 1 - owners[2];
+                    let (meter, reason) = (MeterId(2), Reason::MovedOut);
+                    let transfer = Command::TransferMeter { meter, account: AccountId(account), reason };
+                    assert_eq!(town.operator(vec![transfer])[0].outcome, Outcome::Done);
+                    owners[2] = account;
+                    model.0.retain(|(of, _), _| *of != 2);
+                }
+                kind => {
+                    let command = if kind < 3 {
+                        revoke(meter, reader)
+                    } else {
+                        let scope = Scope::from_bits(1 + u8::try_from(dice.below(7)).unwrap()).unwrap();
+                        let hours = *dice.one_of(&[0, 1, 30, 300, 9_600, 9_600, 9_600, 9_601]);
+                        grant(meter, reader, scope, LedgerTime(now + hours * HOUR_MS))
+                    };
+                    let expected = model.obey(&owners, sender, &command, now);
+                    let record = town.meter(sender, vec![command]).remove(0);
+                    assert_eq!(refusal(&record), expected.err(), "seed {seed}: {sender} {command:?}");
+                    *seen.entry(format!("{expected:?}")).or_default() += 1;
+                }
+            }
+            let now = town.state.time().0;
+            for (meter, reader) in (0..3).flat_map(|meter| readers.iter().map(move |reader| (meter, *reader))) {
+                let scope = Scope::from_bits(1 + u8::try_from(dice.below(7)).unwrap()).unwrap();
+                let expected = model.check(meter, reader, scope, now);
+                assert_eq!(check(&town, meter, reader, scope), expected, "seed {seed}: {meter} {reader:?} {scope}");
+                *seen.entry(format!("read {expected:?}")).or_default() += 1;
+            }
+            let most = (0..3).map(|meter| town.state.grants_of(MeterId(meter)).len()).max();
+            assert!(most <= Some(GRANTS_MAX));
+        }
+        assert_eq!(town.state.audit(), Ok(()));
+    }
+    assert_eq!(seen.len(), 9, "every answer was given: {seen:?}");
 }
