@@ -3,14 +3,16 @@
 use gridbook_engine::depth::Depth;
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price};
 use gridbook_ledger::conduct::{DeviceFault, Entry, Fault, Proof};
+use gridbook_ledger::consent::{Grant, GrantReader, Scope};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
+use gridbook_ledger::registry::OrganisationId;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::store::{FactOwner, FactPlace};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_node::protocol::{
-    AccountState, Answer, Book, ConductBook, ConductStanding, ConductSubject, QueryKind, RegistrySubject, Request,
-    RequestBody, SignedQuery, Status,
+    AccountState, Answer, Book, ConductBook, ConductStanding, ConductSubject, GrantList, QueryKind, RegistrySubject,
+    Request, RequestBody, SignedQuery, Status, Use, UsePage,
 };
 
 use super::{Target, word};
@@ -43,6 +45,14 @@ fn certificates() -> QueryKind {
     QueryKind::Certificates { meter: MeterId(4), from_seq: 70 }
 }
 
+fn grants() -> QueryKind {
+    QueryKind::Grants { meter: MeterId(4) }
+}
+
+fn uses() -> QueryKind {
+    QueryKind::Uses { meter: MeterId(4), from: 9 }
+}
+
 fn requests() -> Vec<Vec<u8>> {
     let bodies = vec![
         RequestBody::Submit(stories()[0].bytes().to_vec()),
@@ -56,6 +66,8 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Ask(query(QueryKind::Proof { account: AccountId(3) })),
         RequestBody::Ask(query(conduct())),
         RequestBody::Ask(query(certificates())),
+        RequestBody::Ask(query(uses())),
+        RequestBody::Ask(query(grants())),
         RequestBody::Header { height: 7 },
         RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(1)) },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
@@ -91,6 +103,8 @@ fn request(bytes: &[u8]) {
                 extracts,
                 proof,
                 conduct(),
+                uses(),
+                grants(),
             ];
             assert!(kinds.map(self::query).contains(&query), "{query:?}");
         }
@@ -138,6 +152,21 @@ fn conduct_book() -> ConductBook {
     ConductBook { as_of: genesis().ledger_start, standing: Some(standing), entries, next: Some(4) }
 }
 
+fn grant_list() -> GrantList {
+    let as_of = genesis().ledger_start;
+    let grant = Grant { scope: Scope::STATEMENT, until: LedgerTime(as_of.0 + 1) };
+    let readers = [GrantReader::Organisation(OrganisationId(0)), GrantReader::Key(key(3).public())];
+    GrantList { as_of, meter: MeterId(4), grants: readers.map(|reader| (reader, grant)).to_vec() }
+}
+
+fn use_page() -> UsePage {
+    let (meter, account, organisation) = (MeterId(4), AccountId(6), Some(OrganisationId(0)));
+    let (at, key, scope) = (genesis().ledger_start, key(3).public(), 1);
+    let by_organisation = Use { at, meter, account, key, organisation, scope, question: facts() };
+    let by_key = Use { organisation: None, question: conduct(), ..by_organisation };
+    UsePage { uses: vec![(9, by_organisation), (12, by_key)], next: Some(13) }
+}
+
 fn answers() -> Vec<Vec<u8>> {
     let step = &day().finals[0];
     let levels = |prices: [i32; 2]| prices.map(|price| (Price(price), Energy(400))).into_iter().collect();
@@ -165,6 +194,8 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::AccountProof { request_id: 20, proof: vec![4; 200] },
         Answer::Certificates { request_id: 23, records: vec![step.records[0].clone(), vec![3; 40]], next: Some(71) },
         Answer::Conduct { request_id: 21, book: Box::new(conduct_book()) },
+        Answer::Grants { request_id: 42, list: Box::new(grant_list()) },
+        Answer::Uses { request_id: 40, page: use_page() },
         Answer::Book { request_id: 10, book: Box::new(Book { as_of: 41, depth: Some(depth) }) },
     ];
     answers.iter().map(Answer::encode).collect()

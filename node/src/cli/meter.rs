@@ -7,6 +7,7 @@ mod certificate;
 mod certificates;
 mod conduct;
 mod course;
+mod grants;
 mod held;
 mod order;
 mod read;
@@ -16,6 +17,7 @@ mod session;
 mod sources;
 mod standing;
 mod statement;
+mod uses;
 mod watch;
 
 use clap::Subcommand;
@@ -72,6 +74,12 @@ pub(crate) enum Meter {
     Conduct(conduct::ConductArgs),
     /// Challenge an entry against the meter's account.
     Appeal(conduct::AppealArgs),
+    /// Let somebody read the meter's data until a moment.
+    Grant(grants::GrantArgs),
+    /// Take access to the meter's data back.
+    RevokeGrant(grants::RevokeGrantArgs),
+    /// Print whom the meter lets read its data, or who has read what.
+    Grants(grants::GrantsArgs),
     /// Fetch the receipt of a command, and check it.
     Receipt(receipt::ReceiptArgs),
     /// Fetch the proof of where certificates of origin came from and what became of them, and write it to a file.
@@ -98,6 +106,9 @@ impl Meter {
             Self::Statement(args) => args.run(global).await,
             Self::Conduct(args) => args.run(global).await,
             Self::Appeal(args) => args.run(global).await,
+            Self::Grant(args) => args.run(global).await,
+            Self::RevokeGrant(args) => args.run(global).await,
+            Self::Grants(args) => args.run(global).await,
             Self::Receipt(args) => args.run(global).await,
             Self::Certificate(args) => args.run(global).await,
             Self::Certificates(args) => args.run(global).await,

@@ -8,9 +8,12 @@ mod certificates;
 mod conduct;
 mod data;
 mod driver;
+mod grants;
 mod silence;
+mod uses;
 mod word;
 
+pub use uses::{NumberedUses, uses_by_validator};
 pub use word::{HandedIn, Taken, Verdict, breach, hand_in_to_all, is_with_an_honest_one};
 
 use std::sync::Arc;
@@ -271,6 +274,11 @@ impl Client {
             Answer::Book { book, .. } => Ok(*book),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// The validators that it knows, and how patient it is: for whoever asks each of them by itself.
+    pub fn reach(&self) -> (&[Peer], Patience) {
+        (&self.reach.validators, self.reach.patience)
     }
 
     /// How often it left a validator for another.

@@ -10,8 +10,8 @@ use gridbook_ledger::store::FactPlace;
 use gridbook_ledger::validators::ValidatorIndex;
 
 use super::{
-    AccountState, Book, ConductBook, EPOCHS_PER_ANSWER, RECORDS_MAX, RegistryEntry, RequestId, Status, read_blob,
-    read_flag, write_blob,
+    AccountState, Book, ConductBook, EPOCHS_PER_ANSWER, GrantList, RECORDS_MAX, RegistryEntry, RequestId, Status,
+    UsePage, read_blob, read_flag, write_blob,
 };
 
 /// What a validator sends to a client.
@@ -204,6 +204,20 @@ pub enum Answer {
         /// The answer.
         book: Box<ConductBook>,
     },
+    /// What the owner of a meter has granted others.
+    Grants {
+        /// The request.
+        request_id: RequestId,
+        /// The answer.
+        list: Box<GrantList>,
+    },
+    /// What this validator told others of a meter under grants.
+    Uses {
+        /// The request.
+        request_id: RequestId,
+        /// As many as fit into one answer.
+        page: UsePage,
+    },
     /// A book.
     Book {
         /// The request.
@@ -240,6 +254,8 @@ impl Answer {
             | Self::Certificates { request_id, .. }
             | Self::AccountProof { request_id, .. }
             | Self::Conduct { request_id, .. }
+            | Self::Grants { request_id, .. }
+            | Self::Uses { request_id, .. }
             | Self::Book { request_id, .. } => Some(*request_id),
         }
     }
@@ -298,6 +314,8 @@ impl Answer {
             }
             Self::AccountProof { proof, .. } => write_blob(w.u8(22), proof),
             Self::Conduct { book, .. } => book.write(w.u8(24)),
+            Self::Grants { list, .. } => list.write(w.u8(41)),
+            Self::Uses { page, .. } => page.write(w.u8(40)),
             Self::Epochs { proofs, .. } => {
                 w.u8(14).u8(u8::try_from(proofs.len()).expect("at most EPOCHS_PER_ANSWER"));
                 proofs.iter().for_each(|proof| write_blob(&mut w, proof));
@@ -369,6 +387,8 @@ impl Answer {
             }
             22 => Self::AccountProof { request_id, proof: read_blob(&mut r)? },
             24 => Self::Conduct { request_id, book: Box::new(ConductBook::read(&mut r)?) },
+            41 => Self::Grants { request_id, list: Box::new(GrantList::read(&mut r)?) },
+            40 => Self::Uses { request_id, page: UsePage::read(&mut r)? },
             _ => return Err(BytesError::Unknown),
         };
         r.finish()?;

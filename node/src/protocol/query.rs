@@ -59,6 +59,18 @@ pub enum QueryKind {
         /// The account.
         account: AccountId,
     },
+    /// What the owner of a meter has granted others. A meter may ask about the meters of its account.
+    Grants {
+        /// The meter.
+        meter: MeterId,
+    },
+    /// What this validator told others of a meter under grants of its owner. A meter may ask about the meters of its account.
+    Uses {
+        /// The meter.
+        meter: MeterId,
+        /// From the use of this number on.
+        from: u64,
+    },
 }
 
 /// Proof that the holder of a meter's key asks. Good for as many uses as fit before it expires: it only reads.
@@ -85,6 +97,8 @@ const BILL: u8 = 6;
 const REGISTRY: u8 = 16;
 const CONDUCT: u8 = 17;
 const CERTIFICATES: u8 = 42;
+const USES: u8 = 40;
+const GRANTS: u8 = 41;
 
 impl QueryKind {
     pub(super) fn write(self, w: &mut Writer) {
@@ -105,6 +119,8 @@ impl QueryKind {
             Self::Proof { account } => _ = w.u8(PROOF).u32(account.0),
             Self::Certificates { meter, from_seq } => _ = w.u8(CERTIFICATES).u32(meter.0).u64(from_seq),
             Self::Conduct(subject) => subject.write(w.u8(CONDUCT)),
+            Self::Grants { meter } => _ = w.u8(GRANTS).u32(meter.0),
+            Self::Uses { meter, from } => _ = w.u8(USES).u32(meter.0).u64(from),
         }
     }
 
@@ -132,6 +148,8 @@ impl QueryKind {
             PROOF => Self::Proof { account: AccountId(r.u32()?) },
             CERTIFICATES => Self::Certificates { meter: MeterId(r.u32()?), from_seq: r.u64()? },
             CONDUCT => Self::Conduct(ConductSubject::read(r)?),
+            GRANTS => Self::Grants { meter: MeterId(r.u32()?) },
+            USES => Self::Uses { meter: MeterId(r.u32()?), from: r.u64()? },
             _ => return Err(BytesError::Unknown),
         })
     }

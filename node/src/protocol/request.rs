@@ -184,6 +184,8 @@ mod tests {
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Meter(MeterId(8))))),
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Appealed { from: 1 << 40 }))),
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Validators { from: 1 << 40 }))),
+            RequestBody::Ask(query(QueryKind::Grants { meter: MeterId(7) })),
+            RequestBody::Ask(query(QueryKind::Uses { meter: MeterId(7), from: 1 << 40 })),
             RequestBody::Header { height: 77 },
             RequestBody::Book(Contract { area: AreaId(3), period: DeliveryPeriod(1_975_632) }),
             RequestBody::Reconfigure(vec![1; 500]),

@@ -7,6 +7,10 @@
 //! What is kept grows by some 200 bytes with each use and is never let go of: how long it has to be kept is decided by whoever runs the validator, not
 //! by this program.
 
+mod text;
+
+pub(crate) use text::UsesText;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,16 +53,21 @@ impl UseLog {
         Ok(Self { log, reader, places })
     }
 
-    /// Notes a use. When this returns it is on the disk, and the answer may go out.
+    /// Notes what one answer tells. When this returns it is on the disk, and the answer may go out.
     ///
     /// # Errors
     /// What the system reports. It is final, as with any log.
-    pub fn note(&mut self, used: &Use) -> Result<(), StoreError> {
-        let mut w = Writer::new();
-        used.write(&mut w);
-        let position = self.log.append(USE, w.as_slice())?;
+    pub fn note(&mut self, uses: &[Use]) -> Result<(), StoreError> {
+        let mut noted = Vec::with_capacity(uses.len());
+        for used in uses {
+            let mut w = Writer::new();
+            used.write(&mut w);
+            noted.push((used.meter, self.log.append(USE, w.as_slice())?));
+        }
         self.log.sync()?;
-        self.places.entry(used.meter).or_default().push(position);
+        for (meter, position) in noted {
+            self.places.entry(meter).or_default().push(position);
+        }
         Ok(())
     }
 
@@ -131,7 +140,7 @@ mod tests {
         let disk = Arc::new(MemoryDisk::new());
         let mut log = open(&disk);
         for at in 1..=4 {
-            log.note(&read_by_the_works(at as u32 % 2, 9, at)).unwrap();
+            log.note(&[read_by_the_works(at as u32 % 2, 9, at)]).unwrap();
         }
         let before = [log.page(MeterId(0), None, 0).unwrap(), log.page(MeterId(1), None, 0).unwrap()];
         assert_eq!(before.each_ref().map(moments), [vec![(1, 2), (2, 4)], vec![(1, 1), (2, 3)]]);
@@ -148,7 +157,7 @@ mod tests {
         let disk = Arc::new(MemoryDisk::new());
         let mut log = open(&disk);
         for (account, at) in [(3, 1), (3, 2), (8, 3), (3, 4)] {
-            log.note(&read_by_the_works(0, account, at)).unwrap();
+            log.note(&[read_by_the_works(0, account, at)]).unwrap();
         }
         let of = |account| moments(&log.page(MeterId(0), Some(AccountId(account)), 0).unwrap());
         assert_eq!((of(3), of(8), of(4)), (vec![(1, 1), (2, 2), (4, 4)], vec![(3, 3)], vec![]));
@@ -160,7 +169,7 @@ mod tests {
         let disk = Arc::new(MemoryDisk::new());
         let mut log = open(&disk);
         for at in 1..=20 {
-            log.note(&read_by_the_works(0, 9, at)).unwrap();
+            log.note(&[read_by_the_works(0, 9, at)]).unwrap();
             let dark = Arc::new(disk.copy());
             dark.power_cut(PowerCut::LosesAll);
             let uses = open(&dark).page(MeterId(0), None, 0).unwrap().uses;
@@ -174,8 +183,8 @@ mod tests {
         let disk = Arc::new(MemoryDisk::new());
         let mut log = open(&disk);
         disk.fail_at(disk.changes() + 1, Fault::SyncFails);
-        log.note(&read_by_the_works(0, 9, 1)).unwrap_err();
-        assert!(matches!(log.note(&read_by_the_works(0, 9, 2)), Err(StoreError::Poisoned)));
+        log.note(&[read_by_the_works(0, 9, 1)]).unwrap_err();
+        assert!(matches!(log.note(&[read_by_the_works(0, 9, 2)]), Err(StoreError::Poisoned)));
         assert_eq!(log.page(MeterId(0), None, 0).unwrap(), UsePage::default());
     }
 
@@ -186,7 +195,7 @@ mod tests {
         let mut log = open(&disk);
         let count = 2 * USES_PER_ANSWER as u64 + 1;
         for at in 1..=count {
-            log.note(&read_by_the_works(0, 9, at)).unwrap();
+            log.note(&[read_by_the_works(0, 9, at)]).unwrap();
         }
         let (mut told, mut from, mut pages) = (Vec::new(), Some(0), 0);
         while let Some(number) = from {

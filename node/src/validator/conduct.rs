@@ -2,12 +2,14 @@
 
 use gridbook_engine::AccountId;
 use gridbook_ledger::admission::DeviceKind;
-use gridbook_ledger::conduct::{Bearer, Entry, EntryState};
+use gridbook_ledger::conduct::{Bearer, Entry, EntryState, Fault};
 use gridbook_ledger::registry::Role;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::State;
 
-use crate::protocol::{CONDUCT_ENTRIES_MAX, ConductBook, ConductStanding, ConductSubject};
+use super::leave::{Asker, Leave};
+use super::reader::Reader;
+use crate::protocol::{CONDUCT_ENTRIES_MAX, ConductBook, ConductStanding, ConductSubject, QueryKind, Use};
 
 /// An account's conduct is its own business: its meters are told, and auditors, who rule on it; neither its supplier nor who runs the market.
 /// What validators did is everybody's business: all rely on them.
@@ -15,7 +17,7 @@ use crate::protocol::{CONDUCT_ENTRIES_MAX, ConductBook, ConductStanding, Conduct
 /// # Errors
 /// `AuthForeign` for others' conduct, also where there is no such account or meter: only an auditor is told that. `AuthRole` for appeals,
 /// and for what only a meter has.
-pub(super) fn book(state: &State, asker: DeviceKind, subject: ConductSubject) -> Result<ConductBook, Code> {
+fn book(state: &State, asker: DeviceKind, subject: ConductSubject) -> Result<ConductBook, Code> {
     let audits = state.require(asker, Role::Auditor, None);
     let own = match asker {
         DeviceKind::Meter { account, .. } => Some(account),
@@ -35,6 +37,27 @@ pub(super) fn book(state: &State, asker: DeviceKind, subject: ConductSubject) ->
         return Err(Code::AuthForeign);
     }
     book_of(state, account)
+}
+
+/// The same, or, where the owner of a meter has granted it, what that meter did: of its account and what others of its meters did nothing is told.
+///
+/// # Errors
+/// As [`book`], and as [`Leave::under_grants`].
+pub(super) fn told(state: &State, asker: &Asker, subject: ConductSubject) -> Result<(ConductBook, Leave), Code> {
+    match asker.device.map(|device| book(state, device, subject)) {
+        None | Some(Err(Code::AuthForeign)) => {
+            let leave = Leave::under_grants(state, asker, QueryKind::Conduct(subject))?;
+            let entries = leave.under.iter().flat_map(|used| entries_of(state, used)).collect();
+            Ok((ConductBook { as_of: state.time(), standing: None, entries, next: None }, leave))
+        }
+        Some(by_right) => by_right.map(|book| (book, Leave::of_right(Reader::Anybody))),
+    }
+}
+
+fn entries_of(state: &State, used: &Use) -> Vec<(u64, Entry)> {
+    let mut entries = state.conduct_of(Bearer::Account(used.account));
+    entries.retain(|(_, entry)| matches!(entry.fault, Fault::Device { meter, .. } if meter == used.meter));
+    entries
 }
 
 fn book_of(state: &State, account: AccountId) -> Result<ConductBook, Code> {

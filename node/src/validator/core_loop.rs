@@ -22,12 +22,12 @@ use gridbook_net::ConnectionId;
 use super::desk::{DeskJob, ProvenAccount};
 use super::directory::why_shut_out;
 use super::keeper::KeptState;
+use super::leave::{Asker, Leave};
 use super::net::post;
-use super::reader::Reader;
 use super::roster::{Roll, Roster};
 use super::storage::{IncomingJob, StorageJob};
 use super::{Meters, Peers, Queues, Shared, conduct, registry};
-use crate::protocol::{AccountState, Answer, QueryKind, RegistrySubject, RequestId, Status};
+use crate::protocol::{AccountState, Answer, ConductSubject, GrantList, QueryKind, RegistrySubject, RequestId, Status};
 
 /// What comes to the core.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(super) enum Question {
     /// What is proven against validators.
     Evidence { from: u32 },
     /// Data that not everybody may see.
-    Data { asker: DeviceKind, kind: QueryKind },
+    Data { asker: Asker, kind: QueryKind },
     /// A bundle whose nonce is used: is it under way, or a replay?
     Replayed { bundle: Hash },
 }
@@ -80,6 +80,8 @@ pub(super) struct CoreLoop {
 
 /// How much evidence goes into one answer; a single one is never longer.
 const EVIDENCE_BYTES_PER_ANSWER: usize = EVIDENCE_BYTES_MAX;
+/// What an answer under a grant counts for beside its own frame: it is noted, and the disk synced, before it goes out.
+const USE_FRAMES: u64 = 15;
 /// How many jobs are done before the replica may send what has gathered.
 const JOBS_PER_TURN: usize = 256;
 const BUNDLES_PER_TURN: usize = 1_024;
@@ -346,12 +348,22 @@ impl CoreLoop {
                 None => Answer::Refused { request_id, code: Code::AuthUnknownDevice },
             },
             Question::Data { asker, kind: QueryKind::Conduct(subject) } => {
-                match conduct::book(self.replica.state(), *asker, *subject) {
-                    Ok(book) => Answer::Conduct { request_id, book: Box::new(book) },
+                match self.conduct(connection, request_id, asker, *subject) {
+                    Ok((answer, leave)) if leave.under.is_empty() => answer,
+                    Ok((answer, leave)) => {
+                        let answer = Box::new(answer);
+                        return self.tell_desk(DeskJob::Granted { connection, request_id, answer, leave });
+                    }
                     Err(code) => self.refusal(request_id, code),
                 }
             }
-            Question::Data { asker, kind } => match self.data(connection, request_id, *asker, *kind) {
+            Question::Data { asker, kind: kind @ QueryKind::Grants { meter } } => {
+                match Leave::admit(self.replica.state(), asker, *kind) {
+                    Ok(_) => Answer::Grants { request_id, list: Box::new(self.grants(*meter)) },
+                    Err(code) => self.refusal(request_id, code),
+                }
+            }
+            Question::Data { asker, kind } => match self.data(connection, request_id, asker, *kind) {
                 Ok(Some(job)) => return self.tell_desk(job),
                 Ok(None) => Answer::NotFinal { request_id },
                 Err(code) => self.refusal(request_id, code),
@@ -376,34 +388,68 @@ impl CoreLoop {
         Answer::Refused { request_id, code }
     }
 
+    /// What stands against somebody, and by what leave that is told.
+    fn conduct(
+        &self,
+        connection: ConnectionId,
+        request_id: RequestId,
+        asker: &Asker,
+        subject: ConductSubject,
+    ) -> Result<(Answer, Leave), Code> {
+        let (book, leave) = conduct::told(self.replica.state(), asker, subject)?;
+        self.charge_for(connection, &leave)?;
+        Ok((Answer::Conduct { request_id, book: Box::new(book) }, leave))
+    }
+
+    fn grants(&self, meter: MeterId) -> GrantList {
+        let state = self.replica.state();
+        GrantList { as_of: state.time(), meter, grants: state.grants_of(meter) }
+    }
+
+    fn charge_for(&self, connection: ConnectionId, leave: &Leave) -> Result<(), Code> {
+        if leave.under.is_empty() {
+            return Ok(());
+        }
+        self.meters.charge(connection, USE_FRAMES).map_err(|_| Code::QuotaRate)
+    }
+
     /// What the desk is to answer, or nothing if it is not final; or why it is not told.
     fn data(
         &mut self,
         connection: ConnectionId,
         request_id: RequestId,
-        asker: DeviceKind,
+        asker: &Asker,
         kind: QueryKind,
     ) -> Result<Option<DeskJob>, Code> {
-        let reader = Reader::admit(self.replica.state(), asker, kind)?;
+        let leave = Leave::admit(self.replica.state(), asker, kind)?;
+        self.charge_for(connection, &leave)?;
         Ok(match kind {
             QueryKind::Facts { owner, from, to } => {
-                Some(DeskJob::Facts { connection, request_id, owner, from, to, reader })
+                Some(DeskJob::Facts { connection, request_id, owner, from, to, leave })
             }
             QueryKind::Bill { meter, from, to } => {
-                Some(DeskJob::Bill { connection, request_id, meter, from, to, reader })
+                Some(DeskJob::Bill { connection, request_id, meter, from, to, leave })
             }
             QueryKind::Extracts { account, from_seq } => {
-                Some(DeskJob::Extracts { connection, request_id, account, from_seq })
+                Some(DeskJob::Extracts { connection, request_id, account, from_seq, leave })
             }
             QueryKind::Certificates { meter, from_seq } => {
                 let account = self.replica.state().meter(meter).ok_or(Code::AuthMeter)?.account;
-                Some(DeskJob::Certificates { connection, request_id, meter, account, from_seq })
+                Some(DeskJob::Certificates { connection, request_id, meter, account, from_seq, leave })
             }
             QueryKind::Proof { account } => self.replica.prove_account(account).map(|(height, state, proof)| {
                 let proven = Box::new(ProvenAccount { height, account, state, proof });
-                DeskJob::AccountProof { connection, request_id, proven }
+                DeskJob::AccountProof { connection, request_id, proven, leave }
             }),
-            QueryKind::Watch | QueryKind::Account | QueryKind::Registry | QueryKind::Conduct(_) => {
+            QueryKind::Uses { meter, from } => {
+                let account = leave.reader.account();
+                Some(DeskJob::Uses { connection, request_id, meter, account, from })
+            }
+            QueryKind::Watch
+            | QueryKind::Account
+            | QueryKind::Registry
+            | QueryKind::Conduct(_)
+            | QueryKind::Grants { .. } => {
                 return Err(Code::AuthRole);
             }
         })

@@ -25,11 +25,13 @@ use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
 use super::history::History;
+use super::leave::Leave;
 use super::net::post;
 use super::pending::Waiting;
 use super::reader::Reader;
 use super::{LOOK_UP, Meters, Peers, Shared, certificates};
 use crate::protocol::{Answer, RequestId, cut_to, meters_in};
+use crate::uses::UseLog;
 
 /// What comes to the desk.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ pub(super) enum DeskJob {
         owner: FactOwner,
         from: FactPlace,
         to: DeliveryPeriod,
-        reader: Reader,
+        leave: Leave,
     },
     /// A client wants what a meter's bill comes to, and is told what he may see.
     Bill {
@@ -66,14 +68,25 @@ pub(super) enum DeskJob {
         meter: MeterId,
         from: DeliveryPeriod,
         to: DeliveryPeriod,
-        reader: Reader,
+        leave: Leave,
     },
     /// A client who may wants what records said of an account.
-    Extracts { connection: ConnectionId, request_id: RequestId, account: AccountId, from_seq: u64 },
+    Extracts { connection: ConnectionId, request_id: RequestId, account: AccountId, from_seq: u64, leave: Leave },
     /// A client who may wants what became of a meter's certificates, while an account has it.
-    Certificates { connection: ConnectionId, request_id: RequestId, meter: MeterId, account: AccountId, from_seq: u64 },
+    Certificates {
+        connection: ConnectionId,
+        request_id: RequestId,
+        meter: MeterId,
+        account: AccountId,
+        from_seq: u64,
+        leave: Leave,
+    },
+    /// The core has answered a client who may read under a grant.
+    Granted { connection: ConnectionId, request_id: RequestId, answer: Box<Answer>, leave: Leave },
+    /// A client who may wants to know what was told of a meter under grants, while an account had it or at any time.
+    Uses { connection: ConnectionId, request_id: RequestId, meter: MeterId, account: Option<AccountId>, from: u64 },
     /// A client who may wants an account's state proven.
-    AccountProof { connection: ConnectionId, request_id: RequestId, proven: Box<ProvenAccount> },
+    AccountProof { connection: ConnectionId, request_id: RequestId, proven: Box<ProvenAccount>, leave: Leave },
     /// A bundle whose nonce is used, and that is not under way: final, or a replay.
     Replayed { connection: ConnectionId, request_id: RequestId, bundle: Hash },
     /// A validator wants final headers with their commands.
@@ -100,6 +113,7 @@ pub(super) struct ProvenAccount {
 pub(super) struct Desk {
     index: Arc<Index>,
     history: History,
+    uses: UseLog,
     meters: Meters,
     peers: Peers,
     shared: Arc<Shared>,
@@ -124,10 +138,17 @@ const INDEX_HEIGHTS: usize = 16;
 const INDEX_AFTER: Duration = Duration::from_millis(50);
 
 impl Desk {
-    pub(super) fn new(index: Arc<Index>, history: History, meters: Meters, peers: Peers, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        index: Arc<Index>,
+        history: History,
+        uses: UseLog,
+        meters: Meters,
+        peers: Peers,
+        shared: Arc<Shared>,
+    ) -> Self {
         let (watchers, unwritten) = (BTreeMap::new(), Vec::new());
         let indexed = index.through();
-        Self { index, history, meters, peers, shared, watchers, indexed, unwritten, written_at: Instant::now() }
+        Self { index, history, uses, meters, peers, shared, watchers, indexed, unwritten, written_at: Instant::now() }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<DeskJob>) {
@@ -184,25 +205,33 @@ impl Desk {
                 self.write_index();
                 self.header_answer(request_id, height).map(|answer| self.answer(connection, &answer))
             }
-            DeskJob::Facts { connection, request_id, owner, from, to, reader } => {
-                self.write_index();
-                self.facts(request_id, (owner, from, to), reader).map(|answer| self.answer(connection, &answer))
+            DeskJob::Facts { connection, request_id, owner, from, to, leave } => {
+                let reader = leave.reader;
+                self.tell_under(connection, request_id, &leave, |desk| {
+                    desk.facts(request_id, (owner, from, to), reader)
+                })
             }
-            DeskJob::Bill { connection, request_id, meter, from, to, reader } => {
-                self.write_index();
-                self.bill(request_id, meter, (from, to), reader).map(|answer| self.answer(connection, &answer))
+            DeskJob::Bill { connection, request_id, meter, from, to, leave } => {
+                let reader = leave.reader;
+                self.tell_under(connection, request_id, &leave, |desk| desk.bill(request_id, meter, (from, to), reader))
             }
-            DeskJob::Extracts { connection, request_id, account, from_seq } => {
-                self.write_index();
-                self.extracts(request_id, account, from_seq).map(|answer| self.answer(connection, &answer))
+            DeskJob::Extracts { connection, request_id, account, from_seq, leave } => {
+                self.tell_under(connection, request_id, &leave, |desk| desk.extracts(request_id, account, from_seq))
             }
-            DeskJob::Certificates { connection, request_id, meter, account, from_seq } => {
-                self.write_index();
-                self.certificates(request_id, (meter, account), from_seq).map(|answer| self.answer(connection, &answer))
+            DeskJob::Certificates { connection, request_id, meter, account, from_seq, leave } => {
+                self.tell_under(connection, request_id, &leave, |desk| {
+                    desk.certificates(request_id, (meter, account), from_seq)
+                })
             }
-            DeskJob::AccountProof { connection, request_id, proven } => {
-                self.write_index();
-                self.account_proof(request_id, *proven).map(|answer| self.answer(connection, &answer))
+            DeskJob::Granted { connection, request_id, answer, leave } => {
+                self.tell_under(connection, request_id, &leave, |_| Ok(*answer))
+            }
+            DeskJob::Uses { connection, request_id, meter, account, from } => self
+                .uses
+                .page(meter, account, from)
+                .map(|page| self.answer(connection, &Answer::Uses { request_id, page })),
+            DeskJob::AccountProof { connection, request_id, proven, leave } => {
+                self.tell_under(connection, request_id, &leave, |desk| desk.account_proof(request_id, *proven))
             }
             DeskJob::Replayed { connection, request_id, bundle } => {
                 self.write_index();
@@ -261,6 +290,34 @@ impl Desk {
 
     fn answer(&self, connection: ConnectionId, answer: &Answer) {
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    /// Tells what may be told by leave. Under a grant it is noted before, and not told at all where that cannot be.
+    fn tell_under(
+        &mut self,
+        connection: ConnectionId,
+        request_id: RequestId,
+        leave: &Leave,
+        answer: impl FnOnce(&Self) -> Result<Answer, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.write_index();
+        let uses = match leave.uses_at(self.shared.ledger_now()) {
+            Ok(uses) => uses,
+            Err(code) => {
+                self.shared.metrics.refuse(code.name());
+                self.answer(connection, &Answer::Refused { request_id, code });
+                return Ok(());
+            }
+        };
+        let answer = answer(self)?;
+        // That something is elsewhere, or not final yet, tells nothing of anybody.
+        let tells = !matches!(answer, Answer::NotHere { .. } | Answer::NotFinal { .. });
+        if tells && let Err(error) = self.uses.note(&uses) {
+            self.shared.fail(&format!("what is read out cannot be noted: {error}"));
+            return Ok(());
+        }
+        self.answer(connection, &answer);
+        Ok(())
     }
 
     /// That what is asked for may be final in the gap of the index, if there is one.

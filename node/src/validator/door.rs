@@ -17,6 +17,7 @@ use gridbook_net::ConnectionId;
 use super::backlog::is_desk_busy;
 use super::core_loop::{CoreJob, Question};
 use super::desk::DeskJob;
+use super::leave::Asker;
 use super::{LOOK_UP, Meters, Queues, Shared, books};
 use crate::protocol::{
     Answer, EPOCHS_PER_ANSWER, QueryKind, Request, RequestBody, RequestId, SignedQuery, request_id_of,
@@ -220,12 +221,23 @@ impl DoorKeeper {
 
     /// Asks the core for data that not everybody may see. It knows who owns what.
     fn ask(&self, connection: ConnectionId, request_id: RequestId, query: &SignedQuery) -> Result<(), Code> {
-        let asker = self.device_of(query, query.kind)?;
+        let asker = self.asker_of(query)?;
         if matches!(query.kind, QueryKind::Proof { .. }) {
             self.meters.charge(connection, PROOF_FRAMES).map_err(|_| Code::QuotaRate)?;
         }
         self.ask_core(connection, request_id, Question::Data { asker, kind: query.kind });
         Ok(())
+    }
+
+    /// Who signed a query. A key that nobody has registered may be one that an owner lets read.
+    fn asker_of(&self, query: &SignedQuery) -> Result<Asker, Code> {
+        let device = match self.device_of(query, query.kind) {
+            Ok(device) => Some(device),
+            Err(Code::AuthUnknownDevice) if query.verify() => None,
+            Err(Code::AuthUnknownDevice) => return Err(Code::AuthSignature),
+            Err(code) => return Err(code),
+        };
+        Ok(Asker { key: query.key, device })
     }
 
     /// The meter whose key signed a query.

@@ -26,6 +26,7 @@ mod fill;
 mod history;
 mod inspect;
 mod keeper;
+mod leave;
 mod lines;
 mod net;
 mod notices;
@@ -267,7 +268,7 @@ fn spawn(
         Queues { core: core_in, door: door_in, peers: peers_in, sync: sync_in, desk: desk_in, storage: storage_in };
     let (ingress_in, ingress_out) = gridbook_engine::ingress::ingress(INGRESS_BUNDLES_MAX);
     let (peers_endpoint, meters_endpoint) = net.endpoints();
-    let open::OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming } = opened.files;
+    let open::OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming, uses } = opened.files;
     let reader = log.reader();
     let index = Arc::new(opened.index);
 
@@ -296,7 +297,8 @@ fn spawn(
     );
     threads.start("storage", move || storage.run(&storage_out))?;
     let history = history::History::new(opened.history, reader, index.clone(), opened.shelf);
-    let desk = desk::Desk::new(index, history, meters_endpoint.clone(), peers_endpoint.clone(), shared.clone());
+    let (meters, peers) = (meters_endpoint.clone(), peers_endpoint.clone());
+    let desk = desk::Desk::new(index, history, uses, meters, peers, shared.clone());
     threads.start("desk", move || desk.run(&desk_out))?;
     let door = door::DoorKeeper::new(shared.clone(), queues.clone(), meters_endpoint.clone());
     threads.start("door", move || door.run(ingress_in, &door_out))?;

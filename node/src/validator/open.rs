@@ -1,5 +1,7 @@
 //! Opening a data directory: whose it is, what it holds, and the replica that comes out of it.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::Genesis;
@@ -11,7 +13,7 @@ use gridbook_ledger::snapshot::Incoming;
 use gridbook_ledger::state::PieceList;
 use gridbook_ledger::store::{
     Checkpoints, DataDir, IncomingBytes, IncomingDir, Index, Log, LogIdentity, LogOptions, LogPosition, LogReader,
-    LogRecordRef, QueryIndex, SafetyFile, StoreError,
+    LogRecordRef, QueryIndex, SafetyFile, StdDisk, StoreError,
 };
 
 use super::desk::{decoded, index_batch};
@@ -20,6 +22,7 @@ use super::promise::{Promise, Told};
 use super::storage::read_safety_payload;
 use crate::config::ValidatorConfig;
 use crate::keyfile::read_key;
+use crate::uses::UseLog;
 
 /// A data directory that is open, and everything that came out of it.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub struct OpenedFiles {
     pub incoming: IncomingDir,
     /// What of it comes in, if one had begun to.
     pub coming: Option<PieceList>,
+    /// What was read out under grants.
+    pub uses: UseLog,
 }
 
 /// Opens a validator's data directory and brings its replica to where the log ends: from the newest state that was kept, or from genesis.
@@ -99,7 +104,8 @@ pub fn open_data(config: &ValidatorConfig) -> anyhow::Result<Opened> {
             "none of this validator's keys is in the set of the epoch its log is in: it follows without a vote"
         );
     }
-    let files = OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming };
+    let uses = UseLog::open(Arc::new(StdDisk), &dir.uses_dir(), identity)?;
+    let files = OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming, uses };
     Ok(Opened { dir, genesis, identity, keys, files, shelf, index, history, replica, filling })
 }
 

@@ -1,6 +1,6 @@
 //! Who may read what of others' business on the ledger.
 
-use gridbook_engine::AccountId;
+use gridbook_engine::{AccountId, MeterId};
 use gridbook_ledger::admission::DeviceKind;
 use gridbook_ledger::registry::Role;
 use gridbook_ledger::reject::Code;
@@ -27,6 +27,9 @@ impl Reader {
     /// # Errors
     /// `AuthForeign` for others' data, `AuthMeter` for a meter that is not there, `AuthRole` for what needs another kind of key.
     pub(super) fn admit(state: &State, asker: DeviceKind, kind: QueryKind) -> Result<Self, Code> {
+        if let QueryKind::Grants { meter } | QueryKind::Uses { meter, .. } = kind {
+            return Self::admit_to_grants(state, asker, meter);
+        }
         let reads_all = [Role::MarketOperator, Role::Auditor].map(|role| state.require(asker, role, None).is_ok());
         if reads_all.contains(&true) {
             return Ok(Self::Office);
@@ -45,7 +48,12 @@ impl Reader {
             QueryKind::Facts { owner: FactOwner::Area(area), .. } if runs(area) => return Ok(Self::Office),
             QueryKind::Facts { .. } => None,
             QueryKind::Extracts { account, .. } | QueryKind::Proof { account } => Some(account),
-            QueryKind::Watch | QueryKind::Account | QueryKind::Registry | QueryKind::Conduct(_) => {
+            QueryKind::Grants { .. }
+            | QueryKind::Uses { .. }
+            | QueryKind::Watch
+            | QueryKind::Account
+            | QueryKind::Registry
+            | QueryKind::Conduct(_) => {
                 return Err(Code::AuthRole);
             }
         };
@@ -57,6 +65,27 @@ impl Reader {
                 if customer_of == Some(organisation) { Ok(Self::Account(account)) } else { Err(Code::AuthForeign) }
             }
             _ => Err(Code::AuthForeign),
+        }
+    }
+
+    /// Of grants, and of what was told under them, only the owner who gave them is told, and auditors: whom somebody trusts with his data is nobody else's
+    /// business, whoever runs the market or the grid.
+    fn admit_to_grants(state: &State, asker: DeviceKind, meter: MeterId) -> Result<Self, Code> {
+        if state.require(asker, Role::Auditor, None).is_ok() {
+            return Ok(Self::Office);
+        }
+        let owner = state.meter(meter).ok_or(Code::AuthMeter)?.account;
+        match asker {
+            DeviceKind::Meter { account, .. } if account == owner => Ok(Self::Account(account)),
+            _ => Err(Code::AuthForeign),
+        }
+    }
+
+    /// The account as whose he reads; none if he reads everybody's.
+    pub(super) fn account(self) -> Option<AccountId> {
+        match self {
+            Self::Account(account) => Some(account),
+            Self::Office | Self::Anybody => None,
         }
     }
 

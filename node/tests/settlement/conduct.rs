@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::house::House;
 
 /// A network, a directory for files, and people with a meter and money each.
-struct Street {
-    house: House,
+pub(crate) struct Street {
+    pub(crate) house: House,
     dir: tempfile::TempDir,
 }
 
 impl Street {
-    fn new(people: &[&str]) -> Self {
+    pub(crate) fn new(people: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let street = Self { house: House::start(dir.path()), dir };
         for name in people {
@@ -24,7 +24,11 @@ impl Street {
         street
     }
 
-    fn new_key(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn new_key(&self, name: &str) -> PathBuf {
         self.house.new_key(self.dir.path().join(name))
     }
 
@@ -34,7 +38,7 @@ impl Street {
         file.to_str().unwrap().to_owned()
     }
 
-    fn told(&self, key: &Path, arguments: &[&str]) -> Value {
+    pub(crate) fn told(&self, key: &Path, arguments: &[&str]) -> Value {
         self.house.told(key, arguments)
     }
 

@@ -5,5 +5,6 @@
 mod bill;
 mod certificates;
 mod conduct;
+mod consent;
 mod house;
 mod registers;
