@@ -1,5 +1,6 @@
 //! Certificates of origin from the command line: who has them, where they came from, and that others are not told.
 
+use gridbook_node::keyfile::read_key;
 use serde_json::{Value, json};
 
 use crate::bill::{TIME_SCALE, read, trade, wait_for};
@@ -57,4 +58,16 @@ fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
     assert!(refused.contains("AuthMeter"), "{refused}");
     assert_eq!(events(&house.told(&operator, &["meter", "certificates", "--meter", "0"]))[0], of_alice[0]);
     assert_eq!(events(&house.told(&carol, &["meter", "certificates"])), []);
+
+    // An adviser, whose key nobody has registered, is let see where Alice's energy went: for that another scope is not enough.
+    let adviser = house.new_key(dir.path().join("adviser"));
+    let key = read_key(&adviser).unwrap().public().to_hex();
+    let grant = |scope| house.does(&alice, &["meter", "grant", "--days", "30", "--reader", &key, "--scope", scope]);
+    let asked = ["meter", "certificates", "--meter", "0"];
+    assert!(house.refuses(&adviser, &asked).contains("AuthUnknownDevice"));
+    grant("statement+conduct");
+    assert!(house.refuses(&adviser, &asked).contains("ConsentScope"));
+    grant("certificates");
+    assert_eq!(events(&house.told(&adviser, &asked))[..2], of_alice[..2]);
+    assert!(house.refuses(&adviser, &["meter", "certificates", "--meter", "1"]).contains("AuthForeign"));
 }
