@@ -620,9 +620,16 @@ mod tests {
             refused(|image| image.rest.certificates = vec![CertificatesImage { period: 5, next_plant, round: 0, rows }])
         };
         assert_eq!(table(1, vec![]), RestoreError::Row("a period's certificates"));
+        let rounds = |round, rows| {
+            refused(|image| image.rest.certificates = vec![CertificatesImage { period: 5, next_plant: 0, round, rows }])
+        };
+        assert_eq!(rounds(u32::MAX, vec![]), RestoreError::Row("a period's certificates"), "no round comes after it");
         let range = CertificateRange::new(AreaId(0), 1, Energy(5)).unwrap();
         let row = CertifiedImage { range, plant: 0, source: 1, holder: 0, account: 0, state: 1, of: 0, round: 0 };
         assert_eq!(table(0, vec![row]), RestoreError::Row("a certificate"));
+        let waits = |round| CertifiedImage { state: 0, round, ..row };
+        assert_eq!(rounds(3, vec![waits(4)]), RestoreError::Row("a certificate"), "it waits for the next round");
+        assert_eq!(rounds(3, vec![waits(5)]), RestoreError::Row("a period's certificates"), "it waits for another");
         assert_eq!(table(0, vec![]), RestoreError::Audit(AuditError::CertificatesOf(DeliveryPeriod(5))));
     }
 

@@ -43,7 +43,9 @@ pub(in crate::state) fn restore_certificates(
         tables.change_issuer(AreaId(*area), |present| *present = counts);
     }
     for CertificatesImage { period, next_plant, round, rows } in &rest.certificates {
-        if index(*next_plant) > tables.meters().len() {
+        // Who waits for a frozen area waits for the next round, and there is one.
+        let is_next = |next: u32| rows.iter().all(|row| row.round <= next);
+        if index(*next_plant) > tables.meters().len() || !round.checked_add(1).is_some_and(is_next) {
             return Err(RestoreError::Row("a period's certificates"));
         }
         tables.set_next_plant(DeliveryPeriod(*period), *next_plant);
