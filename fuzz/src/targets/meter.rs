@@ -6,6 +6,7 @@ use gridbook_ledger::conduct::{DeviceFault, Entry, Fault, Proof};
 use gridbook_ledger::consent::{Grant, GrantReader, Scope};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{EvidenceKey, EvidenceKind};
+use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::registry::OrganisationId;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::store::{FactOwner, FactPlace};
@@ -37,6 +38,10 @@ fn conduct() -> QueryKind {
     QueryKind::Conduct(ConductSubject::Meter(MeterId(4)))
 }
 
+fn range() -> CertificateRange {
+    CertificateRange::new(AreaId(1), 1_001, Energy(500)).expect("a range")
+}
+
 fn bill() -> QueryKind {
     QueryKind::Bill { meter: MeterId(4), from: DeliveryPeriod(PERIOD.0 - 96), to: PERIOD }
 }
@@ -61,6 +66,7 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Status,
         RequestBody::Account(query(QueryKind::Account)),
         RequestBody::Ask(query(facts())),
+        RequestBody::CertificateRecords { range: range(), from_seq: 70 },
         RequestBody::Ask(query(bill())),
         RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(3), from_seq: 70 })),
         RequestBody::Ask(query(QueryKind::Proof { account: AccountId(3) })),
@@ -189,6 +195,7 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Evidence { request_id: 11, total: 2, items: word::evidence()[..2].to_vec() },
         Answer::Taken { request_id: 12, key: EvidenceKey { epoch: 0, culprit: ValidatorIndex(2), kind }, is_new: true },
         Answer::Facts { request_id: 18, facts: vec![7; 90], next: Some(FactPlace::first_of(PERIOD)) },
+        Answer::CertificateRecords { request_id: 26, seqs: vec![3, 70], next: Some(71) },
         Answer::Bill { request_id: 21, sums: vec![7; 90], next: Some(PERIOD) },
         Answer::Extracts { request_id: 19, extracts: vec![step.records[0].clone(), vec![3; 40]] },
         Answer::AccountProof { request_id: 20, proof: vec![4; 200] },

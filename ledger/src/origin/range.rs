@@ -64,6 +64,26 @@ impl CertificateRange {
         [Self::new(self.issuer, self.first, before), Self::new(self.issuer, gone.end(), behind)]
     }
 
+    /// From the lowest to the highest number of both, of one issuer: what lies between them is in it too.
+    ///
+    /// # Panics
+    /// If they are of two issuers.
+    pub fn joined(&self, other: &Self) -> Self {
+        assert_eq!(self.issuer, other.issuer, "numbers of two issuers do not follow each other");
+        let first = self.first.min(other.first);
+        Self { issuer: self.issuer, first, length: self.end().max(other.end()) - first }
+    }
+
+    /// The parts that it is cut into at some numbers, each of which begins a part.
+    pub fn cut_at(&self, numbers: impl IntoIterator<Item = u64>) -> Vec<Self> {
+        let mut cuts: Vec<u64> = numbers.into_iter().filter(|cut| (self.first + 1..self.end()).contains(cut)).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let begins = [self.first].into_iter().chain(cuts.iter().copied());
+        let ends = cuts.iter().copied().chain([self.end()]);
+        begins.zip(ends).map(|(first, end)| Self { issuer: self.issuer, first, length: end - first }).collect()
+    }
+
     /// The first `energy` of them, and those that are left: all and none where there are not more.
     pub fn split(&self, energy: Energy) -> (Option<Self>, Option<Self>) {
         let head = energy.0.min(self.length);
@@ -117,6 +137,14 @@ mod tests {
         assert_eq!(whole.without(&range(1_401, 900)), [Some(range(1_001, 400)), None]);
         assert_eq!(whole.without(&whole), [None, None]);
         assert_eq!(whole.without(&range(1_501, 9)), [Some(whole), None]);
+    }
+
+    #[test]
+    fn a_range_is_cut_where_others_begin_and_end_and_joined_again() {
+        let parts = range(1_001, 500).cut_at([1_501, 1_201, 1_001, 1_300, 1_201, 7]);
+        assert_eq!(parts, [range(1_001, 200), range(1_201, 99), range(1_300, 201)]);
+        assert_eq!(parts.iter().skip(1).fold(parts[0], |all, part| all.joined(part)), range(1_001, 500));
+        assert_eq!((range(1, 1).joined(&range(9, 2)), range(5, 1).cut_at([5, 6])), (range(1, 10), vec![range(5, 1)]));
     }
 
     /// Equal numbers of two issuers are different certificates.

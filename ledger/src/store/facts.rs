@@ -224,6 +224,7 @@ impl IndexBatch {
         self.by_meter.extend(record.meter.into_iter().chain(meters).map(|meter| (meter.0, record.seq)));
         if record.outcome == Outcome::Done {
             self.enter_facts(record);
+            self.certificates.enter(record);
         }
         // A refusal is in the histories of those whom it convicts.
         let extracts = record.account_extracts().into_iter();

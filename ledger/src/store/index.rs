@@ -2,8 +2,9 @@
 
 use gridbook_engine::{DeliveryPeriod, MeterId};
 
-use super::{FactOwner, FactPage, FactPlace, FactRow, StoreError, SumPage};
+use super::{CertificateNotes, FactOwner, FactPage, FactPlace, FactRow, StoreError, SumPage};
 use crate::crypto::Hash;
+use crate::origin::CertificateRange;
 
 /// What one final height adds to the index. Header and records are bytes that mean nothing here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct IndexBatch {
     /// What the records say of accounts: account, sequence number, bytes of an [`Extract`](crate::record::Extract). The numbers never go
     /// back.
     pub extracts: Vec<(u32, u64, Vec<u8>)>,
+    /// Which of its records tell of certificates of origin.
+    pub certificates: CertificateNotes,
     /// Changes of other rows.
     pub rows: Vec<IndexRow>,
 }
@@ -146,6 +149,11 @@ pub trait QueryIndex: Send + Sync {
     /// What records say of an account, from `from_seq` on and in order: bytes of extracts, as many as `limit_bytes` hold, and always one if
     /// there is any.
     fn extracts(&self, account: u32, from_seq: u64, limit_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError>;
+
+    /// The numbers of records that may tell of any of these certificates, from `from_seq` on, at most `limit`, in order. All that do are among
+    /// them; which do, the records say.
+    fn certificate_records(&self, range: CertificateRange, from_seq: u64, limit: usize)
+    -> Result<Vec<u64>, StoreError>;
 
     /// One row.
     fn row(&self, table: IndexTable, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;

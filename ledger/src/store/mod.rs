@@ -26,6 +26,7 @@ mod memory_disk;
 mod safety;
 mod sled_facts;
 mod sled_index;
+mod sled_origins;
 mod sled_sums;
 mod sums;
 
@@ -43,6 +44,7 @@ pub use log::{
 pub use memory_disk::{Fault, MemoryDisk, PowerCut};
 pub use safety::{FoundSafety, SAFETY_BYTES_MAX, SafetyFile};
 pub use sled_index::{Index, IndexStart};
+pub use sled_origins::CertificateNotes;
 pub use sums::{PERIODS_PER_SUM, SumPage, SumRow};
 
 use crate::crypto::Hash;

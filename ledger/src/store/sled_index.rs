@@ -14,14 +14,16 @@ use std::time::Duration;
 use gridbook_engine::{DeliveryPeriod, MeterId};
 
 use super::sled_facts::add_extracts;
+use super::sled_origins::add_certificates;
 use super::{
     BundlePlace, Disk, FactOwner, FactPage, FactPlace, FoundRow, IndexBatch, IndexTable, LogIdentity, QueryIndex,
     StdDisk, StoreError, SumPage,
 };
 use crate::bytes::Writer;
 use crate::crypto::Hash;
+use crate::origin::CertificateRange;
 
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 const IDENTITY: &[u8] = b"\0identity";
 const LAST_HEIGHT: &[u8] = b"\0last_height";
 /// The first height above the gap, or of all.
@@ -45,6 +47,8 @@ pub(super) enum Table {
     Fact = 7,
     Extract = 8,
     Sum = 9,
+    Issue = 10,
+    Origin = 11,
 }
 
 /// How the index was found when it was opened.
@@ -331,6 +335,15 @@ impl QueryIndex for Index {
         self.extracts_of(account, from_seq, limit_bytes)
     }
 
+    fn certificate_records(
+        &self,
+        range: CertificateRange,
+        from_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.certificate_records_of(range, from_seq, limit)
+    }
+
     fn row(&self, table: IndexTable, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.value(&key(Table::Row, &[&[table as u8], row]))
     }
@@ -376,6 +389,7 @@ fn changes_of(batches: &[IndexBatch]) -> sled::Batch {
     }
     add_meters(&mut changes, batches);
     add_extracts(&mut changes, batches);
+    add_certificates(&mut changes, batches);
     changes
 }
 

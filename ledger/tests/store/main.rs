@@ -10,6 +10,7 @@ mod index;
 mod log;
 mod log_damage;
 mod log_power;
+mod origins;
 mod prune;
 mod safety;
 mod sums;

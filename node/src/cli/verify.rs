@@ -73,7 +73,7 @@ first; or broken, which is proof of misconduct and exit code 1:
 A certificate file holds the receipts of the plant's readings, of the issue, of each trade that the certificates went along with, of the
 claim with the consumer's readings, and of the record that closed them when their delivery period was final, as `meter certificate --out`
 writes them:
-  gridbook meter certificate 3/1001-1500 --seq 812 --seq 840 --seq 977 --out sun.certificate
+  gridbook meter certificate 3/1001-1500 --out sun.certificate
   gridbook verify certificate sun.certificate --genesis net/genesis.json
   gridbook verify certificate battery.certificate --history owner.history --genesis net/genesis.json
 

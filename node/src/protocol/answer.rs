@@ -174,6 +174,15 @@ pub enum Answer {
         /// From which period to ask on; none if that was all.
         next: Option<DeliveryPeriod>,
     },
+    /// Records that tell of the certificates asked for, and the readings that their issue and claims were measured by.
+    CertificateRecords {
+        /// The request.
+        request_id: RequestId,
+        /// Their sequence numbers, ascending.
+        seqs: Vec<u64>,
+        /// From which record to ask on; none if that was all.
+        next: Option<u64>,
+    },
     /// Extracts, as many as fit into one answer; none if there are no more.
     Extracts {
         /// The request.
@@ -250,6 +259,7 @@ impl Answer {
             | Self::Epochs { request_id, .. }
             | Self::Facts { request_id, .. }
             | Self::Bill { request_id, .. }
+            | Self::CertificateRecords { request_id, .. }
             | Self::Extracts { request_id, .. }
             | Self::Certificates { request_id, .. }
             | Self::AccountProof { request_id, .. }
@@ -302,6 +312,11 @@ impl Answer {
             Self::Bill { sums, next, .. } => {
                 w.u8(23).u8(next.is_some().into()).u32(next.map_or(0, |next| next.0));
                 write_blob(&mut w, sums);
+            }
+            Self::CertificateRecords { seqs, next, .. } => {
+                w.u8(25).u8(next.is_some().into()).u64(next.unwrap_or(0));
+                w.u32(u32::try_from(seqs.len()).expect("they fit into a frame"));
+                seqs.iter().for_each(|seq| _ = w.u64(*seq));
             }
             Self::Extracts { extracts, .. } => {
                 w.u8(21).u32(u32::try_from(extracts.len()).expect("they fit into a frame"));
@@ -368,13 +383,16 @@ impl Answer {
                 }
                 Self::Bill { request_id, sums: read_blob(&mut r)?, next: more.then_some(next) }
             }
-            21 => {
-                // The count allocates nothing: they are read until it is reached or the bytes end.
-                let mut extracts = Vec::new();
-                for _ in 0..r.u32()? {
-                    extracts.push(read_blob(&mut r)?);
+            25 => {
+                let (more, next) = (read_flag(&mut r)?, r.u64()?);
+                if !more && next != 0 {
+                    return Err(BytesError::Padding);
                 }
-                Self::Extracts { request_id, extracts }
+                Self::CertificateRecords {
+                    request_id,
+                    seqs: read_all(&mut r, |r| r.u64())?,
+                    next: more.then_some(next),
+                }
             }
             42 => {
                 let next = Some(r.u64()?).filter(|next| *next > 0);
@@ -385,6 +403,7 @@ impl Answer {
                 let records = (0..count).map(|_| read_blob(&mut r)).collect::<Result<_, _>>()?;
                 Self::Certificates { request_id, records, next }
             }
+            21 => Self::Extracts { request_id, extracts: read_all(&mut r, read_blob)? },
             22 => Self::AccountProof { request_id, proof: read_blob(&mut r)? },
             24 => Self::Conduct { request_id, book: Box::new(ConductBook::read(&mut r)?) },
             41 => Self::Grants { request_id, list: Box::new(GrantList::read(&mut r)?) },
@@ -394,6 +413,18 @@ impl Answer {
         r.finish()?;
         Ok(answer)
     }
+}
+
+/// As many as are said in front of them. The count allocates nothing: they are read until it is reached or the bytes end.
+fn read_all<T>(
+    r: &mut Reader<'_>,
+    read: impl Fn(&mut Reader<'_>) -> Result<T, BytesError>,
+) -> Result<Vec<T>, BytesError> {
+    let mut all = Vec::new();
+    for _ in 0..r.u32()? {
+        all.push(read(r)?);
+    }
+    Ok(all)
 }
 
 fn read_epochs(request_id: RequestId, r: &mut Reader<'_>) -> Result<Answer, BytesError> {

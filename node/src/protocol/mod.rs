@@ -33,7 +33,9 @@ pub use request::{Request, RequestBody};
 pub use standing::{AccountState, Status};
 pub use uses::{USES_PER_ANSWER, Use, UsePage};
 
+use gridbook_engine::{AreaId, Energy};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
+use gridbook_ledger::origin::CertificateRange;
 
 /// The number that a client gives its request, unique among those of its connection that are under way.
 pub type RequestId = u64;
@@ -66,4 +68,14 @@ fn read_flag(r: &mut Reader<'_>) -> Result<bool, BytesError> {
         1 => Ok(true),
         _ => Err(BytesError::Unknown),
     }
+}
+
+/// Issuer, first number, how many.
+fn write_range(w: &mut Writer, range: CertificateRange) {
+    w.u16(range.issuer().0).u64(range.first()).u64(range.energy().0);
+}
+
+fn read_range(r: &mut Reader<'_>) -> Result<CertificateRange, BytesError> {
+    let (issuer, first, energy) = (AreaId(r.u16()?), r.u64()?, Energy(r.u64()?));
+    CertificateRange::new(issuer, first, energy).ok_or(BytesError::Unknown)
 }

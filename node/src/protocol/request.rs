@@ -3,8 +3,9 @@
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::origin::CertificateRange;
 
-use super::{RegistrySubject, RequestId, SignedQuery, read_blob, write_blob};
+use super::{RegistrySubject, RequestId, SignedQuery, read_blob, read_range, write_blob, write_range};
 
 /// A numbered request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,14 @@ pub enum RequestBody {
     /// `AccountProof` or `Conduct`, by `NotHere` where some of it
     /// may be missing, or by `Refused`: others' data are not told.
     Ask(SignedQuery),
+    /// Which records tell of certificates of origin, from one record on. Answered by `CertificateRecords`, or by `NotHere`. It is
+    /// open to all, as receipts are, and charged as many requests.
+    CertificateRecords {
+        /// Which certificates.
+        range: CertificateRange,
+        /// The first record wanted, by its sequence number.
+        from_seq: u64,
+    },
     /// The final header at a height. Answered by `Header`, `NotFinal` or `NotHere`.
     Header {
         /// The header's number in the chain.
@@ -90,6 +99,10 @@ impl Request {
                 subject.write(&mut w);
             }
             RequestBody::Ask(query) => query.write(w.u8(20)),
+            RequestBody::CertificateRecords { range, from_seq } => {
+                write_range(w.u8(21), *range);
+                w.u64(*from_seq);
+            }
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
             RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
             RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
@@ -116,6 +129,7 @@ impl Request {
                 RequestBody::Registry { query, subject: RegistrySubject::read(&mut r)? }
             }
             20 => RequestBody::Ask(SignedQuery::read(&mut r)?),
+            21 => RequestBody::CertificateRecords { range: read_range(&mut r)?, from_seq: r.u64()? },
             6 => RequestBody::Header { height: r.u64()? },
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
             8 => RequestBody::ReceiptAt { seq: r.u64()? },
@@ -132,7 +146,7 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::{AccountId, LedgerTime, MeterId};
+    use gridbook_engine::{AccountId, Energy, LedgerTime, MeterId};
     use gridbook_ledger::crypto::SecretKey;
     use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
     use gridbook_ledger::registry::OrganisationId;
@@ -144,6 +158,10 @@ mod tests {
     fn facts(owner: FactOwner) -> QueryKind {
         let from = FactPlace { period: DeliveryPeriod(9), seq: 3, place: 2 };
         QueryKind::Facts { owner, from, to: DeliveryPeriod(10) }
+    }
+
+    fn range() -> CertificateRange {
+        CertificateRange::new(AreaId(3), 1_001, Energy(500)).expect("a range")
     }
 
     fn one_of_each() -> Vec<Request> {
@@ -171,6 +189,7 @@ mod tests {
             RequestBody::Ask(query(facts(FactOwner::Meter(MeterId(7))))),
             RequestBody::Ask(query(facts(FactOwner::Area(AreaId(7))))),
             RequestBody::Ask(query(facts(FactOwner::All))),
+            RequestBody::CertificateRecords { range: range(), from_seq: 1 << 40 },
             RequestBody::Ask(query(QueryKind::Bill {
                 meter: MeterId(7),
                 from: DeliveryPeriod(9),
@@ -233,6 +252,18 @@ mod tests {
     fn evidence_of_any_legal_length_fits_into_a_request() {
         let request = Request { request_id: 1, body: RequestBody::HandIn(vec![0; EVIDENCE_BYTES_MAX]) };
         assert!(request.encode().len() <= gridbook_net::REQUEST_BYTES_MAX);
+    }
+
+    /// No certificates, those numbered from 0, or beyond all numbers, cannot be asked for.
+    #[test]
+    fn a_range_that_is_none_is_refused() {
+        let body = RequestBody::CertificateRecords { range: range(), from_seq: 1 };
+        let frame = Request { request_id: 1, body }.encode();
+        for (at, wrong) in [(11, 0), (19, 0), (19, u64::MAX)] {
+            let mut frame = frame.clone();
+            frame[at..at + 8].copy_from_slice(&wrong.to_le_bytes());
+            assert_eq!(Request::decode(&frame), Err(BytesError::Unknown));
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use gridbook_ledger::epoch::EpochProof;
 use gridbook_ledger::header::{Header, HeaderRef};
 use gridbook_ledger::hotstuff::Recipient;
 use gridbook_ledger::merkle::Path;
+use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::receipt::{AccountProof, Receipt};
 use gridbook_ledger::record::{Outcome, Record, RecordEvent, leaf_hash};
 use gridbook_ledger::reject::Code;
@@ -29,7 +30,7 @@ use super::leave::Leave;
 use super::net::post;
 use super::pending::Waiting;
 use super::reader::Reader;
-use super::{LOOK_UP, Meters, Peers, Shared, certificates};
+use super::{LOOK_UP, Meters, Peers, Shared, certificates, origins};
 use crate::protocol::{Answer, RequestId, cut_to, meters_in};
 use crate::uses::UseLog;
 
@@ -50,6 +51,8 @@ pub(super) enum DeskJob {
     Receipt { connection: ConnectionId, request_id: RequestId, bundle: Hash, index: u16 },
     /// A client wants the receipt of the command with a sequence number.
     ReceiptAt { connection: ConnectionId, request_id: RequestId, seq: u64 },
+    /// A client wants to know which records tell of certificates.
+    CertificateRecords { connection: ConnectionId, request_id: RequestId, range: CertificateRange, from_seq: u64 },
     /// A client wants a header.
     Header { connection: ConnectionId, request_id: RequestId, height: u64 },
     /// A client wants facts, and is told what he may see.
@@ -200,6 +203,10 @@ impl Desk {
             DeskJob::ReceiptAt { connection, request_id, seq } => {
                 self.write_index();
                 self.receipt_answer_at(request_id, seq).map(|answer| self.answer(connection, &answer))
+            }
+            DeskJob::CertificateRecords { connection, request_id, range, from_seq } => {
+                self.write_index();
+                self.certificate_records(request_id, range, from_seq).map(|answer| self.answer(connection, &answer))
             }
             DeskJob::Header { connection, request_id, height } => {
                 self.write_index();
@@ -391,6 +398,19 @@ impl Desk {
         }
         let extracts = self.index.extracts(account.0, from_seq, EXTRACT_BYTES_PER_ANSWER)?;
         Ok(Answer::Extracts { request_id, extracts })
+    }
+
+    fn certificate_records(
+        &self,
+        request_id: RequestId,
+        range: CertificateRange,
+        from_seq: u64,
+    ) -> Result<Answer, StoreError> {
+        if let Some(elsewhere) = self.not_here(request_id) {
+            return Ok(elsewhere);
+        }
+        let (seqs, next) = origins::records_of(&*self.index, range, from_seq)?;
+        Ok(Answer::CertificateRecords { request_id, seqs, next })
     }
 
     fn certificates(
@@ -642,7 +662,7 @@ pub(super) fn index_batch(step: &FinalStep, records: &[Record]) -> IndexBatch {
     batch
 }
 
-fn split_records(mut blob: &[u8]) -> Vec<&[u8]> {
+pub(super) fn split_records(mut blob: &[u8]) -> Vec<&[u8]> {
     let mut records = Vec::new();
     while let Some((length, rest)) = blob.split_first_chunk::<4>() {
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);

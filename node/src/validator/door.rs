@@ -45,6 +45,8 @@ const BATCH_FRAMES: usize = 256;
 const EVIDENCE_FRAMES: u64 = 15;
 /// What a proof of an account counts for beside its own frame: what is not final is undone and executed again for it.
 const PROOF_FRAMES: u64 = 15;
+/// ... and the search for records of certificates.
+const CERTIFICATE_FRAMES: u64 = 15;
 
 impl DoorKeeper {
     pub(super) fn new(shared: Arc<Shared>, queues: Queues, meters: Meters) -> Self {
@@ -172,6 +174,14 @@ impl DoorKeeper {
             }
             RequestBody::ReceiptAt { seq } => {
                 self.ask_desk(connection, request_id, DeskJob::ReceiptAt { connection, request_id, seq });
+            }
+            RequestBody::CertificateRecords { range, from_seq } => {
+                // Records are looked through for it, a slice of settlement among them perhaps.
+                if self.meters.charge(connection, CERTIFICATE_FRAMES).is_err() {
+                    return self.refuse(connection, request_id, Code::QuotaRate);
+                }
+                let job = DeskJob::CertificateRecords { connection, request_id, range, from_seq };
+                self.ask_desk(connection, request_id, job);
             }
             RequestBody::Header { height } => {
                 self.ask_desk(connection, request_id, DeskJob::Header { connection, request_id, height });

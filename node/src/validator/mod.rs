@@ -31,6 +31,7 @@ mod lines;
 mod net;
 mod notices;
 mod open;
+mod origins;
 mod peers;
 mod pending;
 mod promise;

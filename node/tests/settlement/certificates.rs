@@ -1,5 +1,7 @@
 //! Certificates of origin from the command line: who has them, where they came from, and that others are not told.
 
+use std::path::Path;
+
 use gridbook_node::keyfile::read_key;
 use serde_json::{Value, json};
 
@@ -13,7 +15,7 @@ fn events(told: &Value) -> Vec<(String, Value)> {
     events.flat_map(|event| event.as_object().unwrap()).map(|(name, event)| (name.clone(), event.clone())).collect()
 }
 
-/// Alice's roof gives a kilowatt-hour that Bob bought of it: it is certified, goes to Bob, and he has used it up. Each sees his own part, with the
+/// Alice's roof gives 1.3 kWh, of which Bob bought one: it is certified, Bob's part goes to him, and he has used it up. Each sees his own part, with the
 /// numbers of the records that prove it; Carol sees neither's.
 #[test]
 fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
@@ -31,7 +33,7 @@ fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
 
     let period = trade(&house, &alice, &bob);
     wait_for("the end of the period", || (house.present() > period).then_some(()));
-    read(&house, &alice, period, "500kWh", "81kWh");
+    read(&house, &alice, period, "500kWh", "81.3kWh");
     read(&house, &bob, period, "501kWh", "80kWh");
     let of_bob = wait_for("Bob's certificates", || {
         let told = house.told(&bob, &["meter", "certificates"]);
@@ -41,7 +43,7 @@ fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
     let names = |events: &[(String, Value)]| events.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&of_alice)[..2], ["certificates_issued", "certificates_moved"], "{of_alice:?}");
     let (_, issued) = &of_alice[0];
-    assert_eq!((&issued["energy"], &issued["source"], &issued["meter"]), (&json!(1_000), &json!("solar"), &json!(0)));
+    assert_eq!((&issued["energy"], &issued["source"], &issued["meter"]), (&json!(1_300), &json!("solar"), &json!(0)));
     let (_, moved) = &events(&of_bob)[0];
     assert_eq!((&moved["from_meter"], &moved["meter"], &moved["energy"]), (&json!(0), &json!(1), &json!(1_000)));
 
@@ -49,6 +51,31 @@ fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
     let seq = of_bob["records"][0]["seq"].to_string();
     let out = dir.path().join("moved.receipt");
     house.told(&carol, &["meter", "receipt", "--seq", &seq, "--out", out.to_str().unwrap()]);
+
+    // So are the certificates themselves: Bob's are found by his meter and the period, and by their numbers by anybody. Alice's part stayed with her.
+    let proven = |file: &Path| {
+        let genesis = house.network.dir.join("genesis.json");
+        let told = house
+            .told(&carol, &["verify", "certificate", file.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()]);
+        (told["first"].clone(), told["last"].clone(), told["standing"].clone())
+    };
+    let number = period.to_string();
+    let out = dir.path().join("sun.certificate");
+    house.told(&bob, &["meter", "certificate", "--period", &number, "--out", out.to_str().unwrap()]);
+    assert_eq!(proven(&out), (json!(1), json!(1_000), json!("cancelled")));
+    let by_number = dir.path().join("by-number.certificate");
+    house.told(&carol, &["meter", "certificate", "0/501-600", "--out", by_number.to_str().unwrap()]);
+    assert_eq!(proven(&by_number), (json!(501), json!(600), json!("cancelled")));
+    let both = dir.path().join("roof.certificate");
+    house.told(&alice, &["meter", "certificate", "--period", &number, "--out", both.to_str().unwrap()]);
+    assert_eq!(proven(&dir.path().join("roof-1.certificate")), (json!(1), json!(1_000), json!("cancelled")));
+    let (first, last, _) = proven(&dir.path().join("roof-2.certificate"));
+    assert_eq!((first, last), (json!(1_001), json!(1_300)));
+    let out = dir.path().join("none.certificate");
+    let none = ["meter", "certificate", "0/5001-5002", "--out", out.to_str().unwrap()];
+    assert!(house.refuses(&carol, &none).contains("no final record tells of the certificates 0/5001-5002"));
+    let others = ["meter", "certificate", "--period", &number, "--meter", "1", "--out", out.to_str().unwrap()];
+    assert!(house.refuses(&carol, &others).contains("AuthForeign") && !out.exists());
 
     for number in ["0", "1"] {
         let refused = house.refuses(&carol, &["meter", "certificates", "--meter", number]);

@@ -34,7 +34,7 @@ impl CertificatesArgs {
             Some(number) => MeterId(number),
             None => session.client.account(sign(QueryKind::Account)).await?.meter,
         };
-        let records = session.client.certificates(sign, meter).await?;
+        let records = session.client.certificates(sign, meter, 0).await?;
         let records: Vec<_> = records.iter().map(|record| session.text(record)).collect();
         global.print(&json!({"meter": meter.0, "records": records}), || match &records[..] {
             [] => format!("nothing is told of certificates of meter {}", meter.0),

@@ -36,6 +36,8 @@ fn one_of_each() -> Vec<Answer> {
         Answer::Epochs { request_id: 14, proofs: vec![vec![7; 900], vec![8; 20]] },
         Answer::Facts { request_id: 17, facts: vec![5; 90], next: None },
         Answer::Facts { request_id: 18, facts: Vec::new(), next: Some(place) },
+        Answer::CertificateRecords { request_id: 23, seqs: vec![3, 1 << 40], next: Some(1 << 41) },
+        Answer::CertificateRecords { request_id: 24, seqs: Vec::new(), next: None },
         Answer::Bill { request_id: 21, sums: vec![5; 90], next: None },
         Answer::Bill { request_id: 22, sums: Vec::new(), next: Some(DeliveryPeriod(9)) },
         Answer::Extracts { request_id: 19, extracts: vec![vec![1; 70], vec![2]] },
