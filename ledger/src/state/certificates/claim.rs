@@ -18,6 +18,10 @@ impl State {
     ) -> Result<(), Code> {
         let Claim { range, period, meter: by } = *claim;
         let account = self.tables.meter(sender).ok_or(Code::AuthMeter)?.facts.account;
+        // From then on it is closed piece by piece, and what stood for an import is forgotten before the rest is.
+        if self.final_at(period) <= self.time() {
+            return Err(Code::OriginPeriod);
+        }
         let table = self.tables.certificates().get(&period).filter(|_| self.is_certified(period));
         let held = table.ok_or(Code::OriginPeriod)?.holding(&range);
         let held = held.filter(|row| row.account == account && row.state == CertifiedState::Active);

@@ -130,3 +130,24 @@ fn what_came_to_a_silent_meter_is_claimed_when_it_was_read() {
     let record = town.done(1, claim(1, 300, 1));
     assert_eq!(lines(&told(&[record])), ["0/1-300 at 1 claimed for 1"]);
 }
+
+/// The period is being closed, piece by piece, and what stood for the house's import is gone already. The rest is not his to claim for the
+/// same watt-hours once more.
+///
+/// ```text
+///   1-250 claimed for 2 | 251-400 active        final at | work(1): 1-250 closed | claim 251-350?
+/// ```
+#[test]
+fn nothing_is_claimed_while_a_period_is_being_closed() {
+    let mut town = town();
+    settle(&mut town, PERIOD);
+    town.done(0, claim(1, 250, 2));
+    assert_eq!(town.refused(0, claim(251, 100, 2)), Code::OriginImport, "all that it took in is claimed");
+    town.time(final_at(PERIOD));
+    for _ in 0..2 {
+        assert_eq!(town.refused(0, claim(251, 100, 2)), Code::OriginPeriod);
+        town.work(1);
+    }
+    town.work_all(1);
+    assert_eq!(counts(&town), [400, 0, 250, 150, 0]);
+}
