@@ -311,3 +311,29 @@ fn an_area_above_that_no_longer_fits_stays_as_it_is_until_it_is_read_again() {
     town.work_all(100);
     assert_eq!(town.state.period_stage(PERIOD), None);
 }
+
+/// The root was settled while 198 seemed to come up from the north, which is frozen. That the house in the root took 98 and not 198 does not
+/// fit as long as that is so, and is held back. When the north is mended, it fits, and nobody has to say it again.
+///
+/// ```text
+///   198 read, 98 given          the house: 98?      edge: 98
+///   north frozen, root settled  held back           north settled ... the house is settled again
+/// ```
+#[test]
+fn a_correction_that_waits_is_looked_at_when_a_frozen_area_is_mended() {
+    let mut town = Town::in_areas(metered(grid()), &[1, 0]);
+    begin(&mut town, 2);
+    town.time(delivered());
+    edge(&mut town, 1, 198);
+    edge(&mut town, 2, 0);
+    edge(&mut town, 0, 0);
+    end(&mut town, &[(0, 0, 98), (1, 198, 0)]);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 1 }));
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 98, 0)), None);
+    let is_held = |event: &RecordEvent| matches!(event, RecordEvent::CorrectionHeld { meter: MeterId(1), .. });
+    assert!(town.work_all(100).iter().flat_map(|record| &record.events).any(is_held));
+    assert_eq!(town.purse(1).0, 1_000_000 - 198 * 600);
+    edge(&mut town, 1, 98);
+    assert_eq!(town.purse(1).0, 1_000_000 - 98 * 600);
+    assert!(!town.state.has_work());
+}

@@ -104,6 +104,10 @@ impl State {
         }
         let is_done = until >= u32::from(self.engine.areas());
         self.tables.set_stage(period, if is_done { Stage::Settled } else { Stage::Closing(until) });
+        if is_done {
+            // What did not fit before may fit what is known now.
+            self.tables.bring_back(period);
+        }
         index(until - from).max(1)
     }
 
