@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod battery;
 mod bill;
 mod certificates;
 mod conduct;
