@@ -1,11 +1,11 @@
 //! Whether the state fits together: everything that is kept twice is computed again from the other side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
-use super::tables::{Holder, KeyUse, Name, Position, Standing};
-use super::{State, SystemAccount};
+use super::tables::{Holder, KeyUse, Name, Position, ReadingTable, Standing};
+use super::{State, SystemAccount, index};
 use crate::conduct::Bearer;
 use crate::registry::{OrganisationId, Subject};
 
@@ -260,11 +260,30 @@ impl State {
                 return Err(AuditError::Registry("an organisation"));
             }
         }
-        for (meter, last, _) in self.tables.former_owners().rows() {
+        for (meter, last, former) in self.tables.former_facts().rows() {
+            let next = self.tables.facts_at(meter, DeliveryPeriod(last.0.saturating_add(1)));
+            if next.is_some_and(|next| next.account == former.account) {
+                continue;
+            }
             let begun = self.tables.periods().range(..=last).map(|(_, table)| table.position(meter));
             if begun.into_iter().any(|position| (position.held, position.owed) != (Money::ZERO, Money::ZERO)) {
-                return Err(AuditError::Registry("a former owner"));
+                return Err(AuditError::Registry("what a meter was"));
             }
+        }
+        let revoked: BTreeSet<MeterId> = (0..)
+            .map(MeterId)
+            .zip(self.tables.meters())
+            .filter(|(_, meter)| meter.is_revoked())
+            .map(|(of, _)| of)
+            .collect();
+        let is_counted = |table: &ReadingTable| {
+            let rows = || (0..).map(MeterId).zip(&table.rows).filter(|(_, row)| row.is_some());
+            let of_revoked = rows().filter(|(meter, _)| revoked.contains(meter)).count();
+            (index(table.count), index(table.of_revoked)) == (rows().count(), of_revoked)
+        };
+        let are_counted = self.tables.readings().values().all(is_counted);
+        if index(self.tables.revoked_meters()) != revoked.len() || !are_counted {
+            return Err(AuditError::Registry("the count of revoked meters"));
         }
         let accounts = || (0..).map(AccountId).zip(self.tables.accounts());
         let listed: usize = accounts().map(|(number, _)| self.tables.meters_of(number).len()).sum();

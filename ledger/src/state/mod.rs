@@ -291,8 +291,7 @@ impl State {
     /// Whose a meter was when a period began. Remembered until the period can be settled no more; later it is whose the meter was then
     /// or since.
     pub fn owner_at(&self, meter: MeterId, period: DeliveryPeriod) -> Option<AccountId> {
-        let present = self.tables.meter(meter)?.facts.account;
-        Some(self.tables.former_owners().at(meter, period).unwrap_or(present))
+        self.tables.facts_at(meter, period).map(|then| then.account)
     }
 
     /// The resting orders of a meter, by client id.

@@ -56,10 +56,11 @@ impl State {
             return Err((Code::MeterContradiction, known));
         }
         if let Some(before) = of(period.0.checked_sub(1)) {
-            self.check_step(meter, &before.registers, registers).map_err(|code| (code, before))?;
+            self.check_step(*period, meter, &before.registers, registers).map_err(|code| (code, before))?;
         }
+        let later = DeliveryPeriod(period.0.saturating_add(1));
         if let Some(next) = of(period.0.checked_add(1)) {
-            self.check_step(meter, registers, &next.registers).map_err(|code| (code, next))?;
+            self.check_step(later, meter, registers, &next.registers).map_err(|code| (code, next))?;
         }
         Ok(())
     }
@@ -144,7 +145,8 @@ impl State {
 
     fn take_reading(&mut self, meter: MeterId, reading: &Reading, is_correction: bool, events: &mut Vec<RecordEvent>) {
         let Reading { period, registers } = *reading;
-        let account = self.tables.meter(meter).expect("it was looked up").facts.account;
+        // It is told to whoever is billed for it.
+        let account = self.owner_at(meter, period).expect("it was looked up");
         // A period that somebody consumed in is settled, traded or not.
         self.tables.open_period(period);
         let record = if is_correction { 0 } else { self.seq };
@@ -169,12 +171,19 @@ impl State {
     /// Against the reading a period before, where there is one.
     fn check_plausible(&self, period: DeliveryPeriod, meter: MeterId, registers: &Registers) -> Result<(), Code> {
         let before = period.0.checked_sub(1).and_then(|before| self.tables.registers(DeliveryPeriod(before), meter));
-        before.map_or(Ok(()), |before| self.check_step(meter, &before, registers))
+        before.map_or(Ok(()), |before| self.check_step(period, meter, &before, registers))
     }
 
-    fn check_step(&self, meter: MeterId, start: &Registers, end: &Registers) -> Result<(), Code> {
-        let facts = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts;
-        delta(start, end, facts.import_max, facts.export_max).map(|_| ()).map_err(Code::from)
+    /// What the registers show at the start and the end of a period.
+    fn check_step(
+        &self,
+        period: DeliveryPeriod,
+        meter: MeterId,
+        start: &Registers,
+        end: &Registers,
+    ) -> Result<(), Code> {
+        let (import_max, export_max) = self.tables.connection_at(meter, period).ok_or(Code::AuthMeter)?;
+        delta(start, end, import_max, export_max).map(|_| ()).map_err(Code::from)
     }
 
     /// Until when readings of a period are taken.

@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
 
 use super::rights::roles_fit_area;
 use super::tables::{
-    Access, AreaStage, Holder, KeyUse, MeterFacts, Name, Organisation, PeriodTable, Position, Stage, Standing,
+    Access, AreaStage, Former, Holder, KeyUse, MeterFacts, Name, Organisation, PeriodTable, Position, Stage, Standing,
 };
 use super::{OrganisationView, State};
 use crate::admission::{DeviceKind, DeviceStatus};
@@ -140,6 +140,9 @@ impl State {
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), Code> {
         self.find(subject)?;
+        if let Subject::Meter(meter) = subject {
+            self.note_former(meter);
+        }
         self.set_standing(subject, DeviceStanding::Revoked, reason, events);
         self.withdraw_orders(subject, events);
         if let Subject::Meter(meter) = subject {
@@ -208,15 +211,15 @@ impl State {
         self.check_idle(meter)?;
         events.push(RecordEvent::MeterTransferred { meter, from, to, reason });
         self.end_grants(meter, EndCause::Transferred, events);
-        if self.settlement.metering {
-            let last = DeliveryPeriod::containing(self.time(), self.engine.rules().mtu_minutes);
-            self.tables.note_former_owner(meter, last, from);
-        }
+        self.note_former(meter);
         self.tables.set_owner(meter, to);
+        // Its new owner has failed nobody yet.
+        self.tables.set_window(meter, None);
         Ok(())
     }
 
-    /// Orders were tested against the connection and the plant that there were: neither changes under them.
+    /// Orders were tested against the connection and the plant that there were: neither changes under them. What was read, and certified, of
+    /// periods that have begun is still judged by what there was then.
     pub(super) fn install(&mut self, meter: MeterId, installation: Installation) -> Result<RecordEvent, Code> {
         self.find(Subject::Meter(meter))?;
         installation.plant.check()?;
@@ -225,8 +228,18 @@ impl State {
         if (Installation { certificate, ..present }) != installation {
             self.check_idle(meter)?;
         }
+        self.note_former(meter);
         self.tables.install(meter, installation);
         Ok(RecordEvent::InstallationSet { meter, certificate })
+    }
+
+    /// A meter is about to change: periods that have begun are settled by what it was.
+    fn note_former(&mut self, meter: MeterId) {
+        let Some(facts) = self.tables.meter(meter).map(|meter| meter.facts).filter(|_| self.settlement.metering) else {
+            return;
+        };
+        let last = DeliveryPeriod::containing(self.time(), self.engine.rules().mtu_minutes);
+        self.tables.note_former(meter, last, Former { account: facts.account, installation: facts.installation() });
     }
 
     /// Whether a meter has nothing open and nothing that is still to be settled.

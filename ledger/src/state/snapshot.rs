@@ -20,8 +20,8 @@ use crate::genesis::{FIRST_EPOCH, Genesis};
 use crate::validators::ValidatorSet;
 
 use image::{
-    AccountImage, AreaIncomeImage, BlockNameImage, ConductImage, ConsentImage, FormerOwnerImage, ImportsImage,
-    MeterImage, NameImage, OfferImage,
+    AccountImage, AreaIncomeImage, BlockNameImage, ConductImage, ConsentImage, FormerImage, ImportsImage, MeterImage,
+    NameImage, OfferImage,
 };
 use image::{OrganisationImage, PeriodImage, PositionImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage};
 
@@ -124,7 +124,7 @@ impl State {
             corrections: self.tables.corrections().iter().map(|(period, meter)| (period.0, meter.0)).collect(),
             organisations: self.tables.organisations().iter().map(OrganisationImage::from).collect(),
             replaced_keys: self.tables.replaced_keys().map(ReplacedKeyImage::from).collect(),
-            former_owners: self.tables.former_owners().rows().map(FormerOwnerImage::from).collect(),
+            former_facts: self.tables.former_facts().rows().map(FormerImage::from).collect(),
             certificates: certificates_image(&self.tables),
             issuers: issuers_image(&self.tables),
             engine: self.engine.image(),
@@ -171,7 +171,7 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
         registry::restore_meter(genesis, &mut tables, row)?;
     }
     registry::restore_replaced_keys(genesis, &mut tables, &rest.replaced_keys)?;
-    registry::restore_former_owners(genesis, &mut tables, &rest.former_owners)?;
+    registry::restore_former_facts(genesis, &mut tables, &rest.former_facts)?;
     if rest.periods.windows(2).any(|pair| pair[0].period >= pair[1].period) {
         return Err(RestoreError::Row("the order of periods"));
     }
@@ -517,14 +517,17 @@ mod tests {
         assert_eq!(refused(|image| image.accounts.push(of_nobody)), RestoreError::Row("an account's organisation"));
     }
 
-    /// Who had a meter that is not there, who left it in a period that is yet to come, and rows that stand there twice.
+    /// What a meter was that is not there, what it was until a period that is yet to come, and rows that stand there twice.
     #[test]
-    fn forged_former_owners_are_refused() {
-        let row = |meter, last| FormerOwnerImage { meter, last, account: 0 };
-        let rows = |rows: Vec<FormerOwnerImage>| refused(|image| image.rest.former_owners = rows);
-        assert_eq!(rows(vec![row(0, 0)]), RestoreError::Row("a former owner"));
-        assert_eq!(rows(vec![row(0, 1), row(0, 1)]), RestoreError::Row("the order of former owners"));
-        assert_eq!(rows(vec![row(1, 0), row(0, 1)]), RestoreError::Row("the order of former owners"));
+    fn forged_former_facts_are_refused() {
+        let (plant, certificate) = (crate::registry::Plant::NONE, Hash::ZERO);
+        let installation =
+            crate::registry::Installation { plant, import_max: Energy(1), export_max: Energy(1), certificate };
+        let row = |meter, last| FormerImage { meter, last, account: 0, installation };
+        let rows = |rows: Vec<FormerImage>| refused(|image| image.rest.former_facts = rows);
+        assert_eq!(rows(vec![row(0, 0)]), RestoreError::Row("what a meter was"));
+        assert_eq!(rows(vec![row(0, 1), row(0, 1)]), RestoreError::Row("the order of former facts"));
+        assert_eq!(rows(vec![row(1, 0), row(0, 1)]), RestoreError::Row("the order of former facts"));
     }
 
     /// Entries out of order or against nobody, a score that nothing stands behind, a window of a meter that is not there.

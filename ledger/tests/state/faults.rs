@@ -4,6 +4,7 @@ use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, LedgerTime, M
 use gridbook_ledger::command::{Command, Correction, Place, Reading};
 use gridbook_ledger::conduct::DeviceFault;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent};
+use gridbook_ledger::registry::Reason;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::Registers;
 
@@ -172,4 +173,26 @@ fn a_silent_plant_that_had_delivered_is_forgiven_when_it_is_read() {
     };
     assert_eq!(fail_once_more(&mut town(), false), 900);
     assert_eq!(fail_once_more(&mut town(), true), 1_000);
+}
+
+/// The plant has failed three times when it is sold. Its new owner's first failure is his first.
+#[test]
+fn failures_stay_with_whoever_had_the_plant() {
+    for (is_sold, expected) in [(false, [1_000, 900, 1_000]), (true, [1_000; 3])] {
+        let mut town = Town::in_areas(metered(genesis()), &[0, 0, 0]);
+        plant(&mut town, [Some(0), Some(0), Some(0), Some(100), Some(100)]);
+        if is_sold {
+            let transfer =
+                Command::TransferMeter { meter: MeterId(1), account: AccountId(2), reason: Reason::MovedOut };
+            assert_eq!(town.operator(vec![transfer])[0].outcome, Outcome::Done);
+        }
+        let period = DeliveryPeriod(PERIOD.0 + 20);
+        for (meter, side) in [(1, Side::Sell), (0, Side::Buy)] {
+            let (contract, price) = (Contract { period, ..CONTRACT }, Price(100));
+            town.done(meter, Command::Place(Place::limit(9, contract, side, price, Energy(100))));
+        }
+        town.time(LedgerTime(period.ends_at(15).0 + 3_600_000));
+        town.work_all(100);
+        assert_eq!([0, 1, 2].map(|account| score(&town, account)), expected, "sold: {is_sold}");
+    }
 }

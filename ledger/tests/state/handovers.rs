@@ -2,8 +2,9 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId};
 use gridbook_ledger::command::{AreaReading, Command, Correction, Reading};
-use gridbook_ledger::record::{MeterSettled, Record};
+use gridbook_ledger::record::{MeterSettled, Record, RecordEvent};
 use gridbook_ledger::registry::Reason;
+use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::Quality;
 use gridbook_ledger::state::{PeriodStage, State};
 
@@ -103,6 +104,25 @@ fn a_meter_that_changes_hands_twice_in_a_period_is_the_first_owners() {
     let later = DeliveryPeriod(NEXT.0 + 1);
     assert_eq!((owner(&town, PERIOD), owner(&town, NEXT), owner(&town, later)), (0, 2, 0));
     assert_eq!(charged(&end(&mut town, &[(0, 50, 0)])), [(0, 30_000)]);
+}
+
+/// What the meter tells of a period is told to whoever is billed for it, and what it contradicts itself in is his fault, not the next one's.
+#[test]
+fn a_reading_is_his_whose_period_it_is() {
+    let mut town = house();
+    town.time(delivered());
+    hand_over(&mut town, 1);
+    let told = |record: &Record| match record.events[..] {
+        [RecordEvent::Read(read)] => read.account.0,
+        _ => panic!("{record:?}"),
+    };
+    assert_eq!(told(&town.done(0, Command::Reading(reading(PERIOD, 50, 0)))), 0);
+    assert_eq!(town.refused(0, Command::Reading(reading(PERIOD, 60, 0))), Code::MeterContradiction);
+    let scores = [0, 1].map(|account| town.state.account(AccountId(account)).unwrap().score);
+    assert_eq!(scores, [800, 1_000]);
+    let later = DeliveryPeriod(NEXT.0 + 1);
+    town.time(later.ends_at(15));
+    assert_eq!(told(&town.done(0, Command::Reading(reading(later, 70, 0)))), 1);
 }
 
 /// Its area was frozen, and mended in the last moment before its period would be closed to readings: it is settled with the owner of then.

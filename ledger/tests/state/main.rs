@@ -6,6 +6,7 @@ mod agreements;
 mod auctions;
 mod baskets;
 mod certificates;
+mod changes;
 mod collateral;
 mod conduct;
 mod consent;

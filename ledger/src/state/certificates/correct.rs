@@ -65,7 +65,7 @@ impl State {
             let before = if was_claimed { Standing::Cancelled } else { Standing::Active };
             self.recount(cut.range, before, Standing::Revoked);
             if let CertifiedState::Claimed { by } = cut.state {
-                self.note_charge(by, cut.range.energy(), true);
+                self.note_charge(period, by, cut.range.energy(), true);
             }
             if cut.source == EnergySources::STORAGE {
                 self.tables.change_charge(plant, |charge| charge.give_back(cut.range.energy()));
@@ -85,7 +85,7 @@ impl State {
             let cut = Certified { state: CertifiedState::Active, ..cut };
             self.tables.put_certificates(period, cut);
             self.recount(cut.range, Standing::Cancelled, Standing::Active);
-            self.note_charge(by, cut.range.energy(), true);
+            self.note_charge(period, by, cut.range.energy(), true);
             events.push(told(period, &cut, CertificateChange::Unclaimed { by }));
         }
     }

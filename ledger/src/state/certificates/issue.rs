@@ -50,7 +50,8 @@ impl State {
         let Some(open) = net_export.checked_sub(certified) else { return false };
         let meter = self.tables.meter(plant).expect("a meter that delivered is registered");
         let area = meter.facts.area;
-        let (source, is_installed) = (meter.facts.plant.origin(), meter.facts.certificate != Hash::ZERO);
+        let then = self.tables.facts_at(plant, period).expect("a meter that delivered is registered").installation;
+        let (source, is_installed) = (then.plant.origin(), then.certificate != Hash::ZERO);
         let Some(energy) = entitled(source, is_installed, open, &meter.status.charge) else { return false };
         let Some(range) = self.tables.change_issuer(area, |counts| counts.issue(area, energy)) else { return false };
         if source == EnergySources::STORAGE {

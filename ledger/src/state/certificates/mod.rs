@@ -132,10 +132,11 @@ impl State {
         self.tables.change_issuer(range.issuer(), |counts| counts.change(range.energy(), from, to));
     }
 
-    /// A storage that cancels certificates for what it takes in may be certified for what it gives out later.
-    fn note_charge(&mut self, meter: MeterId, energy: Energy, is_taken_back: bool) {
-        let plant = self.tables.meter(meter).expect("a claim is for a meter").facts.plant;
-        let Some(efficiency_ppm) = plant.storage_ppm else { return };
+    /// A storage that cancels certificates for what it takes in may be certified for what it gives out later. What is taken back is what was
+    /// noted: by the plant that there was when the period began.
+    fn note_charge(&mut self, period: DeliveryPeriod, meter: MeterId, energy: Energy, is_taken_back: bool) {
+        let then = self.tables.facts_at(meter, period).expect("a claim is for a meter");
+        let Some(efficiency_ppm) = then.installation.plant.storage_ppm else { return };
         self.tables.change_charge(meter, |charge| match is_taken_back {
             false => charge.charge(energy, efficiency_ppm),
             true => charge.take_back(energy, efficiency_ppm),

@@ -61,7 +61,7 @@ impl State {
         let CertifiedState::Claimed { by } = claimed.state else { return };
         self.tables.put_certificates(period, claimed);
         self.recount(claimed.range, Standing::Active, Standing::Cancelled);
-        self.note_charge(by, claimed.range.energy(), false);
+        self.note_charge(period, by, claimed.range.energy(), false);
         events.push(told(period, &claimed, CertificateChange::Claimed { by }));
     }
 

@@ -26,7 +26,7 @@ use gridbook_engine::image::EngineImage;
 use super::tables::{Access, AreaIncome, AreaStage, Borne, ContractRow, DeliveryRow, ReadingRow, Stage, TradeRow};
 use super::{LastBundle, Totals};
 use crate::crypto::{Hash, PublicKey};
-use crate::registry::{OrganisationId, OrganisationName, Plant, Roles, Subject};
+use crate::registry::{Installation, OrganisationId, OrganisationName, Plant, Roles, Subject};
 use crate::settlement::{AreaSums, Residual};
 use crate::validators::ValidatorSet;
 
@@ -62,7 +62,7 @@ pub(super) struct RestImage {
     pub(super) imports: Vec<ImportsImage>,
     pub(super) corrections: Vec<(u32, u32)>,
     pub(super) replaced_keys: Vec<ReplacedKeyImage>,
-    pub(super) former_owners: Vec<FormerOwnerImage>,
+    pub(super) former_facts: Vec<FormerImage>,
     pub(super) certificates: Vec<CertificatesImage>,
     pub(super) issuers: Vec<IssuerImage>,
     pub(super) epoch: u32,
@@ -121,12 +121,13 @@ pub(super) struct ReplacedKeyImage {
     pub(super) subject: Subject,
 }
 
-/// Who had a meter until some time in a period.
+/// What a meter was until some time in a period.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct FormerOwnerImage {
+pub(super) struct FormerImage {
     pub(super) meter: u32,
     pub(super) last: u32,
     pub(super) account: u32,
+    pub(super) installation: Installation,
 }
 
 /// Rows that hold nothing but plain numbers stand here as they are.

@@ -3,10 +3,10 @@
 use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage, OrderImage};
 
 use super::period::read_reading;
-use super::registry::{ORGANISATION_BYTES, REPLACED_KEY_BYTES};
+use super::registry::{FORMER_BYTES, ORGANISATION_BYTES, REPLACED_KEY_BYTES};
 use super::{ACCOUNT_BYTES, ConductImage, ConsentImage, METER_BYTES, certificates};
 use super::{
-    AccountImage, AreaIncomeImage, BlockNameImage, FormerOwnerImage, ImportsImage, MeterImage, OfferImage, PeriodImage,
+    AccountImage, AreaIncomeImage, BlockNameImage, FormerImage, ImportsImage, MeterImage, OfferImage, PeriodImage,
 };
 use super::{OrganisationImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage, TotalsImage};
 use crate::bytes::{BytesError, Reader};
@@ -116,7 +116,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         imports: list(r, 12, |r| Ok(ImportsImage { period: r.u32()?, imports: list(r, 4, |r| r.u32())? }))?,
         corrections: list(r, 8, |r| Ok((r.u32()?, r.u32()?)))?,
         replaced_keys: list(r, REPLACED_KEY_BYTES, ReplacedKeyImage::read)?,
-        former_owners: list(r, 12, |r| Ok(FormerOwnerImage { meter: r.u32()?, last: r.u32()?, account: r.u32()? }))?,
+        former_facts: list(r, FORMER_BYTES, FormerImage::read)?,
         certificates: certificates::read(r)?,
         issuers: certificates::read_issuers(r)?,
         epoch: r.u32()?,

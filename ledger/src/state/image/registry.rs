@@ -1,16 +1,18 @@
 //! The rows of who is registered.
 
-use gridbook_engine::AreaId;
+use gridbook_engine::{AreaId, Energy};
 
-use super::{AccountImage, MeterImage, OrganisationImage, ReplacedKeyImage};
+use super::{AccountImage, FormerImage, MeterImage, OrganisationImage, ReplacedKeyImage};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::crypto::{Hash, PublicKey};
-use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles, Subject};
+use crate::registry::{DeviceStanding, Installation, OrganisationId, OrganisationName, Plant, Reason, Roles, Subject};
 use crate::state::LastBundle;
 use crate::state::tables::Access;
 
 /// Length of an organisation's row.
 pub(super) const ORGANISATION_BYTES: usize = 102;
+/// Length of the row of what a meter was.
+pub(super) const FORMER_BYTES: usize = 65;
 /// Length of a replaced key's row.
 pub(super) const REPLACED_KEY_BYTES: usize = 37;
 
@@ -88,6 +90,23 @@ impl ReplacedKeyImage {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
         Ok(Self { key: PublicKey(r.array()?), subject: Subject::read(r)? })
+    }
+}
+
+impl FormerImage {
+    pub(super) fn write(&self, w: &mut Writer) {
+        let Self { meter, last, account, installation } = self;
+        let Installation { plant, import_max, export_max, certificate } = installation;
+        w.u32(*meter).u32(*last).u32(*account).u64(import_max.0).u64(export_max.0);
+        w.u8(plant.source_number()).u32(plant.storage_number()).bytes(&certificate.0);
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
+        let (meter, last, account) = (r.u32()?, r.u32()?, r.u32()?);
+        let (import_max, export_max, source) = (Energy(r.u64()?), Energy(r.u64()?), r.u8()?);
+        let plant = Plant::from_numbers(source, r.u32()?).map_err(|_| BytesError::Unknown)?;
+        let installation = Installation { plant, import_max, export_max, certificate: Hash(r.array()?) };
+        Ok(Self { meter, last, account, installation })
     }
 }
 

@@ -5,7 +5,7 @@ use gridbook_engine::image::{self, BlockImage, BookImage, EdgeImage, EngineImage
 use super::period::write_reading;
 use super::{ACCOUNT_BYTES, COUNTS_BYTES, METER_BYTES, certificates};
 use super::{
-    AccountImage, AreaIncomeImage, BlockNameImage, FormerOwnerImage, ImportsImage, OfferImage, OrganisationImage,
+    AccountImage, AreaIncomeImage, BlockNameImage, FormerImage, ImportsImage, OfferImage, OrganisationImage,
     PeriodImage, ReadingsImage, ReplacedKeyImage, RestImage, StateImage,
 };
 use crate::bytes::Writer;
@@ -40,7 +40,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         imports,
         corrections,
         replaced_keys,
-        former_owners,
+        former_facts,
         certificates,
         issuers,
         epoch,
@@ -75,9 +75,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         w.u32(*period).u32(*meter);
     });
     list(&mut w, replaced_keys, ReplacedKeyImage::write);
-    list(&mut w, former_owners, |FormerOwnerImage { meter, last, account }, w| {
-        w.u32(*meter).u32(*last).u32(*account);
-    });
+    list(&mut w, former_facts, FormerImage::write);
     certificates::write(&mut w, certificates, issuers);
     validators.write(w.u32(*epoch));
     w.u8(u8::from(validators_before.is_some()));

@@ -45,8 +45,7 @@ impl State {
     /// What a meter was settled by, and what it should be.
     fn corrected(&self, period: DeliveryPeriod, meter: MeterId) -> (Option<DeliveryRow>, Option<DeliveryRow>) {
         let old = self.tables.periods()[&period].delivery(meter);
-        let present = self.tables.meter(meter).expect("its reading was corrected").facts.account;
-        let account = self.owner_then(period, meter, present);
+        let account = self.owner_at(meter, period).expect("its reading was corrected");
         let new = self.delivery_of(period, meter).map(|(delivery, quality)| {
             let quality = if quality == Quality::Measured { Quality::Corrected } else { quality };
             DeliveryRow { account: old.map_or(account, |old| old.account), delivery, quality }

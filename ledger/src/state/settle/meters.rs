@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
+use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
 use super::super::State;
 use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, PeriodTable, Stage, index};
@@ -29,7 +29,7 @@ impl State {
             }
             let Some((delivery, quality)) = self.delivery_of(period, meter) else { continue };
             let quality = self.still_corrected(period, meter, quality);
-            let account = self.owner_then(period, meter, facts.account);
+            let account = self.owner_at(meter, period).expect("its number is below their count");
             let row = DeliveryRow { account, delivery, quality };
             self.tables.set_delivery(period, meter, Some(row));
             let settlement = self.settlement_at(period, meter, delivery, &prices);
@@ -147,11 +147,6 @@ impl State {
         Borne { billed, defaulted }
     }
 
-    /// Whose a meter was when a period began; `present` is whose it is.
-    pub(super) fn owner_then(&self, period: DeliveryPeriod, meter: MeterId, present: AccountId) -> AccountId {
-        self.tables.former_owners().at(meter, period).unwrap_or(present)
-    }
-
     /// How many meters may have something to settle: their numbers are below this.
     fn meters_in(&self, period: DeliveryPeriod) -> u32 {
         if self.settlement.metering {
@@ -173,7 +168,10 @@ impl State {
             Ok(measured) => return Some(measured),
             Err(rule) => rule,
         };
-        let delivery = estimate(position.bought, self.import_a_week_before(period, meter));
+        // What was taken down before takes nothing: nobody waits for its reading, and another meter measures what is taken there now.
+        let is_revoked = self.tables.facts_at(meter, period).is_some_and(|then| then.is_revoked);
+        let before = if is_revoked { None } else { self.import_a_week_before(period, meter) };
+        let delivery = estimate(position.bought, before);
         let is_idle = position.last_trade == 0 && delivery == Delivery::default();
         let was_settled = self.tables.periods()[&period].delivery(meter).is_some();
         (was_settled || !is_idle).then_some((delivery, Quality::Estimated(rule)))
@@ -190,8 +188,8 @@ impl State {
         let end = self.tables.registers(period, meter).ok_or(Rule::Missing)?;
         let start = period.0.checked_sub(1).and_then(|start| self.tables.registers(DeliveryPeriod(start), meter));
         let start = start.ok_or(Rule::NoStart)?;
-        let facts = self.tables.meter(meter).expect("its readings are kept").facts;
-        let delivery = delta(&start, &end, facts.import_max, facts.export_max).map_err(Rule::Impossible)?;
+        let (import_max, export_max) = self.tables.connection_at(meter, period).expect("its readings are kept");
+        let delivery = delta(&start, &end, import_max, export_max).map_err(Rule::Impossible)?;
         Ok((delivery, Quality::Measured))
     }
 

@@ -58,11 +58,13 @@ impl State {
         })
     }
 
-    /// Whether nothing that could still come would change anything: all meters were read at both ends, and all areas at their edges.
+    /// Whether nothing that could still come would change anything: all meters that can still tell anything were read at both ends, and all
+    /// areas at their edges.
     fn are_all_read(&self, period: DeliveryPeriod) -> bool {
-        let count = |period: u32| self.tables.readings().get(&DeliveryPeriod(period)).map_or(0, |table| table.count);
+        let readings = |period: u32| self.tables.readings().get(&DeliveryPeriod(period));
+        let count = |period: u32| readings(period).map_or(0, |table| table.count - table.of_revoked);
         let start = period.0.checked_sub(1).map_or(0, count);
-        let meters = self.meters_count();
+        let meters = self.meters_count() - self.tables.revoked_meters();
         if meters == 0 || count(period.0) < meters || start < meters {
             return false;
         }
@@ -111,7 +113,7 @@ impl State {
         1
     }
 
-    /// Readings go once no period begins or ends with them, former owners when nothing of theirs can change, a week's imports when the week is
+    /// Readings go once no period begins or ends with them, what meters were when nothing of that can change, a week's imports when the week is
     /// over.
     fn forget_readings(&mut self, last: DeliveryPeriod) {
         let first = self.tables.periods().keys().next().map_or(last.0.saturating_add(1), |first| first.0);
@@ -123,7 +125,7 @@ impl State {
         let open_ms = self.settlement.reading_deadline_ms.saturating_add(self.settlement.dispute_ms);
         let changeable = LedgerTime(self.time().0.saturating_sub(open_ms));
         let changeable = DeliveryPeriod::containing(changeable, self.engine.rules().mtu_minutes);
-        self.tables.forget_former_owners(changeable.min(DeliveryPeriod(first)));
+        self.tables.forget_former(changeable.min(DeliveryPeriod(first)));
         if let Some(week_ago) = last.0.checked_sub(self.periods_a_week()) {
             let imports = self.tables.imports().range(..=DeliveryPeriod(week_ago));
             for over in imports.map(|(over, _)| *over).collect::<Vec<_>>() {

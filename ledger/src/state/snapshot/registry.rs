@@ -2,14 +2,14 @@
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, MeterId};
 
-use super::image::{FormerOwnerImage, MeterImage, OrganisationImage, ReplacedKeyImage};
+use super::image::{FormerImage, MeterImage, OrganisationImage, ReplacedKeyImage};
 use super::{MONEY_MAX, RestoreError};
 use crate::crypto::PublicKey;
 use crate::genesis::Genesis;
 use crate::origin::ChargeBalance;
 use crate::registry::{ORGANISATIONS_MAX, Subject};
 use crate::state::rights::roles_fit_area;
-use crate::state::tables::{Holder, MeterFacts, MeterStatus, Organisation, Tables};
+use crate::state::tables::{Former, Holder, MeterFacts, MeterStatus, Organisation, Tables};
 
 pub(super) fn restore_organisations(
     genesis: &Genesis,
@@ -71,23 +71,23 @@ pub(super) fn restore_replaced_keys(
     Ok(())
 }
 
-/// Of meters and accounts that are there, who left in a period that has begun.
-pub(super) fn restore_former_owners(
+/// Of meters and accounts that are there, what changed in a period that has begun.
+pub(super) fn restore_former_facts(
     genesis: &Genesis,
     tables: &mut Tables,
-    rows: &[FormerOwnerImage],
+    rows: &[FormerImage],
 ) -> Result<(), RestoreError> {
     if rows.windows(2).any(|pair| (pair[0].meter, pair[0].last) >= (pair[1].meter, pair[1].last)) {
-        return Err(RestoreError::Row("the order of former owners"));
+        return Err(RestoreError::Row("the order of former facts"));
     }
-    for FormerOwnerImage { meter, last, account } in rows {
+    for FormerImage { meter, last, account, installation } in rows {
         let (meter, last, account) = (MeterId(*meter), DeliveryPeriod(*last), AccountId(*account));
         let has_begun = last.starts_at(genesis.rules.mtu_minutes) <= tables.counters().now;
         let are_there = tables.meter(meter).is_some() && tables.account(Holder::User(account)).is_some();
         if !has_begun || !are_there || !genesis.settlement.metering {
-            return Err(RestoreError::Row("a former owner"));
+            return Err(RestoreError::Row("what a meter was"));
         }
-        tables.note_former_owner(meter, last, account);
+        tables.note_former(meter, last, Former { account, installation: *installation });
     }
     Ok(())
 }
@@ -129,9 +129,10 @@ impl From<&OrganisationImage> for Organisation {
     }
 }
 
-impl From<(MeterId, DeliveryPeriod, AccountId)> for FormerOwnerImage {
-    fn from((meter, last, account): (MeterId, DeliveryPeriod, AccountId)) -> Self {
-        Self { meter: meter.0, last: last.0, account: account.0 }
+impl From<(MeterId, DeliveryPeriod, Former)> for FormerImage {
+    fn from((meter, last, former): (MeterId, DeliveryPeriod, Former)) -> Self {
+        let Former { account, installation } = former;
+        Self { meter: meter.0, last: last.0, account: account.0, installation }
     }
 }
 

@@ -73,6 +73,9 @@ impl Tables {
         }
         let old = core::mem::replace(&mut table.rows[index(meter.0)], registers);
         table.count = table.count + u32::from(registers.is_some()) - u32::from(old.is_some());
+        if self.meters[index(meter.0)].is_revoked() {
+            table.of_revoked = table.of_revoked + u32::from(registers.is_some()) - u32::from(old.is_some());
+        }
         self.journal.push(Undo::Registers(period, meter, old));
     }
 

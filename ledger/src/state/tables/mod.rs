@@ -8,8 +8,8 @@ mod certificates;
 mod changes;
 mod conduct;
 mod consent;
+mod former;
 mod keys;
-mod owners;
 mod periods;
 mod registry;
 mod rows;
@@ -19,7 +19,7 @@ pub(super) use agenda::{Agenda, Awaits};
 pub(super) use certificates::{CertificateTable, Certified, CertifiedState};
 pub(super) use conduct::ConductTable;
 pub(super) use consent::ConsentTable;
-pub(super) use owners::FormerOwners;
+pub(super) use former::{Former, FormerFacts};
 pub(super) use periods::{AreaStage, Borne, ContractRow, DeliveryRow, PeriodTable, Position, Stage, Tally, TradeRow};
 pub(super) use rows::{
     Access, Account, AreaIncome, Counters, EpochRow, Holder, KeyUse, Meter, MeterFacts, MeterStatus, Name,
@@ -69,12 +69,14 @@ pub(super) struct Tables {
     incomes: BTreeMap<AreaId, AreaIncome>,
     /// Registers at the ends of periods.
     readings: BTreeMap<DeliveryPeriod, ReadingTable>,
+    /// How many meters are revoked. Follows from their rows.
+    revoked_meters: u32,
     /// What meters took in, in periods that are final: by meter number, in Wh and one more; 0 where it is not known.
     imports: BTreeMap<DeliveryPeriod, Vec<u32>>,
     /// Settled meters whose readings were corrected since.
     corrections: BTreeSet<(DeliveryPeriod, MeterId)>,
-    /// Whose meters were before, where that can still matter.
-    former_owners: FormerOwners,
+    /// What meters were before, where that can still matter.
+    former_facts: FormerFacts,
     conduct: ConductTable,
     consent: ConsentTable,
     /// Certificates of origin of periods that are settled and not final yet.
@@ -117,9 +119,10 @@ impl Tables {
             offers: BTreeMap::new(),
             incomes: BTreeMap::new(),
             readings: BTreeMap::new(),
+            revoked_meters: 0,
             imports: BTreeMap::new(),
             corrections: BTreeSet::new(),
-            former_owners: FormerOwners::default(),
+            former_facts: FormerFacts::default(),
             conduct: ConductTable::default(),
             consent: ConsentTable::default(),
             certificates: BTreeMap::new(),
@@ -227,6 +230,11 @@ impl Tables {
         self.periods.get(&contract.period).map_or_else(ContractRow::default, |table| table.contract(contract.area))
     }
 
+    /// How many meters are revoked.
+    pub(super) fn revoked_meters(&self) -> u32 {
+        self.revoked_meters
+    }
+
     /// The registers of a meter at the end of a period.
     pub(super) fn registers(&self, period: DeliveryPeriod, meter: MeterId) -> Option<Registers> {
         self.reading(period, meter).map(|row| row.registers)
@@ -311,8 +319,11 @@ impl Tables {
     pub(super) fn change_meter(&mut self, meter: MeterId, change: impl FnOnce(&mut MeterStatus)) {
         self.stale_meters.touch(meter.0);
         let status = &mut self.meters[index(meter.0)].status;
-        self.journal.push(Undo::Meter(meter, *status));
+        let old = *status;
+        self.journal.push(Undo::Meter(meter, old));
         change(status);
+        let now = status.access.standing;
+        self.recount_revoked(meter, old.access.standing, now);
     }
 
     /// What used a meter's highest nonce.

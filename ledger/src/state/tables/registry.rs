@@ -7,7 +7,7 @@ use gridbook_engine::{AccountId, MeterId};
 use super::undo::Undo;
 use super::{Access, Account, KeyUse, Meter, MeterFacts, MeterStatus, Organisation, Tables, index, number};
 use crate::crypto::PublicKey;
-use crate::registry::{Installation, OrganisationId, Subject};
+use crate::registry::{DeviceStanding, Installation, OrganisationId, Subject};
 use crate::state::LastBundle;
 
 /// Reading.
@@ -161,6 +161,18 @@ impl Tables {
     pub(super) fn undo_install(&mut self, meter: MeterId, old: Installation) {
         self.meters[index(meter.0)].facts.install(old);
         self.stale_meters.touch(meter.0);
+    }
+
+    /// A meter stood otherwise before. Keeps how many are revoked, and how many readings of each period are theirs.
+    pub(super) fn recount_revoked(&mut self, meter: MeterId, old: DeviceStanding, now: DeviceStanding) {
+        let [was_revoked, is_revoked] = [old, now].map(|standing| u32::from(standing == DeviceStanding::Revoked));
+        if was_revoked == is_revoked {
+            return;
+        }
+        self.revoked_meters = self.revoked_meters + is_revoked - was_revoked;
+        for table in self.readings.values_mut().filter(|table| table.of(meter).is_some()) {
+            table.of_revoked = table.of_revoked + is_revoked - was_revoked;
+        }
     }
 
     pub(super) fn touch(&mut self, subject: Subject) {

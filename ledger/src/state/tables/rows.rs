@@ -69,7 +69,7 @@ impl Account {
 }
 
 /// What a meter is. Only the area is fixed for good when it is registered; the rest is changed by the registry, and the connection and the
-/// plant only while nothing of the meter is open or unsettled.
+/// plant only while nothing of the meter is open or unsettled. What it was when a period began: [`Tables::facts_at`](super::Tables::facts_at).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::state) struct MeterFacts {
     pub(in crate::state) account: AccountId,
@@ -115,6 +115,13 @@ pub(in crate::state) struct Meter {
     pub(in crate::state) status: MeterStatus,
     /// Its client ids of contracts that are not over yet.
     pub(in crate::state) names: BTreeMap<u64, Name>,
+}
+
+impl Meter {
+    /// Whether it has given its last command, and told its last reading.
+    pub(in crate::state) fn is_revoked(&self) -> bool {
+        self.status.access.standing == DeviceStanding::Revoked
+    }
 }
 
 /// One organisation.
@@ -196,6 +203,8 @@ pub(in crate::state) struct ReadingTable {
     pub(in crate::state) rows: Vec<Option<ReadingRow>>,
     /// How many there are.
     pub(in crate::state) count: u32,
+    /// How many of them are of meters that are revoked by now.
+    pub(in crate::state) of_revoked: u32,
 }
 
 impl ReadingTable {

@@ -6,8 +6,8 @@ use super::certificates::CertificatesUndo;
 use super::conduct::ConductUndo;
 use super::consent::ConsentUndo;
 use super::{
-    Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Holder, MeterStatus, Name, Organisation,
-    PeriodTable, Position, ReadingRow, ReadingTable, Stage, Tables, index,
+    Account, AreaIncome, Borne, ContractRow, Counters, DeliveryRow, EpochRow, Former, Holder, MeterStatus, Name,
+    Organisation, PeriodTable, Position, ReadingRow, ReadingTable, Stage, Tables, index,
 };
 use crate::command::Offer;
 use crate::crypto::PublicKey;
@@ -27,8 +27,8 @@ pub(super) enum Undo {
     OrganisationAdded,
     KeyReplaced(Subject, PublicKey),
     Owner(MeterId, AccountId),
-    FormerOwnerNoted(MeterId, DeliveryPeriod),
-    FormerOwnerForgotten(MeterId, DeliveryPeriod, AccountId),
+    FormerNoted(MeterId, DeliveryPeriod),
+    FormerForgotten(MeterId, DeliveryPeriod, Box<Former>),
     Installation(MeterId, Box<Installation>),
     Period(DeliveryPeriod),
     PeriodDropped(DeliveryPeriod, Box<PeriodTable>),
@@ -104,8 +104,8 @@ impl Tables {
             }
             Undo::KeyReplaced(subject, old) => self.undo_replace_key(subject, old),
             Undo::Owner(meter, old) => _ = self.move_meter(meter, old),
-            Undo::FormerOwnerNoted(meter, last) => self.former_owners.undo_note(meter, last),
-            Undo::FormerOwnerForgotten(meter, last, account) => self.former_owners.undo_forget(meter, last, account),
+            Undo::FormerNoted(meter, last) => self.former_facts.undo_note(meter, last),
+            Undo::FormerForgotten(meter, last, former) => self.former_facts.undo_forget(meter, last, *former),
             Undo::Installation(meter, old) => self.undo_install(meter, *old),
             Undo::Period(period) => {
                 if let Some(table) = self.periods.remove(&period) {
@@ -207,8 +207,10 @@ impl Tables {
             self.touched_meters.touch(meter.0);
         }
         let history = if omits(Defect::HistoryNotUndone) { status.history } else { old.history };
+        let now = status.access.standing;
         *status = MeterStatus { history, ..old };
         self.stale_meters.touch(meter.0);
+        self.recount_revoked(meter, now, old.access.standing);
     }
 
     fn undo_add_meter(&mut self) {
@@ -222,6 +224,9 @@ impl Tables {
         let table = self.readings.get_mut(&period).expect("a reading that is undone has its table");
         let registers = core::mem::replace(&mut table.rows[index(meter.0)], old);
         table.count = table.count + u32::from(old.is_some()) - u32::from(registers.is_some());
+        if self.meters[index(meter.0)].is_revoked() {
+            table.of_revoked = table.of_revoked + u32::from(old.is_some()) - u32::from(registers.is_some());
+        }
         if table.count == 0 {
             self.readings.remove(&period);
         }

@@ -201,3 +201,29 @@ fn a_charge_that_was_taken_back_stands_behind_nothing() {
     let charge = issued(&town, 501, 270).charge(&[history(&town, 1)]);
     assert_eq!(charge, Ok(Charge { cancelled: Energy(300), certified: Energy(270) }));
 }
+
+/// The battery was charged with 500 Wh at 90 %. Then a worse one is put in, and the technician finds that nothing was charged: what goes is
+/// what came, and nothing is left of it.
+#[test]
+fn a_charge_is_taken_back_with_the_efficiency_that_it_was_noted_with() {
+    let mut town = town();
+    town.done(0, sell(1, 100, 500));
+    town.done(1, buy(1, 100, 500));
+    read(&mut town, PERIOD, &[(0, 500), (1, -500)]);
+    settle(&mut town, PERIOD);
+    let charge = |town: &Town| town.state.meter(MeterId(1)).unwrap().charge.0;
+    assert_eq!(charge(&town), 450_000_000);
+    install(&mut town, 1, Plant::battery(500_000));
+    correct(&mut town, PERIOD, 1, -100);
+    town.work_all(100);
+    assert_eq!(charge(&town), 90_000_000);
+}
+
+/// A roof gave out 300 Wh of sun; before they are certified it gets a battery, whose energy would need a charge.
+#[test]
+fn what_a_plant_gave_before_it_was_changed_is_certified_by_what_it_was() {
+    let mut town = town();
+    read(&mut town, PERIOD, &[(0, 300)]);
+    install(&mut town, 0, Plant { storage_ppm: Some(900_000), ..Plant::of(EnergySources::SOLAR) });
+    assert_eq!(lines(&settle(&mut town, PERIOD)), ["0/1-300 at 0 issued solar"]);
+}
