@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod moment;
 pub mod network;
 pub mod order_file;
+mod pieces;
 pub mod protocol;
 mod receipts;
 pub mod record_text;

@@ -68,7 +68,7 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Ask(query(facts())),
         RequestBody::CertificateRecords { range: range(), from_seq: 70 },
         RequestBody::Ask(query(bill())),
-        RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(3), from_seq: 70 })),
+        RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(3), from_seq: 70, from_byte: 5 })),
         RequestBody::Ask(query(QueryKind::Proof { account: AccountId(3) })),
         RequestBody::Ask(query(conduct())),
         RequestBody::Ask(query(certificates())),
@@ -96,7 +96,7 @@ fn request(bytes: &[u8]) {
             && query.verify()
         {
             let (extracts, proof) = (
-                QueryKind::Extracts { account: AccountId(3), from_seq: 70 },
+                QueryKind::Extracts { account: AccountId(3), from_seq: 70, from_byte: 5 },
                 QueryKind::Proof { account: AccountId(3) },
             );
             let kinds = [
@@ -197,7 +197,7 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Facts { request_id: 18, facts: vec![7; 90], next: Some(FactPlace::first_of(PERIOD)) },
         Answer::CertificateRecords { request_id: 26, seqs: vec![3, 70], next: Some(71) },
         Answer::Bill { request_id: 21, sums: vec![7; 90], next: Some(PERIOD) },
-        Answer::Extracts { request_id: 19, extracts: vec![step.records[0].clone(), vec![3; 40]] },
+        Answer::Extracts { request_id: 19, extracts: vec![step.records[0].clone(), vec![3; 40]], left: 3 },
         Answer::AccountProof { request_id: 20, proof: vec![4; 200] },
         Answer::Certificates { request_id: 23, records: vec![step.records[0].clone(), vec![3; 40]], next: Some(71) },
         Answer::Conduct { request_id: 21, book: Box::new(conduct_book()) },

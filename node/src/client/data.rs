@@ -6,6 +6,7 @@ use gridbook_ledger::record::Extract;
 use gridbook_ledger::store::{FactOwner, FactPlace, FactRow, SumRow};
 
 use super::{Client, ClientError, unexpected};
+use crate::pieces::Begun;
 use crate::protocol::{Answer, QueryKind, RequestBody, SignedQuery};
 
 impl Client {
@@ -72,15 +73,15 @@ impl Client {
         };
         let proof = proof.map_err(|error| ClientError::Protocol(format!("the proof of an account: {error}")))?;
         let until = proof.headers.first().map_or(0, |header| header.last_seq);
-        let (mut extracts, mut from_seq) = (Vec::new(), 0);
+        let (mut extracts, mut from_seq, mut begun) = (Vec::new(), 0, Begun::default());
         loop {
-            let query = sign(QueryKind::Extracts { account, from_seq });
-            let page = match self.answer(RequestBody::Ask(query)).await? {
-                Answer::Extracts { extracts, .. } => extracts,
+            let query = sign(QueryKind::Extracts { account, from_seq, from_byte: begun.next_byte() });
+            let (page, left) = match self.answer(RequestBody::Ask(query)).await? {
+                Answer::Extracts { extracts, left, .. } => (extracts, left),
                 other => return Err(unexpected(&other)),
             };
             let is_last = page.is_empty();
-            for bytes in page {
+            for bytes in begun.take(page, left)? {
                 let extract = Extract::decode(&bytes);
                 let extract = extract.map_err(|error| ClientError::Protocol(format!("an extract: {error}")))?;
                 let seq = extract.record().seq;

@@ -187,8 +187,10 @@ pub enum Answer {
     Extracts {
         /// The request.
         request_id: RequestId,
-        /// Bytes of [`Extract`](gridbook_ledger::record::Extract)s, in the ledger's order.
+        /// Bytes of [`Extract`](gridbook_ledger::record::Extract)s, in the ledger's order; of the first from the byte asked for on.
         extracts: Vec<Vec<u8>>,
+        /// How many bytes of the last one are still to be asked for.
+        left: u32,
     },
     /// What became of certificates of a meter, as far as it was looked for in one go.
     Certificates {
@@ -318,8 +320,8 @@ impl Answer {
                 w.u32(u32::try_from(seqs.len()).expect("they fit into a frame"));
                 seqs.iter().for_each(|seq| _ = w.u64(*seq));
             }
-            Self::Extracts { extracts, .. } => {
-                w.u8(21).u32(u32::try_from(extracts.len()).expect("they fit into a frame"));
+            Self::Extracts { extracts, left, .. } => {
+                w.u8(21).u32(*left).u32(u32::try_from(extracts.len()).expect("they fit into a frame"));
                 extracts.iter().for_each(|extract| write_blob(&mut w, extract));
             }
             Self::Certificates { records, next, .. } => {
@@ -403,7 +405,7 @@ impl Answer {
                 let records = (0..count).map(|_| read_blob(&mut r)).collect::<Result<_, _>>()?;
                 Self::Certificates { request_id, records, next }
             }
-            21 => Self::Extracts { request_id, extracts: read_all(&mut r, read_blob)? },
+            21 => Self::Extracts { request_id, left: r.u32()?, extracts: read_all(&mut r, read_blob)? },
             22 => Self::AccountProof { request_id, proof: read_blob(&mut r)? },
             24 => Self::Conduct { request_id, book: Box::new(ConductBook::read(&mut r)?) },
             41 => Self::Grants { request_id, list: Box::new(GrantList::read(&mut r)?) },

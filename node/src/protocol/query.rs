@@ -43,6 +43,8 @@ pub enum QueryKind {
         account: AccountId,
         /// From this command on.
         from_seq: u64,
+        /// Of that command's, from this byte on: an extract may be longer than a frame.
+        from_byte: u32,
     },
     /// What stands against an account, or who waits for a ruling. A meter may ask about its account, an auditor about all.
     Conduct(ConductSubject),
@@ -115,7 +117,9 @@ impl QueryKind {
                 w.u8(FACTS).u8(tag).u32(number).u32(from.period.0).u64(from.seq).u32(from.place).u32(to.0);
             }
             Self::Bill { meter, from, to } => _ = w.u8(BILL).u32(meter.0).u32(from.0).u32(to.0),
-            Self::Extracts { account, from_seq } => _ = w.u8(EXTRACTS).u32(account.0).u64(from_seq),
+            Self::Extracts { account, from_seq, from_byte } => {
+                _ = w.u8(EXTRACTS).u32(account.0).u64(from_seq).u32(from_byte)
+            }
             Self::Proof { account } => _ = w.u8(PROOF).u32(account.0),
             Self::Certificates { meter, from_seq } => _ = w.u8(CERTIFICATES).u32(meter.0).u64(from_seq),
             Self::Conduct(subject) => subject.write(w.u8(CONDUCT)),
@@ -144,7 +148,7 @@ impl QueryKind {
                 let (meter, from) = (MeterId(r.u32()?), DeliveryPeriod(r.u32()?));
                 Self::Bill { meter, from, to: DeliveryPeriod(r.u32()?) }
             }
-            EXTRACTS => Self::Extracts { account: AccountId(r.u32()?), from_seq: r.u64()? },
+            EXTRACTS => Self::Extracts { account: AccountId(r.u32()?), from_seq: r.u64()?, from_byte: r.u32()? },
             PROOF => Self::Proof { account: AccountId(r.u32()?) },
             CERTIFICATES => Self::Certificates { meter: MeterId(r.u32()?), from_seq: r.u64()? },
             CONDUCT => Self::Conduct(ConductSubject::read(r)?),

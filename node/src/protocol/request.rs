@@ -195,7 +195,7 @@ mod tests {
                 from: DeliveryPeriod(9),
                 to: DeliveryPeriod(10),
             })),
-            RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(8), from_seq: 1 << 40 })),
+            RequestBody::Ask(query(QueryKind::Extracts { account: AccountId(8), from_seq: 1 << 40, from_byte: 5 })),
             RequestBody::Ask(query(QueryKind::Proof { account: AccountId(8) })),
             RequestBody::Ask(query(QueryKind::Certificates { meter: MeterId(8), from_seq: 1 << 40 })),
             RequestBody::Ask(query(QueryKind::Conduct(ConductSubject::Own))),

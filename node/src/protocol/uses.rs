@@ -110,8 +110,11 @@ pub(super) mod tests {
             scope: 3,
             question: QueryKind::Facts { owner: FactOwner::Meter(meter), from, to: DeliveryPeriod(96) },
         };
-        let second =
-            Use { organisation: None, question: QueryKind::Extracts { account: AccountId(4), from_seq: 8 }, ..first };
+        let second = Use {
+            organisation: None,
+            question: QueryKind::Extracts { account: AccountId(4), from_seq: 8, from_byte: 0 },
+            ..first
+        };
         UsePage { uses: vec![(1, first), (4, second)], next: Some(5) }
     }
 

@@ -95,7 +95,7 @@ impl UsesText<'_> {
             QueryKind::Certificates { meter, from_seq } => {
                 format!("the certificates of meter {} from command {from_seq} on", meter.0)
             }
-            QueryKind::Extracts { account, from_seq } => {
+            QueryKind::Extracts { account, from_seq, .. } => {
                 format!("the history of account {} from command {from_seq} on", account.0)
             }
             QueryKind::Proof { account } => format!("how account {} stands, with the proof", account.0),
@@ -126,9 +126,9 @@ fn goes_on(first: &Use, next: &Use) -> bool {
             QueryKind::Facts { owner: next_owner, from: next_from, to: next_to },
         ) => (owner, to) == (next_owner, next_to) && from < next_from,
         (
-            QueryKind::Extracts { account, from_seq },
-            QueryKind::Extracts { account: next_account, from_seq: next_from },
-        ) => account == next_account && from_seq < next_from,
+            QueryKind::Extracts { account, from_seq, from_byte },
+            QueryKind::Extracts { account: next_account, from_seq: next_from, from_byte: next_byte },
+        ) => account == next_account && (from_seq, from_byte) < (next_from, next_byte),
         (
             QueryKind::Certificates { meter, from_seq },
             QueryKind::Certificates { meter: next_meter, from_seq: next_from },

@@ -430,8 +430,9 @@ impl CoreLoop {
             QueryKind::Bill { meter, from, to } => {
                 Some(DeskJob::Bill { connection, request_id, meter, from, to, leave })
             }
-            QueryKind::Extracts { account, from_seq } => {
-                Some(DeskJob::Extracts { connection, request_id, account, from_seq, leave })
+            QueryKind::Extracts { account, from_seq, from_byte } => {
+                let from = (from_seq, from_byte);
+                Some(DeskJob::Extracts { connection, request_id, account, from, leave })
             }
             QueryKind::Certificates { meter, from_seq } => {
                 let account = self.replica.state().meter(meter).ok_or(Code::AuthMeter)?.account;

@@ -31,6 +31,7 @@ use super::net::post;
 use super::pending::Waiting;
 use super::reader::Reader;
 use super::{LOOK_UP, Meters, Peers, Shared, certificates, origins};
+use crate::pieces;
 use crate::protocol::{Answer, RequestId, cut_to, meters_in};
 use crate::uses::UseLog;
 
@@ -74,7 +75,7 @@ pub(super) enum DeskJob {
         leave: Leave,
     },
     /// A client who may wants what records said of an account.
-    Extracts { connection: ConnectionId, request_id: RequestId, account: AccountId, from_seq: u64, leave: Leave },
+    Extracts { connection: ConnectionId, request_id: RequestId, account: AccountId, from: (u64, u32), leave: Leave },
     /// A client who may wants what became of a meter's certificates, while an account has it.
     Certificates {
         connection: ConnectionId,
@@ -132,7 +133,9 @@ pub(super) struct Desk {
 const FACTS_PER_ANSWER: usize = 1_024;
 /// How many days of sums go into one answer: each has some 900 bytes, and one that is worked out of facts counts as 24, for the time it takes.
 const SUMMED_DAYS_PER_ANSWER: usize = 128;
-/// How many bytes of extracts go into one answer; a single one may be longer.
+/// How many bytes of one extract go into one answer, far below [`ANSWER_BYTES_MAX`](gridbook_net::ANSWER_BYTES_MAX).
+const EXTRACT_PIECE_BYTES: usize = 1 << 20;
+/// How many bytes of extracts go into one answer; a single one may be longer, and goes in pieces.
 const EXTRACT_BYTES_PER_ANSWER: usize = 128 << 10;
 
 /// The index is written in pieces of so many heights, or after so long, or when somebody asks. Larger pieces would cost sled less time,
@@ -222,8 +225,8 @@ impl Desk {
                 let reader = leave.reader;
                 self.tell_under(connection, request_id, &leave, |desk| desk.bill(request_id, meter, (from, to), reader))
             }
-            DeskJob::Extracts { connection, request_id, account, from_seq, leave } => {
-                self.tell_under(connection, request_id, &leave, |desk| desk.extracts(request_id, account, from_seq))
+            DeskJob::Extracts { connection, request_id, account, from, leave } => {
+                self.tell_under(connection, request_id, &leave, |desk| desk.extracts(request_id, account, from))
             }
             DeskJob::Certificates { connection, request_id, meter, account, from_seq, leave } => {
                 self.tell_under(connection, request_id, &leave, |desk| {
@@ -392,12 +395,19 @@ impl Desk {
         Ok(Answer::Bill { request_id, sums: SumRow::encode_all(&rows), next })
     }
 
-    fn extracts(&self, request_id: RequestId, account: AccountId, from_seq: u64) -> Result<Answer, StoreError> {
+    /// From a command on, and of its extract from a byte on.
+    fn extracts(
+        &self,
+        request_id: RequestId,
+        account: AccountId,
+        (from_seq, from_byte): (u64, u32),
+    ) -> Result<Answer, StoreError> {
         if let Some(elsewhere) = self.not_here(request_id) {
             return Ok(elsewhere);
         }
         let extracts = self.index.extracts(account.0, from_seq, EXTRACT_BYTES_PER_ANSWER)?;
-        Ok(Answer::Extracts { request_id, extracts })
+        let (extracts, left) = pieces::in_one_answer(extracts, from_byte, EXTRACT_PIECE_BYTES);
+        Ok(Answer::Extracts { request_id, extracts, left })
     }
 
     fn certificate_records(

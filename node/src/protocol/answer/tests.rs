@@ -40,7 +40,7 @@ fn one_of_each() -> Vec<Answer> {
         Answer::CertificateRecords { request_id: 24, seqs: Vec::new(), next: None },
         Answer::Bill { request_id: 21, sums: vec![5; 90], next: None },
         Answer::Bill { request_id: 22, sums: Vec::new(), next: Some(DeliveryPeriod(9)) },
-        Answer::Extracts { request_id: 19, extracts: vec![vec![1; 70], vec![2]] },
+        Answer::Extracts { request_id: 19, extracts: vec![vec![1; 70], vec![2]], left: 3 },
         Answer::AccountProof { request_id: 20, proof: vec![3; 900] },
         Answer::Conduct { request_id: 21, book: Box::new(crate::protocol::conduct::tests::full()) },
         Answer::Conduct { request_id: 22, book: Box::default() },
