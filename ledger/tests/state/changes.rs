@@ -182,3 +182,62 @@ fn nobody_waits_for_the_reading_of_a_revoked_meter() {
     town.state.audit().unwrap();
     assert!(!town.state.has_work());
 }
+
+/// Meter 0 and 1 say of a period, and of its start, that they took nothing.
+fn quiet(town: &mut Town, period: DeliveryPeriod) {
+    town.time(period.ends_at(15));
+    town.work_all(100);
+    for meter in [0, 1] {
+        town.done(meter, Command::Reading(reading(period, 0, 0)));
+    }
+}
+
+/// An area was frozen in one period, and nobody mended it in time: that period stays. What comes later is forgotten when it is final, registers
+/// and former owners too.
+///
+/// ```text
+///   BEFORE  PERIOD   NEXT  +2   +3 ...
+///   kept    frozen   kept  ---  ---
+/// ```
+#[test]
+fn a_period_that_is_never_mended_keeps_nothing_of_later_ones() {
+    let mut town = houses();
+    town.time(delivered());
+    let contract = Contract { area: AreaId(0), period: PERIOD };
+    town.operator(vec![Command::AreaReading(AreaReading { contract, sent_up_wh: -500 })]);
+    end(&mut town, &[(0, 0, 0), (1, 0, 0)]);
+    connect(&mut town, 900);
+    let changed_in = DeliveryPeriod::containing(deadline(), 15);
+    let last = changed_in.0 + 14;
+    for period in NEXT.0..=last {
+        let of = DeliveryPeriod(period);
+        if of.ends_at(15) > town.state.time() {
+            quiet(&mut town, of);
+        }
+    }
+    town.time(LedgerTime(DeliveryPeriod(last).ends_at(15).0 + 3 * 3_600_000));
+    town.work_all(100);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 1 }));
+    let known = (BEFORE.0..=last).map(DeliveryPeriod).filter(|of| town.state.registers(MeterId(0), *of).is_some());
+    assert_eq!(known.collect::<Vec<_>>(), [BEFORE, PERIOD, DeliveryPeriod(last)]);
+    town.state.audit().unwrap();
+}
+
+/// A minute for corrections. A period is final, somebody trades a day ahead, and only then is the next period's end read: its start is still
+/// known.
+#[test]
+fn a_register_is_kept_until_the_period_that_begins_with_it_can_change_no_more() {
+    let mut genesis = metered(genesis());
+    genesis.settlement.dispute_ms = 60_000;
+    let mut town = Town::in_areas(genesis, &[0, 0]);
+    begin(&mut town, 2);
+    end(&mut town, &[(0, 50, 0), (1, 0, 0)]);
+    town.time(LedgerTime(deadline().0 + 60_000));
+    town.work_all(100);
+    assert_eq!(town.state.period_stage(PERIOD), None);
+    town.done(0, Command::Reading(reading(NEXT, 70, 0)));
+    town.time(LedgerTime(NEXT.ends_at(15).0 + 3_600_000));
+    town.work_all(100);
+    let taken = town.state.delivery(MeterId(0), NEXT).unwrap();
+    assert_eq!((taken.delivery.import, taken.quality), (Energy(20), Quality::Measured));
+}

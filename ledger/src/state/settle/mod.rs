@@ -82,7 +82,7 @@ impl State {
                 Stage::Checking(from) => self.check_areas(period, from, left, events),
                 Stage::Paying(from) => self.pay_meters(period, from, left, events),
                 Stage::Closing(from) => self.close_areas(period, from, left, events),
-                Stage::Settled if self.tables.has_corrections(period) => self.settle_again(period, events),
+                Stage::Settled if self.tables.has_corrections(period) => self.settle_again(period, left, events),
                 Stage::Settled if !self.is_certified(period) => self.certify(period, left, events),
                 Stage::Settled => match self.close_certificates(period, left, events) {
                     0 => self.make_final(period, events),
@@ -116,22 +116,31 @@ impl State {
     /// Readings go once no period begins or ends with them, what meters were when nothing of that can change, a week's imports when the week is
     /// over.
     fn forget_readings(&mut self, last: DeliveryPeriod) {
-        let first = self.tables.periods().keys().next().map_or(last.0.saturating_add(1), |first| first.0);
-        let readings = self.tables.readings().keys().take_while(|of| of.0.saturating_add(1) < first);
-        for over in readings.copied().collect::<Vec<_>>() {
+        let (periods, after) = (self.tables.periods(), |of: DeliveryPeriod| DeliveryPeriod(of.0.saturating_add(1)));
+        let is_over = |of: &DeliveryPeriod| self.final_at(after(*of)) <= self.time();
+        let is_kept = |of: DeliveryPeriod| periods.contains_key(&of) || periods.contains_key(&after(of));
+        let readings = self.tables.readings().keys().copied().take_while(is_over).filter(|of| !is_kept(*of));
+        let readings: Vec<DeliveryPeriod> = readings.collect();
+        let first = periods.keys().find(|period| !self.is_given_up(**period)).map_or(after(last), |first| *first);
+        for over in readings {
             self.tables.drop_readings(over);
         }
         // A period that nobody has read a meter in can still begin to matter until it would be final.
         let open_ms = self.settlement.reading_deadline_ms.saturating_add(self.settlement.dispute_ms);
         let changeable = LedgerTime(self.time().0.saturating_sub(open_ms));
         let changeable = DeliveryPeriod::containing(changeable, self.engine.rules().mtu_minutes);
-        self.tables.forget_former(changeable.min(DeliveryPeriod(first)));
+        self.tables.forget_former(changeable.min(first));
         if let Some(week_ago) = last.0.checked_sub(self.periods_a_week()) {
             let imports = self.tables.imports().range(..=DeliveryPeriod(week_ago));
             for over in imports.map(|(over, _)| *over).collect::<Vec<_>>() {
                 self.tables.drop_imports(over);
             }
         }
+    }
+
+    /// Whether a period has frozen areas that nobody can mend any more. It stays as it is for ever.
+    pub(super) fn is_given_up(&self, period: DeliveryPeriod) -> bool {
+        self.tables.is_to_be_mended(period) && self.final_at(period) <= self.time()
     }
 
     fn periods_a_week(&self) -> u32 {
