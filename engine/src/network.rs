@@ -68,6 +68,8 @@ pub struct Network {
     root: AreaId,
     /// By child; nothing for the root.
     edges: Vec<Option<Edge>>,
+    /// By area: the areas directly below it, ascending.
+    below: Vec<Vec<AreaId>>,
     /// By area: how many edges there are from it to the root.
     depths: Vec<u16>,
     /// No way has more edges than this.
@@ -125,6 +127,7 @@ impl Network {
         Self {
             root: AreaId(0),
             edges: vec![None; usize::from(areas)],
+            below: vec![Vec::new(); usize::from(areas)],
             depths: vec![0; usize::from(areas)],
             longest_way: 0,
         }
@@ -159,7 +162,11 @@ impl Network {
         if let Some(other) = roots.next() {
             return Err(NetworkError::TwoRoots(root, other));
         }
-        let mut network = Self { root, edges: by_child, depths: Vec::new(), longest_way: 0 };
+        let mut below = vec![Vec::new(); usize::from(areas)];
+        for edge in by_child.iter().flatten() {
+            below[usize::from(edge.parent.0)].push(edge.child);
+        }
+        let mut network = Self { root, edges: by_child, below, depths: Vec::new(), longest_way: 0 };
         let steps = |area: AreaId, most: usize| network.upwards(area).take(most).count();
         let deep = (0..areas).map(AreaId).find(|area| steps(*area, Self::DEPTH_MAX + 1) > Self::DEPTH_MAX);
         if let Some(area) = deep {
@@ -247,6 +254,11 @@ impl Network {
     #[inline]
     pub fn edge(&self, child: AreaId) -> Option<&Edge> {
         self.edges.get(usize::from(child.0))?.as_ref()
+    }
+
+    /// The areas directly below one, ascending; none for one that is not in the network.
+    pub fn below(&self, area: AreaId) -> &[AreaId] {
+        self.below.get(usize::from(area.0)).map_or(&[], Vec::as_slice)
     }
 
     /// The edges from an area up to the root, nearest first.

@@ -337,3 +337,59 @@ fn a_correction_that_waits_is_looked_at_when_a_frozen_area_is_mended() {
     assert_eq!(town.purse(1).0, 1_000_000 - 98 * 600);
     assert!(!town.state.has_work());
 }
+
+/// Houses in the north that took 100 each, which is what came down.
+fn street(houses: u32) -> Town {
+    let mut town = Town::in_areas(metered(grid()), &vec![1; houses as usize]);
+    begin(&mut town, houses);
+    town.time(delivered());
+    edge(&mut town, 1, -100 * i64::from(houses));
+    let flows: Vec<_> = (0..houses).map(|house| (house, 100, 0)).collect();
+    end(&mut town, &flows);
+    town
+}
+
+/// Which meters records say were held back, and which were settled again.
+fn held_and_settled(records: &[gridbook_ledger::record::Record]) -> (Vec<u32>, Vec<u32>) {
+    let held = |event: &RecordEvent| match event {
+        RecordEvent::CorrectionHeld { meter, .. } => Some(meter.0),
+        _ => None,
+    };
+    let held = records.iter().flat_map(|record| &record.events).filter_map(held).collect();
+    (held, settled(records).iter().map(|of| of.meter.0).collect())
+}
+
+/// House 0 took 140 and not 100, house 2 all of 900: neither fits. That house 1 took 80 does, and then so does house 0. Nobody says it again,
+/// and house 2 waits on.
+///
+/// ```text
+///   0: +40, bound 27 | 2: +800 | 1: -20 fits -> 0 and 2 together? no -> 0 alone: +20 fits
+/// ```
+#[test]
+fn what_waits_is_tried_alone_too_when_something_was_corrected() {
+    let mut town = street(3);
+    for (house, import) in [(0, 140), (2, 900)] {
+        assert_eq!(correct(&mut town, house, reading(PERIOD, import, 0)), None);
+        assert_eq!(held_and_settled(&town.work_all(100)), (vec![house], vec![]));
+    }
+    assert_eq!(correct(&mut town, 1, reading(PERIOD, 80, 0)), None);
+    assert_eq!(held_and_settled(&town.work_all(100)), (vec![], vec![1, 0]));
+    assert_eq!(town.purse(0).0, 1_000_000 - 140 * 600);
+}
+
+/// Of thirty houses twenty were misread in a way that does not fit. What fits of the others is settled, and each time those that wait are tried
+/// in the same stroke: it is not told of each of them again that it waits.
+#[test]
+fn what_waits_is_not_brought_back_by_every_correction_that_fits() {
+    let mut town = street(30);
+    for house in 0..20 {
+        assert_eq!(correct(&mut town, house, reading(PERIOD, 1_000, 0)), None);
+    }
+    assert_eq!(held_and_settled(&town.work_all(1)).0, (0..20).collect::<Vec<u32>>());
+    for house in 20..30 {
+        assert_eq!(correct(&mut town, house, reading(PERIOD, 101, 0)), None);
+    }
+    let records = town.work_all(1);
+    assert_eq!((records.len(), held_and_settled(&records)), (10, (vec![], (20..30).collect())));
+    town.state.audit().unwrap();
+}

@@ -14,7 +14,7 @@ use crate::record::{AreaResidual, AreaSettled, RecordEvent};
 use crate::settlement::{AreaClose, AreaFault, AreaSums, ImbalancePrices, Reference, Residual};
 use crate::state::{PPM, SystemAccount};
 
-/// What flows physically, by area: the areas below it and its own edge.
+/// What flows physically, by area, of those of which it was asked: the areas below it and its own edge.
 pub(super) type Flows = BTreeMap<AreaId, Flow>;
 
 /// One area's part of what flows.
@@ -52,7 +52,7 @@ impl State {
         max: usize,
         events: &mut Vec<RecordEvent>,
     ) -> usize {
-        let flows = self.flows(period);
+        let mut flows = Flows::new();
         let until = end_of_slice(from, max, self.engine.areas().into());
         for area in area_numbers(from, until) {
             let contract = Contract { area, period };
@@ -61,7 +61,7 @@ impl State {
             if row.stage != AreaStage::Open || !(is_known || self.settlement.metering) {
                 continue;
             }
-            let stage = match self.close_of(contract, &row, &flows) {
+            let stage = match self.close_of(contract, &row, &mut flows) {
                 Ok(_) => AreaStage::Good,
                 Err(why) => {
                     events.push(RecordEvent::AreaFrozen { contract, why });
@@ -83,7 +83,7 @@ impl State {
         max: usize,
         events: &mut Vec<RecordEvent>,
     ) -> usize {
-        let flows = self.flows(period);
+        let mut flows = Flows::new();
         let until = end_of_slice(from, max, self.engine.areas().into());
         for area in area_numbers(from, until) {
             let contract = Contract { area, period };
@@ -92,7 +92,7 @@ impl State {
                 continue;
             }
             let close =
-                self.close_of(contract, &row, &flows).expect("its sums were checked, and nothing was added since");
+                self.close_of(contract, &row, &mut flows).expect("its sums were checked, and nothing was added since");
             assert_eq!(close.accounts.charges, row.imbalance, "its meters were charged what was added up");
             self.post_close(contract, &close.accounts);
             // Where there was nothing to close, nothing but its virtual meter is told.
@@ -100,7 +100,7 @@ impl State {
                 events.push(RecordEvent::AreaSettled(self.area_settled(contract, &close.accounts)));
             }
             self.note_residual(contract, close.residual, events);
-            self.close_above_again(contract, &flows, events);
+            self.close_above_again(contract, &mut flows, events);
         }
         let is_done = until >= u32::from(self.engine.areas());
         self.tables.set_stage(period, if is_done { Stage::Settled } else { Stage::Closing(until) });
@@ -140,9 +140,14 @@ impl State {
         sums.close(&self.imbalance_prices(contract), residual.losses_wh(), PPM, u128::MAX)
     }
 
-    /// What closes an area's imbalance account.
-    pub(super) fn close_of(&self, contract: Contract, row: &ContractRow, flows: &Flows) -> Result<Closed, AreaFault> {
-        let Flow { residual, crossing_wh } = flows.get(&contract.area).copied().unwrap_or_default();
+    /// What closes an area's imbalance account. What flows is worked out as far as that asks for it.
+    pub(super) fn close_of(
+        &self,
+        contract: Contract,
+        row: &ContractRow,
+        flows: &mut Flows,
+    ) -> Result<Closed, AreaFault> {
+        let Flow { residual, crossing_wh } = self.flow(contract, flows);
         let throughput = row.exported_wh.max(row.imported_wh).saturating_add(crossing_wh);
         let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
         let (prices, bound_ppm) = (self.imbalance_prices(contract), self.settlement.loss_bound_ppm);
@@ -201,40 +206,34 @@ impl State {
         }
     }
 
-    /// What flows in a period, from the leaves to the root.
-    pub(super) fn flows(&self, period: DeliveryPeriod) -> Flows {
-        let table = &self.tables.periods()[&period];
-        let mut flows = Flows::new();
-        let network = self.engine.network();
-        let mut below: BTreeMap<AreaId, Below> = BTreeMap::new();
-        let mut areas: Vec<AreaId> = area_numbers(0, self.engine.areas().into()).collect();
-        areas.sort_by_key(|area| core::cmp::Reverse(network.depth(*area)));
-        for area in areas {
-            let row = table.contract(area);
-            let Below { sent_up_wh, crossing_wh, is_unread } = below.remove(&area).unwrap_or_default();
-            let residual = match self.settlement.metering {
-                true => Residual::new(row.sums.net_wh, sent_up_wh, !is_unread, row.sent_up_wh),
-                false => Residual::as_traded(row.sums.net_wh, sent_up_wh),
-            };
-            flows.insert(area, Flow { residual, crossing_wh });
-            if let Some(edge) = network.edge(area) {
-                let above = below.entry(edge.parent).or_default();
-                above.sent_up_wh += residual.sent_up_wh;
-                above.crossing_wh = above.crossing_wh.saturating_add(residual.sent_up_wh.unsigned_abs());
-                above.is_unread |= row.sent_up_wh.is_none();
-            }
+    /// What flows in an area: its children's edges as they were read, and where one was not, what there is to flow below it. `flows` has what
+    /// was worked out already.
+    fn flow(&self, contract: Contract, flows: &mut Flows) -> Flow {
+        let Contract { area, period } = contract;
+        if let Some(flow) = flows.get(&area) {
+            return *flow;
         }
-        flows
+        let (metering, row) = (self.settlement.metering, self.tables.contract(contract));
+        let (mut below_wh, mut crossing_wh, mut is_read_below) = (0, 0_u128, true);
+        for child in self.engine.network().below(area) {
+            let child = Contract { area: *child, period };
+            let read = self.tables.contract(child).sent_up_wh;
+            let sent_up_wh = match read.filter(|_| metering) {
+                Some(read) => read.into(),
+                None => self.flow(child, flows).residual.sent_up_wh,
+            };
+            below_wh += sent_up_wh;
+            crossing_wh = crossing_wh.saturating_add(sent_up_wh.unsigned_abs());
+            is_read_below &= read.is_some();
+        }
+        let residual = match metering {
+            true => Residual::new(row.sums.net_wh, below_wh, is_read_below, row.sent_up_wh),
+            false => Residual::as_traded(row.sums.net_wh, below_wh),
+        };
+        let flow = Flow { residual, crossing_wh };
+        flows.insert(area, flow);
+        flow
     }
-}
-
-/// What came over the edges directly below an area.
-#[derive(Clone, Copy, Debug, Default)]
-struct Below {
-    sent_up_wh: i128,
-    crossing_wh: u128,
-    /// One of them was not read.
-    is_unread: bool,
 }
 
 fn area_numbers(from: u32, until: u32) -> impl Iterator<Item = AreaId> {

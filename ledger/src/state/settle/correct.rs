@@ -12,34 +12,59 @@ use crate::reject::Code;
 use crate::settlement::{AreaClose, AreaFault, Delivery, MeterSettlement, Quality};
 use crate::state::SystemAccount;
 
+/// The most corrections that are tried together: what one reading sets off is bounded. If more wait, those of the first meters come first.
+const TOGETHER_MAX: usize = 64;
+
 /// How some areas are closed: those that are settled.
 type Closes = Vec<(AreaId, Closed)>;
 
 impl State {
-    /// Settles one corrected meter again. One piece of work.
+    /// Settles one corrected meter again. A piece of work; says how many, of up to `max`.
     ///
     /// A correction that the losses of its area, or of one above it, do not bear is held back until something else is corrected: two
-    /// meters that were misread for each other fit only together.
-    pub(super) fn settle_again(&mut self, period: DeliveryPeriod, events: &mut Vec<RecordEvent>) -> usize {
+    /// meters that were misread for each other fit only together. So when nothing else is left to correct, those that wait are tried once.
+    pub(super) fn settle_again(&mut self, period: DeliveryPeriod, max: usize, events: &mut Vec<RecordEvent>) -> usize {
         let Some(meter) = self.tables.take_correction(period) else { return 1 };
         let area = self.tables.meter(meter).expect("its reading was corrected").facts.area;
         let contract = Contract { area, period };
         if !self.tables.contract(contract).stage.is_settled() {
-            // Frozen, or nothing was known of any of its meters: it is added up from the beginning.
+            // Frozen: it is added up from the beginning.
             let (_, new) = self.corrected(period, meter);
             self.tables.set_delivery(period, meter, new);
             self.thaw(contract);
             return 1;
         }
-        let Err(why) = self.settle_together(period, &[meter], events) else { return 1 };
-        let held_back = &self.tables.periods()[&period].held_back;
-        let all: BTreeSet<MeterId> = held_back.iter().copied().chain([meter]).collect();
-        let all: Vec<MeterId> = all.into_iter().collect();
-        if all.len() == 1 || self.settle_together(period, &all, events).is_err() {
+        let fault = self.settle_together(period, &[meter], events).err();
+        if fault.is_some() {
             self.tables.hold_back(period, meter);
+        }
+        let done = 1 + self.settle_held(period, events);
+        if let Some(why) = fault.filter(|_| self.tables.periods()[&period].held_back.contains(&meter)) {
             events.push(RecordEvent::CorrectionHeld { meter, contract, why });
         }
-        1
+        done.min(max)
+    }
+
+    /// If nothing but what is held back is left to correct: tries it together, and if that does not fit, each alone, and together what is
+    /// left. Tells how often a meter was tried.
+    fn settle_held(&mut self, period: DeliveryPeriod, events: &mut Vec<RecordEvent>) -> usize {
+        if self.tables.has_corrections(period) {
+            return 0;
+        }
+        let held = &self.tables.periods()[&period].held_back;
+        let all: Vec<MeterId> = held.iter().copied().take(TOGETHER_MAX).collect();
+        if all.is_empty() || self.settle_together(period, &all, events).is_ok() {
+            return all.len();
+        }
+        let (tried, mut left) = (2 * all.len(), all);
+        let before = left.len();
+        left.retain(|meter| self.settle_together(period, &[*meter], events).is_err());
+        if left.len() == before || left.is_empty() {
+            return tried;
+        }
+        // If they do not fit now either, they wait on.
+        _ = self.settle_together(period, &left, events);
+        tried + left.len()
     }
 
     /// What a meter was settled by, and what it should be.
@@ -109,7 +134,9 @@ impl State {
         for meter in changed {
             self.correct_certificates(period, meter, events);
         }
-        self.tables.bring_back(period);
+        for meter in meters {
+            self.tables.release_held(period, *meter);
+        }
         Ok(())
     }
 
@@ -139,7 +166,7 @@ impl State {
 
     /// An area that was frozen is settled at last. Those above it went by what it seemed to send up; where what is known now contradicts
     /// itself, one of them stays settled as it is until somebody reads better, and that is told.
-    pub(super) fn close_above_again(&mut self, contract: Contract, flows: &Flows, events: &mut Vec<RecordEvent>) {
+    pub(super) fn close_above_again(&mut self, contract: Contract, flows: &mut Flows, events: &mut Vec<RecordEvent>) {
         for area in self.lineage(contract.area).into_iter().skip(1) {
             let above = Contract { area, ..contract };
             let row = self.tables.contract(above);
@@ -234,11 +261,11 @@ impl State {
     }
 
     fn closes(&self, period: DeliveryPeriod, areas: &[AreaId]) -> Result<Closes, AreaFault> {
-        let flows = self.flows(period);
+        let mut flows = Flows::new();
         let settled = areas.iter().filter_map(|area| {
             let contract = Contract { area: *area, period };
             let row = self.tables.contract(contract);
-            row.stage.is_settled().then(|| (*area, self.close_of(contract, &row, &flows)))
+            row.stage.is_settled().then(|| (*area, self.close_of(contract, &row, &mut flows)))
         });
         settled.map(|(area, close)| Ok((area, close?))).collect()
     }

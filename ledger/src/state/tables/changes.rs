@@ -103,11 +103,18 @@ impl Tables {
         }
     }
 
-    /// The corrections of a period that had to wait are looked at again.
-    pub(in crate::state) fn bring_back(&mut self, period: DeliveryPeriod) {
-        for meter in core::mem::take(&mut self.period_mut(period).held_back) {
+    /// A correction waits no more.
+    pub(in crate::state) fn release_held(&mut self, period: DeliveryPeriod, meter: MeterId) {
+        if self.period_mut(period).held_back.remove(&meter) {
             self.journal.push(Undo::BroughtBack(period, meter));
-            self.add_correction(period, meter);
+        }
+    }
+
+    /// The corrections of a period that had to wait are looked at again: the first, and with it all.
+    pub(in crate::state) fn bring_back(&mut self, period: DeliveryPeriod) {
+        if let Some(first) = self.period_mut(period).held_back.first().copied() {
+            self.release_held(period, first);
+            self.add_correction(period, first);
         }
     }
 
