@@ -149,6 +149,8 @@ codes! {
 
     /// Too many offers.
     QuotaOffers = 303, "This meter has too many offers of pre-arranged trades waiting: cancel some, or wait for their answers.";
+    /// An answer is longer than any frame.
+    QuotaAnswer = 304, "What you ask for is there but too long for one answer: ask for less of it, or for another part of it.";
 
     /// Not open yet.
     GateNotOpen = 401, "Trading of this delivery period has not opened yet: wait until it does.";

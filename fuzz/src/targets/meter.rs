@@ -12,8 +12,8 @@ use gridbook_ledger::reject::Code;
 use gridbook_ledger::store::{FactOwner, FactPlace};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_node::protocol::{
-    AccountState, Answer, Book, ConductBook, ConductStanding, ConductSubject, GrantList, QueryKind, RegistrySubject,
-    Request, RequestBody, SignedQuery, Status, Use, UsePage,
+    AccountState, Answer, Book, CertificateLink, ConductBook, ConductStanding, ConductSubject, GrantList, QueryKind,
+    RegistrySubject, Request, RequestBody, SignedQuery, Status, Use, UsePage,
 };
 
 use super::{Target, word};
@@ -58,6 +58,16 @@ fn uses() -> QueryKind {
     QueryKind::Uses { meter: MeterId(4), from: 9 }
 }
 
+fn receipt() -> QueryKind {
+    let range = CertificateRange::new(AreaId(1), 1_001, Energy(500)).expect("it is one");
+    let life = Some(CertificateLink { range, own: 812, by: 977 });
+    QueryKind::Receipt { seq: 4711, of: Some(MeterId(4)), life }
+}
+
+fn area_facts() -> QueryKind {
+    QueryKind::AreaFacts { area: AreaId(1), from: FactPlace { period: PERIOD, seq: 4, place: 2 }, to: PERIOD }
+}
+
 fn requests() -> Vec<Vec<u8>> {
     let bodies = vec![
         RequestBody::Submit(stories()[0].bytes().to_vec()),
@@ -77,7 +87,9 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Header { height: 7 },
         RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(1)) },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
-        RequestBody::ReceiptAt { seq: 4711 },
+        RequestBody::Settled { word: vec![4; 200], last: true },
+        RequestBody::Ask(query(receipt())),
+        RequestBody::Ask(query(area_facts())),
         RequestBody::Evidence { from: 1 },
         RequestBody::HandIn(word::evidence().swap_remove(0)),
         RequestBody::Epochs { from: 0 },
@@ -111,6 +123,8 @@ fn request(bytes: &[u8]) {
                 conduct(),
                 uses(),
                 grants(),
+                receipt(),
+                area_facts(),
             ];
             assert!(kinds.map(self::query).contains(&query), "{query:?}");
         }

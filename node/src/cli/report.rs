@@ -97,7 +97,7 @@ impl AreaArgs {
         let (from, to) = self.span.periods(mtu_minutes)?;
         let area = area_by_name(&session.genesis, self.area.as_deref())?;
         let sign = |kind| session.query(&key, kind);
-        let mut facts = session.client.facts(sign, FactOwner::Area(area), from, to).await?;
+        let mut facts = session.client.area_facts(sign, area, from, to).await?;
         facts.extend(session.client.facts(sign, FactOwner::All, from, to).await?);
         let report = AreaReport::of(&facts);
         let name = session.genesis.areas.get(usize::from(area.0)).map_or("?", |area| area.name.as_str());

@@ -1,6 +1,6 @@
 //! What bills, reports and audits ask for: many answers to one question.
 
-use gridbook_engine::{AccountId, DeliveryPeriod, MeterId};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, MeterId};
 use gridbook_ledger::receipt::{AccountHistory, AccountProof};
 use gridbook_ledger::record::Extract;
 use gridbook_ledger::store::{FactOwner, FactPlace, FactRow, SumRow};
@@ -18,10 +18,29 @@ impl Client {
         from: DeliveryPeriod,
         to: DeliveryPeriod,
     ) -> Result<Vec<FactRow>, ClientError> {
+        self.all_facts(|from| sign(QueryKind::Facts { owner, from, to }), from).await
+    }
+
+    /// All facts of an area's meters taken together in some periods, for who runs the market or the grid. `sign` signs a question with the
+    /// asker's key.
+    pub async fn area_facts(
+        &self,
+        sign: impl Fn(QueryKind) -> SignedQuery,
+        area: AreaId,
+        from: DeliveryPeriod,
+        to: DeliveryPeriod,
+    ) -> Result<Vec<FactRow>, ClientError> {
+        self.all_facts(|from| sign(QueryKind::AreaFacts { area, from, to }), from).await
+    }
+
+    async fn all_facts(
+        &self,
+        query_from: impl Fn(FactPlace) -> SignedQuery,
+        from: DeliveryPeriod,
+    ) -> Result<Vec<FactRow>, ClientError> {
         let (mut all, mut from) = (Vec::new(), FactPlace::first_of(from));
         loop {
-            let query = sign(QueryKind::Facts { owner, from, to });
-            let (facts, next) = match self.answer(RequestBody::Ask(query)).await? {
+            let (facts, next) = match self.answer(RequestBody::Ask(query_from(from))).await? {
                 Answer::Facts { facts, next, .. } => (facts, next),
                 other => return Err(unexpected(&other)),
             };

@@ -266,7 +266,7 @@ impl Driver {
     /// Gives up what is too old, sends again what is old; false if the connection is to be left.
     fn look_at_deadlines(&mut self, connection: &Connection) -> bool {
         let now = Instant::now();
-        self.give_up(now, &ClientError::Late);
+        self.give_up(now, None);
         for pending in self.pending.values_mut() {
             if now.duration_since(pending.sent_at) >= self.patience.resend_after {
                 pending.sent_at = now;
@@ -300,14 +300,16 @@ impl Driver {
                 let _ = pending.ask.answers.send(Err(error.clone()));
             }
         }
-        self.give_up(Instant::now(), error);
+        self.give_up(Instant::now(), Some(error));
     }
 
-    fn give_up(&mut self, now: Instant, error: &ClientError) {
+    /// Tells those who have waited long enough why, if there is more to it than that it took too long.
+    fn give_up(&mut self, now: Instant, error: Option<&ClientError>) {
         self.pending.retain(|_, pending| {
             let keep = now < pending.give_up_at;
             if !keep {
-                let _ = pending.ask.answers.send(Err(error.clone()));
+                let error = error.cloned().unwrap_or_else(|| late(&pending.ask.body));
+                let _ = pending.ask.answers.send(Err(error));
             }
             keep
         });
@@ -327,14 +329,24 @@ impl Driver {
     }
 }
 
+/// Whoever sent a bundle has to know that it may still become final; whoever asked something has nothing to fear.
+fn late(body: &RequestBody) -> ClientError {
+    match body {
+        RequestBody::Submit(_) | RequestBody::Reconfigure(_) => ClientError::Late,
+        _ => ClientError::NoAnswer,
+    }
+}
+
 impl Pending {
     /// Whether the same bytes may well be welcome later: the validator is busy, or, having been sent before, the bundle itself has used its
     /// nonce and is about to be final.
     fn is_to_be_tried_again(&self, answer: &Answer) -> bool {
         let is_submit = matches!(self.ask.body, RequestBody::Submit(_));
         let is_evidence = matches!(self.ask.body, RequestBody::HandIn(_));
+        // A long history takes many questions, each of which counts for several.
+        let is_question = matches!(self.ask.body, RequestBody::Ask(_));
         match answer {
-            Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate, .. } => is_submit || is_evidence,
+            Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate, .. } => is_submit || is_evidence || is_question,
             // Where it was sent before it may have been let in; here they may not have heard of the meter yet.
             Answer::Refused { code: Code::AuthReplay | Code::AuthUnknownDevice, .. } => is_submit && self.resent,
             _ => false,
@@ -369,4 +381,19 @@ async fn write(sender: MeterSender, mut frames: mpsc::UnboundedReceiver<Bytes>) 
         }
     }
     sender.close().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody asked for his bill and reads that a bundle may still become final: he would think that he had sent one.
+    #[test]
+    fn a_question_without_an_answer_is_not_told_of_bundles() {
+        assert_eq!(late(&RequestBody::Submit(Vec::new())), ClientError::Late);
+        for question in [RequestBody::Status, RequestBody::Header { height: 3 }, RequestBody::HandIn(Vec::new())] {
+            assert_eq!(late(&question), ClientError::NoAnswer);
+        }
+        assert!(!ClientError::NoAnswer.to_string().contains("bundle"));
+    }
 }

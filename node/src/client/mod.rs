@@ -128,9 +128,12 @@ pub enum ClientError {
         /// The last of them.
         to_height: u64,
     },
-    /// Not answered in time.
+    /// A bundle that was not final in time.
     #[error("no final answer in time: it may still become final; sending the same bundle again does no harm")]
     Late,
+    /// A question not answered in time.
+    #[error("no answer in time: nothing was changed by asking; ask again in a moment, or another validator")]
+    NoAnswer,
     /// A request that cannot be sent, or an answer that does not fit its question.
     #[error("this is no conversation: {0}")]
     Protocol(String),
@@ -218,9 +221,17 @@ impl Client {
         }
     }
 
-    /// The receipt of the command with a sequence number.
-    pub async fn receipt_at(&self, seq: u64) -> Result<Vec<u8>, ClientError> {
-        match self.answer(RequestBody::ReceiptAt { seq }).await? {
+    /// The receipt of the command with a sequence number, if the query's key may see it: a query of the kind [`QueryKind::Receipt`](crate::protocol::QueryKind::Receipt).
+    pub async fn receipt_at(&self, query: SignedQuery) -> Result<Vec<u8>, ClientError> {
+        match self.answer(RequestBody::Ask(query)).await? {
+            Answer::Receipt { receipt, .. } => Ok(receipt),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The receipt of what is final at the first place that a leader gave its word on, or at the last one.
+    pub async fn settled(&self, word: &SequencedReceipt, last: bool) -> Result<Vec<u8>, ClientError> {
+        match self.answer(RequestBody::Settled { word: word.encode(), last }).await? {
             Answer::Receipt { receipt, .. } => Ok(receipt),
             other => Err(unexpected(&other)),
         }

@@ -55,11 +55,11 @@ impl Client {
     ) -> Result<Verdict, ClientError> {
         let deadline = Instant::now() + within;
         let Place { first_seq, count, .. } = word.place;
-        let verdict = self.judge_at(genesis, word, first_seq, deadline).await?;
+        let verdict = self.judge_at(genesis, word, false, deadline).await?;
         // A leader can promise more places than the bundle takes, and nobody would notice by the first.
         match first_seq.checked_add(count.saturating_sub(1)) {
             Some(last_seq) if last_seq != first_seq && verdict.fate == Fate::Kept => {
-                self.judge_at(genesis, word, last_seq, deadline).await
+                self.judge_at(genesis, word, true, deadline).await
             }
             _ => Ok(verdict),
         }
@@ -69,11 +69,11 @@ impl Client {
         &self,
         genesis: &Genesis,
         word: &SequencedReceipt,
-        seq: u64,
+        last: bool,
         deadline: Instant,
     ) -> Result<Verdict, ClientError> {
         let bytes = loop {
-            match self.receipt_at(seq).await {
+            match self.settled(word, last).await {
                 Err(ClientError::NotFinal) if Instant::now() < deadline => sleep(ASK_AGAIN).await,
                 other => break other?,
             }

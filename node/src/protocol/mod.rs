@@ -27,7 +27,7 @@ pub use book::Book;
 pub use conduct::{CONDUCT_ENTRIES_MAX, ConductBook, ConductStanding, ConductSubject};
 pub use event::{cut_to, meters_in};
 pub use grants::GrantList;
-pub use query::{QueryKind, SignedQuery};
+pub use query::{CertificateLink, QueryKind, SignedQuery};
 pub use registry::{AccessState, METERS_PER_ANSWER, RegistryEntry, RegistrySubject};
 pub use request::{Request, RequestBody};
 pub use standing::{AccountState, Status};

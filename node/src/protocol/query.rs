@@ -3,9 +3,10 @@
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, LedgerTime, MeterId};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey, Signature};
+use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::store::{FactOwner, FactPlace};
 
-use super::ConductSubject;
+use super::{ConductSubject, read_flag, read_range, write_range};
 
 const DOMAIN: &str = "gridbook/query/1";
 
@@ -61,6 +62,25 @@ pub enum QueryKind {
         /// The account.
         account: AccountId,
     },
+    /// The record of the command with a sequence number, with its proof: a whole record, so it is told only to whoever it names, and who may
+    /// read all that such a one may.
+    Receipt {
+        /// The number.
+        seq: u64,
+        /// As whose reader; none for the asker's own account, and for offices that read everything.
+        of: Option<MeterId>,
+        /// Where the record names others: the certificates that the asker had and whose life it is a part of.
+        life: Option<CertificateLink>,
+    },
+    /// What the ledger told of an area's meters taken together, by delivery period: for who runs the market or the grid.
+    AreaFacts {
+        /// Which.
+        area: AreaId,
+        /// From this fact on.
+        from: FactPlace,
+        /// The last period.
+        to: DeliveryPeriod,
+    },
     /// What the owner of a meter has granted others. A meter may ask about the meters of its account.
     Grants {
         /// The meter.
@@ -73,6 +93,18 @@ pub enum QueryKind {
         /// From the use of this number on.
         from: u64,
     },
+}
+
+/// How a record belongs to the life of certificates that somebody had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateLink {
+    /// Which certificates.
+    pub range: CertificateRange,
+    /// A record that says that all of them came to the asker, left him or were used by him.
+    pub own: u64,
+    /// A record that tells of some of them, and from which the wanted one follows: itself, the trade that a move names, or a reading at either
+    /// end of the period of the meter that they were issued to, or claimed for.
+    pub by: u64,
 }
 
 /// Proof that the holder of a meter's key asks. Good for as many uses as fit before it expires: it only reads.
@@ -101,6 +133,8 @@ const CONDUCT: u8 = 17;
 const CERTIFICATES: u8 = 42;
 const USES: u8 = 40;
 const GRANTS: u8 = 41;
+const RECEIPT: u8 = 43;
+const AREA_FACTS: u8 = 44;
 
 impl QueryKind {
     pub(super) fn write(self, w: &mut Writer) {
@@ -124,6 +158,17 @@ impl QueryKind {
             Self::Certificates { meter, from_seq } => _ = w.u8(CERTIFICATES).u32(meter.0).u64(from_seq),
             Self::Conduct(subject) => subject.write(w.u8(CONDUCT)),
             Self::Grants { meter } => _ = w.u8(GRANTS).u32(meter.0),
+            Self::Receipt { seq, of, life } => {
+                w.u8(RECEIPT).u64(seq).u8(of.is_some().into()).u32(of.map_or(0, |meter| meter.0));
+                w.u8(life.is_some().into());
+                if let Some(CertificateLink { range, own, by }) = life {
+                    write_range(w, range);
+                    w.u64(own).u64(by);
+                }
+            }
+            Self::AreaFacts { area, from, to } => {
+                w.u8(AREA_FACTS).u16(area.0).u32(from.period.0).u64(from.seq).u32(from.place).u32(to.0);
+            }
             Self::Uses { meter, from } => _ = w.u8(USES).u32(meter.0).u64(from),
         }
     }
@@ -152,11 +197,29 @@ impl QueryKind {
             PROOF => Self::Proof { account: AccountId(r.u32()?) },
             CERTIFICATES => Self::Certificates { meter: MeterId(r.u32()?), from_seq: r.u64()? },
             CONDUCT => Self::Conduct(ConductSubject::read(r)?),
+            RECEIPT => {
+                let (seq, is_of, meter) = (r.u64()?, read_flag(r)?, r.u32()?);
+                if !is_of && meter != 0 {
+                    return Err(BytesError::Padding);
+                }
+                let of = is_of.then_some(MeterId(meter));
+                let life = if read_flag(r)? { Some(read_link(r)?) } else { None };
+                Self::Receipt { seq, of, life }
+            }
+            AREA_FACTS => {
+                let area = AreaId(r.u16()?);
+                let from = FactPlace { period: DeliveryPeriod(r.u32()?), seq: r.u64()?, place: r.u32()? };
+                Self::AreaFacts { area, from, to: DeliveryPeriod(r.u32()?) }
+            }
             GRANTS => Self::Grants { meter: MeterId(r.u32()?) },
             USES => Self::Uses { meter: MeterId(r.u32()?), from: r.u64()? },
             _ => return Err(BytesError::Unknown),
         })
     }
+}
+
+fn read_link(r: &mut Reader<'_>) -> Result<CertificateLink, BytesError> {
+    Ok(CertificateLink { range: read_range(r)?, own: r.u64()?, by: r.u64()? })
 }
 
 impl SignedQuery {

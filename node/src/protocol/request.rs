@@ -5,7 +5,7 @@ use gridbook_ledger::bytes::{BytesError, Reader, Writer};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::origin::CertificateRange;
 
-use super::{RegistrySubject, RequestId, SignedQuery, read_blob, read_range, write_blob, write_range};
+use super::{RegistrySubject, RequestId, SignedQuery, read_blob, read_flag, read_range, write_blob, write_range};
 
 /// A numbered request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +31,13 @@ pub enum RequestBody {
         /// The command's place in it, from 0.
         index: u16,
     },
-    /// The receipt of the command with a sequence number. Answered by `Receipt`, `NotFinal` or `NotHere`.
-    ReceiptAt {
-        /// The number.
-        seq: u64,
+    /// What is final at the first or the last place that a leader gave its word on. Whoever has the word is told, also where the record is another's: it
+    /// decides whether the word was kept. Answered by `Receipt`, `NotFinal`, `NotHere`, or by `Refused` for a word that proves nothing.
+    Settled {
+        /// Bytes of a [`SequencedReceipt`](gridbook_ledger::sequenced::SequencedReceipt).
+        word: Vec<u8>,
+        /// The last of its places.
+        last: bool,
     },
     /// What is proven against validators, from the item of this number on. Answered by `Evidence`; it is open to all, for it proves itself.
     Evidence {
@@ -55,12 +58,12 @@ pub enum RequestBody {
         /// Who is asked about.
         subject: RegistrySubject,
     },
-    /// Facts, a bill, extracts, certificates, a proof or conduct, as the query says. Answered by `Facts`, `Bill`, `Extracts`, `Certificates`,
-    /// `AccountProof` or `Conduct`, by `NotHere` where some of it
+    /// Facts, a bill, extracts, certificates, a receipt, a proof or conduct, as the query says. Answered by `Facts`, `Bill`, `Extracts`, `Certificates`,
+    /// `Receipt`, `AccountProof` or `Conduct`, by `NotHere` where some of it
     /// may be missing, or by `Refused`: others' data are not told.
     Ask(SignedQuery),
     /// Which records tell of certificates of origin, from one record on. Answered by `CertificateRecords`, or by `NotHere`. It is
-    /// open to all, as receipts are, and charged as many requests.
+    /// open to all, for numbers tell nothing of what is in the records, and charged as many requests.
     CertificateRecords {
         /// Which certificates.
         range: CertificateRange,
@@ -104,7 +107,7 @@ impl Request {
                 w.u64(*from_seq);
             }
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
-            RequestBody::ReceiptAt { seq } => _ = w.u8(8).u64(*seq),
+            RequestBody::Settled { word, last } => write_blob(w.u8(22).u8((*last).into()), word),
             RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
             RequestBody::HandIn(evidence) => write_blob(w.u8(18), evidence),
             RequestBody::Book(Contract { area, period }) => _ = w.u8(7).u16(area.0).u32(period.0),
@@ -132,7 +135,10 @@ impl Request {
             21 => RequestBody::CertificateRecords { range: read_range(&mut r)?, from_seq: r.u64()? },
             6 => RequestBody::Header { height: r.u64()? },
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
-            8 => RequestBody::ReceiptAt { seq: r.u64()? },
+            22 => {
+                let last = read_flag(&mut r)?;
+                RequestBody::Settled { word: read_blob(&mut r)?, last }
+            }
             16 => RequestBody::Evidence { from: r.u32()? },
             18 => RequestBody::HandIn(read_blob(&mut r)?),
             9 => RequestBody::Reconfigure(read_blob(&mut r)?),
@@ -149,11 +155,12 @@ mod tests {
     use gridbook_engine::{AccountId, Energy, LedgerTime, MeterId};
     use gridbook_ledger::crypto::SecretKey;
     use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
+    use gridbook_ledger::origin::CertificateRange;
     use gridbook_ledger::registry::OrganisationId;
     use gridbook_ledger::store::{FactOwner, FactPlace};
 
     use super::*;
-    use crate::protocol::{ConductSubject, QueryKind, request_id_of};
+    use crate::protocol::{CertificateLink, ConductSubject, QueryKind, request_id_of};
 
     fn facts(owner: FactOwner) -> QueryKind {
         let from = FactPlace { period: DeliveryPeriod(9), seq: 3, place: 2 };
@@ -164,6 +171,10 @@ mod tests {
         CertificateRange::new(AreaId(3), 1_001, Energy(500)).expect("a range")
     }
 
+    fn link() -> CertificateLink {
+        CertificateLink { range: range(), own: 812, by: 1 << 40 }
+    }
+
     fn one_of_each() -> Vec<Request> {
         let key = SecretKey::from_seed([7; 32]);
         let query = |kind| SignedQuery::sign(Hash([1; 32]), kind, LedgerTime(5), &key);
@@ -172,7 +183,15 @@ mod tests {
             RequestBody::Submit(Vec::new()),
             RequestBody::Watch(query(QueryKind::Watch)),
             RequestBody::Receipt { bundle: Hash([9; 32]), index: 1023 },
-            RequestBody::ReceiptAt { seq: 1 << 40 },
+            RequestBody::Settled { word: vec![7; 300], last: true },
+            RequestBody::Settled { word: vec![7], last: false },
+            RequestBody::Ask(query(QueryKind::Receipt { seq: 1 << 40, of: None, life: None })),
+            RequestBody::Ask(query(QueryKind::Receipt { seq: 9, of: Some(MeterId(0)), life: Some(link()) })),
+            RequestBody::Ask(query(QueryKind::AreaFacts {
+                area: AreaId(3),
+                from: FactPlace { period: DeliveryPeriod(9), seq: 3, place: 2 },
+                to: DeliveryPeriod(10),
+            })),
             RequestBody::Evidence { from: 3 },
             RequestBody::HandIn(vec![2; 900]),
             RequestBody::Status,
@@ -239,7 +258,7 @@ mod tests {
     #[test]
     fn an_unknown_tag_is_refused_and_still_names_its_request() {
         let mut frame = Request { request_id: 42, body: RequestBody::Status }.encode();
-        for tag in [0, 11, 255] {
+        for tag in [0, 8, 11, 255] {
             frame[8] = tag;
             assert_eq!(Request::decode(&frame), Err(BytesError::Unknown));
             assert_eq!(request_id_of(&frame), Some(42));

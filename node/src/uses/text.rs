@@ -98,6 +98,7 @@ impl UsesText<'_> {
             QueryKind::Extracts { account, from_seq, .. } => {
                 format!("the history of account {} from command {from_seq} on", account.0)
             }
+            QueryKind::Receipt { seq, .. } => format!("record {seq}, whole and with the proof"),
             QueryKind::Proof { account } => format!("how account {} stands, with the proof", account.0),
             QueryKind::Conduct(ConductSubject::Meter(meter)) => format!("what stands against meter {}", meter.0),
             QueryKind::Conduct(ConductSubject::Account(account)) => {

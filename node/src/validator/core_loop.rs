@@ -16,6 +16,7 @@ use gridbook_ledger::registry::DeviceStanding;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{Effect, Input, Replica, SnapshotEffect};
 use gridbook_ledger::state::SystemAccount;
+use gridbook_ledger::store::FactOwner;
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
@@ -26,6 +27,7 @@ use super::leave::{Asker, Leave};
 use super::net::post;
 use super::roster::{Roll, Roster};
 use super::storage::{IncomingJob, StorageJob};
+use super::whole_records::RecordReader;
 use super::{Meters, Peers, Queues, Shared, conduct, registry};
 use crate::protocol::{AccountState, Answer, ConductSubject, GrantList, QueryKind, RegistrySubject, RequestId, Status};
 
@@ -426,6 +428,18 @@ impl CoreLoop {
         Ok(match kind {
             QueryKind::Facts { owner, from, to } => {
                 Some(DeskJob::Facts { connection, request_id, owner, from, to, leave })
+            }
+            QueryKind::AreaFacts { area, from, to } => {
+                let owner = FactOwner::Area(area);
+                Some(DeskJob::Facts { connection, request_id, owner, from, to, leave })
+            }
+            QueryKind::Receipt { seq, of, life } => {
+                let own = match asker.device {
+                    Some(DeviceKind::Meter { meter, .. }) => Some(meter),
+                    Some(DeviceKind::Operator | DeviceKind::Organisation(_)) | None => None,
+                };
+                let reader = Box::new(RecordReader { leave, meter: of.or(own), is_of_meter: of.is_some() });
+                Some(DeskJob::ReceiptAt { connection, request_id, seq, reader, life })
             }
             QueryKind::Bill { meter, from, to } => {
                 Some(DeskJob::Bill { connection, request_id, meter, from, to, leave })

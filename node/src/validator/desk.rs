@@ -1,22 +1,22 @@
 //! The desk: tells clients what became final, hands out receipts, and keeps the query index.
 
+mod entries;
+mod frames;
+mod proofs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_engine::{AccountId, DeliveryPeriod, MeterId};
 use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::epoch::EpochProof;
-use gridbook_ledger::header::{Header, HeaderRef};
+use gridbook_ledger::header::HeaderRef;
 use gridbook_ledger::hotstuff::Recipient;
-use gridbook_ledger::merkle::Path;
 use gridbook_ledger::origin::CertificateRange;
-use gridbook_ledger::receipt::{AccountProof, Receipt};
-use gridbook_ledger::record::{Outcome, Record, RecordEvent, leaf_hash};
+use gridbook_ledger::record::{Outcome, Record, RecordEvent};
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::replica::{FinalBundle, FinalProof, FinalStep, IndexedHeader, PeerMessage, archive};
+use gridbook_ledger::replica::{FinalBundle, FinalStep, PeerMessage};
 use gridbook_ledger::sequenced::SequencedChunk;
 use gridbook_ledger::state::{AccountView, StateProof};
 use gridbook_ledger::store::{
@@ -30,10 +30,14 @@ use super::leave::Leave;
 use super::net::post;
 use super::pending::Waiting;
 use super::reader::Reader;
+use super::whole_records::RecordReader;
 use super::{LOOK_UP, Meters, Peers, Shared, certificates, origins};
 use crate::pieces;
-use crate::protocol::{Answer, RequestId, cut_to, meters_in};
+use crate::protocol::{Answer, CertificateLink, RequestId, cut_to, meters_in};
 use crate::uses::UseLog;
+use entries::missing;
+pub(super) use entries::{decoded, index_batch, split_records};
+use frames::frame_of;
 
 /// What comes to the desk.
 #[derive(Debug)]
@@ -50,10 +54,18 @@ pub(super) enum DeskJob {
     Watch { connection: ConnectionId, request_id: RequestId, meter: MeterId },
     /// A client wants a receipt.
     Receipt { connection: ConnectionId, request_id: RequestId, bundle: Hash, index: u16 },
-    /// A client wants the receipt of the command with a sequence number.
-    ReceiptAt { connection: ConnectionId, request_id: RequestId, seq: u64 },
     /// A client wants to know which records tell of certificates.
     CertificateRecords { connection: ConnectionId, request_id: RequestId, range: CertificateRange, from_seq: u64 },
+    /// A client who has a leader's word on a place wants what is final there.
+    Settled { connection: ConnectionId, request_id: RequestId, seq: u64 },
+    /// A client wants the record with a sequence number, and is told it if he may see it.
+    ReceiptAt {
+        connection: ConnectionId,
+        request_id: RequestId,
+        seq: u64,
+        reader: Box<RecordReader>,
+        life: Option<CertificateLink>,
+    },
     /// A client wants a header.
     Header { connection: ConnectionId, request_id: RequestId, height: u64 },
     /// A client wants facts, and is told what he may see.
@@ -203,7 +215,12 @@ impl Desk {
                 self.write_index();
                 self.receipt_answer(request_id, bundle, index).map(|answer| self.answer(connection, &answer))
             }
-            DeskJob::ReceiptAt { connection, request_id, seq } => {
+            DeskJob::ReceiptAt { connection, request_id, seq, reader, life } => {
+                self.tell_under(connection, request_id, &reader.leave, |desk| {
+                    desk.receipt_for(request_id, seq, &reader, life)
+                })
+            }
+            DeskJob::Settled { connection, request_id, seq } => {
                 self.write_index();
                 self.receipt_answer_at(request_id, seq).map(|answer| self.answer(connection, &answer))
             }
@@ -299,7 +316,11 @@ impl Desk {
     }
 
     fn answer(&self, connection: ConnectionId, answer: &Answer) {
-        let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+        let (frame, refused) = frame_of(answer);
+        if let Some(code) = refused {
+            self.shared.metrics.refuse(code.name());
+        }
+        let _ = self.meters.send(connection, frame);
     }
 
     /// Tells what may be told by leave. Under a grant it is noted before, and not told at all where that cannot be.
@@ -321,7 +342,7 @@ impl Desk {
         };
         let answer = answer(self)?;
         // That something is elsewhere, or not final yet, tells nothing of anybody.
-        let tells = !matches!(answer, Answer::NotHere { .. } | Answer::NotFinal { .. });
+        let tells = !matches!(answer, Answer::NotHere { .. } | Answer::NotFinal { .. } | Answer::Refused { .. });
         if tells && let Err(error) = self.uses.note(&uses) {
             self.shared.fail(&format!("what is read out cannot be noted: {error}"));
             return Ok(());
@@ -336,34 +357,6 @@ impl Desk {
         Some(Answer::NotHere { request_id, from_height, to_height })
     }
 
-    fn receipt_answer(&self, request_id: RequestId, bundle: Hash, index: u16) -> Result<Answer, StoreError> {
-        if let Some(receipt) = self.receipt(bundle, index)? {
-            return Ok(Answer::Receipt { request_id, receipt: receipt.encode() });
-        }
-        let elsewhere = if self.index.bundle(bundle)?.is_none() { self.not_here(request_id) } else { None };
-        Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
-    }
-
-    fn receipt_answer_at(&self, request_id: RequestId, seq: u64) -> Result<Answer, StoreError> {
-        if let Some(receipt) = self.receipt_at(seq)? {
-            return Ok(Answer::Receipt { request_id, receipt: receipt.encode() });
-        }
-        let Some((_, to_height)) = missing(&self.index) else { return Ok(Answer::NotFinal { request_id }) };
-        let above = self.history.header(to_height + 1)?;
-        let may_be_missing = above.is_none_or(|indexed| seq < indexed.proposal.header.first_seq);
-        let elsewhere = if may_be_missing { self.not_here(request_id) } else { None };
-        Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
-    }
-
-    fn header_answer(&self, request_id: RequestId, height: u64) -> Result<Answer, StoreError> {
-        if let Some(indexed) = self.history.header(height)? {
-            return Ok(Answer::Header { request_id, header: indexed.proposal.header.encode() });
-        }
-        let is_missing = missing(&self.index).is_some_and(|(from, to)| (from..=to).contains(&height));
-        let elsewhere = if is_missing { self.not_here(request_id) } else { None };
-        Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
-    }
-
     /// Facts are told only where none can be missing: a bill without a period would be a wrong one.
     fn facts(
         &self,
@@ -374,8 +367,8 @@ impl Desk {
         if let Some(elsewhere) = self.not_here(request_id) {
             return Ok(elsewhere);
         }
-        let FactPage { mut facts, next } = self.index.facts(owner, from, to, FACTS_PER_ANSWER)?;
-        facts.retain(|row| reader.may_see(owner, row));
+        let FactPage { facts, next } = self.index.facts(owner, from, to, FACTS_PER_ANSWER)?;
+        let facts: Vec<FactRow> = facts.into_iter().filter_map(|row| reader.may_see(owner, row)).collect();
         Ok(Answer::Facts { request_id, facts: FactRow::encode_all(&facts), next })
     }
 
@@ -434,20 +427,6 @@ impl Desk {
         }
         let page = certificates::page(&*self.index, meter, account, from_seq)?;
         Ok(Answer::Certificates { request_id, records: page.records, next: page.next })
-    }
-
-    fn account_proof(&self, request_id: RequestId, proven: ProvenAccount) -> Result<Answer, StoreError> {
-        let ProvenAccount { height, account, state, proof } = proven;
-        let Some((headers, last)) = self.proof_of(height)? else {
-            return Ok(self.not_here(request_id).unwrap_or(Answer::NotFinal { request_id }));
-        };
-        let epochs = self.shared.epochs();
-        let Some(epochs) = epochs.proofs_to(last.qc.epoch).map(<[EpochProof]>::to_vec) else {
-            return Ok(Answer::NotFinal { request_id });
-        };
-        let headers = headers.into_iter().chain(last.via).collect();
-        let proof = AccountProof { epochs, account, state, proof, headers, child: last.child, qc: last.qc };
-        Ok(Answer::AccountProof { request_id, proof: proof.encode() })
     }
 
     /// Hands S0 receipts to those who wait for the bundles.
@@ -585,100 +564,9 @@ impl Desk {
         let BundlePlace { first_seq, height } = place;
         Ok(Some(Answer::Final { request_id, bundle, height, first_seq, records }))
     }
-
-    /// The receipt of one command of a bundle.
-    fn receipt(&self, bundle: Hash, index: u16) -> Result<Option<Receipt>, StoreError> {
-        let Some(place) = self.index.bundle(bundle)? else { return Ok(None) };
-        let receipt = self.receipt_in(place.height, place.first_seq.saturating_add(index.into()))?;
-        let of_bundle = |receipt: &Receipt| Record::decode(&receipt.record).is_ok_and(|record| record.entry == bundle);
-        Ok(receipt.filter(of_bundle))
-    }
-
-    /// The receipt of the command with a sequence number.
-    fn receipt_at(&self, seq: u64) -> Result<Option<Receipt>, StoreError> {
-        match self.index.height_of_seq(seq)? {
-            Some(height) => self.receipt_in(height, seq),
-            None => Ok(None),
-        }
-    }
-
-    fn receipt_in(&self, height: u64, seq: u64) -> Result<Option<Receipt>, StoreError> {
-        let Some(blob) = self.index.records(height)? else { return Ok(None) };
-        let Some((headers, proof)) = self.proof_of(height)? else { return Ok(None) };
-        let records = split_records(&blob);
-        let leaf = headers.first().and_then(|header| seq.checked_sub(header.first_seq));
-        let Some(leaf) = leaf.and_then(|leaf| usize::try_from(leaf).ok()).filter(|leaf| *leaf < records.len()) else {
-            return Ok(None);
-        };
-        let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(record)).collect();
-        let Some(path) = Path::build(&leaves, leaf) else { return Ok(None) };
-        let record = records[leaf].to_vec();
-        let epochs = self.shared.epochs();
-        let Some(epochs) = epochs.proofs_to(proof.qc.epoch).map(<[EpochProof]>::to_vec) else { return Ok(None) };
-        let headers = headers.into_iter().chain(proof.via).collect();
-        Ok(Some(Receipt { epochs, record, path, headers, child: proof.child, qc: proof.qc }))
-    }
-
-    /// The headers from a height to the first one that was made final by its own child, and that proof.
-    fn proof_of(&self, height: u64) -> Result<Option<(Vec<Header>, FinalProof)>, StoreError> {
-        let mut headers = Vec::new();
-        for height in height.. {
-            let Some(indexed) = self.history.header(height)? else { break };
-            headers.push(indexed.proposal.header);
-            if let Some(proof) = indexed.proof {
-                return Ok(Some((headers, proof)));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// The first and the last height in the gap of an index.
-fn missing(index: &Index) -> Option<(u64, u64)> {
-    let (below, first) = (index.gap_after()?, index.first_height()?);
-    (below + 1 < first).then_some((below + 1, first - 1))
 }
 
 /// Whether a record says that its bundle's nonce was used before.
 fn is_replay(record: &[u8]) -> bool {
     Record::decode(record).is_ok_and(|record| record.outcome == Outcome::Rejected(Code::AuthReplay))
-}
-
-/// The records of a final header.
-pub(super) fn decoded(step: &FinalStep) -> Vec<Record> {
-    step.records.iter().filter_map(|bytes| Record::decode(bytes).ok()).collect()
-}
-
-/// What the index holds of a final header, whose records these are.
-pub(super) fn index_batch(step: &FinalStep, records: &[Record]) -> IndexBatch {
-    let header = &step.proposal.header;
-    let indexed = IndexedHeader { proposal: step.proposal.clone(), proof: step.proof.as_deref().cloned() };
-    let mut blob = Vec::new();
-    for record in &step.records {
-        let length = u32::try_from(record.len()).expect("a record is far below 4 GiB");
-        blob.extend_from_slice(&length.to_le_bytes());
-        blob.extend_from_slice(record);
-    }
-    let mut batch = IndexBatch {
-        height: header.height,
-        header: archive(&indexed),
-        records: blob,
-        first_seq: header.first_seq,
-        last_seq: header.last_seq,
-        bundles: step.bundles.iter().map(|bundle| (bundle.id, bundle.first_seq)).collect(),
-        ..IndexBatch::default()
-    };
-    records.iter().for_each(|record| batch.enter(record));
-    batch
-}
-
-pub(super) fn split_records(mut blob: &[u8]) -> Vec<&[u8]> {
-    let mut records = Vec::new();
-    while let Some((length, rest)) = blob.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let Some((record, rest)) = rest.split_at_checked(length) else { break };
-        records.push(record);
-        blob = rest;
-    }
-    records
 }

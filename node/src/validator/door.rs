@@ -12,6 +12,7 @@ use gridbook_ledger::evidence::{EVIDENCE_BYTES_MAX, Evidence, VerifiedEvidence};
 use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::Input;
+use gridbook_ledger::sequenced::{Place, SequencedReceipt};
 use gridbook_net::ConnectionId;
 
 use super::backlog::is_desk_busy;
@@ -47,6 +48,30 @@ const EVIDENCE_FRAMES: u64 = 15;
 const PROOF_FRAMES: u64 = 15;
 /// ... and the search for records of certificates.
 const CERTIFICATE_FRAMES: u64 = 15;
+
+/// What an answer out of many entries of the index counts for beside its own frame: the desk reads up to a thousand rows for it, ...
+const ROWS_FRAMES: u64 = 3;
+/// ... or decodes all records of some headers; or it looks through a mebibyte of history.
+const SEARCH_FRAMES: u64 = 7;
+
+/// As how many requests more a question is charged, for what its answer costs.
+fn frames_beside(kind: QueryKind) -> u64 {
+    match kind {
+        QueryKind::Proof { .. } => PROOF_FRAMES,
+        QueryKind::Certificates { .. } => SEARCH_FRAMES,
+        QueryKind::Receipt { .. }
+        | QueryKind::Facts { .. }
+        | QueryKind::AreaFacts { .. }
+        | QueryKind::Bill { .. }
+        | QueryKind::Extracts { .. } => ROWS_FRAMES,
+        QueryKind::Watch
+        | QueryKind::Account
+        | QueryKind::Registry
+        | QueryKind::Conduct(_)
+        | QueryKind::Grants { .. }
+        | QueryKind::Uses { .. } => 0,
+    }
+}
 
 impl DoorKeeper {
     pub(super) fn new(shared: Arc<Shared>, queues: Queues, meters: Meters) -> Self {
@@ -172,9 +197,6 @@ impl DoorKeeper {
             RequestBody::Receipt { bundle, index } => {
                 self.ask_desk(connection, request_id, DeskJob::Receipt { connection, request_id, bundle, index });
             }
-            RequestBody::ReceiptAt { seq } => {
-                self.ask_desk(connection, request_id, DeskJob::ReceiptAt { connection, request_id, seq });
-            }
             RequestBody::CertificateRecords { range, from_seq } => {
                 // Records are looked through for it, a slice of settlement among them perhaps.
                 if self.meters.charge(connection, CERTIFICATE_FRAMES).is_err() {
@@ -183,6 +205,10 @@ impl DoorKeeper {
                 let job = DeskJob::CertificateRecords { connection, request_id, range, from_seq };
                 self.ask_desk(connection, request_id, job);
             }
+            RequestBody::Settled { word, last } => match self.promised_place(&word, last) {
+                Ok(seq) => self.ask_desk(connection, request_id, DeskJob::Settled { connection, request_id, seq }),
+                Err(code) => self.refuse(connection, request_id, code),
+            },
             RequestBody::Header { height } => {
                 self.ask_desk(connection, request_id, DeskJob::Header { connection, request_id, height });
             }
@@ -215,6 +241,17 @@ impl DoorKeeper {
         Ok(id)
     }
 
+    /// The first or the last place that a leader gave its word on. Whoever has the word may know what is final there: only that decides whether it was
+    /// kept. A leader that gives its word away for this has nothing to tell that it could not tell itself.
+    fn promised_place(&self, word: &[u8], last: bool) -> Result<u64, Code> {
+        let word = SequencedReceipt::decode(word).map_err(|_| Code::EvidenceForm)?;
+        let (epochs, epoch) = (self.shared.epochs(), word.chunk.epoch);
+        let set = epochs.set(epoch).ok_or(Code::EvidenceEpoch)?;
+        let Place { first_seq, count, .. } =
+            word.verify(self.shared.chain, epoch, set).map_err(|_| Code::EvidenceSignature)?.place;
+        Ok(if last { first_seq.saturating_add(count.saturating_sub(1)) } else { first_seq })
+    }
+
     /// Hands evidence to the core, if it proves something against a validator of its epoch. Who brings it does not matter.
     fn take_evidence(&self, connection: ConnectionId, request_id: RequestId, bytes: &[u8]) -> Result<(), Code> {
         if bytes.len() > EVIDENCE_BYTES_MAX {
@@ -232,8 +269,9 @@ impl DoorKeeper {
     /// Asks the core for data that not everybody may see. It knows who owns what.
     fn ask(&self, connection: ConnectionId, request_id: RequestId, query: &SignedQuery) -> Result<(), Code> {
         let asker = self.asker_of(query)?;
-        if matches!(query.kind, QueryKind::Proof { .. }) {
-            self.meters.charge(connection, PROOF_FRAMES).map_err(|_| Code::QuotaRate)?;
+        let more = frames_beside(query.kind);
+        if more > 0 {
+            self.meters.charge(connection, more).map_err(|_| Code::QuotaRate)?;
         }
         self.ask_core(connection, request_id, Question::Data { asker, kind: query.kind });
         Ok(())

@@ -41,6 +41,7 @@ mod restore;
 mod roster;
 mod standing;
 mod storage;
+mod whole_records;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,7 +1,8 @@
 //! Who may read what of others' business on the ledger.
 
-use gridbook_engine::{AccountId, MeterId};
+use gridbook_engine::{AccountId, MeterId, Money};
 use gridbook_ledger::admission::DeviceKind;
+use gridbook_ledger::record::{AreaSettled, RecordEvent};
 use gridbook_ledger::registry::Role;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::State;
@@ -36,7 +37,12 @@ impl Reader {
         }
         let runs = |area| state.require(asker, Role::GridOperator, Some(area)).is_ok();
         let account = match kind {
-            QueryKind::Facts { owner: FactOwner::Meter(meter), .. }
+            QueryKind::Receipt { of: None, .. } => match asker {
+                DeviceKind::Meter { account, .. } => Some(account),
+                DeviceKind::Operator | DeviceKind::Organisation(_) => return Err(Code::AuthForeign),
+            },
+            QueryKind::Receipt { of: Some(meter), .. }
+            | QueryKind::Facts { owner: FactOwner::Meter(meter), .. }
             | QueryKind::Bill { meter, .. }
             | QueryKind::Certificates { meter, .. } => {
                 let meter = state.meter(meter).ok_or(Code::AuthMeter)?;
@@ -45,7 +51,10 @@ impl Reader {
                 }
                 Some(meter.account)
             }
-            QueryKind::Facts { owner: FactOwner::Area(area), .. } if runs(area) => return Ok(Self::Office),
+            QueryKind::Facts { owner: FactOwner::Area(area), .. } | QueryKind::AreaFacts { area, .. } if runs(area) => {
+                return Ok(Self::Office);
+            }
+            QueryKind::AreaFacts { .. } => return Err(Code::AuthForeign),
             QueryKind::Facts { .. } => None,
             QueryKind::Extracts { account, .. } | QueryKind::Proof { account } => Some(account),
             QueryKind::Grants { .. }
@@ -89,16 +98,19 @@ impl Reader {
         }
     }
 
-    /// Whether a fact may be told to him. That he traded with a meter before it was his does not make its side of that his.
-    pub(super) fn may_see(self, owner: FactOwner, row: &FactRow) -> bool {
+    /// What of a fact may be told to him, if anything. That he traded with a meter before it was his does not make its side of that his.
+    pub(super) fn may_see(self, owner: FactOwner, mut row: FactRow) -> Option<FactRow> {
         match (self, &row.fact, owner) {
-            (Self::Office, ..) => true,
-            (_, Fact::Meters(_), _) => false,
+            (Self::Office, ..) => Some(row),
+            (_, Fact::Meters(_), _) => None,
             (Self::Account(account), Fact::Event(event), FactOwner::Meter(meter)) => {
-                event.account_behind(meter) == Some(account)
+                (event.account_behind(meter) == Some(account)).then_some(row)
             }
-            (Self::Account(_), ..) | (Self::Anybody, _, FactOwner::Meter(_)) => false,
-            (Self::Anybody, Fact::Event(_), FactOwner::Area(_) | FactOwner::All) => true,
+            (Self::Account(_), ..) | (Self::Anybody, _, FactOwner::Meter(_)) => None,
+            (Self::Anybody, Fact::Event(event), FactOwner::Area(_) | FactOwner::All) => {
+                row.fact = Fact::Event(without_sums(event)?);
+                Some(row)
+            }
         }
     }
 
@@ -112,10 +124,30 @@ impl Reader {
     }
 }
 
+/// What everybody may know of an area: prices and how far it is settled. Of its energy, and of the money for that, nothing: whoever knows all meters of a
+/// small area but one would know that one, too.
+fn without_sums(event: &RecordEvent) -> Option<RecordEvent> {
+    Some(match *event {
+        RecordEvent::AreaSettled(settled) => RecordEvent::AreaSettled(AreaSettled {
+            net_wh: 0,
+            contracted_wh: 0,
+            losses_wh: 0,
+            upstream: Money::ZERO,
+            losses: Money::ZERO,
+            surplus: Money::ZERO,
+            ..settled
+        }),
+        RecordEvent::AreaRead { .. } | RecordEvent::AreaResidual(_) | RecordEvent::Flow { .. } => return None,
+        other => other,
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use gridbook_engine::Contract;
     use gridbook_engine::{AreaId, DeliveryPeriod, Energy, MeterId, Price, Side, TradeKind};
-    use gridbook_ledger::record::{PartyRef, RecordEvent, Trade};
+    use gridbook_ledger::record::{PartyRef, Trade};
+    use gridbook_ledger::settlement::Residual;
     use gridbook_ledger::settlement::statement::StatementTotals;
 
     use super::*;
@@ -147,11 +179,60 @@ mod tests {
         };
         let (before, after) = (row(trade(party(roof, seller))), row(trade(party(roof, buyer))));
         let reader = Reader::Account(buyer);
-        assert!(!reader.may_see(FactOwner::Meter(roof), &before));
-        assert!(reader.may_see(FactOwner::Meter(own), &before) && reader.may_see(FactOwner::Meter(roof), &after));
-        assert!(Reader::Account(seller).may_see(FactOwner::Meter(roof), &before));
+        let sees = |reader: Reader, meter, row: &FactRow| {
+            let told = reader.may_see(FactOwner::Meter(meter), *row);
+            assert!(told.is_none() || told.as_ref() == Some(row), "whole or not at all");
+            told.is_some()
+        };
+        assert!(!sees(reader, roof, &before));
+        assert!(sees(reader, own, &before) && sees(reader, roof, &after));
+        assert!(sees(Reader::Account(seller), roof, &before));
         let of = |account| SumRow { first: DeliveryPeriod(888), account, totals: StatementTotals::default() };
         assert_eq!([seller, buyer].map(|account| reader.may_see_sums(&of(account))), [false, true]);
         assert!(Reader::Office.may_see_sums(&of(seller)) && !Reader::Anybody.may_see_sums(&of(buyer)));
+    }
+
+    /// Two houses share an area, and each knows its own meter: what the area's meters took in together is the other's part. What a bill needs of it are
+    /// prices.
+    #[test]
+    fn what_a_neighbour_did_cannot_be_worked_out_of_an_areas_sums() {
+        let contract = Contract { area: AreaId(2), period: DeliveryPeriod(900) };
+        let settled = AreaSettled {
+            contract,
+            short_price: Price(1),
+            long_price: Price(2),
+            short_rest: Price(3),
+            long_rest: Price(4),
+            net_wh: -900,
+            contracted_wh: -800,
+            losses_wh: 7,
+            upstream: Money(11),
+            losses: Money(12),
+            surplus: Money(13),
+        };
+        let row = |event| FactRow { period: contract.period, seq: 3, place: 0, fact: Fact::Event(event) };
+        let told = |reader: Reader, event| reader.may_see(FactOwner::Area(contract.area), row(event));
+        let prices = AreaSettled {
+            net_wh: 0,
+            contracted_wh: 0,
+            losses_wh: 0,
+            upstream: Money::ZERO,
+            losses: Money::ZERO,
+            surplus: Money::ZERO,
+            ..settled
+        };
+        assert_eq!(
+            told(Reader::Anybody, RecordEvent::AreaSettled(settled)),
+            Some(row(RecordEvent::AreaSettled(prices)))
+        );
+        let is_final = RecordEvent::PeriodFinal { period: contract.period };
+        assert_eq!(told(Reader::Anybody, is_final), Some(row(is_final)));
+        let residual = gridbook_ledger::record::AreaResidual { contract, residual: Residual::default() };
+        for event in [RecordEvent::AreaRead { contract, sent_up_wh: 5 }, RecordEvent::AreaResidual(residual)] {
+            assert_eq!(told(Reader::Anybody, event), None);
+            assert_eq!(told(Reader::Office, event), Some(row(event)));
+        }
+        let whole = RecordEvent::AreaSettled(settled);
+        assert_eq!(told(Reader::Office, whole), Some(row(whole)));
     }
 }

@@ -18,6 +18,7 @@ use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_non
 use gridbook_node::config::{IndexOptions, LogOptions, NetworkConfig, Peer, Quotas};
 use gridbook_node::keyfile::read_key;
 use gridbook_node::network::{Network, NetworkPlan, loopback_free};
+use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
 
 pub(crate) struct House {
@@ -186,9 +187,13 @@ impl House {
 
     /// The receipt of what is final at a place.
     pub(crate) async fn receipt_at(&self, client: &Client, seq: u64) -> Receipt {
+        let operator = read_key(&self.network.operator_key_file()).unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match client.receipt_at(seq).await {
+            let kind = QueryKind::Receipt { seq, of: None, life: None };
+            let expires_at = LedgerTime(self.genesis().ledger_now(wall_us()).0 + 600_000);
+            let query = SignedQuery::sign(self.chain(), kind, expires_at, &operator);
+            match client.receipt_at(query).await {
                 Ok(bytes) => return Receipt::decode(&bytes).unwrap(),
                 // Another test killed the validator that told of it, and the next one is behind.
                 Err(error) => assert!(error == ClientError::NotFinal && Instant::now() < deadline, "{error}"),

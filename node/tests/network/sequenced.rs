@@ -6,13 +6,20 @@ use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::FIRST_EPOCH;
 use gridbook_ledger::receipt::Receipt;
+use gridbook_ledger::reject::Code;
 use gridbook_ledger::sequenced::Fate;
-use gridbook_node::client::Step;
+use gridbook_node::client::{ClientError, Step};
 use gridbook_node::keyfile::write_key;
 use gridbook_node::moment::format_moment;
+use gridbook_node::protocol::QueryKind;
 use serde_json::Value;
 
 use crate::fixture::{chain, connect, fixture, good_order, open_period, rich_meter, run, sign};
+use crate::trade::query;
+
+fn receipt_of(seq: u64) -> QueryKind {
+    QueryKind::Receipt { seq, of: None, life: None }
+}
 
 /// Four clients, one at each validator: whether it leads or follows, each tells the leader's word before finality, and it is kept.
 #[test]
@@ -33,7 +40,17 @@ fn every_validator_tells_the_leaders_word_and_it_is_kept() {
                 }
             };
             assert_eq!(steps.first(), Some(&Step::Accepted(done.bundle)));
-            let settled = Receipt::decode(&client.receipt_at(done.first_seq).await.unwrap()).unwrap();
+            let settled =
+                Receipt::decode(&client.receipt_at(query(&meter.key, receipt_of(done.first_seq))).await.unwrap())
+                    .unwrap();
+            if let Some(word) = words.first() {
+                let mut forged = word.clone();
+                forged.place.first_seq = word.place.first_seq.saturating_sub(1).max(1);
+                let refused = client.settled(&forged, false).await;
+                assert_eq!(refused, Err(ClientError::Refused(Code::EvidenceSignature)), "nobody gave that word");
+                let shown = client.settled(word, false).await.unwrap();
+                assert_eq!(Receipt::decode(&shown).unwrap().verify(genesis).unwrap().record.seq, word.place.first_seq);
+            }
             for word in words {
                 let verified = word.verify(chain(), FIRST_EPOCH, &genesis.validators).unwrap();
                 assert_eq!(verified.place.entry, done.bundle);

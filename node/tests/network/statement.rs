@@ -22,7 +22,7 @@ fn signed_by(key: &SecretKey) -> impl Fn(QueryKind) -> SignedQuery + use<'_> {
     move |kind| SignedQuery::sign(chain(), kind, LedgerTime(u64::MAX), key)
 }
 
-fn operator_key() -> SecretKey {
+pub(crate) fn operator_key() -> SecretKey {
     read_key(&fixture().network.operator_key_file()).unwrap()
 }
 
@@ -75,6 +75,7 @@ fn another_accounts_data_are_not_told_and_ones_own_are() {
         let area = FactOwner::Area(gridbook_engine::AreaId(0));
         let facts = client.facts(&curious, area, from, to).await.unwrap();
         assert!(facts.iter().all(|row| matches!(row.fact, Fact::Event(_))), "{facts:?}");
+        assert_eq!(client.area_facts(&curious, gridbook_engine::AreaId(0), from, to).await.err(), foreign);
     });
 }
 
@@ -168,6 +169,9 @@ fn a_bill_and_an_audit_by_the_command_line() {
         assert!(code == 0 && told.starts_with("period,begins,area,line"), "{told}");
     }
 
+    // A report of zeros would be believed.
+    let (code, told) = gridbook(&key, "true", &["report", "area", "--period", &period]);
+    assert!(code == 1 && told.contains("AuthForeign"), "{told}");
     let operator = network.operator_key_file();
     let (code, told) = gridbook(&operator, "true", &["report", "area", "--period", &period]);
     let report: Value = serde_json::from_str(&told).unwrap();

@@ -16,8 +16,9 @@ use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
 
 use crate::fixture::{chain, connect, fixture, good_order, open_period, refusal, rich_meter, run, sign};
+use crate::statement::operator_key;
 
-fn query(key: &SecretKey, kind: QueryKind) -> SignedQuery {
+pub(crate) fn query(key: &SecretKey, kind: QueryKind) -> SignedQuery {
     SignedQuery::sign(chain(), kind, LedgerTime(u64::MAX), key)
 }
 
@@ -51,6 +52,19 @@ fn a_seller_who_watches_learns_of_the_trade_and_both_get_receipts_that_verify() 
 
         let receipt = Receipt::decode(&buyer_line.receipt(done.bundle, 0).await.unwrap()).unwrap();
         assert_eq!(receipt.verify(&fixture().network.genesis).unwrap().record, done.records[0]);
+        let line = &buyer_line;
+        let by_number = async |key: &SecretKey, of| {
+            let kind = QueryKind::Receipt { seq: done.records[0].seq, of, life: None };
+            line.receipt_at(query(key, kind)).await.map(|bytes| Receipt::decode(&bytes).unwrap().record)
+        };
+        for key in [&seller.key, &buyer.key, &operator_key()] {
+            assert_eq!(by_number(key, None).await.as_ref(), Ok(&receipt.record), "each side, and who runs the market");
+        }
+        let (foreign, curious) = (Err(ClientError::Refused(Code::AuthForeign)), rich_meter(line).await);
+        assert_eq!(by_number(&curious.key, None).await, foreign, "a neighbour who counts through the records");
+        assert_eq!(by_number(&curious.key, Some(seller.id)).await, foreign);
+        let nobody = SecretKey::generate().unwrap();
+        assert_eq!(by_number(&nobody, None).await, Err(ClientError::Refused(Code::AuthUnknownDevice)));
         let account = buyer_line.account(query(&buyer.key, QueryKind::Account)).await.unwrap();
         assert_eq!((account.meter, account.account), (buyer.id, buyer.account));
         // 200 Wh at 20 ct: four cents, which clearing holds until the energy is delivered.

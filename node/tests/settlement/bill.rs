@@ -11,12 +11,13 @@ use crate::house::House;
 pub(crate) const TIME_SCALE: u32 = 300;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Gives two meters' registers before and after a period, as each can show them only when it is over.
-pub(crate) fn read(house: &House, key: &Path, period: u32, taken: &str, given: &str) {
-    let before = (period - 1).to_string();
-    house.does(key, &["meter", "read", "--import", "500kWh", "--export", "80kWh", "--period", &before]);
-    let period = period.to_string();
-    house.does(key, &["meter", "read", "--import", taken, "--export", given, "--period", &period]);
+/// Gives a meter's registers before and after a period, as it can show them only when it is over; the numbers of the two records.
+pub(crate) fn read(house: &House, key: &Path, period: u32, taken: &str, given: &str) -> [String; 2] {
+    let [before, period] = [period - 1, period].map(|period| period.to_string());
+    [(&before, "500kWh", "80kWh"), (&period, taken, given)].map(|(period, import, export)| {
+        let reading = ["meter", "read", "--import", import, "--export", export, "--period", period];
+        house.told(key, &reading)["records"][0]["seq"].to_string()
+    })
 }
 
 /// Alice sells Bob a kilowatt-hour at 20 ct, in the first period in which both are in time.

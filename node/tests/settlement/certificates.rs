@@ -33,7 +33,7 @@ fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
 
     let period = trade(&house, &alice, &bob);
     wait_for("the end of the period", || (house.present() > period).then_some(()));
-    read(&house, &alice, period, "500kWh", "81.3kWh");
+    let given = read(&house, &alice, period, "500kWh", "81.3kWh");
     read(&house, &bob, period, "501kWh", "80kWh");
     let of_bob = wait_for("Bob's certificates", || {
         let told = house.told(&bob, &["meter", "certificates"]);
@@ -50,9 +50,13 @@ fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
     // The record is found by its number, and proven.
     let seq = of_bob["records"][0]["seq"].to_string();
     let out = dir.path().join("moved.receipt");
-    house.told(&carol, &["meter", "receipt", "--seq", &seq, "--out", out.to_str().unwrap()]);
+    let receipt = ["meter", "receipt", "--seq", &seq, "--out", out.to_str().unwrap()];
+    let refused = house.refuses(&carol, &receipt);
+    assert!(refused.contains("AuthForeign"), "{refused}");
+    house.told(&bob, &receipt);
 
-    // So are the certificates themselves: Bob's are found by his meter and the period, and by their numbers by anybody. Alice's part stayed with her.
+    // So are the certificates themselves: Bob's are found by his meter and the period, and by their numbers. He is told of Alice's readings of that period because they
+    // measured what is his now; of others of hers he is not. Alice's part stayed with her, and Carol, who never had any, is told nothing.
     let proven = |file: &Path| {
         let genesis = house.network.dir.join("genesis.json");
         let told = house
@@ -60,11 +64,19 @@ fn who_has_certificates_sees_where_they_came_from_and_nobody_else_does() {
         (told["first"].clone(), told["last"].clone(), told["standing"].clone())
     };
     let number = period.to_string();
+    let later = house.told(&alice, &["meter", "read", "--import", "500kWh", "--export", "82kWh"]);
+    let later = later["records"][0]["seq"].to_string();
     let out = dir.path().join("sun.certificate");
     house.told(&bob, &["meter", "certificate", "--period", &number, "--out", out.to_str().unwrap()]);
     assert_eq!(proven(&out), (json!(1), json!(1_000), json!("cancelled")));
     let by_number = dir.path().join("by-number.certificate");
-    house.told(&carol, &["meter", "certificate", "0/501-600", "--out", by_number.to_str().unwrap()]);
+    let certificate = ["meter", "certificate", "0/501-600", "--out", by_number.to_str().unwrap()];
+    let refused = house.refuses(&carol, &certificate);
+    assert!(refused.contains("AuthForeign") && !by_number.exists(), "{refused}");
+    let other = [&certificate[..], &["--seq", &given[0], "--seq", &later]].concat();
+    let refused = house.refuses(&bob, &other);
+    assert!(refused.contains("AuthForeign") && !by_number.exists(), "{refused}");
+    house.told(&bob, &certificate);
     assert_eq!(proven(&by_number), (json!(501), json!(600), json!("cancelled")));
     let both = dir.path().join("roof.certificate");
     house.told(&alice, &["meter", "certificate", "--period", &number, "--out", both.to_str().unwrap()]);

@@ -75,12 +75,15 @@ fn an_entry_is_read_appealed_and_struck() {
     assert_eq!((&entry["what"], &entry["meter"], &entry["points"]), (&"double reading".into(), &0.into(), &200.into()));
     assert_eq!((entry["period"].to_string(), &entry["state"]), (period, &"stands".into()));
     assert!(entry["advice"].as_str().unwrap().contains("sealed"), "{entry}");
-    // What proves it are two records, of which the second is the refusal itself; anybody can fetch them.
+    // What proves it are two records, of which the second is the refusal itself; she can fetch them, and others cannot.
     let records = entry["records"].as_array().unwrap();
     assert_eq!(records.len(), 2);
     for record in records {
         let out = street.dir.path().join(format!("{record}.receipt"));
-        street.told(&bob, &["meter", "receipt", "--seq", &record.to_string(), "--out", out.to_str().unwrap()]);
+        let receipt = ["meter", "receipt", "--seq", &record.to_string(), "--out", out.to_str().unwrap()];
+        let refused = street.house.refuses(&bob, &receipt);
+        assert!(refused.contains("AuthForeign"), "{refused}");
+        street.told(&alice, &receipt);
     }
     assert_eq!(street.told(&alice, &["meter", "conduct", "--meter", "0"])["score"], 800);
 

@@ -3,22 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use gridbook_engine::{AreaId, DeliveryPeriod, Energy, MeterId};
+use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::origin::proof::{CertificateError, CertificateProof, VerifiedCertificate};
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::{CertificateChange, Certificates, Record, RecordEvent};
+use gridbook_ledger::reject::Code;
 use gridbook_ledger::store::FactOwner;
 use serde_json::json;
 
-use super::{ConnectArgs, Session};
+use super::{MeterArgs, Session};
 use crate::cli::{Global, Usage};
+use crate::client::ClientError;
 use crate::keyfile::read_key;
 use crate::moment::parse_period;
 use crate::network::write_new;
-use crate::protocol::QueryKind;
+use crate::protocol::{CertificateLink, QueryKind};
 
 /// Fetch the proof of where certificates of origin came from and what became of them, and write it to a file.
 #[derive(Args, Debug)]
@@ -28,20 +31,17 @@ use crate::protocol::QueryKind;
   gridbook verify certificate sun.certificate --genesis net/genesis.json
 
 A validator says which records tell of the certificates; what is written was checked here. Certificates that went different ways have a
-proof for each: then there are several files, sun-1.certificate and so on. Of a period it is all that was issued to the meter, or came to it;
-the key is that of the meter, or of whoever may read its certificates, who names it by --meter.")]
+proof for each: then there are several files, sun-1.certificate and so on. Of a period it is all that was issued to the meter, or came to it.
+The key is that of a meter whose account had them, or an office's: whoever never had them is not told where they came from.")]
 pub(crate) struct CertificateArgs {
     #[command(flatten)]
-    connect: ConnectArgs,
+    asker: MeterArgs,
     /// The certificates: issuer, first and last number, as records write them.
     #[arg(value_name = "ISSUER/FIRST-LAST", value_parser = parse_range, required_unless_present = "period")]
     range: Option<CertificateRange>,
     /// All of a meter's whose energy was delivered in this period, by the moment at which delivery begins, or by number.
-    #[arg(long, value_name = "PERIOD", conflicts_with_all = ["range", "seq"], requires = "key")]
+    #[arg(long, value_name = "PERIOD", conflicts_with_all = ["range", "seq"])]
     period: Option<String>,
-    /// The secret key of who asks for a period's.
-    #[arg(long, value_name = "FILE", env = "GRIDBOOK_KEY")]
-    key: Option<PathBuf>,
     /// The meter's number; without it, the meter whose key asks.
     #[arg(long = "meter", value_name = "NUMBER", requires = "period")]
     number: Option<u32>,
@@ -71,12 +71,13 @@ fn parse_range(text: &str) -> Result<CertificateRange, String> {
 impl CertificateArgs {
     /// Fetches the receipts, and those of the trades that they name, and writes them if they prove something.
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let session = Session::open(&self.connect).await?;
-        let mut tracing = Tracing { session: &session, receipts: BTreeMap::new() };
+        let key = read_key(&self.asker.key)?;
+        let session = Session::open(&self.asker.connect).await?;
         let ranges = match self.range {
             Some(range) => vec![range],
-            None => self.ranges_of_period(&session).await?,
+            None => self.ranges_of_period(&session, &key).await?,
         };
+        let mut tracing = Tracing { session: &session, key, receipts: BTreeMap::new(), named: BTreeSet::new() };
         let mut proofs = Vec::new();
         for range in ranges {
             match &self.seq[..] {
@@ -101,13 +102,10 @@ impl CertificateArgs {
     }
 
     /// What was issued to the meter in a period, and what came to it.
-    async fn ranges_of_period(&self, session: &Session) -> anyhow::Result<Vec<CertificateRange>> {
-        let (Some(period), Some(key)) = (&self.period, &self.key) else {
-            return Err(Usage::error("say which by number, or by --period and --key"));
-        };
+    async fn ranges_of_period(&self, session: &Session, key: &SecretKey) -> anyhow::Result<Vec<CertificateRange>> {
+        let Some(period) = &self.period else { return Err(Usage::error("say which by number, or by --period")) };
         let period = parse_period(period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
-        let key = read_key(key)?;
-        let sign = |kind| session.query(&key, kind);
+        let sign = |kind| session.query(key, kind);
         let meter = match self.number {
             Some(number) => MeterId(number),
             None => session.client.account(sign(QueryKind::Account)).await?.meter,
@@ -125,7 +123,10 @@ impl CertificateArgs {
 /// Receipts as they are fetched, once each.
 struct Tracing<'a> {
     session: &'a Session,
+    key: SecretKey,
     receipts: BTreeMap<u64, Receipt>,
+    /// Those that the asker was told by itself.
+    named: BTreeSet<u64>,
 }
 
 impl Tracing<'_> {
@@ -139,7 +140,7 @@ impl Tracing<'_> {
             let seqs = self.session.client.certificate_records(range, RECORDS_MAX).await?;
             let seqs = seqs.with_context(|| format!("too much is told of {range}: ask for fewer at a time"))?;
             ensure!(!seqs.is_empty(), "no final record tells of the certificates {range}");
-            self.fetch(&seqs).await?;
+            self.fetch(range, &seqs).await?;
             let parts = self.parts(range, &seqs)?;
             match &parts[..] {
                 [_] => proofs.push(self.trace(range, seqs).await?),
@@ -157,7 +158,7 @@ impl Tracing<'_> {
         mut seqs: BTreeSet<u64>,
     ) -> anyhow::Result<(CertificateProof, VerifiedCertificate)> {
         loop {
-            self.fetch(&seqs).await?;
+            self.fetch(range, &seqs).await?;
             let receipts = seqs.iter().filter_map(|seq| self.receipts.get(seq)).cloned().collect();
             let proof = CertificateProof { range, receipts };
             match proof.verify(&self.session.genesis) {
@@ -185,14 +186,73 @@ impl Tracing<'_> {
         Ok(range.cut_at(cuts))
     }
 
-    async fn fetch(&mut self, seqs: &BTreeSet<u64>) -> anyhow::Result<()> {
-        for seq in seqs {
-            if !self.receipts.contains_key(seq) {
-                self.receipts.insert(*seq, self.session.receipt_at(*seq).await?);
+    /// First what names the asker: that shows which of the others belong to what was his, and each of those may lead to another.
+    async fn fetch(&mut self, range: CertificateRange, seqs: &BTreeSet<u64>) -> anyhow::Result<()> {
+        let mut others = Vec::new();
+        for seq in seqs.iter().filter(|seq| !self.receipts.contains_key(seq)).copied().collect::<Vec<_>>() {
+            match self.is_told(seq, None).await? {
+                true => _ = self.named.insert(seq),
+                false => others.push(seq),
             }
+        }
+        while !others.is_empty() {
+            let mut left = Vec::new();
+            for seq in &others {
+                if !self.is_told_by_a_link(range, *seq).await? {
+                    left.push(*seq);
+                }
+            }
+            if left.len() == others.len() {
+                let numbers = left.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+                bail!(
+                    "record {numbers} is told only to who had these certificates, with what leads there. {}",
+                    Code::AuthForeign
+                );
+            }
+            others = left;
         }
         Ok(())
     }
+
+    async fn is_told_by_a_link(&mut self, range: CertificateRange, seq: u64) -> anyhow::Result<bool> {
+        let told =
+            |seq: &u64| told_of(range, &self.receipts[seq]).into_iter().map(|part| (*seq, part)).collect::<Vec<_>>();
+        let owned: BTreeMap<CertificateRange, u64> =
+            self.named.iter().flat_map(told).map(|(own, range)| (range, own)).collect();
+        let known: Vec<u64> = self.receipts.keys().copied().filter(|known| !told(known).is_empty()).collect();
+        // Most tell of the certificates themselves.
+        for by in [seq].into_iter().chain(known) {
+            for (range, own) in &owned {
+                if self.is_told(seq, Some(CertificateLink { range: *range, own: *own, by })).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn is_told(&mut self, seq: u64, life: Option<CertificateLink>) -> anyhow::Result<bool> {
+        let query = self.session.query(&self.key, QueryKind::Receipt { seq, of: None, life });
+        let bytes = match self.session.client.receipt_at(query).await {
+            Err(ClientError::Refused(Code::AuthForeign)) => return Ok(false),
+            bytes => bytes.with_context(|| format!("record {seq}"))?,
+        };
+        let receipt = Receipt::decode(&bytes).context("the validator sent no receipt")?;
+        self.receipts.insert(seq, receipt);
+        Ok(true)
+    }
+}
+
+/// The parts of a range that a record tells of, each whole.
+fn told_of(range: CertificateRange, receipt: &Receipt) -> Vec<CertificateRange> {
+    let events = Record::decode(&receipt.record).map(|record| record.events).unwrap_or_default();
+    let parts = events.iter().filter_map(|event| match event {
+        RecordEvent::Certificates(told) if told.range.overlaps(&range) => {
+            range.cut_at([told.range.first(), told.range.end()]).into_iter().find(|part| told.range.contains(part))
+        }
+        _ => None,
+    });
+    parts.collect()
 }
 
 /// What records say was issued to a meter for a period, or came to it: each certificate once.
@@ -223,13 +283,6 @@ fn file_of(out: &Path, place: usize, count: usize) -> PathBuf {
         name.push(ending);
     }
     out.with_file_name(name)
-}
-
-impl Session {
-    async fn receipt_at(&self, seq: u64) -> anyhow::Result<Receipt> {
-        let bytes = self.client.receipt_at(seq).await.with_context(|| format!("record {seq}"))?;
-        Receipt::decode(&bytes).context("the validator sent no receipt")
-    }
 }
 
 #[cfg(test)]
