@@ -350,6 +350,11 @@ mod tests {
         ];
         let report = AreaReport::of(&facts);
         assert_eq!(report.counts, [1, 1, 1, 0]);
+        // One that stays settled, whatever becomes known below it, is not frozen.
+        let contract = Contract { period: DeliveryPeriod(900), ..contract };
+        let unfit = row(7, 900, Fact::Event(RecordEvent::AreaUnfit { contract, why: AreaFault::Unsound }));
+        let with_it: Vec<FactRow> = facts.iter().cloned().chain([unfit]).collect();
+        assert_eq!(AreaReport::of(&with_it).counts, report.counts);
         let first = &report.periods[&DeliveryPeriod(900)];
         assert_eq!((first.meters.count, first.meters.estimated), (4_106, 4));
         assert_eq!((first.net_wh, first.surplus, first.upstream, first.is_final), (390, Money(5), Money(-6), true));

@@ -505,6 +505,7 @@ mod tests {
             (RecordEvent::AreaSettled(area_settled()), "area_settled"),
             (RecordEvent::AreaResidual(AreaResidual { contract, residual: Residual::default() }), "area_residual"),
             (RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound }, "area_frozen"),
+            (RecordEvent::AreaUnfit { contract, why: AreaFault::Unsound }, "area_unfit"),
             (RecordEvent::PeriodFinal { period }, "period_final"),
             (RecordEvent::CorrectionHeld { meter: to, contract, why: AreaFault::Unsound }, "correction_held"),
             (RecordEvent::Misconduct { entry: 1, account, meter: to, kind, period: None, proof }, "misconduct"),

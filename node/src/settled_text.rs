@@ -37,6 +37,11 @@ pub(crate) fn settled_text(event: &RecordEvent, begins: impl Fn(DeliveryPeriod) 
         RecordEvent::AreaFrozen { contract, why } => {
             format!("area {} does not add up, delivery {}: {why}", contract.area.0, begins(contract.period))
         }
+        RecordEvent::AreaUnfit { contract, why } => format!(
+            "area {} stays settled though it does not add up any more, delivery {}: {why}",
+            contract.area.0,
+            begins(contract.period)
+        ),
         RecordEvent::CorrectionHeld { meter, contract, why } => format!(
             "the correction of meter {} waits until something else is corrected in area {} or above it, delivery {}: {why}",
             meter.0,
@@ -142,6 +147,8 @@ pub(crate) fn settled_json(event: &RecordEvent) -> Option<Value> {
             "area": contract.area.0, "period": contract.period.0, "net_wh": wide(residual.net_wh), "below_wh": wide(residual.below_wh),
             "sent_up_wh": wide(residual.sent_up_wh), "losses_wh": wide(residual.losses_wh()), "quality": residual.quality.name()}}),
         RecordEvent::AreaFrozen { contract, why } => json!({"area_frozen": {
+            "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),
+        RecordEvent::AreaUnfit { contract, why } => json!({"area_unfit": {
             "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),
         RecordEvent::CorrectionHeld { meter, contract, why } => json!({"correction_held": {
             "meter": meter.0, "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),

@@ -200,9 +200,16 @@ pub enum RecordEvent {
     AreaSettled(AreaSettled),
     /// What the virtual meter of an area shows was settled, or is another amount now, or is known otherwise.
     AreaResidual(AreaResidual),
-    /// An area's energies of one period contradict each other: nobody in it is paid before that is mended. Where it was settled before,
-    /// and what it was settled by no longer fits, it stays as it is.
+    /// An area's energies of one period contradict each other: nobody in it is paid before that is mended.
     AreaFrozen {
+        /// Where and when.
+        contract: Contract,
+        /// What contradicts what.
+        why: AreaFault,
+    },
+    /// An area is settled, and what became known of one below it no longer fits what it was settled by. It stays settled as it is until
+    /// somebody reads better.
+    AreaUnfit {
         /// Where and when.
         contract: Contract,
         /// What contradicts what.
@@ -385,6 +392,7 @@ const CONDUCT_REVISED: u8 = 39;
 const CONDUCT_EXPIRED: u8 = 40;
 const SCORE_CHANGED: u8 = 41;
 const AREA_RESIDUAL: u8 = 44;
+const AREA_UNFIT: u8 = 48;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
@@ -442,6 +450,10 @@ impl RecordEvent {
             Self::AreaResidual(residual) => residual.write(w.u8(AREA_RESIDUAL)),
             Self::AreaFrozen { contract, why } => {
                 write_contract(w.u8(AREA_FROZEN), contract);
+                write_fault(w, why);
+            }
+            Self::AreaUnfit { contract, why } => {
+                write_contract(w.u8(AREA_UNFIT), contract);
                 write_fault(w, why);
             }
             Self::CorrectionHeld { meter, contract, why } => {
@@ -562,6 +574,7 @@ impl RecordEvent {
             AREA_SETTLED => Self::AreaSettled(AreaSettled::read(r)?),
             AREA_RESIDUAL => Self::AreaResidual(AreaResidual::read(r)?),
             AREA_FROZEN => Self::AreaFrozen { contract: read_contract(r)?, why: read_fault(r)? },
+            AREA_UNFIT => Self::AreaUnfit { contract: read_contract(r)?, why: read_fault(r)? },
             CORRECTION_HELD => {
                 Self::CorrectionHeld { meter: MeterId(r.u32()?), contract: read_contract(r)?, why: read_fault(r)? }
             }

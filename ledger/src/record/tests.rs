@@ -100,6 +100,7 @@ fn events() -> Vec<RecordEvent> {
         RecordEvent::AreaFrozen { contract, why: AreaFault::Contracted { contracted_wh: -1, exchange_wh: 2 } },
         RecordEvent::AreaFrozen { contract, why: AreaFault::Losses { losses_wh: -1, throughput_wh: 2 } },
         RecordEvent::AreaFrozen { contract, why: AreaFault::Deficit(Money(-1)) },
+        RecordEvent::AreaUnfit { contract, why: AreaFault::Losses { losses_wh: -1, throughput_wh: 2 } },
         RecordEvent::PeriodFinal { period },
         RecordEvent::CorrectionHeld { meter: MeterId(2), contract, why: AreaFault::Unsound },
         RecordEvent::AccountRegistered { account: AccountId(1) },

@@ -276,7 +276,8 @@ fn bears_on(event: &RecordEvent) -> Option<(DeliveryPeriod, [Option<FactOwner>; 
         | RecordEvent::ImbalancePricesSet { contract, .. }
         | RecordEvent::AreaSettled(AreaSettled { contract, .. })
         | RecordEvent::AreaResidual(AreaResidual { contract, .. })
-        | RecordEvent::AreaFrozen { contract, .. } => (contract.period, area(contract.area), None),
+        | RecordEvent::AreaFrozen { contract, .. }
+        | RecordEvent::AreaUnfit { contract, .. } => (contract.period, area(contract.area), None),
         RecordEvent::Flow { area: below, period, .. } => (period, area(below), None),
         RecordEvent::PeriodFinal { period } => (period, FactOwner::All, None),
         _ => return None,

@@ -275,7 +275,10 @@ fn edge(town: &mut Town, area: u16, sent_up_wh: i64) -> Vec<RecordEvent> {
     assert_eq!(refusal(&records[0]), None);
     records.extend(town.work_all(100));
     let told = records.into_iter().flat_map(|record| record.events);
-    told.filter(|event| matches!(event, RecordEvent::AreaSettled(_) | RecordEvent::AreaFrozen { .. })).collect()
+    let is_of_area = |event: &RecordEvent| {
+        matches!(event, RecordEvent::AreaSettled(_) | RecordEvent::AreaFrozen { .. } | RecordEvent::AreaUnfit { .. })
+    };
+    told.filter(is_of_area).collect()
 }
 
 /// 150 instead of 100 were read at the north's edge, which froze it, and the root was settled as if 150 came up. When the north is mended, 50
@@ -296,15 +299,15 @@ fn a_mended_area_changes_what_gets_lost_in_the_one_above() {
     assert_eq!(town.state.system_account(SystemAccount::Grid).balance, grid_before);
 }
 
-/// The same with 198 instead of 98: now what is known of the root contradicts itself. It stays settled as it was, that is told, and the ledger
-/// goes on; when its edge is read again there is nothing to pay.
+/// The same with 198 instead of 98: now what is known of the root contradicts itself. It stays settled as it was, that is told, as something
+/// else than that it is frozen, and the ledger goes on; when its edge is read again there is nothing to pay.
 #[test]
 fn an_area_above_that_no_longer_fits_stays_as_it_is_until_it_is_read_again() {
     let mut town = over_the_root(100, [198, -100, 98]);
     let told = edge(&mut town, 1, 98);
     let why = AreaFault::Losses { losses_wh: -100, throughput_wh: 198 };
     assert!(matches!(told[0], RecordEvent::AreaSettled(of) if of.contract.area == AreaId(1)), "{told:?}");
-    assert_eq!(told[1..], [RecordEvent::AreaFrozen { contract: CONTRACT, why }]);
+    assert_eq!(told[1..], [RecordEvent::AreaUnfit { contract: CONTRACT, why }]);
     assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 0 }));
     assert_eq!(edge(&mut town, 0, -2), []);
     town.time(final_at());

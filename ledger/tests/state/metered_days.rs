@@ -172,7 +172,9 @@ impl Observer {
                     let told = self.residuals.get(&contract).map_or(0, |(_, told)| *told);
                     self.residuals.insert(contract, (residual, told + 1));
                 }
-                RecordEvent::AreaFrozen { contract, .. } | RecordEvent::CorrectionHeld { contract, .. } => {
+                RecordEvent::AreaFrozen { contract, .. }
+                | RecordEvent::AreaUnfit { contract, .. }
+                | RecordEvent::CorrectionHeld { contract, .. } => {
                     self.frozen.insert(contract);
                 }
                 RecordEvent::PeriodFinal { period } => _ = self.over.insert(period),

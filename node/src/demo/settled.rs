@@ -394,6 +394,8 @@ mod tests {
             surplus: Money::ZERO,
             ..area()
         })]));
+        // What became known below it does not fit, and it stays settled.
+        mended.follow(&record(vec![RecordEvent::AreaUnfit { contract: HERE, why }]));
         mended.finish();
         assert_eq!((mended.totals.areas_frozen, mended.totals.periods_settled), (0, 1));
         let mut left = Settled::new(core::iter::empty());

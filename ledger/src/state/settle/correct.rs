@@ -173,7 +173,7 @@ impl State {
             let Some(before) = self.closed(above, &row) else { continue };
             match self.close_of(above, &row, flows) {
                 Ok(after) => self.post_differences(contract.period, &[(area, before)], &[(area, after)], events),
-                Err(why) => events.push(RecordEvent::AreaFrozen { contract: above, why }),
+                Err(why) => events.push(RecordEvent::AreaUnfit { contract: above, why }),
             }
         }
     }
