@@ -6,7 +6,8 @@
 //! ```
 //! Each arrow is a final record with its receipt, and begins where the one before ended: the plant measured at least what was issued,
 //! the first move starts at the plant, each next one at the last buyer, each trade is between those two in that period, the claim is for
-//! a meter of the same account that measured at least so much on its way in.
+//! a meter that measured at least so much on its way in. That this is a meter of the holder's account, the ledger has seen to when it took the
+//! claim; nobody else looks at it again.
 //!
 //! What stands behind a storage's certificates is proven by the histories of whoever had it ([`VerifiedCertificate::charge`]).
 //!

@@ -181,7 +181,7 @@ impl Routes {
         }
     }
 
-    /// How much of a trade was delivered, if that is known of both its sides.
+    /// How much of a trade was delivered, as far as is known: where it is not known what its buyer took, as if he took it all.
     ///
     /// # Panics
     /// If there is no such trade.

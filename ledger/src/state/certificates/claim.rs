@@ -22,7 +22,7 @@ impl State {
         if self.final_at(period) <= self.time() {
             return Err(Code::OriginPeriod);
         }
-        let table = self.tables.certificates().get(&period).filter(|_| self.is_certified(period));
+        let table = self.tables.certificates().get(&period).filter(|_| self.tables.is_certified(period));
         let held = table.ok_or(Code::OriginPeriod)?.holding(&range);
         let held = held.filter(|row| row.account == account && row.state == CertifiedState::Active);
         let held = *held.ok_or(Code::OriginHolder)?;

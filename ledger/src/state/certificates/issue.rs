@@ -7,7 +7,7 @@ use crate::crypto::Hash;
 use crate::origin::entitled;
 use crate::record::{CertificateChange, RecordEvent};
 use crate::state::State;
-use crate::state::tables::{Certified, CertifiedState, DeliveryRow};
+use crate::state::tables::{Certified, CertifiedState, DeliveryRow, PeriodTable};
 
 /// How many meters without certificates one piece of work looks at.
 const LOOKS: u32 = 64;
@@ -17,7 +17,12 @@ impl State {
     /// asked once more. One piece of work.
     pub(super) fn ask_plants(&mut self, period: DeliveryPeriod, events: &mut Vec<RecordEvent>) -> usize {
         let next = self.tables.certificates().get(&period).map_or(0, |table| table.next_plant());
-        let until = self.meters_delivering(period).min(next.saturating_add(LOOKS));
+        let until = self
+            .tables
+            .periods()
+            .get(&period)
+            .map_or(0, PeriodTable::meters_delivering)
+            .min(next.saturating_add(LOOKS));
         for plant in (next..until).map(MeterId) {
             let Some(row) = self.settled_row(period, plant) else { continue };
             if self.certify_export(period, plant, &row, self.certified(period, plant), events) {

@@ -56,22 +56,17 @@ impl State {
         rows.map(CertificatesView::of).collect()
     }
 
-    /// Whether all that a settled period has to certify was issued and has arrived, but for what waits for its frozen areas.
-    pub(super) fn is_certified(&self, period: DeliveryPeriod) -> bool {
-        self.tables.is_certified(period)
-    }
-
     /// Issues and moves certificates of a settled period: up to `max` pieces of work, and at least one.
     pub(super) fn certify(&mut self, period: DeliveryPeriod, max: usize, events: &mut Vec<RecordEvent>) -> usize {
         let mut done = 0;
-        while done < max && !self.is_certified(period) {
+        while done < max && !self.tables.is_certified(period) {
             let moving = self.tables.certificates().get(&period).and_then(|table| table.first_moving().copied());
             done += match moving {
                 Some(row) => self.send(period, row, events),
                 None => self.ask_plants(period, events),
             };
         }
-        if self.is_certified(period) {
+        if self.tables.is_certified(period) {
             self.routes = None;
         }
         done.clamp(1, max)
@@ -98,11 +93,6 @@ impl State {
             self.tables.drop_certificates(period);
         }
         rows.len()
-    }
-
-    /// Meters from this number on are not known to have delivered anything.
-    fn meters_delivering(&self, period: DeliveryPeriod) -> u32 {
-        self.tables.periods().get(&period).map_or(0, |table| table.meters_delivering())
     }
 
     fn delivery_row(&self, period: DeliveryPeriod, meter: MeterId) -> Option<DeliveryRow> {

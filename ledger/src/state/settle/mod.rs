@@ -83,7 +83,7 @@ impl State {
                 Stage::Paying(from) => self.pay_meters(period, from, left, events),
                 Stage::Closing(from) => self.close_areas(period, from, left, events),
                 Stage::Settled if self.tables.has_corrections(period) => self.settle_again(period, left, events),
-                Stage::Settled if !self.is_certified(period) => self.certify(period, left, events),
+                Stage::Settled if !self.tables.is_certified(period) => self.certify(period, left, events),
                 Stage::Settled => match self.close_certificates(period, left, events) {
                     0 => self.make_final(period, events),
                     closed => closed,
