@@ -2,6 +2,10 @@
 //!
 //! What is signed or hashed is written with [`Writer`] and read with [`Reader`], which refuses whatever the writer would not have written.
 
+/// The largest amount of energy or money that is read out of records and sums: a thousandth of it is more than all trades of a ledger's
+/// life, and a million of them can be added without overflow, whoever wrote them.
+pub const AMOUNT_MAX: i128 = 1 << 100;
+
 /// Lays fields one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Writer(Vec<u8>);
@@ -151,6 +155,17 @@ impl<'a> Reader<'a> {
     /// Sixteen bytes, two's complement.
     pub fn i128(&mut self) -> Result<i128, BytesError> {
         Ok(i128::from_le_bytes(self.array()?))
+    }
+
+    /// An amount of energy or money, of at most [`AMOUNT_MAX`] either way: whoever adds amounts that another wrote does not overflow.
+    pub fn amount(&mut self) -> Result<i128, BytesError> {
+        let amount = self.i128()?;
+        if amount.unsigned_abs() > AMOUNT_MAX.unsigned_abs() { Err(BytesError::TooLong) } else { Ok(amount) }
+    }
+
+    /// A sum of energy, of at most [`AMOUNT_MAX`] and never less than zero.
+    pub fn energy_sum(&mut self) -> Result<u128, BytesError> {
+        u128::try_from(self.amount()?).map_err(|_| BytesError::TooLong)
     }
 
     /// `count` bytes that must be zero.

@@ -113,8 +113,8 @@ impl MeterSettled {
         let (meter, account, contract) = (MeterId(r.u32()?), AccountId(r.u32()?), read_contract(r)?);
         let delivery = Delivery { import: Energy(r.u64()?), export: Energy(r.u64()?) };
         let quality = Quality::from_number(r.u8()?).ok_or(BytesError::Unknown)?;
-        let contracted_wh = r.i128()?;
-        let mut amount = || r.i128().map(Money);
+        let contracted_wh = r.amount()?;
+        let mut amount = || r.amount().map(Money);
         let (trades, own_trades, rest) = (amount()?, amount()?, amount()?);
         let (billed, defaulted) = (amount()?, amount()?);
         Ok(Self {
@@ -152,12 +152,12 @@ impl AreaSettled {
             long_price: Price(r.i32()?),
             short_rest: Price(r.i32()?),
             long_rest: Price(r.i32()?),
-            net_wh: r.i128()?,
-            contracted_wh: r.i128()?,
-            losses_wh: r.i128()?,
-            upstream: Money(r.i128()?),
-            losses: Money(r.i128()?),
-            surplus: Money(r.i128()?),
+            net_wh: r.amount()?,
+            contracted_wh: r.amount()?,
+            losses_wh: r.amount()?,
+            upstream: Money(r.amount()?),
+            losses: Money(r.amount()?),
+            surplus: Money(r.amount()?),
         })
     }
 }
@@ -180,7 +180,7 @@ impl Residual {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
-        let (net_wh, below_wh, sent_up_wh) = (r.i128()?, r.i128()?, r.i128()?);
+        let (net_wh, below_wh, sent_up_wh) = (r.amount()?, r.amount()?, r.amount()?);
         let quality = ResidualQuality::from_number(r.u8()?).ok_or(BytesError::Unknown)?;
         Ok(Self { net_wh, below_wh, sent_up_wh, quality })
     }

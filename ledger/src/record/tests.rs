@@ -9,7 +9,7 @@ use gridbook_engine::{
 use gridbook_engine::{Money, Price, Side, TradeKind};
 
 use super::*;
-use crate::bytes::BytesError;
+use crate::bytes::{AMOUNT_MAX, BytesError};
 use crate::conduct::{DeviceFault, EntryState, Proof};
 use crate::consent::{EndCause, Grant, GrantReader, Scope};
 use crate::crypto::PublicKey;
@@ -94,7 +94,7 @@ fn events() -> Vec<RecordEvent> {
         RecordEvent::MeterSettled(settled),
         RecordEvent::MeterSettled(MeterSettled { quality: Quality::Estimated(Rule::NoStart), ..settled }),
         RecordEvent::AreaSettled(area_settled),
-        RecordEvent::AreaResidual(AreaResidual { contract, residual: Residual::as_traded(i128::MIN, 0) }),
+        RecordEvent::AreaResidual(AreaResidual { contract, residual: Residual::as_traded(-AMOUNT_MAX, 0) }),
         RecordEvent::AreaResidual(AreaResidual { contract, residual: Residual::new(35, -36, false, Some(37)) }),
         RecordEvent::AreaFrozen { contract, why: AreaFault::Unsound },
         RecordEvent::AreaFrozen { contract, why: AreaFault::Contracted { contracted_wh: -1, exchange_wh: 2 } },
@@ -305,6 +305,42 @@ fn values_without_a_meaning_are_refused() {
 }
 
 /// A contract without a price has zeros where the price would be: nothing can hide there.
+/// Whoever shows or adds what a lying validator sends must not overflow: no settlement comes to such amounts.
+#[test]
+fn amounts_beyond_any_settlement_are_refused() {
+    let mut seen = [0; 3];
+    for event in events() {
+        let lies: Vec<RecordEvent> = match event {
+            RecordEvent::MeterSettled(settled) => {
+                seen[0] += 1;
+                vec![
+                    RecordEvent::MeterSettled(MeterSettled { own_trades: Money(i128::MAX), ..settled }),
+                    RecordEvent::MeterSettled(MeterSettled { rest: Money(-AMOUNT_MAX - 1), ..settled }),
+                    RecordEvent::MeterSettled(MeterSettled { contracted_wh: i128::MIN, ..settled }),
+                ]
+            }
+            RecordEvent::AreaSettled(settled) => {
+                seen[1] += 1;
+                vec![
+                    RecordEvent::AreaSettled(AreaSettled { upstream: Money(i128::MIN), ..settled }),
+                    RecordEvent::AreaSettled(AreaSettled { net_wh: AMOUNT_MAX + 1, ..settled }),
+                ]
+            }
+            RecordEvent::AreaResidual(told) => {
+                seen[2] += 1;
+                let residual = Residual { below_wh: i128::MAX, ..told.residual };
+                vec![RecordEvent::AreaResidual(AreaResidual { residual, ..told })]
+            }
+            _ => continue,
+        };
+        for lie in lies {
+            let record = Record { events: vec![lie], ..record() };
+            assert_eq!(Record::decode(&record.encode()), Err(BytesError::TooLong), "{lie:?}");
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+}
+
 #[test]
 fn a_price_that_is_none_has_no_number() {
     let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };

@@ -137,11 +137,11 @@ impl MetersSettled {
         });
     }
 
-    /// Adds the sums of others.
+    /// Adds the sums of others. Counts stop at what they hold, whoever wrote them.
     pub fn join(&mut self, other: &Self) {
-        self.count += other.count;
-        self.estimated += other.estimated;
-        self.corrected += other.corrected;
+        self.count = self.count.saturating_add(other.count);
+        self.estimated = self.estimated.saturating_add(other.estimated);
+        self.corrected = self.corrected.saturating_add(other.corrected);
         self.import_wh += other.import_wh;
         self.export_wh += other.export_wh;
         self.trades += other.trades;
@@ -162,8 +162,8 @@ impl MetersSettled {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
         let (count, estimated, corrected) = (r.u32()?, r.u32()?, r.u32()?);
-        let (import_wh, export_wh) = (r.i128()?.cast_unsigned(), r.i128()?.cast_unsigned());
-        let mut money = || r.i128().map(Money);
+        let (import_wh, export_wh) = (r.energy_sum()?, r.energy_sum()?);
+        let mut money = || r.amount().map(Money);
         let (trades, imbalance) = (money()?, money()?);
         let (billed, defaulted) = (money()?, money()?);
         Ok(Self { count, estimated, corrected, import_wh, export_wh, trades, imbalance, billed, defaulted })
@@ -283,4 +283,48 @@ fn bears_on(event: &RecordEvent) -> Option<(DeliveryPeriod, [Option<FactOwner>; 
         _ => return None,
     };
     Some((period, [Some(owner), other]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::AMOUNT_MAX;
+
+    fn row(meters: MetersSettled) -> FactRow {
+        FactRow { period: DeliveryPeriod(900), seq: 7, place: 0, fact: Fact::Meters(meters) }
+    }
+
+    /// An area's sums come over the wire from a validator that may lie: energy below zero and amounts beyond any are refused, and as many
+    /// of the largest that are read as fit into an answer are added without overflow.
+    #[test]
+    fn the_sums_of_a_lying_validator_are_refused_or_can_be_added() {
+        let most = MetersSettled {
+            count: u32::MAX,
+            estimated: u32::MAX,
+            corrected: u32::MAX,
+            import_wh: AMOUNT_MAX.unsigned_abs(),
+            export_wh: AMOUNT_MAX.unsigned_abs(),
+            trades: Money(AMOUNT_MAX),
+            imbalance: Money(-AMOUNT_MAX),
+            billed: Money(AMOUNT_MAX),
+            defaulted: Money(-AMOUNT_MAX),
+        };
+        let bytes = FactRow::encode_all(&vec![row(most); 1_000]);
+        let mut sums = MetersSettled::default();
+        for row in FactRow::decode_all(&bytes).unwrap() {
+            let Fact::Meters(meters) = row.fact else { panic!("{row:?}") };
+            sums.join(&meters);
+        }
+        assert_eq!((sums.count, sums.trades), (u32::MAX, Money(1_000 * AMOUNT_MAX)));
+        let too_much = Money(AMOUNT_MAX + 1);
+        for lie in [
+            MetersSettled { import_wh: u128::MAX, ..most },
+            MetersSettled { export_wh: 1 << 127, ..most },
+            MetersSettled { trades: too_much, ..most },
+            MetersSettled { imbalance: -too_much, ..most },
+            MetersSettled { defaulted: Money(i128::MIN), ..most },
+        ] {
+            assert_eq!(FactRow::decode_all(&FactRow::encode_all(&[row(lie)])), Err(BytesError::TooLong), "{lie:?}");
+        }
+    }
 }

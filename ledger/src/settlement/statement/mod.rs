@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price, Side, TradeKind};
 
-pub use totals::{AMOUNT_MAX, StatementTotals};
+pub use totals::StatementTotals;
 
 use super::meter::gross_wh;
 use super::{Delivery, Quality, RestPrices, TradeSide, delivered, portions};

@@ -3,7 +3,7 @@
 use gridbook_engine::AreaId;
 
 use super::*;
-use crate::bytes::{BytesError, Reader, Writer};
+use crate::bytes::{AMOUNT_MAX, BytesError, Reader, Writer};
 use crate::record::PartyRef;
 use crate::settlement::Rule;
 
@@ -210,4 +210,9 @@ fn totals_read_back_or_are_refused() {
         bytes[at..at + 16].copy_from_slice(&wrong.to_le_bytes());
         assert_eq!(StatementTotals::read(&mut Reader::new(&bytes)), Err(BytesError::TooLong), "at {at}");
     }
+    // Of counts, two of the largest are still the largest.
+    let most = StatementTotals { periods: u32::MAX, doubtful: u32::MAX, ..totals };
+    let mut twice = most;
+    twice.join(&most);
+    assert_eq!((twice.periods, twice.doubtful, twice.bought), (u32::MAX, u32::MAX, totals.bought + totals.bought));
 }

@@ -6,10 +6,6 @@ use super::{PeriodStatement, SettledLine};
 use crate::bytes::{BytesError, Reader, Writer};
 use crate::settlement::Quality;
 
-/// The largest amount that is read as a sum: a thousandth of it is more than all trades of a ledger's life, and a million of them can be
-/// added without overflow, whoever wrote them.
-pub const AMOUNT_MAX: i128 = 1 << 100;
-
 /// Sums over periods. Sums of parts that share no period add up to those of the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatementTotals {
@@ -92,7 +88,7 @@ impl StatementTotals {
         self.settled_again += u32::from(settled.times > 1);
     }
 
-    /// Adds the sums of other periods.
+    /// Adds the sums of other periods. Counts stop at what they hold, whoever wrote them.
     pub fn join(&mut self, other: &Self) {
         self.bought_wh += other.bought_wh;
         self.bought += other.bought;
@@ -106,13 +102,13 @@ impl StatementTotals {
         self.imbalance += other.imbalance;
         self.billed += other.billed;
         self.defaulted += other.defaulted;
-        self.doubtful += other.doubtful;
-        self.periods += other.periods;
-        self.unsettled += other.unsettled;
-        self.not_final += other.not_final;
-        self.estimated += other.estimated;
-        self.corrected += other.corrected;
-        self.settled_again += other.settled_again;
+        self.doubtful = self.doubtful.saturating_add(other.doubtful);
+        self.periods = self.periods.saturating_add(other.periods);
+        self.unsettled = self.unsettled.saturating_add(other.unsettled);
+        self.not_final = self.not_final.saturating_add(other.not_final);
+        self.estimated = self.estimated.saturating_add(other.estimated);
+        self.corrected = self.corrected.saturating_add(other.corrected);
+        self.settled_again = self.settled_again.saturating_add(other.settled_again);
     }
 
     /// Writes them: energies, money, counts.
@@ -134,18 +130,12 @@ impl StatementTotals {
     /// Reads what [`StatementTotals::write`] wrote.
     ///
     /// # Errors
-    /// If the bytes end, or an amount is beyond what any bill comes to ([`AMOUNT_MAX`]).
+    /// If the bytes end, or an amount is beyond what any bill comes to ([`crate::bytes::AMOUNT_MAX`]).
     pub fn read(r: &mut Reader<'_>) -> Result<Self, BytesError> {
-        let mut amount = || {
-            r.i128().and_then(|amount| {
-                let is_too_much = amount.unsigned_abs() > AMOUNT_MAX.unsigned_abs();
-                if is_too_much { Err(BytesError::TooLong) } else { Ok(amount) }
-            })
-        };
-        let mut energy = || amount().and_then(|energy| u128::try_from(energy).map_err(|_| BytesError::TooLong));
+        let mut energy = || r.energy_sum();
         let (bought_wh, sold_wh, import_wh) = (energy()?, energy()?, energy()?);
         let (export_wh, short_wh, long_wh) = (energy()?, energy()?, energy()?);
-        let mut money = || amount().map(Money);
+        let mut money = || r.amount().map(Money);
         let (bought, sold, fees) = (money()?, money()?, money()?);
         let (imbalance, billed, defaulted) = (money()?, money()?, money()?);
         let (doubtful, periods, unsettled, not_final) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?);
