@@ -1,6 +1,12 @@
 //! Everything behind the `gridbook` binary: the validator process, the meter protocol and its client library, the command line
 //! and the demo. The crate has no rules of the market and none of the consensus protocol: those are the ledger's and the engine's.
 
+// A command must not end because nobody can read its remarks: see `note`.
+#![warn(clippy::print_stderr)]
+
+#[macro_use]
+mod note;
+
 pub mod admin;
 pub mod amounts;
 mod area_report;

@@ -227,3 +227,83 @@ fn a_genesis_is_made_from_public_keys() {
     assert_eq!(genesis.ledger_start.0, 1_781_654_400_000);
     assert_eq!(code(&gridbook(&arguments).output().unwrap()), 1, "a genesis is never overwritten");
 }
+
+/// A network of `init` of which no validator runs: each port takes what is sent to it and never answers.
+fn silent_network(dir: &Path) -> (std::path::PathBuf, Vec<std::net::UdpSocket>) {
+    let sockets: Vec<_> = (0..4).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    let out = dir.join("net");
+    assert_eq!(code(&init(&out)), 0);
+    let file = out.join("network.toml");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    for (number, socket) in sockets.iter().enumerate() {
+        text = text.replace(&format!("127.0.0.1:{}", 7300 + number), &socket.local_addr().unwrap().to_string());
+    }
+    assert!(!text.contains(":730"), "{text}");
+    std::fs::write(&file, text).unwrap();
+    (out, sockets)
+}
+
+/// What is wrong with a question is said before anybody is asked it, and as wrong usage: no validator is there to say anything else.
+#[test]
+fn wrong_days_periods_and_areas_are_wrong_usage_also_where_nobody_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, _sockets) = silent_network(dir.path());
+    let operator = out.join("operator.key");
+    for arguments in [
+        &["meter", "statement", "--day", "2026-13-01"][..],
+        &["meter", "statement", "--month", "18446744073709551615-12"],
+        &["meter", "statement", "--month", "2026-18446744073709551615"],
+        &["report", "area", "--year", "18446744073709551615"],
+        &["report", "area", "--month", "2026-06", "--area", "west"],
+        &["meter", "order", "--side", "buy", "--price", "1", "--energy", "400", "--period", "noon"],
+        &["meter", "book", "--area", "north", "--period", "2026-06-17T12:05"],
+        &["meter", "book", "--area", "west", "--period", "2026-06-17T12:00"],
+        &["meter", "read", "--import", "1", "--export", "1", "--period", "noon"],
+        &["meter", "capacity", "--area", "west", "--period", "5", "--up", "1", "--down", "1"],
+        &["meter", "offer", "--partner", "1", "--side", "buy", "--period", "noon", "--price", "1", "--energy", "4"],
+        &["meter", "register", "--area", "west"],
+        &["meter", "status", "--wait", "18446744073709551615"],
+        &["settlement", "prices", "--area", "west", "--period", "5", "--short-price", "2", "--long-price", "1"],
+    ] {
+        let mut command = gridbook(arguments);
+        command.env("GRIDBOOK_NETWORK", out.join("network.toml"));
+        let output = command.env("GRIDBOOK_KEY", &operator).env("GRIDBOOK_OPERATOR_KEY", &operator).output().unwrap();
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+/// Four silent validators were tried for two seconds each, whatever `--wait` said.
+#[test]
+fn a_connection_is_waited_for_no_longer_than_an_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, _sockets) = silent_network(dir.path());
+    let network = out.join("network.toml");
+    let began = std::time::Instant::now();
+    let output =
+        gridbook(&["meter", "status", "--network", network.to_str().unwrap(), "--wait", "1"]).output().unwrap();
+    let took = began.elapsed();
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("no validator could be reached"), "{}", text(&output.stderr));
+    assert!(took < std::time::Duration::from_secs(6), "{took:?}");
+}
+
+/// A disk that is full where standard error goes costs the remarks, not the work and not the exit code.
+#[test]
+fn what_cannot_be_said_on_standard_error_ends_no_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    let full = || std::fs::File::create("/dev/full").unwrap();
+    let genesis = ["--genesis", missing.to_str().unwrap()];
+    let mut failing = gridbook(&["verify", "chain", missing.to_str().unwrap()]);
+    assert_eq!(failing.args(genesis).stderr(full()).status().unwrap().code(), Some(1));
+    let orders = dir.path().join("orders.csv");
+    std::fs::write(&orders, "").unwrap();
+    let mut matched = gridbook(&["match", orders.to_str().unwrap(), "--log", "trace"]);
+    let heard = matched.output().unwrap();
+    assert!(text(&heard.stderr).contains("commands/s"), "{}", text(&heard.stderr));
+    assert_eq!(matched.stderr(full()).status().unwrap().code(), heard.status.code());
+    // What was asked for and cannot be written is another matter.
+    let file = dir.path().join("a.key");
+    let made = gridbook(&["keys", "generate", "--out", file.to_str().unwrap()]).stdout(full()).status().unwrap();
+    assert_eq!(made.code(), Some(1));
+}

@@ -355,7 +355,7 @@ impl Ordeal {
     pub(super) fn say(&self, what: &str) {
         if self.loud {
             let seconds = self.began.elapsed().as_secs_f64();
-            eprintln!("{seconds:7.1} s  {:4} kills  height {:6}  {what}", self.tally.kills, self.eyes.height());
+            note!("{seconds:7.1} s  {:4} kills  height {:6}  {what}", self.tally.kills, self.eyes.height());
         }
     }
 

@@ -137,7 +137,7 @@ impl Comparisons {
 
 fn report(global: &Global, week: &ClearedWeek, reading_ms: f64, agreement: &Comparisons) -> anyhow::Result<()> {
     for (timestamp, zone, case) in week.failures() {
-        eprintln!("{timestamp} {zone}: {case}");
+        note!("{timestamp} {zone}: {case}");
     }
     let clearing_ms = week.clearing_time.as_secs_f64() * 1e3;
     if global.json {
@@ -154,17 +154,17 @@ fn report(global: &Global, week: &ClearedWeek, reading_ms: f64, agreement: &Comp
         });
         return global.print(&value, String::new);
     }
-    eprintln!(
+    note!(
         "{} auctions of {} zones, {} orders: read in {reading_ms:.1} ms, cleared in {clearing_ms:.2} ms",
         week.auctions.len(),
         week.zones(),
         week.orders
     );
     let cases: Vec<String> = week.cases().iter().map(|(case, count)| format!("{count} {case}")).collect();
-    eprintln!("prices: {}", cases.join(", "));
+    note!("prices: {}", cases.join(", "));
     for (what, unit, agreement) in [("prices", "per MWh", &agreement.prices), ("flows", "MWh", &agreement.flows)] {
         if let Some(agreement) = agreement {
-            eprintln!("{}", sentence(what, unit, agreement));
+            note!("{}", sentence(what, unit, agreement));
         }
     }
     Ok(())

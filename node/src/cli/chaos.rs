@@ -180,7 +180,7 @@ fn carry_out(options: &ChaosOptions, report: Option<&Path>, global: &Global) -> 
         }
         global.print(&json, || end.report.to_text())?;
         if let Some(dir) = &end.kept {
-            eprintln!("the network was kept in {}", dir.display());
+            note!("the network was kept in {}", dir.display());
         }
         if end.report.is_good() { Ok(()) } else { bail!("the ledger did not come through as it must: see the summary") }
     })

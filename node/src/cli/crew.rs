@@ -124,10 +124,10 @@ impl<'a> Progress<'a> {
         self.shown = Instant::now();
         let line = self.line();
         if self.terminal {
-            eprint!("\r\x1b[K{line}");
+            progress!("\r\x1b[K{line}");
             let _ = std::io::stderr().flush();
         } else {
-            eprintln!("{line}");
+            note!("{line}");
         }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Progress<'a> {
 
     fn end(&self) {
         if self.terminal {
-            eprint!("\r\x1b[K");
+            progress!("\r\x1b[K");
         }
     }
 }

@@ -71,7 +71,7 @@ impl DemoArgs {
         }
         global.print(&json, || end.report.to_text())?;
         if let Some(dir) = &end.kept {
-            eprintln!("the network was kept in {}", dir.display());
+            note!("the network was kept in {}", dir.display());
         }
         if end.report.is_good() { Ok(()) } else { bail!("the day did not end as it must: see the summary") }
     }

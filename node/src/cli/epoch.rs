@@ -60,7 +60,7 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK")]
     network: PathBuf,
     /// Seconds to wait for an answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait: u64,
 }
 

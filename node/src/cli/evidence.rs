@@ -46,7 +46,7 @@ pub(crate) struct EvidenceArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How many seconds to wait for an answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait: u64,
 }
 

@@ -62,11 +62,11 @@ fn print_directory(global: &Global, data_dir: &Path) -> anyhow::Result<()> {
     let quiet = global.json || !std::io::stderr().is_terminal();
     let found = inspect(data_dir, |records| {
         if !quiet {
-            eprint!("\r{records} records");
+            progress!("\r{records} records");
         }
     });
     if !quiet {
-        eprint!("\r\x1b[K");
+        progress!("\r\x1b[K");
     }
     let found = found?;
     global.print(&as_json(&found), || as_text(&found))

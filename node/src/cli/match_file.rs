@@ -110,11 +110,11 @@ fn run(input: Box<dyn Read>, bytes: Option<u64>, output: impl Write, settings: &
     let mut show = |lines: u64| {
         if last.elapsed() >= PROGRESS_EVERY {
             last = Instant::now();
-            eprint!("\r{:3} %, {lines} lines", u128::from(read.get()) * 100 / u128::from(bytes));
+            progress!("\r{:3} %, {lines} lines", u128::from(read.get()) * 100 / u128::from(bytes));
         }
     };
     let summary = order_file::run::<Engine>(Counted { input, read: &read }, output, settings, &mut show);
-    eprint!("\r\x1b[K");
+    progress!("\r\x1b[K");
     Ok(summary?)
 }
 
@@ -136,13 +136,9 @@ fn report(summary: &Summary, took: Duration) {
     let tally = &summary.tally;
     let rejected: u64 = tally.rejected.values().sum();
     let seconds = took.as_secs_f64();
-    eprintln!(
-        "{} commands in {seconds:.3} s, {:.0} commands/s",
-        tally.commands,
-        tally.commands as f64 / seconds.max(1e-9)
-    );
-    eprintln!("{} accepted, {rejected} rejected, {} trades of {} Wh", tally.accepted, tally.trades, tally.energy_wh);
+    note!("{} commands in {seconds:.3} s, {:.0} commands/s", tally.commands, tally.commands as f64 / seconds.max(1e-9));
+    note!("{} accepted, {rejected} rejected, {} trades of {} Wh", tally.accepted, tally.trades, tally.energy_wh);
     for (code, count) in &tally.rejected {
-        eprintln!("  {count} x {code}");
+        note!("  {count} x {code}");
     }
 }

@@ -31,7 +31,7 @@ use order::SideArg;
 pub(super) use conduct::fingerprint;
 pub(super) use receipt::parse_hash;
 pub(super) use register::RegisterArgs;
-pub(super) use session::{ConnectArgs, MeterArgs, Session};
+pub(super) use session::{ConnectArgs, KnownNetwork, MeterArgs, Session};
 pub(super) use sources::parse_source;
 
 /// Trade: register meters, send and cancel orders, watch, fetch receipts.

@@ -311,8 +311,10 @@ impl EnrolArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let (key, name) = (self.key.public()?, self.name);
         let roles: Roles = self.roles.iter().copied().collect();
-        let (session, by) = self.by.open().await?;
-        let area = self.area.as_deref().map(|name| area_by_name(&session.genesis, Some(name))).transpose()?;
+        let by = read_key(&self.by.by)?;
+        let network = self.by.connect.known()?;
+        let area = self.area.as_deref().map(|name| area_by_name(&network.genesis, Some(name))).transpose()?;
+        let session = network.open().await?;
         let enrol = |status: &Status| {
             let organisation = OrganisationId(status.organisations);
             Command::RegisterOrganisation(NewOrganisation { organisation, key, name, roles, area })

@@ -92,10 +92,11 @@ impl Session {
 impl AreaArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = read_key(&self.asker.key)?;
-        let session = Session::open(&self.asker.connect).await?;
-        let mtu_minutes = session.genesis.rules.mtu_minutes;
+        let network = self.asker.connect.known()?;
+        let mtu_minutes = network.genesis.rules.mtu_minutes;
         let (from, to) = self.span.periods(mtu_minutes)?;
-        let area = area_by_name(&session.genesis, self.area.as_deref())?;
+        let area = area_by_name(&network.genesis, self.area.as_deref())?;
+        let session = network.open().await?;
         let sign = |kind| session.query(&key, kind);
         let mut facts = session.client.area_facts(sign, area, from, to).await?;
         facts.extend(session.client.facts(sign, FactOwner::All, from, to).await?);

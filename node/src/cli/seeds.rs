@@ -237,7 +237,7 @@ impl RunArgs {
         #[cfg(feature = "defects")]
         let _armed = Armed::with(&self.defect);
         let config = ClusterConfig { loud: false, ..self.config(self.seed, self.without()) };
-        let Some((without, error)) = minimise(config, |kind| eprintln!("without {}?", kind.name())) else {
+        let Some((without, error)) = minimise(config, |kind| note!("without {}?", kind.name())) else {
             bail!("the seed broke a rule and does not do so again");
         };
         let again = self.command(self.seed, without);
@@ -290,7 +290,7 @@ fn tell_whose_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
-        RUNNING.with_borrow(|again| again.iter().for_each(|again| eprintln!("show it again with: {again}")));
+        RUNNING.with_borrow(|again| again.iter().for_each(|again| note!("show it again with: {again}")));
     }));
 }
 

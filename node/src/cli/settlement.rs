@@ -8,11 +8,10 @@ use gridbook_ledger::genesis::SettlementRules;
 use gridbook_ledger::settlement::Registers;
 use std::path::PathBuf;
 
-use super::meter::{ConnectArgs, Session, area_by_name, last_ended};
+use super::meter::{ConnectArgs, KnownNetwork, area_by_name, last_ended};
 use super::{Global, Usage};
 use crate::amounts::{parse_energy, parse_price, parse_signed_energy};
 use crate::keyfile::read_key;
-use crate::moment::parse_period;
 
 /// What `genesis` and `init` ask about settlement. Without any of it, meters are read, on the terms of [`SettlementRules::metered`].
 #[derive(Args, Debug)]
@@ -101,7 +100,7 @@ pub(crate) enum Settlement {
 pub(crate) struct OperatorArgs {
     #[command(flatten)]
     connect: ConnectArgs,
-    /// The secret key of the operator.
+    /// The secret key of the market's operator, of an organisation that operates the market, or of the area's grid operator.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_OPERATOR_KEY")]
     operator_key: PathBuf,
 }
@@ -205,32 +204,31 @@ impl OperatorArgs {
     async fn submit(
         &self,
         global: &Global,
-        command: impl FnOnce(&Session) -> anyhow::Result<Command>,
+        command: impl FnOnce(&KnownNetwork) -> anyhow::Result<Command>,
     ) -> anyhow::Result<()> {
         let operator = read_key(&self.operator_key)?;
-        let session = Session::open(&self.connect).await?;
-        check_metered(&session)?;
-        let command = command(&session)?;
+        let network = self.connect.known()?;
+        check_metered(&network)?;
+        let command = command(&network)?;
+        let session = network.open().await?;
         let done = session.submit(&operator, vec![command]).await?;
         session.report(global, &done)
     }
 }
 
 impl ContractArgs {
-    fn contract(&self, session: &Session) -> anyhow::Result<Contract> {
-        let area = area_by_name(&session.genesis, Some(&self.area))?;
-        let period = parse_period(&self.period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
-        Ok(Contract { area, period })
+    fn contract(&self, network: &KnownNetwork) -> anyhow::Result<Contract> {
+        let area = area_by_name(&network.genesis, Some(&self.area))?;
+        Ok(Contract { area, period: network.period(&self.period)? })
     }
 }
 
 impl RegisterArgs {
     /// The reading as the ledger takes it.
-    pub(crate) fn reading(&self, session: &Session) -> anyhow::Result<Reading> {
-        let mtu_minutes = session.genesis.rules.mtu_minutes;
+    pub(crate) fn reading(&self, network: &KnownNetwork) -> anyhow::Result<Reading> {
         let period = match &self.period {
-            Some(text) => parse_period(text, mtu_minutes).map_err(Usage::error)?,
-            None => last_ended(&session.genesis),
+            Some(text) => network.period(text)?,
+            None => last_ended(&network.genesis),
         };
         let counter = self.counter.unwrap_or(period.0.into());
         Ok(Reading { period, registers: Registers { import: self.import.0, export: self.export.0, counter } })
@@ -241,8 +239,8 @@ impl ReadAreaArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let Self { operator, contract, sent_up } = self;
         let command =
-            |session: &Session| Ok(AreaReading { contract: contract.contract(session)?, sent_up_wh: sent_up });
-        operator.submit(global, |session| command(session).map(Command::AreaReading)).await
+            |network: &KnownNetwork| Ok(AreaReading { contract: contract.contract(network)?, sent_up_wh: sent_up });
+        operator.submit(global, |network| command(network).map(Command::AreaReading)).await
     }
 }
 
@@ -250,25 +248,25 @@ impl CorrectArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let Self { operator, meter, registers } = self;
         let meter = MeterId(meter);
-        let command = |session: &Session| Ok(Correction { meter, reading: registers.reading(session)? });
-        operator.submit(global, |session| command(session).map(Command::Correction)).await
+        let command = |network: &KnownNetwork| Ok(Correction { meter, reading: registers.reading(network)? });
+        operator.submit(global, |network| command(network).map(Command::Correction)).await
     }
 }
 
 impl PricesArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
         let Self { operator, contract, short_price, long_price } = self;
-        let command = |session: &Session| {
-            let contract = contract.contract(session)?;
+        let command = |network: &KnownNetwork| {
+            let contract = contract.contract(network)?;
             Ok(SetImbalancePrices { contract, short_price, long_price })
         };
-        operator.submit(global, |session| command(session).map(Command::SetImbalancePrices)).await
+        operator.submit(global, |network| command(network).map(Command::SetImbalancePrices)).await
     }
 }
 
 /// Before anything is sent that this ledger can only refuse.
-pub(crate) fn check_metered(session: &Session) -> anyhow::Result<()> {
-    if session.genesis.settlement.metering {
+pub(crate) fn check_metered(network: &KnownNetwork) -> anyhow::Result<()> {
+    if network.genesis.settlement.metering {
         return Ok(());
     }
     bail!("this ledger reads no meters: its genesis says that every trade counts as delivered as it was traded")

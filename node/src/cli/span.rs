@@ -25,6 +25,9 @@ pub(crate) struct SpanArgs {
     year: Option<String>,
 }
 
+/// The month after the last one begins in a year of four digits too.
+const LAST_YEAR: u64 = 9998;
+
 impl SpanArgs {
     /// What was asked for, in words.
     pub(crate) fn text(&self) -> String {
@@ -64,6 +67,9 @@ fn month_periods(month: &str, mtu_minutes: u32) -> Result<(DeliveryPeriod, Deliv
     let wrong = || format!("{month:?} is not a month: write it as 2026-06");
     let (year, number) = month.split_once('-').ok_or_else(wrong)?;
     let (year, number): (u64, u64) = (year.parse().map_err(|_| wrong())?, number.parse().map_err(|_| wrong())?);
+    if !(1970..=LAST_YEAR).contains(&year) || !(1..=12).contains(&number) {
+        return Err(wrong());
+    }
     let (next_year, next) = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
     let begins = |year: u64, month: u64| parse_moment(&format!("{year:04}-{month:02}-01")).map_err(|_| wrong());
     let first = DeliveryPeriod::containing(begins(year, number)?, mtu_minutes);
@@ -101,6 +107,15 @@ mod tests {
         assert_eq!(month_periods("2026-06", 15).unwrap().1.0 + 1, first.0);
     }
 
+    /// The year after the last one that fits, and the month after the last one that fits, overflowed.
+    #[test]
+    fn a_year_or_a_month_beyond_all_numbers_is_refused_like_any_other() {
+        for month in ["18446744073709551615-12", "2026-18446744073709551615", "9999-12", "1969-12"] {
+            assert!(month_periods(month, 15).unwrap_err().contains("2026-06"), "{month}");
+        }
+        assert!(month_periods("9998-12", 15).is_ok());
+    }
+
     #[test]
     fn what_is_no_day_or_month_is_refused_with_what_to_write() {
         for day in ["2026-06-17T12:00", "2026-06", "today", "2026-02-30"] {
@@ -109,7 +124,7 @@ mod tests {
         for month in ["2026", "2026-13", "2026-00", "June", "2026-06-17"] {
             assert!(month_periods(month, 15).unwrap_err().contains("2026-06"), "{month}");
         }
-        for year in ["", "26-", "2026-06", "last"] {
+        for year in ["", "26-", "2026-06", "last", "18446744073709551615"] {
             assert!(year_periods(year, 15).unwrap_err().contains("2026"), "{year}");
         }
     }

@@ -86,7 +86,7 @@ impl TwinsArgs {
         }
         let scenario = Scenario { shape, number };
         let outcome = if self.trace { scenario.tell() } else { scenario.run() };
-        outcome.told.iter().for_each(|line| eprintln!("{line}"));
+        outcome.told.iter().for_each(|line| note!("{line}"));
         global.print(&outcome_json(scenario, &outcome), || outcome_text(scenario, &outcome))?;
         match outcome.violation {
             None => Ok(()),
@@ -111,7 +111,7 @@ impl TwinsArgs {
         let seconds = started.elapsed().as_secs();
         global.print(&tally_json(shape, &tally, came, seconds), || tally_text(&tally, seconds))?;
         for (number, violation) in tally.broken.iter().take(NAMED_MAX) {
-            eprintln!("scenario {number}: {violation}; show it with: {}", again(shape, *number));
+            note!("scenario {number}: {violation}; show it with: {}", again(shape, *number));
         }
         if !tally.broken.is_empty() {
             bail!("{} scenarios broke a rule", tally.broken.len());

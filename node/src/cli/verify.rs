@@ -194,11 +194,11 @@ fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyho
     let quiet = global.json || !std::io::stderr().is_terminal();
     let report = verify_chain(data_dir, &genesis, |height| {
         if !quiet {
-            eprint!("\rheader {height} holds");
+            progress!("\rheader {height} holds");
         }
     });
     if !quiet {
-        eprint!("\r\x1b[K");
+        progress!("\r\x1b[K");
     }
     let report = report.with_context(|| format!("{} does not hold", data_dir.display()))?;
     let value = serde_json::json!({

@@ -112,18 +112,25 @@ impl Driver {
         }
     }
 
-    /// Tries every validator once, beginning with the current one.
-    pub(crate) async fn connect_to_any(&mut self) -> Result<Connection, ClientError> {
+    /// The first connection: no longer than a request would be waited for.
+    pub(crate) async fn connect(&mut self) -> Result<Connection, ClientError> {
+        self.connect_to_any(Some(Instant::now() + self.patience.give_up_after)).await
+    }
+
+    /// Tries every validator once, beginning with the current one. What time there is they share, so that the last is tried too.
+    async fn connect_to_any(&mut self, give_up_at: Option<Instant>) -> Result<Connection, ClientError> {
         let mut last = "the list of validators is empty".to_owned();
         let mut shut_out = None;
-        for _ in 0..self.validators.len() {
+        for left in (1..=u32::try_from(self.validators.len()).unwrap_or(u32::MAX)).rev() {
             let Peer { key, address, .. } = self.validators[self.at];
             let attempt = MeterClient::connect(address, key.0, self.connection_seed);
-            match tokio::time::timeout(CONNECT_MAX, attempt).await {
+            let share = give_up_at.map(|at| at.saturating_duration_since(Instant::now()) / left);
+            let most = share.map_or(CONNECT_MAX, |share| share.min(CONNECT_MAX));
+            match tokio::time::timeout(most, attempt).await {
                 Ok(Ok(client)) => return Ok(Connection::start(client)),
                 Ok(Err(MeterClientError::KeyNotServed { why, .. })) => shut_out = Some(why),
                 Ok(Err(error)) => last = error.to_string(),
-                Err(_) => last = format!("no answer from {address} within {} s", CONNECT_MAX.as_secs()),
+                Err(_) => last = format!("no answer from {address} within {} ms", most.as_millis()),
             }
             self.next_validator();
         }
@@ -148,7 +155,9 @@ impl Driver {
             }
             self.counters.failovers.fetch_add(1, Ordering::Relaxed);
             connection = loop {
-                match self.connect_to_any().await {
+                self.take_in();
+                let soonest = self.pending.values().map(|pending| pending.give_up_at).min();
+                match self.connect_to_any(soonest).await {
                     Ok(connection) => break connection,
                     Err(error) => self.wait_for_better(&error).await,
                 }
@@ -181,22 +190,36 @@ impl Driver {
     }
 
     fn send(&mut self, ask: Ask, connection: &Connection) {
+        if let Some(frame) = self.note_down(ask) {
+            connection.send(frame);
+        }
+    }
+
+    /// What is asked while there is no connection waits like everything else: no longer than it is worth.
+    fn take_in(&mut self) {
+        while let Ok(ask) = self.asked.try_recv() {
+            self.note_down(ask);
+        }
+    }
+
+    /// Notes a request as unanswered and gives its bytes, if it can be sent at all.
+    fn note_down(&mut self, ask: Ask) -> Option<Bytes> {
         let request = Request { request_id: self.next_id, body: ask.body };
         let frame = Bytes::from(request.encode());
         if frame.len() > REQUEST_BYTES_MAX {
             let sentence = format!("a request of {} bytes cannot be sent: at most {REQUEST_BYTES_MAX}", frame.len());
             let _ = ask.answers.send(Err(ClientError::Protocol(sentence)));
-            return;
+            return None;
         }
         let now = Instant::now();
-        connection.send(frame.clone());
         let ask = Ask { body: request.body, answers: ask.answers };
         let give_up_at = now + self.patience.give_up_after;
         self.pending.insert(
             self.next_id,
-            Pending { ask, frame, sent_at: now, give_up_at, resent: false, unheard: true, not_here: 0 },
+            Pending { ask, frame: frame.clone(), sent_at: now, give_up_at, resent: false, unheard: true, not_here: 0 },
         );
         self.next_id += 1;
+        Some(frame)
     }
 
     fn send_all_again(&mut self, connection: &Connection) {
@@ -292,10 +315,8 @@ impl Driver {
     async fn wait_for_better(&mut self, error: &ClientError) {
         tracing::debug!(%error, "no validator can be reached, trying again");
         tokio::time::sleep(RETRY_PAUSE).await;
+        self.take_in();
         if matches!(error, ClientError::ShutOut(_)) {
-            while let Ok(ask) = self.asked.try_recv() {
-                let _ = ask.answers.send(Err(error.clone()));
-            }
             for (_, pending) in std::mem::take(&mut self.pending) {
                 let _ = pending.ask.answers.send(Err(error.clone()));
             }

@@ -147,7 +147,7 @@ impl Client {
     /// the channel. The connection key authorises nothing.
     ///
     /// # Errors
-    /// `Unreachable` if none of them answers, `ShutOut` if those that answer do not serve the connection's key.
+    /// `Unreachable` if none of them answers before a request would be given up, `ShutOut` if those that answer do not serve the connection's key.
     pub async fn connect(
         validators: Vec<Peer>,
         connection_seed: [u8; 32],
@@ -158,7 +158,7 @@ impl Client {
         let (events, watched) = mpsc::unbounded_channel();
         let reach = Arc::new(Reach { validators: validators.clone(), patience });
         let mut driver = Driver::new(validators, connection_seed, patience, asked, events, Arc::clone(&counters));
-        let connection = driver.connect_to_any().await?;
+        let connection = driver.connect().await?;
         tokio::spawn(driver.run(connection));
         Ok((Self { asks, counters, reach }, watched))
     }

@@ -83,7 +83,7 @@ impl Screen {
     /// A sentence that stays.
     pub(super) fn note(&self, sentence: &str) {
         // The next drawing begins below it.
-        eprintln!("{}{sentence}", if self.live { "\r\x1b[J" } else { "" });
+        note!("{}{sentence}", if self.live { "\r\x1b[J" } else { "" });
     }
 
     /// Shows how things stand.

@@ -29,7 +29,7 @@ pub(crate) struct SubmitArgs {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// How many seconds to wait for an answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait: u64,
 }
 

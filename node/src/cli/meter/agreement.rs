@@ -4,12 +4,11 @@ use clap::Args;
 use gridbook_engine::{Energy, MeterId, Price};
 use gridbook_ledger::command::{Accept, AgreedTerms, Command, Offer};
 
-use super::{MeterArgs, Session, SideArg};
+use super::{KnownNetwork, MeterArgs, SideArg};
 use crate::amounts::{parse_energy, parse_price};
-use crate::cli::{Global, Usage};
+use crate::cli::Global;
 use crate::client::next_nonce;
 use crate::keyfile::read_key;
-use crate::moment::parse_period;
 
 /// What is agreed on, as the signing party sees it.
 #[derive(Args, Debug)]
@@ -61,8 +60,8 @@ pub(crate) struct AcceptArgs {
 }
 
 impl TermsArgs {
-    fn terms(&self, mtu_minutes: u32) -> anyhow::Result<AgreedTerms> {
-        let period = parse_period(&self.period, mtu_minutes).map_err(Usage::error)?;
+    fn terms(&self, network: &KnownNetwork) -> anyhow::Result<AgreedTerms> {
+        let period = network.period(&self.period)?;
         Ok(AgreedTerms { period, side: self.side.into(), price: self.price, energy: self.energy })
     }
 }
@@ -70,8 +69,9 @@ impl TermsArgs {
 impl OfferArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = read_key(&self.meter.key)?;
-        let session = Session::open(&self.meter.connect).await?;
-        let terms = self.terms.terms(session.genesis.rules.mtu_minutes)?;
+        let network = self.meter.connect.known()?;
+        let terms = self.terms.terms(&network)?;
+        let session = network.open().await?;
         let client_id = self.terms.client_id.unwrap_or_else(next_nonce);
         let offer = Offer { client_id, partner: MeterId(self.terms.partner), terms };
         let done = session.submit(&key, vec![Command::Offer(offer)]).await?;
@@ -82,8 +82,9 @@ impl OfferArgs {
 impl AcceptArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = read_key(&self.meter.key)?;
-        let session = Session::open(&self.meter.connect).await?;
-        let terms = self.terms.terms(session.genesis.rules.mtu_minutes)?;
+        let network = self.meter.connect.known()?;
+        let terms = self.terms.terms(&network)?;
+        let session = network.open().await?;
         let client_id = self.terms.client_id.unwrap_or_else(next_nonce);
         let accept = Accept { client_id, partner: MeterId(self.terms.partner), offer: self.offer, terms };
         let done = session.submit(&key, vec![Command::Accept(accept)]).await?;

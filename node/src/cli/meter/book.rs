@@ -16,7 +16,7 @@ use super::{ConnectArgs, Session, area_by_name};
 use crate::amounts::format_price;
 use crate::client::wall_us;
 use crate::keyfile::read_key;
-use crate::moment::{format_moment, parse_period};
+use crate::moment::format_moment;
 use crate::protocol::{Book, QueryKind};
 
 /// Show what rests in a book.
@@ -55,9 +55,15 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 
 impl BookArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let session = Session::open(&self.connect).await?;
-        let period = parse_period(&self.period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
-        let contract = Contract { area: self.area(&session).await?, period };
+        let network = self.connect.known()?;
+        let period = network.period(&self.period)?;
+        let named = self.area.as_deref().map(|name| area_by_name(&network.genesis, Some(name))).transpose()?;
+        let session = network.open().await?;
+        let area = match named {
+            Some(area) => area,
+            None => self.area_of_key(&session).await?,
+        };
+        let contract = Contract { area, period };
         if !self.watch {
             return print(&session, contract, &session.look(contract).await?, global, "");
         }
@@ -79,14 +85,10 @@ impl BookArgs {
         }
     }
 
-    async fn area(&self, session: &Session) -> anyhow::Result<AreaId> {
-        match (&self.area, &self.key) {
-            (None, Some(file)) => {
-                let key = read_key(file)?;
-                Ok(session.client.account(session.query(&key, QueryKind::Account)).await?.area)
-            }
-            (area, _) => area_by_name(&session.genesis, area.as_deref()),
-        }
+    async fn area_of_key(&self, session: &Session) -> anyhow::Result<AreaId> {
+        let file = self.key.as_deref().ok_or_else(|| Usage::error("say which area by --area or --key"))?;
+        let key = read_key(file)?;
+        Ok(session.client.account(session.query(&key, QueryKind::Account)).await?.area)
     }
 }
 

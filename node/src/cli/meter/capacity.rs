@@ -6,11 +6,10 @@ use clap::Args;
 use gridbook_engine::Energy;
 use gridbook_ledger::command::Command;
 
-use super::{ConnectArgs, Session, area_by_name};
+use super::{ConnectArgs, area_by_name};
 use crate::amounts::parse_energy;
-use crate::cli::{Global, Usage};
+use crate::cli::Global;
 use crate::keyfile::read_key;
-use crate::moment::parse_period;
 
 /// Operator: set what the edge above an area carries in one delivery period. What rests there is matched again.
 #[derive(Args, Debug)]
@@ -41,9 +40,10 @@ pub(crate) struct CapacityArgs {
 impl CapacityArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let operator = read_key(&self.operator_key)?;
-        let session = Session::open(&self.connect).await?;
-        let area = area_by_name(&session.genesis, Some(&self.area))?;
-        let period = parse_period(&self.period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
+        let network = self.connect.known()?;
+        let area = area_by_name(&network.genesis, Some(&self.area))?;
+        let period = network.period(&self.period)?;
+        let session = network.open().await?;
         let command = Command::SetCapacity { area, period, up: self.up, down: self.down };
         let done = session.submit(&operator, vec![command]).await?;
         session.report(global, &done)

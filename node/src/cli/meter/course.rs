@@ -53,12 +53,12 @@ impl Session {
                 Step::Accepted(_) => {}
                 Step::Sequenced(receipt) => {
                     let step = self.sequenced(*receipt, sent.elapsed())?;
-                    eprintln!("{}", step.text());
+                    note!("{}", step.text());
                     sequenced.push(step);
                 }
                 Step::Certified(header) => {
                     let after = sent.elapsed();
-                    eprintln!("certified at {} after {}; not final yet", text_of(header), milliseconds(after));
+                    note!("certified at {} after {}; not final yet", text_of(header), milliseconds(after));
                     certified = Some((header, after));
                 }
                 Step::Final(done) => {
@@ -77,7 +77,7 @@ impl Session {
         let mut breaches = 0;
         for step in sequenced {
             let held = self.hold(&step.receipt, file, breaches).await;
-            eprintln!("{}", held.text());
+            note!("{}", held.text());
             breaches += usize::from(held.is_broken());
             step.held = Some(held);
         }

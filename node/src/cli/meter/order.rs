@@ -9,10 +9,10 @@ use gridbook_ledger::command::{Command, Place};
 use super::sources::parse_sources;
 use super::{MeterArgs, Session};
 use crate::amounts::{parse_energy, parse_price};
-use crate::cli::{Global, Usage};
+use crate::cli::Global;
 use crate::client::next_nonce;
 use crate::keyfile::read_key;
-use crate::moment::{parse_moment, parse_period};
+use crate::moment::parse_moment;
 use crate::protocol::QueryKind;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -98,8 +98,9 @@ pub(crate) struct CancelArgs {
 impl OrderArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = read_key(&self.meter.key)?;
-        let session = Session::open(&self.meter.connect).await?;
-        let period = parse_period(&self.period, session.genesis.rules.mtu_minutes).map_err(Usage::error)?;
+        let network = self.meter.connect.known()?;
+        let period = network.period(&self.period)?;
+        let session = network.open().await?;
         let account = session.client.account(session.query(&key, QueryKind::Account)).await?;
         let side = self.side.into();
         let client_id = self.client_id.unwrap_or_else(next_nonce);

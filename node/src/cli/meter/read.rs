@@ -3,7 +3,7 @@
 use clap::Args;
 use gridbook_ledger::command::Command;
 
-use super::{MeterArgs, Session};
+use super::MeterArgs;
 use crate::cli::Global;
 use crate::cli::settlement::{RegisterArgs, check_metered};
 use crate::keyfile::read_key;
@@ -28,9 +28,10 @@ pub(crate) struct ReadArgs {
 impl ReadArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = read_key(&self.meter.key)?;
-        let session = Session::open(&self.meter.connect).await?;
-        check_metered(&session)?;
-        let reading = self.registers.reading(&session)?;
+        let network = self.meter.connect.known()?;
+        check_metered(&network)?;
+        let reading = self.registers.reading(&network)?;
+        let session = network.open().await?;
         let done = session.submit(&key, vec![Command::Reading(reading)]).await?;
         session.report(global, &done)
     }

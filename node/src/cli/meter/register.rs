@@ -10,7 +10,7 @@ use gridbook_ledger::record::{Outcome, RecordEvent};
 use gridbook_ledger::registry::{OrganisationId, Plant};
 
 use super::sources::parse_source;
-use super::{ConnectArgs, Session, area_by_name};
+use super::{ConnectArgs, area_by_name};
 use crate::amounts::{parse_energy, parse_money};
 use crate::cli::genesis::parse_key;
 use crate::cli::{Global, Usage};
@@ -66,10 +66,11 @@ impl RegisterArgs {
             (None, Some(file)) => read_key(file)?.public(),
             (None, None) => return Err(Usage::error("give the meter's key by --key or --public")),
         };
-        let session = Session::open(&self.connect).await?;
-        let area = area_by_name(&session.genesis, self.area.as_deref())?;
+        let network = self.connect.known()?;
+        let area = area_by_name(&network.genesis, self.area.as_deref())?;
         let plant = Plant { source: self.source, storage_ppm: self.battery_ppm };
         plant.check().map_err(|code| Usage::error(code.to_string()))?;
+        let session = network.open().await?;
         // Each in a bundle of its own: commands of a bundle stand for themselves, and where somebody else has taken the account's number
         // meanwhile, the meter must not become a stranger's.
         let mut records = Vec::new();

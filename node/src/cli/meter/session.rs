@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use gridbook_engine::LedgerTime;
+use gridbook_engine::{DeliveryPeriod, LedgerTime};
 use gridbook_ledger::command::{Bundle, Command, NEVER, SignedBundle};
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::Genesis;
@@ -15,10 +15,11 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::course::Course;
-use crate::cli::Global;
 use crate::cli::verify::read_genesis;
+use crate::cli::{Global, Usage};
 use crate::client::{Client, ClientError, FinalBundle, Patience, WatchEvent, next_nonce, wall_us};
-use crate::config::NetworkConfig;
+use crate::config::{NetworkConfig, Peer};
+use crate::moment::parse_period;
 use crate::protocol::{QueryKind, SignedQuery, Status};
 use crate::record_text::RecordText;
 
@@ -29,7 +30,7 @@ pub(in crate::cli) struct ConnectArgs {
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK")]
     network: PathBuf,
     /// How many seconds to wait for finality.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait: u64,
 }
 
@@ -50,14 +51,38 @@ pub(in crate::cli) struct Session {
     pub(super) events: UnboundedReceiver<WatchEvent>,
 }
 
+/// A network as its files tell of it. What is wrong with a question shows here, before anybody is asked it.
+pub(in crate::cli) struct KnownNetwork {
+    pub(in crate::cli) genesis: Genesis,
+    validators: Vec<Peer>,
+    patience: Patience,
+}
+
+impl ConnectArgs {
+    /// Reads the network's files.
+    pub(in crate::cli) fn known(&self) -> anyhow::Result<KnownNetwork> {
+        let NetworkConfig { genesis_file, validators, .. } = NetworkConfig::load(&self.network)?;
+        let patience = Patience { give_up_after: Duration::from_secs(self.wait), ..Patience::default() };
+        Ok(KnownNetwork { genesis: read_genesis(&genesis_file)?, validators, patience })
+    }
+}
+
+impl KnownNetwork {
+    pub(in crate::cli) async fn open(self) -> anyhow::Result<Session> {
+        let seed = *SecretKey::generate().context("the system gives no randomness")?.seed();
+        let (client, events) = Client::connect(self.validators, seed, self.patience).await?;
+        Ok(Session { genesis: self.genesis, client, events })
+    }
+
+    /// The delivery period that somebody has written down.
+    pub(in crate::cli) fn period(&self, text: &str) -> anyhow::Result<DeliveryPeriod> {
+        parse_period(text, self.genesis.rules.mtu_minutes).map_err(Usage::error)
+    }
+}
+
 impl Session {
     pub(in crate::cli) async fn open(args: &ConnectArgs) -> anyhow::Result<Self> {
-        let network = NetworkConfig::load(&args.network)?;
-        let genesis = read_genesis(&network.genesis_file)?;
-        let seed = *SecretKey::generate().context("the system gives no randomness")?.seed();
-        let patience = Patience { give_up_after: Duration::from_secs(args.wait), ..Patience::default() };
-        let (client, events) = Client::connect(network.validators, seed, patience).await?;
-        Ok(Self { genesis, client, events })
+        args.known()?.open().await
     }
 
     pub(super) fn sign(&self, key: &SecretKey, commands: Vec<Command>) -> SignedBundle {

@@ -9,7 +9,7 @@ use gridbook_ledger::store::{Fact, FactOwner, FactRow};
 
 use super::super::Global;
 use super::super::span::SpanArgs;
-use super::{MeterArgs, Session};
+use super::MeterArgs;
 use crate::bill::{Bill, DayBill};
 use crate::keyfile::read_key;
 use crate::protocol::QueryKind;
@@ -45,9 +45,10 @@ pub(crate) struct StatementArgs {
 impl StatementArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let key = read_key(&self.meter.key)?;
-        let session = Session::open(&self.meter.connect).await?;
-        let mtu_minutes = session.genesis.rules.mtu_minutes;
+        let network = self.meter.connect.known()?;
+        let mtu_minutes = network.genesis.rules.mtu_minutes;
         let (from, to) = self.span.periods(mtu_minutes)?;
+        let session = network.open().await?;
         let sign = |kind| session.query(&key, kind);
         let meter = match self.number {
             Some(number) => MeterId(number),

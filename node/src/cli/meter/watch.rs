@@ -24,7 +24,7 @@ impl WatchArgs {
         let key = read_key(&self.meter.key)?;
         let mut session = Session::open(&self.meter.connect).await?;
         let meter = session.client.watch(session.query(&key, QueryKind::Watch)).await?;
-        eprintln!("watching meter {}; Ctrl-C ends it", meter.0);
+        note!("watching meter {}; Ctrl-C ends it", meter.0);
         let mut left = self.count.unwrap_or(u64::MAX);
         while left > 0 {
             let event = tokio::select! {
