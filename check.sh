@@ -79,8 +79,8 @@ step_defects() {
 # Reads a report without any tool that a bare machine may lack.
 check_report() {
     local report="$1" meters="$2" orders="$3"
-    value() { tr -d ' \n' <"$report" | sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p"; }
-    inner() { tr -d ' \n' <"$report" | sed -n "s/.*\"$1\":{\([^}]*\)}.*/\1/p" | sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p"; }
+    value() { tr -d ' \n' <"$report" | sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p" | tr -d '"'; }
+    inner() { tr -d ' \n' <"$report" | sed -n "s/.*\"$1\":{\([^}]*\)}.*/\1/p" | sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p" | tr -d '"'; }
     must() { if ! [ "$2" "$3" "$4" ]; then echo "the demo's report: $1 is $2, and should be $3 $4" >&2; exit 1; fi; }
     must validators "$(value validators)" -eq 4
     must meters "$(value meters)" -eq "$meters"

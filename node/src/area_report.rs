@@ -191,20 +191,22 @@ impl AreaReport {
         comma_separated(&lines)
     }
 
-    /// All of it. Sums are texts: more than a JSON number holds.
-    pub(crate) fn json(&self) -> Value {
+    /// All of it. Energy and money are texts: more than a JSON number holds.
+    pub(crate) fn json(&self, mtu_minutes: u32) -> Value {
         let periods: Vec<Value> = self
             .periods
             .iter()
             .map(|(at, period)| {
-                let mut value = period.json();
+                let mut value = period.sums_json();
                 value["period"] = json!(at.0);
+                value["begins"] = json!(format_moment(at.starts_at(mtu_minutes)));
+                period.say_how_it_stands(&mut value);
                 value
             })
             .collect();
         let [settled, frozen, finished, estimated] = self.counts;
-        json!({"periods": periods, "totals": self.totals.json(), "settled": settled, "frozen": frozen, "final": finished,
-            "losses_estimated": estimated})
+        json!({"periods": periods, "totals": self.totals.sums_json(), "settled_periods": settled, "frozen_periods": frozen,
+            "final_periods": finished, "losses_estimated_periods": estimated})
     }
 }
 
@@ -277,22 +279,29 @@ impl AreaPeriod {
         ]
     }
 
-    fn json(&self) -> Value {
+    /// What can be added up, of one period or of all.
+    fn sums_json(&self) -> Value {
         let meters = &self.meters;
         json!({
-            "short_price": self.prices.map(|(short, _)| short.0), "long_price": self.prices.map(|(_, long)| long.0),
             "net_wh": self.net_wh.to_string(), "contracted_wh": self.contracted_wh.to_string(),
-            "below_wh": self.residual.map(|residual| residual.below_wh.to_string()),
-            "sent_up_wh": self.residual.map(|residual| residual.sent_up_wh.to_string()),
-            "losses_wh": self.losses_wh.to_string(), "losses_quality": self.residual.map(|residual| residual.quality.name()),
-            "import_wh": meters.import_wh.to_string(),
+            "losses_wh": self.losses_wh.to_string(), "import_wh": meters.import_wh.to_string(),
             "export_wh": meters.export_wh.to_string(), "settlements": meters.count, "estimated": meters.estimated,
             "corrected": meters.corrected, "trades_nano": meters.trades.0.to_string(),
             "imbalance_nano": meters.imbalance.0.to_string(), "billed_nano": meters.billed.0.to_string(),
             "defaulted_nano": meters.defaulted.0.to_string(), "upstream_nano": self.upstream.0.to_string(),
             "losses_nano": self.losses.0.to_string(), "surplus_nano": self.surplus.0.to_string(),
-            "frozen": self.frozen.map(|why| why.to_string()), "final": self.is_final,
         })
+    }
+
+    /// What only one period has: prices, what the virtual meter shows, and how the period stands.
+    fn say_how_it_stands(&self, value: &mut Value) {
+        value["short_price"] = json!(self.prices.map(|(short, _)| short.0));
+        value["long_price"] = json!(self.prices.map(|(_, long)| long.0));
+        value["below_wh"] = json!(self.residual.map(|residual| residual.below_wh.to_string()));
+        value["sent_up_wh"] = json!(self.residual.map(|residual| residual.sent_up_wh.to_string()));
+        value["losses_quality"] = json!(self.residual.map(|residual| residual.quality.name()));
+        value["frozen"] = json!(self.frozen.map(|why| why.to_string()));
+        value["final"] = json!(self.is_final);
     }
 }
 
@@ -365,7 +374,15 @@ mod tests {
         assert!(text.contains("1 periods settled, 1 frozen, 1 final."), "{text}");
         assert!(text.contains("is frozen: "), "{text}");
         assert_eq!(report.csv(15).lines().count(), 4);
-        assert_eq!(report.json()["totals"]["surplus_nano"], "5");
+        let json = report.json(15);
+        assert_eq!(json["totals"]["surplus_nano"], "5");
+        let counts = ["settled_periods", "frozen_periods", "final_periods"].map(|name| json[name].as_u64());
+        assert_eq!(counts, [Some(1); 3]);
+        // One name says one thing: a sum has no standing.
+        let own = ["begins", "frozen", "final", "short_price", "sent_up_wh", "losses_quality"];
+        assert!(own.iter().all(|name| json["totals"].get(name).is_none()), "{json}");
+        assert!(own.iter().all(|name| json["periods"][0].get(name).is_some()), "{json}");
+        assert_eq!(json["periods"][0]["begins"], "1970-01-10T09:00:00Z");
     }
 
     /// Two periods of an area whose edge was read late in the one, never in the other; in the third nobody has a meter there, and 3 got
@@ -398,9 +415,9 @@ mod tests {
         assert!(first.contains(",400,400,0,395,5,corrected,"), "{first}");
         assert!(second.contains(",380,400,0,380,0,estimated_no_edge_reading,"), "{second}");
         assert!(third.contains(",0,0,50,47,3,measured,"), "{third}");
-        let json = report.json();
+        let json = report.json(15);
         assert_eq!(
-            (&json["losses_estimated"], &json["periods"][0]["losses_quality"]),
+            (&json["losses_estimated_periods"], &json["periods"][0]["losses_quality"]),
             (&json!(1), &json!("corrected"))
         );
         assert_eq!((&json["periods"][2]["sent_up_wh"], &json["periods"][2]["below_wh"]), (&json!("47"), &json!("50")));

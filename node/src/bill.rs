@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::amounts::format_price;
 use crate::columns::{aligned, comma_separated};
 use crate::moment::format_moment;
+use crate::record_text::trade_kind_name;
 use crate::settled_text::quality_text;
 
 /// A bill with what is needed to write it down.
@@ -46,7 +47,7 @@ impl Bill<'_> {
     }
 
     fn period(&self, period: &PeriodStatement, lines: &mut Vec<Vec<String>>) {
-        let area = self.areas.get(usize::from(period.contract.area.0)).map_or("?", String::as_str);
+        let area = self.area(period);
         let standing = match (&period.settled, period.is_final) {
             (None, _) => "not settled yet".to_owned(),
             (Some(settled), is_final) => standing(settled, is_final),
@@ -73,6 +74,10 @@ impl Bill<'_> {
         }
     }
 
+    fn area(&self, period: &PeriodStatement) -> &str {
+        self.areas.get(usize::from(period.contract.area.0)).map_or("?", String::as_str)
+    }
+
     fn begins(&self, period: DeliveryPeriod) -> String {
         let text = format_moment(period.starts_at(self.mtu_minutes));
         text.get(..16).unwrap_or(&text).replace('T', " ")
@@ -81,25 +86,36 @@ impl Bill<'_> {
     /// One line for each trade and each part of an imbalance, with a first line of names. Money is in nano-currency, prices in
     /// micro-currency per kWh.
     pub(crate) fn csv(&self) -> String {
-        let head =
-            ["period", "begins", "area", "line", "command", "with", "energy_wh", "price", "delivered_wh", "money_nano"];
+        let head = [
+            "period",
+            "begins",
+            "area",
+            "area_name",
+            "line",
+            "command",
+            "with_meter",
+            "kind",
+            "energy_wh",
+            "price",
+            "delivered_wh",
+            "money_nano",
+        ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         for period in &self.statement.periods {
             let at = period.contract.period;
-            let front =
-                [at.0.to_string(), format_moment(at.starts_at(self.mtu_minutes)), period.contract.area.0.to_string()];
-            let mut push = |cells: [String; 7]| lines.push(front.iter().cloned().chain(cells).collect());
+            let area = (period.contract.area.0.to_string(), self.area(period).to_owned());
+            let front = [at.0.to_string(), format_moment(at.starts_at(self.mtu_minutes)), area.0, area.1];
+            let mut push = |cells: [String; 8]| lines.push(front.iter().cloned().chain(cells).collect());
             for line in &period.trades {
-                let with = match line.traded {
-                    Traded::With(meter, _) => meter.0.to_string(),
-                    Traded::Auction => "auction".into(),
-                };
+                let (with, kind) = counterparty(line.traded);
+                let with = with.map_or_else(String::new, |meter| meter.to_string());
                 let delivered = line.delivered.map_or(String::new(), |energy| energy.0.to_string());
                 let (energy, price) = (line.energy.0.to_string(), line.price.0.to_string());
                 push([
                     side(line.side).into(),
                     line.seq.to_string(),
                     with,
+                    kind.into(),
                     energy,
                     price,
                     delivered,
@@ -114,28 +130,35 @@ impl Bill<'_> {
                     .map_or(String::new(), |line| line.seq.to_string());
                 let name = if settled.imbalance_wh < 0 { "missing" } else { "too_much" };
                 let (energy, price) = (part.energy_wh.to_string(), part.price.0.to_string());
-                push([name.into(), command, String::new(), energy, price, String::new(), part.money.0.to_string()]);
+                let none = String::new;
+                push([name.into(), command, none(), none(), energy, price, none(), part.money.0.to_string()]);
             }
             for (name, amount) in [("billed", settled.billed), ("defaulted", settled.defaulted)] {
                 if amount != Money::ZERO {
                     let none = String::new;
-                    push([name.into(), none(), none(), none(), none(), none(), amount.0.to_string()]);
+                    push([name.into(), none(), none(), none(), none(), none(), none(), amount.0.to_string()]);
                 }
             }
         }
         comma_separated(&lines)
     }
 
-    /// All of it. Sums are texts: more than a JSON number holds.
+    /// All of it. Energy and money are texts: more than a JSON number holds.
     pub(crate) fn json(&self) -> Value {
-        let periods: Vec<Value> = self.statement.periods.iter().map(period_json).collect();
+        let told = |period: &PeriodStatement| {
+            let mut value = period_json(period);
+            value["begins"] = json!(format_moment(period.contract.period.starts_at(self.mtu_minutes)));
+            value["area_name"] = json!(self.area(period));
+            value
+        };
+        let periods: Vec<Value> = self.statement.periods.iter().map(told).collect();
         json!({
             "meter": self.statement.meter.0, "span": self.span, "periods": periods, "totals": totals_json(&self.statement.totals),
         })
     }
 }
 
-/// What a bill comes to. Sums are texts: more than a JSON number holds.
+/// What a bill comes to. Energy and money are texts: more than a JSON number holds.
 fn totals_json(totals: &StatementTotals) -> Value {
     json!({
         "bought_wh": totals.bought_wh.to_string(), "bought_nano": nano(totals.bought), "sold_wh": totals.sold_wh.to_string(),
@@ -167,6 +190,14 @@ fn trade(line: &TradeLine) -> Vec<String> {
     let delivered = line.delivered.map_or_else(|| "?".to_owned(), |energy| energy.0.to_string());
     let (energy, price) = (line.energy.0.to_string(), format_price(line.price));
     vec![format!("  {verb} {with}, command {}", line.seq), energy, price, delivered, line.money().to_string()]
+}
+
+/// For programs: the other meter, if there was one, and how the trade came about.
+fn counterparty(traded: Traded) -> (Option<u32>, &'static str) {
+    match traded {
+        Traded::With(meter, kind) => (Some(meter.0), trade_kind_name(kind)),
+        Traded::Auction => (None, "auction"),
+    }
 }
 
 fn kind_text(kind: TradeKind) -> &'static str {
@@ -251,13 +282,11 @@ fn side(side: Side) -> &'static str {
 
 fn period_json(period: &PeriodStatement) -> Value {
     let trades: Vec<Value> = period.trades.iter().map(|line| {
-        let with = match line.traded {
-            Traded::With(meter, _) => json!(meter.0),
-            Traded::Auction => json!("auction"),
-        };
+        let (with_meter, kind) = counterparty(line.traded);
         json!({
-            "seq": line.seq, "side": side(line.side), "with": with, "energy_wh": line.energy.0, "price": line.price.0, "fee": line.fee.0,
-            "delivered_wh": line.delivered.map(|energy| energy.0), "money_nano": nano(line.money()),
+            "seq": line.seq, "side": side(line.side), "with_meter": with_meter, "kind": kind, "energy_wh": line.energy.0.to_string(),
+            "price": line.price.0, "fee": line.fee.0, "delivered_wh": line.delivered.map(|energy| energy.0.to_string()),
+            "money_nano": nano(line.money()),
         })
     }).collect();
     let settled = period.settled.as_ref().map(|settled| {
@@ -265,7 +294,8 @@ fn period_json(period: &PeriodStatement) -> Value {
             "trade": part.trade, "energy_wh": part.energy_wh.to_string(), "price": part.price.0, "money_nano": nano(part.money),
         })).collect();
         json!({
-            "import_wh": settled.delivery.import.0, "export_wh": settled.delivery.export.0, "quality": settled.quality.name(),
+            "import_wh": settled.delivery.import.0.to_string(), "export_wh": settled.delivery.export.0.to_string(),
+            "quality": settled.quality.name(),
             "contracted_wh": settled.contracted_wh.to_string(), "imbalance_wh": settled.imbalance_wh.to_string(), "parts": parts,
             "imbalance_nano": nano(settled.imbalance), "billed_nano": nano(settled.billed), "defaulted_nano": nano(settled.defaulted),
             "times": settled.times,
@@ -362,16 +392,27 @@ mod tests {
 
     #[test]
     fn a_bill_as_a_table_has_a_line_for_each_amount() {
-        let text = bill(&roof(), &[], |bill| bill.csv());
+        let areas = ["station".to_owned(), "north".to_owned()];
+        let text = bill(&roof(), &areas, |bill| bill.csv());
         let lines: Vec<&str> = text.lines().skip(1).collect();
-        let begins = "1979088,2026-06-11T12:00:00Z,1";
-        let sold = format!("{begins},sold,4711,7,400,210000,380,84000000");
-        assert_eq!(lines, [sold, format!("{begins},missing,4711,,20,600000,,-12000000")]);
+        let begins = "1979088,2026-06-11T12:00:00Z,1,north";
+        let sold = format!("{begins},sold,4711,7,continuous,400,210000,380,84000000");
+        assert_eq!(lines, [sold, format!("{begins},missing,4711,,,20,600000,,-12000000")]);
+        assert!(text.lines().all(|line| line.split(',').count() == 12), "{text}");
     }
 
     #[test]
     fn a_bill_for_programs_adds_up() {
-        let value: Value = serde_json::from_str(&bill(&roof(), &[], |bill| bill.json().to_string())).unwrap();
+        let areas = ["station".to_owned(), "north".to_owned()];
+        let value: Value = serde_json::from_str(&bill(&roof(), &areas, |bill| bill.json().to_string())).unwrap();
+        let period = &value["periods"][0];
+        assert_eq!((&period["begins"], &period["area_name"]), (&json!("2026-06-11T12:00:00Z"), &json!("north")));
+        let trade = &period["trades"][0];
+        assert_eq!((&trade["with_meter"], &trade["kind"]), (&json!(7), &json!("continuous")));
+        // The same name is the same kind of value everywhere.
+        let energies = [&trade["energy_wh"], &trade["delivered_wh"], &period["settled"]["parts"][0]["energy_wh"]];
+        assert_eq!(energies, ["400", "380", "20"]);
+        assert_eq!((&period["settled"]["export_wh"], &value["totals"]["export_wh"]), (&json!("380"), &json!("380")));
         assert_eq!(value["totals"]["balance_nano"], "72000000");
         assert_eq!(value["periods"][0]["settled"]["parts"][0]["money_nano"], "-12000000");
         assert_eq!(value["periods"][0]["doubt"], Value::Null);

@@ -216,13 +216,18 @@ impl<'a> RecordText<'a> {
     }
 }
 
-fn trade_json(trade: &Trade) -> Value {
-    let (from, to) = areas(trade);
-    let kind = match trade.kind {
+/// How a trade came about, for programs.
+pub(crate) fn trade_kind_name(kind: TradeKind) -> &'static str {
+    match kind {
         TradeKind::Continuous => "continuous",
         TradeKind::PayAsBid => "pay_as_bid",
         TradeKind::Prearranged => "prearranged",
-    };
+    }
+}
+
+fn trade_json(trade: &Trade) -> Value {
+    let (from, to) = areas(trade);
+    let kind = trade_kind_name(trade.kind);
     json!({"trade": {
         "buyer": order_json(trade.buyer()), "seller": order_json(trade.seller()), "buyer_area": to, "seller_area": from,
         "period": trade.period.0, "price": trade.price.0, "fee": trade.fee.0, "buyer_pays": trade.buyer_pays().0,

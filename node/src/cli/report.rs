@@ -103,7 +103,7 @@ impl AreaArgs {
         let report = AreaReport::of(&facts);
         let name = session.genesis.areas.get(usize::from(area.0)).map_or("?", |area| area.name.as_str());
         let title = format!("Settlement of area {name} for {}", self.span.text());
-        let mut value = report.json();
+        let mut value = report.json(mtu_minutes);
         value["area"] = json!(name);
         value["span"] = json!(self.span.text());
         global.print(&value, || if self.csv { report.csv(mtu_minutes) } else { report.text(&title, mtu_minutes) })

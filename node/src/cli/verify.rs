@@ -157,13 +157,13 @@ fn verify_account(global: &Global, file: &Path, records: bool, genesis: &Path) -
         "chain": genesis.chain_id().to_hex(),
         "account": number.0,
         "complete": true,
-        "records": count,
+        "records_count": count,
         "height": account.height,
         "header": account.header.hash.to_hex(),
         "ledger_time_ms": account.time.0,
         "balance_nano": account.state.balance.0.to_string(),
         "reserved_nano": account.state.reserved.0.to_string(),
-        "texts": texts,
+        "records": texts,
     });
     global.print(&value, || {
         let lines: String = texts.iter().map(|record| format!("{record}\n")).collect();
@@ -214,7 +214,7 @@ fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyho
         "ledger_time_ms": report.ledger_time.0,
         "orders": report.totals.orders,
         "trades": report.totals.trades,
-        "energy_wh": report.totals.energy_wh,
+        "energy_wh": report.totals.energy_wh.to_string(),
         "money_sum_nano": report.money_sum.0.to_string(),
         "log_records": report.log_records,
         "from_height": report.from_height,

@@ -172,9 +172,10 @@ impl Report {
             ..
         } = settled.totals;
         let totals = &settled.totals;
-        let nano = |money: Money| i64::try_from(money.0).map_or_else(|_| Value::from(money.0.to_string()), Value::from);
-        let wh = |energy: i128| i64::try_from(energy).map_or_else(|_| Value::from(energy.to_string()), Value::from);
-        let known = |known: &Known| u64::try_from(known.energy_wh).unwrap_or(u64::MAX);
+        // Texts: more than a JSON number holds.
+        let nano = |money: Money| money.0.to_string();
+        let wh = |energy: i128| energy.to_string();
+        let known = |known: &Known| known.energy_wh.to_string();
         json!({
             "periods_settled": periods_settled, "periods_final": periods_final, "areas_settled": areas_settled,
             "areas_frozen": areas_frozen, "readings": readings, "corrections": corrections, "area_readings": area_readings,
@@ -257,10 +258,10 @@ impl Report {
             "bundles": tally.bundles,
             "signed_orders": tally.orders,
             "trades": tally.trades,
-            "energy_wh": tally.energy.0,
+            "energy_wh": tally.energy.0.to_string(),
             "trades_between_feeders": tally.trades_across,
-            "grid_fees_nano": i64::try_from(tally.fees.0).map_or_else(|_| Value::from(tally.fees.0.to_string()), Value::from),
-            "money_sum_nano": self.money_sum.map(|sum| i64::try_from(sum.0).map_or_else(|_| Value::from(sum.0.to_string()), Value::from)),
+            "grid_fees_nano": tally.fees.0.to_string(),
+            "money_sum_nano": self.money_sum.map(|sum| sum.0.to_string()),
             "sequencing_ms": {"p50": tally.sequencing_ms(0.5), "p99": tally.sequencing_ms(0.99)},
             "finality_ms": {"p50": tally.finality_ms(0.5), "p99": tally.finality_ms(0.99)},
             "orders_per_second": self.orders_per_second(),
@@ -281,7 +282,10 @@ impl Report {
             "watch_events": tally.watch_events,
             "settlement": self.settlement_json(),
             "stories": self.stories().iter().map(Story::to_json).collect::<Vec<_>>(),
-            "local": {"demand_wh": local.demand.0, "surplus_wh": local.surplus.0, "served_wh": local.served.0, "served_ppm": local.served_ppm},
+            "local": {
+                "demand_wh": local.demand.0.to_string(), "surplus_wh": local.surplus.0.to_string(),
+                "served_wh": local.served.0.to_string(), "served_ppm": local.served_ppm,
+            },
             "memory_peak_bytes": self.memory_bytes,
             "disk_bytes": self.disk_bytes,
             "failures": self.failures,

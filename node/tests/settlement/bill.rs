@@ -93,5 +93,5 @@ fn a_short_delivery_is_on_the_bill_of_who_was_short_and_on_no_other() {
     let report = house.told(&operator, &["report", "area", "--period", &period.to_string()]);
     let of_area = &report["totals"];
     assert_eq!((&of_area["upstream_nano"], &of_area["surplus_nano"]), (&json!("180000000"), &json!("0")), "{report}");
-    assert_eq!((&report["settled"], &report["frozen"]), (&json!(1), &json!(0)), "{report}");
+    assert_eq!((&report["settled_periods"], &report["frozen_periods"]), (&json!(1), &json!(0)), "{report}");
 }
