@@ -59,6 +59,7 @@ fn wrong_usage_ends_with_two_and_says_how_it_is_meant() {
         &["settlement", "correct", "--meter", "first"],
         &["settlement", "prices", "--short-price", "0,6"],
         &["demo", "--meters", "0"],
+        &["demo", "--validators", "5"],
         &["demo", "--loads", "somewhere"],
         &["genesis", "--operator-key", "abc", "--out", "x"],
     ] {
@@ -236,9 +237,9 @@ fn silent_network(dir: &Path) -> (std::path::PathBuf, Vec<std::net::UdpSocket>) 
     let file = out.join("network.toml");
     let mut text = std::fs::read_to_string(&file).unwrap();
     for (number, socket) in sockets.iter().enumerate() {
-        text = text.replace(&format!("127.0.0.1:{}", 7300 + number), &socket.local_addr().unwrap().to_string());
+        text = text.replace(&format!("127.0.0.1:{}", 7301 + 3 * number), &socket.local_addr().unwrap().to_string());
     }
-    assert!(!text.contains(":730"), "{text}");
+    assert!(!text.contains("127.0.0.1:73"), "{text}");
     std::fs::write(&file, text).unwrap();
     (out, sockets)
 }
@@ -298,7 +299,7 @@ fn what_cannot_be_said_on_standard_error_ends_no_command() {
     assert_eq!(failing.args(genesis).stderr(full()).status().unwrap().code(), Some(1));
     let orders = dir.path().join("orders.csv");
     std::fs::write(&orders, "").unwrap();
-    let mut matched = gridbook(&["match", orders.to_str().unwrap(), "--log", "trace"]);
+    let mut matched = gridbook(&["match", "--input", orders.to_str().unwrap(), "--log", "trace"]);
     let heard = matched.output().unwrap();
     assert!(text(&heard.stderr).contains("commands/s"), "{}", text(&heard.stderr));
     assert_eq!(matched.stderr(full()).status().unwrap().code(), heard.status.code());
@@ -306,4 +307,59 @@ fn what_cannot_be_said_on_standard_error_ends_no_command() {
     let file = dir.path().join("a.key");
     let made = gridbook(&["keys", "generate", "--out", file.to_str().unwrap()]).stdout(full()).status().unwrap();
     assert_eq!(made.code(), Some(1));
+}
+
+/// A table that was asked for is not JSON because the environment is for programs; and of two forms asked for at once neither is guessed.
+#[test]
+fn a_table_wins_over_the_environment_and_not_over_the_flag() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, _sockets) = silent_network(dir.path());
+    let (network, key) = (out.join("network.toml"), out.join("operator.key"));
+    for command in [&["report", "area", "--day", "2026-06-17"][..], &["meter", "statement", "--day", "2026-06-17"]] {
+        let ask = |more: &[&str], env: &str| {
+            let mut asked = gridbook(&[command, more, &["--csv", "--wait", "1"]].concat());
+            asked.env("GRIDBOOK_NETWORK", &network).env("GRIDBOOK_KEY", &key).env("GRIDBOOK_JSON", env);
+            asked.output().unwrap()
+        };
+        let both = ask(&["--json"], "0");
+        assert!(code(&both) == 2 && text(&both.stderr).contains("--csv and --json"), "{}", text(&both.stderr));
+        // It is asked, and nobody is there to answer.
+        assert_eq!(code(&ask(&[], "1")), 1);
+    }
+    let first = gridbook(&["--json", "report", "area", "--csv", "--day", "2026-06-17"])
+        .env("GRIDBOOK_NETWORK", &network)
+        .env("GRIDBOOK_KEY", &key)
+        .output()
+        .unwrap();
+    assert_eq!(code(&first), 2, "wherever the flag stands: {}", text(&first.stderr));
+}
+
+#[test]
+fn a_file_of_another_kind_is_told_by_what_writes_the_right_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("net");
+    assert_eq!(code(&init(&out)), 0);
+    let (genesis, wrong) = (out.join("genesis.json"), out.join("network.toml"));
+    for (kind, writer) in [
+        ("receipt", "meter receipt --out"),
+        ("account", "report account --out"),
+        ("evidence", "evidence --out"),
+        ("certificate", "meter certificate --out"),
+    ] {
+        let wrong = wrong.to_str().unwrap();
+        let output = gridbook(&["verify", kind, wrong, "--genesis", genesis.to_str().unwrap()]).output().unwrap();
+        assert!(code(&output) == 1 && text(&output.stderr).contains(writer), "{kind}: {}", text(&output.stderr));
+    }
+    // A validator that never ran, and a genesis that is none: each is said once.
+    let never_ran = out.join("validator-0/data");
+    let chain = |genesis: &Path| {
+        let arguments = ["verify", "chain", never_ran.to_str().unwrap(), "--genesis", genesis.to_str().unwrap()];
+        let output = gridbook(&arguments).output().unwrap();
+        assert_eq!(code(&output), 1);
+        text(&output.stderr).to_owned()
+    };
+    assert!(chain(&genesis).contains("has no log yet"), "{}", chain(&genesis));
+    let bad = out.join("bad.json");
+    std::fs::write(&bad, r#"{"a": 1}"#).unwrap();
+    assert_eq!(chain(&bad).matches("unknown field `a`").count(), 1, "{}", chain(&bad));
 }

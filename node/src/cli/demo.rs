@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::Global;
+use super::{Global, check_size};
 use crate::demo::{DemoOptions, run};
 
 /// Four validators and a town of meters trade a day in a minute, on this machine.
@@ -53,6 +53,7 @@ pub(crate) struct DemoArgs {
 
 impl DemoArgs {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        check_size(self.validators.into())?;
         let options = DemoOptions {
             meters: self.meters,
             seconds: self.seconds,

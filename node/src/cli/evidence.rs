@@ -104,7 +104,8 @@ pub(super) fn verify(global: &Global, file: &Path, receipt: Option<&Path>, genes
     let genesis = read_genesis(genesis)?;
     let epochs = known_epochs(&genesis, receipt)?;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let evidence = Evidence::decode(&bytes).with_context(|| format!("{} is no evidence", file.display()))?;
+    let evidence = Evidence::decode(&bytes)
+        .with_context(|| format!("{} is no evidence: `gridbook evidence --out` writes it", file.display()))?;
     let epoch = evidence.epoch();
     let Some(set) = epochs.set(epoch) else {
         return Err(Usage::error(format!(
@@ -131,7 +132,8 @@ pub(super) fn verify(global: &Global, file: &Path, receipt: Option<&Path>, genes
 fn known_epochs(genesis: &Genesis, receipt: Option<&Path>) -> anyhow::Result<Epochs> {
     let Some(file) = receipt else { return Ok(Epochs::new(genesis)) };
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let receipt = Receipt::decode(&bytes).with_context(|| format!("{} is not a receipt", file.display()))?;
+    let receipt = Receipt::decode(&bytes)
+        .with_context(|| format!("{} is not a receipt: `gridbook meter receipt --out` writes one", file.display()))?;
     receipt.verify(genesis).with_context(|| format!("{} proves nothing", file.display()))?;
     Ok(receipt.verify_epochs(genesis)?)
 }
@@ -154,9 +156,24 @@ fn describe(bytes: &[u8], genesis: &Genesis, epochs: &Epochs) -> Value {
 }
 
 fn line(found: &Value) -> String {
+    if found["epoch"].is_null() {
+        return "an item that cannot be read: this validator speaks another version, or lies".to_owned();
+    }
     let (kind, view, epoch) = (found["kind"].as_str().unwrap_or("something"), &found["view"], &found["epoch"]);
     match found["validator"].as_u64() {
         Some(validator) => format!("validator {validator}: {kind} in view {view} of epoch {epoch}, proven"),
         None => format!("{kind} in view {view} of epoch {epoch}: {}", found["why"].as_str().unwrap_or("not checked")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be read has no view and no epoch that could be named.
+    #[test]
+    fn an_item_that_cannot_be_read_is_called_that() {
+        let found = json!({"verified": false, "why": "it cannot be read"});
+        assert!(line(&found).starts_with("an item that cannot be read") && !line(&found).contains("null"), "{found}");
     }
 }

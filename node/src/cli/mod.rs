@@ -28,7 +28,9 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use gridbook_ledger::validators::ValidatorSet;
 use serde::Serialize;
 
 use crate::logging::{self, LogFormat};
@@ -62,6 +64,9 @@ pub(crate) struct Global {
     /// Print results as JSON, for programs.
     #[arg(long, global = true, env = "GRIDBOOK_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     json: bool,
+    /// Whether the flag itself says so, and not only the environment.
+    #[arg(skip)]
+    json_by_flag: bool,
     /// How log lines on standard error look.
     #[arg(long, global = true, env = "GRIDBOOK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -123,7 +128,9 @@ enum Command {
 /// Reads the command line, does what it says, and says how that went.
 pub fn main() -> ExitCode {
     // Clap exits by itself: 0 after help and version, 2 after wrong usage.
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.global.json_by_flag = innermost(&matches).value_source("json") == Some(ValueSource::CommandLine);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -131,6 +138,11 @@ pub fn main() -> ExitCode {
             if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// What was given to the command itself: flags that all commands take are known there, wherever they stood.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -160,7 +172,19 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn asynchronous(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(work);
+    // What was given up, as on Ctrl-C, may still compute: nobody waits for it.
+    runtime.shutdown_background();
+    done
+}
+
+/// Whether there can be so many validators.
+fn check_size(validators: usize) -> anyhow::Result<()> {
+    if ValidatorSet::SIZES.contains(&validators) && validators % 3 == 1 {
+        return Ok(());
+    }
+    Err(Usage::error("there must be 3f + 1 validators, from 4 to 49: 4, 7, 10 and so on"))
 }
 
 /// The command line was wrong in a way that its grammar does not tell: exit code 2.
@@ -180,6 +204,14 @@ impl Usage {
 }
 
 impl Global {
+    /// For a command that can print a table too. A table that was asked for wins over an environment that wants JSON.
+    fn for_table(&self, csv: bool) -> anyhow::Result<Self> {
+        if csv && self.json_by_flag {
+            return Err(Usage::error("--csv and --json are two forms of one result: give one of them"));
+        }
+        Ok(Self { json: self.json && !csv, ..self.clone() })
+    }
+
     /// Prints a result: the JSON of `value` if that was asked for, else the text.
     fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
         use std::io::Write as _;
@@ -195,12 +227,18 @@ impl Global {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_grammar_of_the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_table_that_was_asked_for_is_no_json_because_the_environment_is_for_programs() {
+        let global = |json, json_by_flag| Global { json, json_by_flag, log_format: LogFormat::Text, log: None };
+        assert!(!global(true, false).for_table(true).unwrap().json);
+        assert!(global(true, false).for_table(false).unwrap().json && global(true, true).for_table(false).unwrap().json);
+        assert!(global(true, true).for_table(true).unwrap_err().is::<Usage>());
     }
 }

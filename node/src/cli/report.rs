@@ -91,6 +91,7 @@ impl Session {
 
 impl AreaArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let global = &global.for_table(self.csv)?;
         let key = read_key(&self.asker.key)?;
         let network = self.asker.connect.known()?;
         let mtu_minutes = network.genesis.rules.mtu_minutes;

@@ -11,11 +11,10 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 #[cfg(feature = "defects")]
 use gridbook_ledger::defects::{Armed, Defect};
-use gridbook_ledger::validators::ValidatorSet;
 use gridbook_sim::cluster::{Attack, ClusterConfig, ClusterError, Faults, Kind, Kinds, Report, minimise, run};
 
 use super::crew::{Came, Crew, all_processors};
-use super::{Global, Usage};
+use super::{Global, check_size};
 
 /// Run whole clusters of validators on virtual time, each with the trouble that its seed draws.
 #[derive(Args, Debug)]
@@ -164,9 +163,7 @@ struct Summary {
 
 impl RunArgs {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<()> {
-        if !ValidatorSet::SIZES.contains(&self.validators) || self.validators % 3 != 1 {
-            return Err(Usage::error("there must be 3f + 1 validators, from 4 to 49: 4, 7, 10 and so on".to_owned()));
-        }
+        check_size(self.validators)?;
         tell_whose_panic();
         let seeds = self.seeds.as_ref().map_or(self.seed..self.seed.saturating_add(1), |seeds| seeds.0.clone());
         let (stop, virtual_ms, started) = (AtomicBool::new(false), AtomicU64::new(0), Instant::now());

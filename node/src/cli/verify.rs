@@ -6,7 +6,7 @@ mod sequenced;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use gridbook_engine::AccountId;
 use gridbook_ledger::genesis::Genesis;
@@ -127,7 +127,8 @@ impl Verify {
 
 fn verify_receipt(global: &Global, file: &Path, bytes: &[u8], genesis: &Path) -> anyhow::Result<()> {
     let genesis = read_genesis(genesis)?;
-    let receipt = Receipt::decode(bytes).with_context(|| format!("{} is not a receipt", file.display()))?;
+    let receipt = Receipt::decode(bytes)
+        .with_context(|| format!("{} is not a receipt: `gridbook meter receipt --out` writes one", file.display()))?;
     let verified = receipt.verify(&genesis).with_context(|| format!("{} proves nothing", file.display()))?;
     let value = serde_json::json!({
         "verified": true,
@@ -183,14 +184,18 @@ fn verify_account(global: &Global, file: &Path, records: bool, genesis: &Path) -
 /// The whole history of an account, out of a file.
 fn read_history(file: &Path, genesis: &Genesis) -> anyhow::Result<(AccountId, VerifiedHistory)> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let history = AccountHistory::decode(&bytes)
-        .with_context(|| format!("{} is not the history of an account", file.display()))?;
+    let history = AccountHistory::decode(&bytes).with_context(|| {
+        format!("{} is not the history of an account: `gridbook report account --out` writes it", file.display())
+    })?;
     let verified = history.verify(genesis).with_context(|| format!("{} proves nothing", file.display()))?;
     Ok((history.proof.account, verified))
 }
 
 fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyhow::Result<()> {
     let genesis = read_genesis(genesis)?;
+    if data_dir.join("safety").is_file() && !data_dir.join("log").is_dir() {
+        bail!("{} has no log yet: its validator never ran", data_dir.display());
+    }
     let quiet = global.json || !std::io::stderr().is_terminal();
     let report = verify_chain(data_dir, &genesis, |height| {
         if !quiet {
@@ -243,5 +248,6 @@ fn verify_whole_chain(global: &Global, data_dir: &Path, genesis: &Path) -> anyho
 /// Reads a genesis file.
 pub(crate) fn read_genesis(path: &Path) -> anyhow::Result<Genesis> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Genesis::from_json(&text).with_context(|| path.display().to_string())
+    // The sentence has its cause in it: as a chain it would be said twice.
+    Genesis::from_json(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }

@@ -51,14 +51,10 @@ async fn check_state(report: &mut Report, lines: &Lines) -> anyhow::Result<()> {
 }
 
 /// Executes the log of a validator again from genesis, and reads in its records what was delivered and paid.
-pub(super) async fn execute_again(report: &mut Report, network: &Network) {
+pub(super) async fn execute_again(report: &Report, network: &Network) -> anyhow::Result<Again> {
     let (data_dir, genesis) = (network.configs[0].data_dir.clone(), network.genesis.clone());
     let watched: Vec<MeterId> = report.cast.meters().collect();
-    let walked = tokio::task::spawn_blocking(move || walk(&data_dir, &genesis, watched)).await;
-    match walked.map_err(anyhow::Error::from).and_then(|walked| walked) {
-        Ok(again) => report.again = Some(again),
-        Err(error) => report.failures.push(format!("executing the log of validator 0 again: {error:#}")),
-    }
+    tokio::task::spawn_blocking(move || walk(&data_dir, &genesis, watched)).await?
 }
 
 /// What a log says when it is executed again.

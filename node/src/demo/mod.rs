@@ -113,19 +113,36 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<DemoEnd> {
 
     let mut cluster = Cluster::start(&network)?;
     let played = play(options, &town, &network, &mut cluster, screen).await;
-    let stopped = cluster.stop().await;
-    let mut report = played.and_then(|report| stopped.map(|()| report));
-    if let Ok(report) = &mut report
-        && !report.interrupted
-    {
-        check::execute_again(report, &network).await;
-    }
+    let report = finish(played, cluster, &network).await;
     let report = report.with_context(|| format!("the logs of the validators are in {}", network.dir.display()))?;
     if options.keep.is_none() && report.is_good() {
         std::fs::remove_dir_all(&network.dir).with_context(|| format!("cannot remove {}", network.dir.display()))?;
         return Ok(DemoEnd { report, kept: None });
     }
     Ok(DemoEnd { report, kept: Some(network.dir) })
+}
+
+/// Stops the validators and executes a log again, or neither to its end on Ctrl-C: validators that still run are killed then.
+async fn finish(played: anyhow::Result<Report>, mut cluster: Cluster, network: &Network) -> anyhow::Result<Report> {
+    let in_peace = tokio::select! {
+        stopped = cluster.stop() => stopped.map(|()| true),
+        () = interrupted() => Ok(false),
+    };
+    drop(cluster);
+    let mut report = played?;
+    report.interrupted |= !in_peace?;
+    if !report.interrupted {
+        let again = tokio::select! {
+            again = check::execute_again(&report, network) => Some(again),
+            () = interrupted() => None,
+        };
+        match again {
+            Some(Ok(again)) => report.again = Some(again),
+            Some(Err(error)) => report.failures.push(format!("executing the log of validator 0 again: {error:#}")),
+            None => report.interrupted = true,
+        }
+    }
+    Ok(report)
 }
 
 async fn play(

@@ -44,6 +44,7 @@ pub(crate) struct StatementArgs {
 
 impl StatementArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let global = &global.for_table(self.csv)?;
         let key = read_key(&self.meter.key)?;
         let network = self.meter.connect.known()?;
         let mtu_minutes = network.genesis.rules.mtu_minutes;

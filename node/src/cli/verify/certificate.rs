@@ -17,7 +17,9 @@ use crate::moment::format_moment;
 /// Traces certificates from the plant's meter to what became of them, and says so step by step.
 pub(super) fn verify(global: &Global, file: &Path, histories: &[PathBuf], genesis: &Genesis) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let proof = CertificateProof::decode(&bytes).with_context(|| format!("{} is no certificate", file.display()))?;
+    let proof = CertificateProof::decode(&bytes).with_context(|| {
+        format!("{} is no certificate: `gridbook meter certificate --out` writes one", file.display())
+    })?;
     let verified = proof.verify(genesis).with_context(|| format!("{} proves nothing", file.display()))?;
     let charge = charge_of(&verified, histories, genesis)?;
     let mut value = certificate_json(&verified, genesis);

@@ -60,7 +60,9 @@ fn verify_fate(
     genesis: &Genesis,
 ) -> anyhow::Result<()> {
     let bytes = std::fs::read(settled).with_context(|| format!("cannot read {}", settled.display()))?;
-    let settled = Receipt::decode(&bytes).with_context(|| format!("{} is not a receipt", settled.display()))?;
+    let settled = Receipt::decode(&bytes).with_context(|| {
+        format!("{} is not a receipt: `gridbook meter receipt --out` writes one", settled.display())
+    })?;
     let fate = receipt.fate(genesis, &settled)?;
     let (name, sentence) = match fate {
         Fate::Kept => ("kept", "The leader kept its word: the bundle is final at the place that was promised."),
