@@ -264,6 +264,7 @@ fn wrong_days_periods_and_areas_are_wrong_usage_also_where_nobody_answers() {
         &["meter", "offer", "--partner", "1", "--side", "buy", "--period", "noon", "--price", "1", "--energy", "4"],
         &["meter", "register", "--area", "west"],
         &["meter", "status", "--wait", "18446744073709551615"],
+        &["meter", "register", "--supplier", "4096"],
         &["settlement", "prices", "--area", "west", "--period", "5", "--short-price", "2", "--long-price", "1"],
     ] {
         let mut command = gridbook(arguments);
@@ -332,6 +333,21 @@ fn a_table_wins_over_the_environment_and_not_over_the_flag() {
         .output()
         .unwrap();
     assert_eq!(code(&first), 2, "wherever the flag stands: {}", text(&first.stderr));
+}
+
+/// Numbers that no organisation has, and a fingerprint that is none: each is told by its own rule.
+#[test]
+fn what_cannot_be_in_the_registry_is_not_asked_for() {
+    for (arguments, why) in [
+        (&["organisation", "show", "4096", "--by", "x", "--network", "n"][..], "below 4,096"),
+        (&["organisation", "show", "70000", "--by", "x", "--network", "n"], "below 4,096"),
+        (&["account", "open", "--supplier", "65535", "--by", "x", "--network", "n"], "below 4,096"),
+        (&["meter", "install", "0", "--certificate", "5e", "--by", "x", "--network", "n"], "b3sum"),
+    ] {
+        let output = gridbook(&[&["registry"], arguments].concat()).output().unwrap();
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(why), "{arguments:?}: {}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub use area::{Area, AreaEdge};
 pub use file::GenesisError;
 pub use settlement::{SettlementRules, SettlementRulesError};
 
-use gridbook_engine::{LedgerTime, MarketRules, Network, NetworkError};
+use gridbook_engine::{AreaId, LedgerTime, MarketRules, Network, NetworkError};
 
 use crate::bytes::Writer;
 use crate::crypto::{Hash, PublicKey};
@@ -49,6 +49,11 @@ pub struct Genesis {
 }
 
 impl Genesis {
+    /// What people call an area; `?` if there is none of that number.
+    pub fn area_name(&self, area: AreaId) -> &str {
+        self.areas.get(usize::from(area.0)).map_or("?", |area| &area.name)
+    }
+
     /// The ledger's name in every signature: a hash over all of the genesis.
     pub fn chain_id(&self) -> Hash {
         Hash::of("gridbook/genesis/3", &self.encode())

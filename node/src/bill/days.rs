@@ -55,8 +55,8 @@ impl DayBill {
             if totals.doubtful > 0 {
                 notes.push(vec![format!("{day}: {} periods do not add up.", totals.doubtful)]);
             }
-            let (unsettled, estimated, corrected) = (totals.unsettled, totals.estimated, totals.corrected);
-            if unsettled + estimated + corrected > 0 {
+            let notable = [totals.unsettled, totals.not_final, totals.estimated, totals.corrected];
+            if notable.iter().any(|count| *count > 0) {
                 notes.push(vec![format!("{day}: {}.", periods_text(totals))]);
             }
         }
@@ -175,6 +175,15 @@ mod tests {
             (value["days"][1]["day"].as_str(), &value["days"][1]["short_wh"]),
             (Some("2026-06-12"), &json!("20"))
         );
+    }
+
+    /// What may still be corrected is said also of a day on which all went well.
+    #[test]
+    fn a_day_that_is_not_final_says_so() {
+        let totals = StatementTotals { periods: 96, not_final: 4, ..StatementTotals::default() };
+        let row = SumRow { first: DeliveryPeriod(1_979_040), account: AccountId(3), totals };
+        let text = DayBill::of(MeterId(3), "2026-06".into(), &[row], 15).text();
+        assert!(text.contains("2026-06-11: 96 periods, 4 not final.\n"), "{text}");
     }
 
     #[test]

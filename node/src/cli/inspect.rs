@@ -36,6 +36,9 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Subcommand)]
 enum Inspect {
     /// Print records of the log, one a line.
+    #[command(after_help = "\
+  gridbook inspect log net/validator-0/data --from 0:128 --limit 20
+  gridbook inspect log net/validator-0/data --limit 1 --json")]
     Log {
         /// The data directory.
         data_dir: PathBuf,

@@ -29,7 +29,6 @@ use crate::client::wall_us;
 use order::SideArg;
 
 pub(super) use conduct::fingerprint;
-pub(super) use receipt::parse_hash;
 pub(super) use register::RegisterArgs;
 pub(super) use session::{ConnectArgs, KnownNetwork, MeterArgs, Session};
 pub(super) use sources::parse_source;
@@ -67,6 +66,9 @@ pub(crate) enum Meter {
     /// Show what rests in a book.
     Book(book::BookArgs),
     /// Show the meter's account.
+    #[command(after_help = "\
+  gridbook meter account --key alice.key
+  gridbook meter account --key alice.key --json")]
     Account(MeterArgs),
     /// Print the meter's bill: what it traded, delivered, got and paid.
     Statement(statement::StatementArgs),
@@ -87,6 +89,9 @@ pub(crate) enum Meter {
     /// Print what became of the meter's certificates of origin: issued, moved, claimed, closed.
     Certificates(certificates::CertificatesArgs),
     /// Show how the ledger stands.
+    #[command(after_help = "\
+  gridbook meter status --network net/network.toml
+  gridbook meter status --network net/network.toml --json")]
     Status(ConnectArgs),
 }
 

@@ -227,6 +227,8 @@ impl Global {
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -234,11 +236,50 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Nobody learns a command from its list of flags.
+    #[test]
+    fn every_command_shows_an_example() {
+        fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+            let path = format!("{path}{} ", command.get_name());
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            if !command.has_subcommands() {
+                found.push((path.clone(), help));
+            }
+            command.get_subcommands().for_each(|inner| leaves(inner, &path, found));
+        }
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        assert!(found.len() > 40, "{} commands", found.len());
+        let bare: Vec<&String> =
+            found.iter().filter(|(path, help)| !help.contains(path.trim_end())).map(|(path, _)| path).collect();
+        assert!(bare.is_empty(), "no example of its own: {bare:?}");
+        // What they show is understood, but for values left out, as in `5e..`, and what the environment gives.
+        let lines =
+            found.iter().flat_map(|(_, help)| help.lines()).map(str::trim).filter(|line| line.starts_with("gridbook "));
+        for line in lines {
+            let ends = [" > ", " 2> ", " | ", " && ", " \\", "   "]
+                .iter()
+                .filter_map(|end| line.find(end))
+                .min()
+                .unwrap_or(line.len());
+            let words = line[..ends].split('\'').enumerate().flat_map(|(place, part)| match place % 2 {
+                0 => part.split_whitespace().collect::<Vec<_>>(),
+                _ => vec![part],
+            });
+            if let Err(error) = Cli::command().try_get_matches_from(words.filter(|word| *word != "..")) {
+                let wrong = [ErrorKind::UnknownArgument, ErrorKind::InvalidSubcommand, ErrorKind::ArgumentConflict];
+                assert!(!wrong.contains(&error.kind()), "{line}: {error}");
+            }
+        }
+    }
+
     #[test]
     fn a_table_that_was_asked_for_is_no_json_because_the_environment_is_for_programs() {
         let global = |json, json_by_flag| Global { json, json_by_flag, log_format: LogFormat::Text, log: None };
         assert!(!global(true, false).for_table(true).unwrap().json);
-        assert!(global(true, false).for_table(false).unwrap().json && global(true, true).for_table(false).unwrap().json);
+        assert!(
+            global(true, false).for_table(false).unwrap().json && global(true, true).for_table(false).unwrap().json
+        );
         assert!(global(true, true).for_table(true).unwrap_err().is::<Usage>());
     }
 }

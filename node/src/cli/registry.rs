@@ -9,10 +9,12 @@ use clap::{Args, Subcommand};
 use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId};
 use gridbook_ledger::command::{Command, NewOrganisation};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
-use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject};
+use gridbook_ledger::registry::{
+    Installation, ORGANISATIONS_MAX, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject,
+};
 
 use super::genesis::parse_key;
-use super::meter::{ConnectArgs, RegisterArgs, Session, area_by_name, parse_hash, parse_source};
+use super::meter::{ConnectArgs, RegisterArgs, Session, area_by_name, parse_source};
 use super::{Global, Usage};
 use crate::amounts::parse_energy;
 use crate::keyfile::read_key;
@@ -52,44 +54,82 @@ pub(crate) enum Registry {
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrganisationCommand {
     /// Enrol an organisation with its key, name and roles.
+    #[command(after_help = "\
+  gridbook registry organisation enrol --by net/operator.key --key town-hall.key --name 'Town hall' --role registrar
+  gridbook registry organisation enrol --by net/operator.key --public 5e.. --name 'North grid' --role grid-operator --area north")]
     Enrol(EnrolArgs),
     /// It may give no commands until it is resumed.
+    #[command(after_help = "\
+  gridbook registry organisation suspend 1 --by net/operator.key --reason misconduct")]
     Suspend(ReasonArgs),
     /// It may give commands again.
+    #[command(after_help = "\
+  gridbook registry organisation resume 1 --by net/operator.key --reason resolved")]
     Resume(ReasonArgs),
     /// It may never give commands again. There is no way back.
+    #[command(after_help = "\
+  gridbook registry organisation revoke 1 --by net/operator.key --reason contract-ended")]
     Revoke(ReasonArgs),
     /// From now on another key signs for it.
+    #[command(after_help = "\
+  gridbook registry organisation rotate 1 --by town-hall.key --key town-hall-new.key
+  gridbook registry organisation rotate 1 --by net/operator.key --public 5e..")]
     Rotate(RotateArgs),
     /// Print what the registry says of it.
+    #[command(after_help = "\
+  gridbook registry organisation show 1 --by town-hall.key")]
     Show(ShowArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MeterCommand {
     /// Open an account, register a meter for it, and deposit money: as `gridbook meter register`.
+    #[command(after_help = "\
+  gridbook registry meter enrol --operator-key town-hall.key --public 5e.. --supplier 1 --area north
+  gridbook registry meter enrol --operator-key town-hall.key --key alice.key --account 3 --source solar --battery-ppm 900000")]
     Enrol(RegisterArgs),
     /// It may give no commands until it is resumed. Its open orders and offers are taken back.
+    #[command(after_help = "\
+  gridbook registry meter suspend 0 --by town-hall.key --reason tampering")]
     Suspend(ReasonArgs),
     /// It may give commands again.
+    #[command(after_help = "\
+  gridbook registry meter resume 0 --by town-hall.key --reason resolved")]
     Resume(ReasonArgs),
     /// It may never give commands again. There is no way back.
+    #[command(after_help = "\
+  gridbook registry meter revoke 0 --by town-hall.key --reason key-lost")]
     Revoke(ReasonArgs),
     /// From now on another key signs for it.
+    #[command(after_help = "\
+  gridbook registry meter rotate 0 --by alice.key --key alice-new.key")]
     Rotate(RotateArgs),
     /// Hand it over to another account. It must have nothing open and nothing unsettled.
+    #[command(after_help = "\
+  gridbook registry meter transfer 0 --by town-hall.key --to 4
+  gridbook registry meter transfer 0 --by town-hall.key --to 4 --reason owners-wish")]
     Transfer(TransferArgs),
     /// Set what stands behind it and what its connection carries. But for the certificate it must have nothing open and nothing unsettled.
+    #[command(after_help = "\
+  gridbook registry meter install 0 --by town-hall.key --source solar --export-max 2kWh
+  gridbook registry meter install 0 --by town-hall.key --certificate 5e..")]
     Install(InstallArgs),
     /// Print what the registry says of it.
+    #[command(after_help = "\
+  gridbook registry meter show 0 --by town-hall.key")]
     Show(ShowArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
     /// Open an account.
+    #[command(after_help = "\
+  gridbook registry account open --by town-hall.key
+  gridbook registry account open --by town-hall.key --supplier 1")]
     Open(OpenArgs),
     /// Print what the registry says of it.
+    #[command(after_help = "\
+  gridbook registry account show 4 --by town-hall.key")]
     Show(ShowArgs),
 }
 
@@ -190,8 +230,8 @@ pub(crate) struct InstallArgs {
     /// The most the connection gives out per delivery period.
     #[arg(long, value_name = "ENERGY", value_parser = parse_energy)]
     export_max: Option<Energy>,
-    /// The fingerprint of the certificate of installation: a hash over the document.
-    #[arg(long, value_name = "HASH", value_parser = parse_hash)]
+    /// The fingerprint of the certificate of installation: the BLAKE3 hash of the document, as `b3sum` prints it.
+    #[arg(long, value_name = "HASH", value_parser = parse_fingerprint)]
     certificate: Option<Hash>,
 }
 
@@ -202,7 +242,7 @@ pub(crate) struct OpenArgs {
     by: ByArgs,
     /// The organisation that it belongs to.
     #[arg(long, value_name = "NUMBER")]
-    supplier: Option<u16>,
+    supplier: Option<u32>,
 }
 
 impl Registry {
@@ -326,7 +366,7 @@ impl EnrolArgs {
 
 impl OpenArgs {
     async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let organisation = self.supplier.map(OrganisationId);
+        let organisation = self.supplier.map(organisation).transpose()?;
         let open = |status: &Status| Command::RegisterAccount { account: AccountId(status.accounts), organisation };
         self.by.give_with_next(global, open).await
     }
@@ -361,9 +401,17 @@ impl InstallArgs {
     }
 }
 
-fn organisation(number: u32) -> anyhow::Result<OrganisationId> {
-    let number = u16::try_from(number).map_err(|_| Usage::error("organisations have numbers below 4,096"))?;
-    Ok(OrganisationId(number))
+/// An organisation by its number, if there can be one of that.
+pub(super) fn organisation(number: u32) -> anyhow::Result<OrganisationId> {
+    match u16::try_from(number) {
+        Ok(number) if number < ORGANISATIONS_MAX => Ok(OrganisationId(number)),
+        _ => Err(Usage::error("organisations have numbers below 4,096")),
+    }
+}
+
+fn parse_fingerprint(text: &str) -> Result<Hash, String> {
+    Hash::from_hex(text)
+        .ok_or_else(|| "the fingerprint is 64 lowercase hexadecimal digits, as `b3sum FILE` prints".to_owned())
 }
 
 fn parse_name(text: &str) -> Result<OrganisationName, String> {
@@ -386,5 +434,5 @@ fn parse_reason(text: &str) -> Result<Reason, String> {
 
 /// An area by its name, for people.
 fn area_text(session: &Session, area: AreaId) -> &str {
-    session.genesis.areas.get(usize::from(area.0)).map_or("?", |area| area.name.as_str())
+    session.genesis.area_name(area)
 }

@@ -10,7 +10,7 @@ use gridbook_ledger::store::FactOwner;
 use serde_json::json;
 
 use super::Global;
-use super::meter::{MeterArgs, Session, area_by_name};
+use super::meter::{ConnectArgs, Session, area_by_name};
 use super::span::SpanArgs;
 use crate::area_report::AreaReport;
 use crate::keyfile::read_key;
@@ -26,16 +26,33 @@ use crate::protocol::{QueryKind, SignedQuery};
   gridbook verify account account-4.history --genesis net/genesis.json")]
 pub(crate) enum Report {
     /// What settlement came to in an area: prices, energies, money, losses, what is frozen and what was estimated.
+    #[command(after_help = "\
+  gridbook report area --area north --day 2026-06-17 --key net/operator.key
+  gridbook report area --area north --month 2026-06 --key net/operator.key --csv > june.csv")]
     Area(AreaArgs),
     /// Write all that the ledger ever said of an account to a file, with the proof that it is all.
+    #[command(after_help = "\
+  gridbook report account --account 4 --key net/operator.key --out account-4.history
+  gridbook verify account account-4.history --genesis net/genesis.json")]
     Account(AccountArgs),
+}
+
+/// Who asks.
+#[derive(Args, Debug)]
+struct AskerArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    /// The secret key of who asks: the operator, a market operator, an auditor, or of an area its grid operator; of an account also its
+    /// supplier or a meter of it.
+    #[arg(long, value_name = "FILE", env = "GRIDBOOK_KEY")]
+    key: PathBuf,
 }
 
 /// What settlement came to in an area.
 #[derive(Args, Debug)]
 pub(crate) struct AreaArgs {
     #[command(flatten)]
-    asker: MeterArgs,
+    asker: AskerArgs,
     #[command(flatten)]
     span: SpanArgs,
     /// The delivery area, by the name in the genesis; without it, the first.
@@ -50,7 +67,7 @@ pub(crate) struct AreaArgs {
 #[derive(Args, Debug)]
 pub(crate) struct AccountArgs {
     #[command(flatten)]
-    asker: MeterArgs,
+    asker: AskerArgs,
     /// The account's number; without it, the account of the meter whose key asks.
     #[arg(long, value_name = "NUMBER")]
     account: Option<u32>,
@@ -102,7 +119,7 @@ impl AreaArgs {
         let mut facts = session.client.area_facts(sign, area, from, to).await?;
         facts.extend(session.client.facts(sign, FactOwner::All, from, to).await?);
         let report = AreaReport::of(&facts);
-        let name = session.genesis.areas.get(usize::from(area.0)).map_or("?", |area| area.name.as_str());
+        let name = session.genesis.area_name(area);
         let title = format!("Settlement of area {name} for {}", self.span.text());
         let mut value = report.json(mtu_minutes);
         value["area"] = json!(name);

@@ -100,7 +100,7 @@ pub(crate) enum Settlement {
 pub(crate) struct OperatorArgs {
     #[command(flatten)]
     connect: ConnectArgs,
-    /// The secret key of the market's operator, of an organisation that operates the market, or of the area's grid operator.
+    /// The secret key of who acts: the operator, the area's grid operator, or for prices a market operator.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_OPERATOR_KEY")]
     operator_key: PathBuf,
 }

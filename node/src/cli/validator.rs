@@ -12,7 +12,10 @@ use crate::config::{Overrides, ValidatorConfig};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The settings file is made by `gridbook init`, with a comment for every setting. It runs until SIGTERM or Ctrl-C, and then ends cleanly;
-kill -9 loses nothing that was acknowledged either. The admin port serves /metrics, /livez and /readyz.")]
+kill -9 loses nothing that was acknowledged either. The admin port serves /metrics, /livez and /readyz.
+
+  gridbook validator --config net/validator-0/validator.toml
+  curl http://127.0.0.1:7302/readyz")]
 pub(crate) struct ValidatorArgs {
     /// The settings file.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_CONFIG")]

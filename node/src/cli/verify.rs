@@ -47,6 +47,9 @@ first; or broken, which is proof of misconduct and exit code 1:
         genesis: PathBuf,
     },
     /// Check that a file holds all that the ledger ever said of an account. Asks nobody: only the genesis is trusted.
+    #[command(after_help = "\
+  gridbook verify account account-4.history --genesis net/genesis.json
+  gridbook verify account account-4.history --records --genesis net/genesis.json")]
     Account {
         /// The history, as `gridbook report account --out` wrote it.
         file: PathBuf,
@@ -58,6 +61,9 @@ first; or broken, which is proof of misconduct and exit code 1:
         genesis: PathBuf,
     },
     /// Check that a validator broke the rules, as `gridbook evidence --out` wrote the proof of it.
+    #[command(after_help = "\
+  gridbook verify evidence proofs/0.evidence --genesis net/genesis.json
+  gridbook verify evidence proofs/0.evidence --receipt later.receipt --genesis net/genesis.json")]
     Evidence {
         /// The proof.
         file: PathBuf,
@@ -90,6 +96,11 @@ Exit code 0: each step is proven, and the last line says how the certificates st
         genesis: PathBuf,
     },
     /// Re-execute a validator's data directory and check every header and root.
+    #[command(after_help = "\
+The directory is opened as its validator opens it: locked, and the torn end of a log is cut off. Check a stopped validator's, or a copy:
+
+  gridbook verify chain net/validator-0/data --genesis net/genesis.json
+  cp -r net/validator-0/data copy && gridbook verify chain copy --genesis net/genesis.json")]
     Chain {
         /// The data directory of a validator that is not running.
         data_dir: PathBuf,

@@ -49,6 +49,10 @@ pub(crate) struct OfferArgs {
 
 /// Accept another meter's offer: the trade takes place at once, or the offer goes on waiting.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+All terms are those of the offer, from this meter's side:
+
+  gridbook meter accept --key bob.key --partner 3 --offer 12 --side buy --period 2026-06-17T12:00 --price 18 --energy 400")]
 pub(crate) struct AcceptArgs {
     #[command(flatten)]
     meter: MeterArgs,

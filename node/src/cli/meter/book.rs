@@ -115,7 +115,7 @@ impl Session {
 }
 
 fn print(session: &Session, contract: Contract, book: &Book, global: &Global, before: &str) -> anyhow::Result<()> {
-    let area = session.genesis.areas.get(usize::from(contract.area.0)).map_or("?", |area| area.name.as_str());
+    let area = session.genesis.area_name(contract.area);
     let begins = format_moment(contract.period.starts_at(session.genesis.rules.mtu_minutes));
     let (bids, asks) = book.sides();
     let value = json!({

@@ -20,7 +20,7 @@ No trade is undone when less fits through than was traded already: the edge is t
 pub(crate) struct CapacityArgs {
     #[command(flatten)]
     connect: ConnectArgs,
-    /// The operator's secret key.
+    /// The secret key of who acts: the operator or the area's grid operator.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_OPERATOR_KEY")]
     operator_key: PathBuf,
     /// The area below the edge, by the name in the genesis.

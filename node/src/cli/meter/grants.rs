@@ -42,6 +42,9 @@ pub(crate) struct GrantArgs {
 
 /// Take access back. What was read before stays read.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+  gridbook meter revoke-grant --key alice.key --organisation 4
+  gridbook meter revoke-grant --key alice.key --reader 9f..")]
 pub(crate) struct RevokeGrantArgs {
     #[command(flatten)]
     meter: MeterArgs,

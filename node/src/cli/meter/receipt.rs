@@ -19,6 +19,9 @@ use crate::protocol::QueryKind;
 
 /// Fetch the receipt of a command, and check it.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+  gridbook meter receipt --bundle 5e.. --out trade.receipt
+  gridbook meter receipt --seq 4711 --key alice.key --out place.receipt")]
 pub(crate) struct ReceiptArgs {
     #[command(flatten)]
     connect: ConnectArgs,
@@ -77,7 +80,7 @@ impl ReceiptArgs {
     }
 }
 
-pub(in crate::cli) fn parse_hash(text: &str) -> Result<Hash, String> {
+fn parse_hash(text: &str) -> Result<Hash, String> {
     Hash::from_hex(text)
         .ok_or_else(|| "a bundle is named by 64 lowercase hexadecimal digits, as `meter order` prints them".to_owned())
 }

@@ -7,12 +7,13 @@ use gridbook_engine::{AccountId, Energy, EnergySources, MeterId, Money};
 use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::PublicKey;
 use gridbook_ledger::record::{Outcome, RecordEvent};
-use gridbook_ledger::registry::{OrganisationId, Plant};
+use gridbook_ledger::registry::Plant;
 
 use super::sources::parse_source;
 use super::{ConnectArgs, area_by_name};
 use crate::amounts::{parse_energy, parse_money};
 use crate::cli::genesis::parse_key;
+use crate::cli::registry::organisation;
 use crate::cli::{Global, Usage};
 use crate::client::FinalBundle;
 use crate::keyfile::read_key;
@@ -20,6 +21,9 @@ use crate::protocol::Status;
 
 /// Operator: open an account, register a meter for it, and deposit money.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+  gridbook meter register --network net/network.toml --operator-key net/operator.key --key alice.key --deposit 100
+  gridbook meter register --operator-key town-hall.key --public 5e.. --account 3 --area north --source solar")]
 pub(in crate::cli) struct RegisterArgs {
     #[command(flatten)]
     connect: ConnectArgs,
@@ -52,7 +56,7 @@ pub(in crate::cli) struct RegisterArgs {
     battery_ppm: Option<u32>,
     /// The organisation that a new account belongs to.
     #[arg(long, value_name = "NUMBER", conflicts_with = "account")]
-    supplier: Option<u16>,
+    supplier: Option<u32>,
     /// Money to deposit into the account; for that the key must be the operator's, or a registrar's that is a bank too.
     #[arg(long, value_name = "MONEY", value_parser = parse_money)]
     deposit: Option<Money>,
@@ -66,6 +70,7 @@ impl RegisterArgs {
             (None, Some(file)) => read_key(file)?.public(),
             (None, None) => return Err(Usage::error("give the meter's key by --key or --public")),
         };
+        let supplier = self.supplier.map(organisation).transpose()?;
         let network = self.connect.known()?;
         let area = area_by_name(&network.genesis, self.area.as_deref())?;
         let plant = Plant { source: self.source, storage_ppm: self.battery_ppm };
@@ -77,9 +82,10 @@ impl RegisterArgs {
         let account = match self.account {
             Some(number) => AccountId(number),
             None => {
-                let organisation = self.supplier.map(OrganisationId);
-                let open =
-                    |status: &Status| Command::RegisterAccount { account: AccountId(status.accounts), organisation };
+                let open = |status: &Status| Command::RegisterAccount {
+                    account: AccountId(status.accounts),
+                    organisation: supplier,
+                };
                 let done = session.submit_with_next(&operator, open).await?;
                 let opened = done.records.iter().flat_map(|record| &record.events).find_map(|event| match event {
                     RecordEvent::AccountRegistered { account } => Some(*account),

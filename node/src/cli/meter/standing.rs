@@ -12,7 +12,7 @@ pub(super) async fn show_account(args: MeterArgs, global: &Global) -> anyhow::Re
     let key = read_key(&args.key)?;
     let session = Session::open(&args.connect).await?;
     let state = session.client.account(session.query(&key, QueryKind::Account)).await?;
-    let area = session.genesis.areas.get(usize::from(state.area.0)).map_or("?", |area| area.name.as_str());
+    let area = session.genesis.area_name(state.area);
     let value = json!({
         "account": state.account.0, "balance_nano": state.balance.0.to_string(), "reserved_nano": state.reserved.0.to_string(),
         "meter": state.meter.0, "area": area, "nonce": state.nonce, "suspended": state.suspended,

@@ -11,6 +11,9 @@ use crate::protocol::QueryKind;
 
 /// Print what happens to the meter's orders, until Ctrl-C.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+  gridbook meter watch --key alice.key
+  gridbook meter watch --key alice.key --count 1 --json")]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     meter: MeterArgs,

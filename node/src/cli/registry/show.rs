@@ -1,6 +1,7 @@
 //! `gridbook registry .. show`: what the registry says, for people and for programs.
 
 use clap::Args;
+use gridbook_engine::MeterId;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::registry::{DeviceStanding, Plant};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::Global;
 use super::super::meter::Session;
 use super::{ByArgs, area_text};
-use crate::protocol::{AccessState, QueryKind, RegistryEntry, RegistrySubject};
+use crate::protocol::{AccessState, METERS_PER_ANSWER, QueryKind, RegistryEntry, RegistrySubject};
 
 /// Show somebody.
 #[derive(Args, Debug)]
@@ -43,7 +44,7 @@ fn entry_json(session: &Session, number: u32, entry: &RegistryEntry) -> Value {
         RegistryEntry::Account { organisation, balance, reserved, meters } => json!({
             "account": number, "supplier": organisation.map(|organisation| organisation.0),
             "balance_nano": balance.0.to_string(), "reserved_nano": reserved.0.to_string(),
-            "meters": meters.iter().map(|meter| meter.0).collect::<Vec<_>>(),
+            "meters": meters.iter().map(|meter| meter.0).collect::<Vec<_>>(), "all_meters": is_all(meters),
         }),
     }
 }
@@ -76,13 +77,20 @@ fn entry_text(session: &Session, number: u32, entry: &RegistryEntry) -> String {
         RegistryEntry::Account { organisation, balance, reserved, meters } => {
             let supplier =
                 organisation.map_or("no supplier".to_owned(), |one| format!("supplied by organisation {}", one.0));
-            let meters: Vec<String> = meters.iter().map(|meter| meter.0.to_string()).collect();
+            let is_all = is_all(meters);
+            let named: Vec<String> = meters.iter().map(|meter| meter.0.to_string()).collect();
+            let and_more = if is_all { "" } else { " and perhaps more: an answer names no further ones" };
             format!(
-                "account {number}, {supplier}: {balance} of which {reserved} reserved\nmeters: {}",
-                meters.join(", ")
+                "account {number}, {supplier}: {balance} of which {reserved} reserved\nmeters: {}{and_more}",
+                named.join(", ")
             )
         }
     }
+}
+
+/// Whether an account certainly has no other meters than those that the answer names.
+fn is_all(meters: &[MeterId]) -> bool {
+    meters.len() < METERS_PER_ANSWER
 }
 
 fn plant_text(plant: &Plant) -> String {
