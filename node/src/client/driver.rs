@@ -275,6 +275,8 @@ impl Driver {
             return true;
         }
         if let (RequestBody::Watch(query), Answer::Watching { .. }) = (&pending.ask.body, &answer) {
+            // A later question takes the place of the one that is about to be void.
+            self.watches.retain(|watch| watch.key != query.key);
             self.watches.push(query.clone());
         }
         let more_to_come =

@@ -3,18 +3,20 @@
 mod entries;
 mod frames;
 mod proofs;
+mod watchers;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use gridbook_engine::{AccountId, DeliveryPeriod, MeterId};
+use gridbook_ledger::admission::DeviceKind;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::header::HeaderRef;
 use gridbook_ledger::hotstuff::Recipient;
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent};
+use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{FinalBundle, FinalStep, PeerMessage};
 use gridbook_ledger::sequenced::SequencedChunk;
@@ -33,11 +35,13 @@ use super::reader::Reader;
 use super::whole_records::RecordReader;
 use super::{LOOK_UP, Meters, Peers, Shared, certificates, origins};
 use crate::pieces;
-use crate::protocol::{Answer, CertificateLink, RequestId, cut_to, meters_in};
+use crate::protocol::{Answer, CertificateLink, RequestId};
 use crate::uses::UseLog;
 use entries::missing;
 pub(super) use entries::{decoded, index_batch, split_records};
 use frames::frame_of;
+pub(super) use watchers::Watcher;
+use watchers::Watchers;
 
 /// What comes to the desk.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ pub(super) enum DeskJob {
     /// A bundle was final before its client began to wait.
     AlreadyFinal(Hash),
     /// A client wants a meter's events from now on.
-    Watch { connection: ConnectionId, request_id: RequestId, meter: MeterId },
+    Watch { connection: ConnectionId, request_id: RequestId, meter: MeterId, watcher: Watcher },
     /// A client wants a receipt.
     Receipt { connection: ConnectionId, request_id: RequestId, bundle: Hash, index: u16 },
     /// A client wants to know which records tell of certificates.
@@ -133,7 +137,7 @@ pub(super) struct Desk {
     meters: Meters,
     peers: Peers,
     shared: Arc<Shared>,
-    watchers: BTreeMap<MeterId, BTreeSet<ConnectionId>>,
+    watchers: Watchers,
     /// The last height that is in the index, or about to be.
     indexed: u64,
     /// Final heights not in the index yet.
@@ -164,7 +168,7 @@ impl Desk {
         peers: Peers,
         shared: Arc<Shared>,
     ) -> Self {
-        let (watchers, unwritten) = (BTreeMap::new(), Vec::new());
+        let (watchers, unwritten) = (Watchers::default(), Vec::new());
         let indexed = index.through();
         Self { index, history, uses, meters, peers, shared, watchers, indexed, unwritten, written_at: Instant::now() }
     }
@@ -206,8 +210,8 @@ impl Desk {
                 let waiting = self.shared.pending.take(&bundle);
                 self.answer_late(bundle, waiting)
             }
-            DeskJob::Watch { connection, request_id, meter } => {
-                self.watchers.entry(meter).or_default().insert(connection);
+            DeskJob::Watch { connection, request_id, meter, watcher } => {
+                self.watchers.add(meter, connection, watcher);
                 self.answer(connection, &Answer::Watching { request_id, meter });
                 Ok(())
             }
@@ -297,10 +301,7 @@ impl Desk {
                 Ok(())
             }
             DeskJob::Closed(connection) => {
-                self.watchers.retain(|_, connections| {
-                    connections.remove(&connection);
-                    !connections.is_empty()
-                });
+                self.watchers.closed(connection);
                 Ok(())
             }
         };
@@ -508,14 +509,18 @@ impl Desk {
     }
 
     /// Tells each watched meter what of a record is its own: others' business stays theirs.
-    fn tell_watchers(&self, height: u64, record: &Record) {
-        if self.watchers.is_empty() {
-            return;
-        }
-        for meter in meters_in(record) {
-            let Some(connections) = self.watchers.get(&meter) else { continue };
-            let event = Answer::Event { meter, height, record: cut_to(record, meter).encode() };
-            connections.iter().for_each(|connection| self.answer(*connection, &event));
+    fn tell_watchers(&mut self, height: u64, record: &Record) {
+        let directory = &self.shared.directory;
+        // The registry is ahead of what is final: whoever may not watch by then may not after this record.
+        let may_watch = |meter, watcher: &Watcher| {
+            let device = directory.device(&watcher.key);
+            device.is_some_and(|device| {
+                let is_own = device.kind == DeviceKind::Meter { meter, account: watcher.account };
+                is_own && !matches!(device.standing, KeyStanding::Replaced | KeyStanding::Revoked)
+            })
+        };
+        for (connection, meter, record) in self.watchers.told(record, self.shared.ledger_now(), may_watch) {
+            self.answer(connection, &Answer::Event { meter, height, record: record.encode() });
         }
     }
 

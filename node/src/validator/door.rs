@@ -17,7 +17,7 @@ use gridbook_net::ConnectionId;
 
 use super::backlog::is_desk_busy;
 use super::core_loop::{CoreJob, Question};
-use super::desk::DeskJob;
+use super::desk::{DeskJob, Watcher};
 use super::leave::Asker;
 use super::{LOOK_UP, Meters, Queues, Shared, books};
 use crate::protocol::{
@@ -170,8 +170,14 @@ impl DoorKeeper {
     fn pass_on(&self, connection: ConnectionId, request_id: RequestId, body: RequestBody) {
         match body {
             RequestBody::Submit(_) => {}
-            RequestBody::Watch(query) => match self.meter_of(&query, QueryKind::Watch) {
-                Ok(meter) => self.ask_desk(connection, request_id, DeskJob::Watch { connection, request_id, meter }),
+            RequestBody::Watch(query) => match self.device_of(&query, QueryKind::Watch) {
+                Ok(DeviceKind::Meter { meter, account }) => {
+                    let watcher = Watcher { account, key: query.key, expires_at: query.expires_at };
+                    self.ask_desk(connection, request_id, DeskJob::Watch { connection, request_id, meter, watcher });
+                }
+                Ok(DeviceKind::Operator | DeviceKind::Organisation(_)) => {
+                    self.refuse(connection, request_id, Code::AuthRole);
+                }
                 Err(code) => self.refuse(connection, request_id, code),
             },
             RequestBody::Account(query) => match self.meter_of(&query, QueryKind::Account) {

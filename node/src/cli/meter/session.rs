@@ -44,6 +44,9 @@ pub(in crate::cli) struct MeterArgs {
     pub(in crate::cli) key: PathBuf,
 }
 
+/// How much ledger time a question is good for.
+pub(super) const QUERY_GOOD_FOR: Duration = Duration::from_secs(86_400);
+
 /// A network and a connection to it.
 pub(in crate::cli) struct Session {
     pub(in crate::cli) genesis: Genesis,
@@ -117,7 +120,12 @@ impl Session {
     /// A question signed by a meter, good for a day of ledger time.
     pub(in crate::cli) fn query(&self, key: &SecretKey, kind: QueryKind) -> SignedQuery {
         let now = self.genesis.ledger_now(wall_us());
-        SignedQuery::sign(self.genesis.chain_id(), kind, LedgerTime(now.0.saturating_add(86_400_000)), key)
+        SignedQuery::sign(
+            self.genesis.chain_id(),
+            kind,
+            LedgerTime(now.0.saturating_add(QUERY_GOOD_FOR.as_millis() as u64)),
+            key,
+        )
     }
 
     /// Prints what became of a bundle; an error if any of its commands was refused.

@@ -3,7 +3,9 @@
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
+use tokio::time::Instant;
 
+use super::session::QUERY_GOOD_FOR;
 use super::{MeterArgs, Session};
 use crate::cli::Global;
 use crate::keyfile::read_key;
@@ -29,8 +31,14 @@ impl WatchArgs {
         let meter = session.client.watch(session.query(&key, QueryKind::Watch)).await?;
         note!("watching meter {}; Ctrl-C ends it", meter.0);
         let mut left = self.count.unwrap_or(u64::MAX);
+        let half = QUERY_GOOD_FOR / 2 / session.genesis.time_scale.max(1);
+        let mut renew = tokio::time::interval_at(Instant::now() + half, half);
         while left > 0 {
             let event = tokio::select! {
+                _ = renew.tick() => {
+                    session.client.watch(session.query(&key, QueryKind::Watch)).await?;
+                    continue;
+                }
                 event = session.events.recv() => event.context("the connection has ended")?,
                 _ = tokio::signal::ctrl_c() => break,
             };
