@@ -266,6 +266,33 @@ fn a_silent_house_is_estimated_by_what_it_took_a_week_before() {
     assert_eq!(taken.quality, Quality::Estimated(Rule::Missing));
 }
 
+/// ```text
+/// week       0      1      2      3
+/// house     80    (80)   (80)   (80)     silent for good: a meter that is switched off is no cheaper the longer it is
+/// neighbour  read, so that the quarter-hour is one of which something is known
+/// ```
+#[test]
+fn a_house_that_stays_silent_for_weeks_is_estimated_in_each_of_them() {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    begin(&mut town, 2);
+    end(&mut town, &[(0, 80, 0)]);
+    for week in 1..=3 {
+        let period = DeliveryPeriod(PERIOD.0 + week * 7 * 96);
+        town.time(LedgerTime(period.ends_at(15).0 + 1));
+        town.work_all(100);
+        assert_eq!(town.state.period_stage(PERIOD), None, "the first week is final and forgotten");
+        town.done(1, Command::Reading(reading(period, 0, 0)));
+        town.time(LedgerTime(period.ends_at(15).0 + 3_600_000));
+        town.work_all(100);
+        let taken = town.state.delivery(MeterId(0), period).expect("it is billed");
+        assert_eq!(
+            (taken.delivery.import, taken.quality),
+            (Energy(80), Quality::Estimated(Rule::Missing)),
+            "week {week}"
+        );
+    }
+}
+
 /// Everything is known an hour before the deadline: nobody has to wait for it.
 #[test]
 fn a_period_in_which_everything_was_read_is_settled_at_once() {

@@ -193,11 +193,12 @@ impl State {
         Ok((delivery, Quality::Measured))
     }
 
+    /// What a meter took in a week before, or was taken to have: who stays silent for longer is estimated by what was last seen, not by nothing.
     fn import_a_week_before(&self, period: DeliveryPeriod, meter: MeterId) -> Option<Energy> {
         let before = DeliveryPeriod(period.0.checked_sub(self.periods_a_week())?);
         if let Some(table) = self.tables.periods().get(&before) {
             let row = table.delivery(meter)?;
-            return matches!(row.quality, Quality::Measured | Quality::Corrected).then_some(row.delivery.import);
+            return (row.quality != Quality::AsTraded).then_some(row.delivery.import);
         }
         let import = self.tables.imports().get(&before)?.get(index(meter.0))?.checked_sub(1)?;
         Some(Energy(import.into()))

@@ -153,10 +153,10 @@ fn end_of_slice(from: u32, max: usize, count: u32) -> u32 {
     count.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)))
 }
 
-/// What each meter was seen to take in, and one more; 0 where that is not known. More than 32 bits hold counts as the most they hold.
+/// What each meter was seen, or taken, to take in, and one more; 0 where nothing is known. More than 32 bits hold counts as the most they hold.
 fn imports_of(table: &PeriodTable) -> Vec<u32> {
     let import = |row: &Option<DeliveryRow>| match row {
-        Some(row) if matches!(row.quality, Quality::Measured | Quality::Corrected) => {
+        Some(row) if row.quality != Quality::AsTraded => {
             u32::try_from(row.delivery.import.0.saturating_add(1)).unwrap_or(u32::MAX)
         }
         _ => 0,
