@@ -154,7 +154,7 @@ fn a_bill_and_an_audit_by_the_command_line() {
     let (code, told) = gridbook(&key, "false", &["meter", "statement", "--period", &period]);
     assert!(code == 0 && told.contains("not settled yet") && told.contains("0.060000000"), "{told}");
     let (code, told) = gridbook(&key, "false", &["meter", "statement", "--period", &period, "--csv"]);
-    assert!(code == 0 && told.starts_with("period,begins,area,line"), "{told}");
+    assert!(code == 0 && told.starts_with("period,begins,area,area_name,line"), "{told}");
     assert_eq!(gridbook(&key, "false", &["meter", "statement", "--day", "someday"]).0, 2);
     let begins = gridbook_node::moment::format_moment(open_period().starts_at(15));
     let (day, month, year) = (&begins[..10], &begins[..7], &begins[..4]);
@@ -166,7 +166,7 @@ fn a_bill_and_an_audit_by_the_command_line() {
         let (code, told) = gridbook(&key, "false", &["meter", "statement", span[0], span[1]]);
         assert!(code == 0 && told.contains("1 period, 1 not settled yet, 1 not final"), "{told}");
         let (code, told) = gridbook(&key, "false", &["meter", "statement", span[0], span[1], "--lines", "--csv"]);
-        assert!(code == 0 && told.starts_with("period,begins,area,line"), "{told}");
+        assert!(code == 0 && told.starts_with("period,begins,area,area_name,line"), "{told}");
     }
 
     // A report of zeros would be believed.
