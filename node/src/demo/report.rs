@@ -210,8 +210,8 @@ impl Report {
                 known("corrected", &totals.corrected),
             ),
             format!(
-                "  settled     {} periods, {} of them final, {} areas frozen; {} paid out for trades",
-                totals.periods_settled, totals.periods_final, totals.areas_frozen, totals.for_trades
+                "  settled     {} periods, {} areas frozen, {} periods final; {} paid out for trades",
+                totals.periods_settled, totals.areas_frozen, totals.periods_final, totals.for_trades
             ),
             format!(
                 "  imbalance   {} short, {} long: meters paid {} and got {}; {} went upstream",
