@@ -63,7 +63,7 @@ pub enum Arrival {
     Undelivered,
     /// The next seller sold energy of another source.
     OtherSource,
-    /// It has gone through [`HOPS_MAX`] hands.
+    /// It has gone through [`HOPS_MAX`] hands: whatever the next trade is.
     TooFar,
     /// It is not known yet what the next buyer took: it waits, and is followed again when that is known.
     Unsettled,
@@ -214,12 +214,13 @@ impl Routes {
             let trade = self.sale_at(holder, place);
             let Passage { leg, sold_before, bought_before, delivered, is_settled } = self.passages[trade];
             let within = place - sold_before;
-            let (until, stop) = if !travels(source, leg.sources) {
+            // What is known from the start comes first: the reason, too, is the same whether the next buyer's delivery is known yet or not.
+            let (until, stop) = if hops.len() == HOPS_MAX {
+                (leg.energy.0, Some(Arrival::TooFar))
+            } else if !travels(source, leg.sources) {
                 (leg.energy.0, Some(Arrival::OtherSource))
             } else if within >= delivered {
                 (leg.energy.0, Some(Arrival::Undelivered))
-            } else if hops.len() == HOPS_MAX {
-                (delivered, Some(Arrival::TooFar))
             } else if !is_settled {
                 (delivered, Some(Arrival::Unsettled))
             } else {

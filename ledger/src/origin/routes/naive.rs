@@ -78,15 +78,15 @@ impl NaiveTown {
         loop {
             let (trade, wh) = next;
             let leg = self.legs[trade];
+            if hops.len() == HOPS_MAX {
+                return (hops, holder, Arrival::TooFar);
+            }
             let anything = EnergySources::GRID_MIX.bits() & leg.sources.bits() != 0;
             if !anything && source.bits() & leg.sources.bits() == 0 {
                 return (hops, holder, Arrival::OtherSource);
             }
             if wh >= self.delivered[trade] {
                 return (hops, holder, Arrival::Undelivered);
-            }
-            if hops.len() == HOPS_MAX {
-                return (hops, holder, Arrival::TooFar);
             }
             if self.unsettled.contains(&leg.buyer) {
                 return (hops, holder, Arrival::Unsettled);

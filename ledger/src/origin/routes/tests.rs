@@ -111,6 +111,23 @@ fn a_certificate_goes_through_sixteen_hands_at_most() {
     assert_eq!(told, [(5, (0..HOPS_MAX).collect(), 16, Arrival::TooFar)]);
 }
 
+/// After the sixteenth hand nothing depends on the seventeenth: it stays with the last dealer, for the same reason, whether the next
+/// buyer's area is frozen, he took nothing of it, or he asked for wind.
+#[test]
+fn a_certificate_that_has_gone_far_enough_does_not_wait_for_the_next_buyer() {
+    let (last, next) = (16, 17);
+    let mut legs: Vec<Leg> = (0..=last).map(|dealer| leg(dealer, dealer + 1, 5)).collect();
+    let mut net_wh = vec![Some(0); 18];
+    net_wh[0] = Some(5);
+    let stays = [(5, (0..HOPS_MAX).collect(), last, Arrival::TooFar)];
+    for taken in [None, Some(0), Some(-3)] {
+        net_wh[next] = taken;
+        assert_eq!(journeys(&routes_so_far(&legs, &net_wh), 0, 5), stays, "{taken:?}");
+    }
+    legs.last_mut().unwrap().sources = EnergySources::WIND;
+    assert_eq!(journeys(&routes_so_far(&legs, &net_wh), 0, 5), stays);
+}
+
 /// The buyer's area is frozen: what goes to him waits, what goes to his neighbour by way of a dealer arrives, and what the plant did not give
 /// is missing whoever waits for it.
 #[test]
