@@ -8,8 +8,8 @@ use gridbook_engine::{
 };
 use gridbook_ledger::command::GrantAccess;
 use gridbook_ledger::command::{
-    AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER, NewOrganisation, Place, Reading,
-    SetImbalancePrices, SignedBundle,
+    AcceptLosses, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER, NewOrganisation, Place,
+    Reading, SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::consent::{GrantReader, Scope};
@@ -208,6 +208,10 @@ pub(crate) fn stories() -> Vec<SignedBundle> {
                     sent_up_wh: -5,
                 }),
                 Command::Correction(Correction { meter: MeterId(1), reading: reading() }),
+                Command::AcceptLosses(AcceptLosses {
+                    contract: Contract { area: AreaId(1), period: PERIOD },
+                    losses_wh: 7,
+                }),
             ],
         ),
         bundle(

@@ -264,6 +264,11 @@ codes! {
     /// More lost than can be.
     MeterLosses = 914, "With this the losses of the area, or of the one above it, would be out of bounds: check all readings of their edges.";
 
+    /// Nothing to accept.
+    MeterNoLosses = 915, "No losses of that area wait to be accepted: it is not frozen for them in that delivery period. See its report.";
+    /// Not so much.
+    MeterOtherLosses = 916, "The losses of that area are another amount than the one accepted: see its report, and accept what it tells.";
+
     /// No certificates.
     OriginRange = 1001, "There are no such certificates: a range has at least one of them, and numbers begin at 1.";
     /// Not his to claim.

@@ -7,8 +7,8 @@ use gridbook_engine::{Money, Price, Side, TimeInForce};
 use gridbook_ledger::command::GrantAccess;
 use gridbook_ledger::command::{AMOUNT_MAX, BUNDLE_BYTES_MAX, COMMAND_BYTES, COMMANDS_MAX, NEVER};
 use gridbook_ledger::command::{
-    Accept, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NewOrganisation, Offer,
-    Place, Reading, SetImbalancePrices, SignedBundle,
+    Accept, AcceptLosses, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction,
+    NewOrganisation, Offer, Place, Reading, SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::Ruling;
 use gridbook_ledger::consent::{GrantReader, Scope};
@@ -128,6 +128,7 @@ fn commands() -> Vec<Command> {
         Command::Reading(reading()),
         Command::Correction(Correction { meter: MeterId(5), reading: reading() }),
         Command::AreaReading(AreaReading { contract: contract(), sent_up_wh: -3 }),
+        Command::AcceptLosses(AcceptLosses { contract: contract(), losses_wh: -3 }),
         Command::SetImbalancePrices(SetImbalancePrices {
             contract: contract(),
             short_price: Price(600),
@@ -315,7 +316,7 @@ fn grants_with_values_without_a_meaning_are_refused() {
 /// Tags between and beyond the known ones.
 #[test]
 fn an_unknown_command_is_refused() {
-    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=11 | 16..=33 | 35..=38)) {
+    for tag in (0..=u8::MAX).filter(|tag| !matches!(tag, 1..=11 | 16..=33 | 35..=39)) {
         let mut bytes = [0; COMMAND_BYTES];
         bytes[0] = tag;
         assert_eq!(Command::decode(&bytes), Err(Code::FormTag), "tag {tag}");

@@ -7,8 +7,8 @@ use gridbook_engine::{
 };
 use gridbook_ledger::command::GrantAccess;
 use gridbook_ledger::command::{
-    Accept, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER, NewOrganisation,
-    Offer, Place, Reading, SetImbalancePrices, SignedBundle,
+    Accept, AcceptLosses, AgreedTerms, AreaReading, Block, BlockPart, Bundle, Claim, Command, Correction, NEVER,
+    NewOrganisation, Offer, Place, Reading, SetImbalancePrices, SignedBundle,
 };
 use gridbook_ledger::conduct::{DeviceFault, EntryState, Proof, Ruling};
 use gridbook_ledger::consent::{EndCause, Grant, GrantReader, Scope};
@@ -237,6 +237,10 @@ fn operator_command_bytes() {
     assert_command(
         Command::AreaReading(AreaReading { contract, sent_up_wh: -2 }),
         &[&[("tag and gap", "1f00")], &edge[..], &[("sent up", "feffffffffffffff")]].concat(),
+    );
+    assert_command(
+        Command::AcceptLosses(AcceptLosses { contract, losses_wh: -2 }),
+        &[&[("tag and gap", "2700")], &edge[..], &[("losses", "feffffffffffffff")]].concat(),
     );
     assert_command(
         Command::SetImbalancePrices(SetImbalancePrices { contract, short_price: Price(13), long_price: Price(-2) }),

@@ -37,6 +37,8 @@ pub(crate) struct AreaPeriod {
     pub(crate) losses: Money,
     pub(crate) surplus: Money,
     pub(crate) frozen: Option<AreaFault>,
+    /// Losses that its operator answers for, though they are beyond the genesis' bound.
+    pub(crate) accepted_wh: Option<i64>,
     pub(crate) is_final: bool,
 }
 
@@ -50,6 +52,9 @@ impl AreaReport {
                 Fact::Event(RecordEvent::AreaSettled(settled)) => report.period(row).settle(settled),
                 Fact::Event(RecordEvent::AreaResidual(told)) => report.period(row).read_residual(told.residual),
                 Fact::Event(RecordEvent::AreaFrozen { why, .. }) => report.period(row).frozen = Some(*why),
+                Fact::Event(RecordEvent::LossesAccepted { losses_wh, .. }) => {
+                    report.period(row).accepted_wh = Some(*losses_wh);
+                }
                 _ => {}
             }
         }
@@ -121,8 +126,17 @@ impl AreaReport {
                 let (begins, how) = (format_moment(at.starts_at(mtu_minutes)), residual_quality_text(residual.quality));
                 lines.push(vec![format!("{begins}: losses of {} Wh are {how}.", residual.losses_wh())]);
             }
+            let begins = || format_moment(at.starts_at(mtu_minutes));
+            if let Some(accepted_wh) = period.accepted_wh {
+                lines.push(vec![format!("{}: the operator answers for losses of {accepted_wh} Wh.", begins())]);
+            }
             if let Some(why) = period.frozen {
-                lines.push(vec![format!("{} is frozen: {why}.", format_moment(at.starts_at(mtu_minutes)))]);
+                lines.push(vec![format!("{} is frozen: {why}.", begins())]);
+            }
+            if let Some(AreaFault::Losses { losses_wh, .. }) = period.frozen {
+                let advice = "Have its edges and meters read again; or its operator answers for them";
+                let command = format!("gridbook settlement accept-losses --period {} --losses={losses_wh}Wh", begins());
+                lines.push(vec![format!("  {advice}: `{command}`.")]);
             }
         }
         aligned(&lines)
@@ -155,6 +169,7 @@ impl AreaReport {
             "surplus_nano",
             "frozen",
             "final",
+            "accepted_wh",
         ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         for (at, period) in &self.periods {
@@ -186,6 +201,7 @@ impl AreaReport {
                 period.surplus.0.to_string(),
                 period.frozen.map_or(String::new(), |why| why.to_string()),
                 period.is_final.to_string(),
+                period.accepted_wh.map_or(String::new(), |accepted_wh| accepted_wh.to_string()),
             ]);
         }
         comma_separated(&lines)
@@ -302,6 +318,7 @@ impl AreaPeriod {
         value["losses_quality"] = json!(self.residual.map(|residual| residual.quality.name()));
         value["frozen"] = json!(self.frozen.map(|why| why.to_string()));
         value["final"] = json!(self.is_final);
+        value["accepted_wh"] = json!(self.accepted_wh.map(|accepted_wh| accepted_wh.to_string()));
     }
 }
 

@@ -502,6 +502,7 @@ mod tests {
             (RecordEvent::Offered { offer: order, to_account, to, period, side, price, energy }, "offered"),
             (RecordEvent::Read(read), "read"),
             (RecordEvent::AreaRead { contract, sent_up_wh: -5 }, "area_read"),
+            (RecordEvent::LossesAccepted { contract, losses_wh: 9 }, "losses_accepted"),
             (
                 RecordEvent::ImbalancePricesSet { contract, short_price: price, long_price: price },
                 "imbalance_prices_set",

@@ -37,6 +37,11 @@ pub(crate) fn settled_text(event: &RecordEvent, begins: impl Fn(DeliveryPeriod) 
         RecordEvent::AreaFrozen { contract, why } => {
             format!("area {} does not add up, delivery {}: {why}", contract.area.0, begins(contract.period))
         }
+        RecordEvent::LossesAccepted { contract, losses_wh } => format!(
+            "the operator of area {} answers for losses of {losses_wh} Wh, delivery {}",
+            contract.area.0,
+            begins(contract.period)
+        ),
         RecordEvent::AreaUnfit { contract, why } => format!(
             "area {} stays settled though it does not add up any more, delivery {}: {why}",
             contract.area.0,
@@ -148,6 +153,8 @@ pub(crate) fn settled_json(event: &RecordEvent) -> Option<Value> {
             "sent_up_wh": wide(residual.sent_up_wh), "losses_wh": wide(residual.losses_wh()), "quality": residual.quality.name()}}),
         RecordEvent::AreaFrozen { contract, why } => json!({"area_frozen": {
             "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),
+        RecordEvent::LossesAccepted { contract, losses_wh } => json!({"losses_accepted": {
+            "area": contract.area.0, "period": contract.period.0, "losses_wh": losses_wh}}),
         RecordEvent::AreaUnfit { contract, why } => json!({"area_unfit": {
             "area": contract.area.0, "period": contract.period.0, "why": why.to_string()}}),
         RecordEvent::CorrectionHeld { meter, contract, why } => json!({"correction_held": {

@@ -33,6 +33,15 @@ pub struct AreaReading {
     pub sent_up_wh: i64,
 }
 
+/// So much of an area's energy is missing, or was found, that its period was not settled; its operator answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptLosses {
+    /// Where and when.
+    pub contract: Contract,
+    /// The losses in Wh, as the ledger tells them; less than zero for energy found.
+    pub losses_wh: i64,
+}
+
 /// What imbalance costs in a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetImbalancePrices {
@@ -80,6 +89,18 @@ impl AreaReading {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Code> {
         Ok(Self { contract: read_contract(r)?, sent_up_wh: r.u64()?.cast_signed() })
+    }
+}
+
+impl AcceptLosses {
+    /// Behind the tag, a zero byte: area u16, period u32, losses i64.
+    pub(super) fn write(&self, w: &mut Writer) {
+        write_contract(w, self.contract);
+        w.u64(self.losses_wh.cast_unsigned());
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Code> {
+        Ok(Self { contract: read_contract(r)?, losses_wh: r.u64()?.cast_signed() })
     }
 }
 

@@ -23,7 +23,7 @@ pub use certificates::Claim;
 pub use consent::GrantAccess;
 pub use group::BASKET_ORDERS_MAX;
 pub(crate) use group::group_length;
-pub use metering::{AreaReading, Correction, Reading, SetImbalancePrices};
+pub use metering::{AcceptLosses, AreaReading, Correction, Reading, SetImbalancePrices};
 pub use order::Place;
 pub(crate) use order::{side_from_number, side_number};
 pub use record::{AMOUNT_MAX, COMMAND_BYTES};
@@ -85,6 +85,8 @@ pub enum Command {
     Correction(Correction),
     /// Grid operator: what was metered at the area's edge.
     AreaReading(AreaReading),
+    /// Grid operator: the area's losses are paid, though they are beyond the genesis' bound.
+    AcceptLosses(AcceptLosses),
     /// Market operator: what imbalance costs in a contract.
     SetImbalancePrices(SetImbalancePrices),
     /// Claims certificates of origin for what a meter took in.

@@ -4,8 +4,8 @@ use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, Money
 
 use super::SetImbalancePrices;
 use super::{
-    Accept, AreaReading, Block, BlockPart, Claim, Command, Correction, GrantAccess, NewOrganisation, Offer, Place,
-    Reading,
+    Accept, AcceptLosses, AreaReading, Block, BlockPart, Claim, Command, Correction, GrantAccess, NewOrganisation,
+    Offer, Place, Reading,
 };
 use super::{consent, registry};
 use crate::bytes::{Reader, Writer};
@@ -53,6 +53,7 @@ const APPEAL: u8 = 35;
 const RULE_APPEAL: u8 = 36;
 const GRANT_ACCESS: u8 = 37;
 const REVOKE_ACCESS: u8 = 38;
+const ACCEPT_LOSSES: u8 = 39;
 
 impl Command {
     /// Canonical bytes.
@@ -116,6 +117,7 @@ impl Command {
             Self::SetImbalancePrices(prices) => prices.write(w.u8(SET_IMBALANCE_PRICES)),
             Self::Reading(reading) => reading.write(w.u8(READING)),
             Self::AreaReading(reading) => reading.write(w.u8(AREA_READING)),
+            Self::AcceptLosses(accept) => accept.write(w.u8(ACCEPT_LOSSES)),
             Self::Correction(correction) => correction.write(w.u8(CORRECTION)),
             Self::PayAsBid { contract } => {
                 w.u8(PAY_AS_BID).u8(0).u16(contract.area.0).u32(contract.period.0);
@@ -194,6 +196,7 @@ impl Command {
             SET_IMBALANCE_PRICES => Self::SetImbalancePrices(SetImbalancePrices::read(r)?),
             READING => Self::Reading(Reading::read(r)?),
             AREA_READING => Self::AreaReading(AreaReading::read(r)?),
+            ACCEPT_LOSSES => Self::AcceptLosses(AcceptLosses::read(r)?),
             CORRECTION => Self::Correction(Correction::read(r)?),
             APPEAL => {
                 r.padding(7)?;

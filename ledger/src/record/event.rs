@@ -206,6 +206,13 @@ pub enum RecordEvent {
         /// What contradicts what.
         why: AreaFault,
     },
+    /// The operator of a frozen area answers for its losses: it is looked at once more, and settled.
+    LossesAccepted {
+        /// Where and when.
+        contract: Contract,
+        /// How much in Wh; less than zero for energy found.
+        losses_wh: i64,
+    },
     /// An area is settled, and what became known of one below it no longer fits what it was settled by. It stays settled as it is until
     /// somebody reads better.
     AreaUnfit {

@@ -58,6 +58,7 @@ impl RecordEvent {
             | RecordEvent::AreaSettled(_)
             | RecordEvent::AreaResidual(_)
             | RecordEvent::AreaFrozen { .. }
+            | RecordEvent::LossesAccepted { .. }
             | RecordEvent::AreaUnfit { .. }
             | RecordEvent::PeriodFinal { .. } => {}
             RecordEvent::Rested { order: party, .. }

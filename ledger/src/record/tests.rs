@@ -90,6 +90,7 @@ fn events() -> Vec<RecordEvent> {
             is_correction: true,
         }),
         RecordEvent::AreaRead { contract, sent_up_wh: -3 },
+        RecordEvent::LossesAccepted { contract, losses_wh: -3 },
         RecordEvent::ImbalancePricesSet { contract, short_price: Price(13), long_price: Price(-9) },
         RecordEvent::MeterSettled(settled),
         RecordEvent::MeterSettled(MeterSettled { quality: Quality::Estimated(Rule::NoStart), ..settled }),

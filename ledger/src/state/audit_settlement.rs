@@ -67,8 +67,7 @@ impl State {
         let mut sides = Vec::new();
         for (meter, row) in (0..).map(MeterId).zip(&table.deliveries) {
             let Some(row) = row else { continue };
-            let is_remembered = self.settlement.metering && !self.is_given_up(period);
-            if is_remembered && self.owner_at(meter, period) != Some(row.account) {
+            if self.settlement.metering && self.owner_at(meter, period) != Some(row.account) {
                 return Err(AuditError::Owner(meter, period));
             }
             let area = self.tables.meter(meter).ok_or(AuditError::Traded(meter))?.facts.area;

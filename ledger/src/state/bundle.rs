@@ -140,6 +140,7 @@ impl State {
             Command::PayAsBid { contract } => return self.pay_as_bid(contract, events),
             Command::SetImbalancePrices(ref prices) => return self.set_imbalance_prices(prices, events),
             Command::AreaReading(ref reading) => return self.read_area(reading, events),
+            Command::AcceptLosses(ref accept) => return self.accept_losses(accept, events),
             Command::Correction(ref correction) => return self.correct(correction, events),
             Command::RuleAppeal { entry, ruling, reasons } => return self.rule_appeal(entry, ruling, reasons, events),
             Command::Suspend { subject, reason } => return self.suspend(subject, reason, events),
@@ -228,6 +229,7 @@ impl State {
             | Command::SetCapacity { .. }
             | Command::SetImbalancePrices(_)
             | Command::AreaReading(_)
+            | Command::AcceptLosses(_)
             | Command::PayAsBid { .. }
             | Command::RuleAppeal { .. } => Err(Code::AuthRole),
         }

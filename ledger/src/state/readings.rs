@@ -7,10 +7,10 @@ use gridbook_engine::{Contract, DeliveryPeriod, LedgerTime, MeterId};
 
 use super::State;
 use super::tables::{AreaStage, ReadingRow, Stage};
-use crate::command::{AreaReading, Correction, Reading, SetImbalancePrices};
+use crate::command::{AcceptLosses, AreaReading, Correction, Reading, SetImbalancePrices};
 use crate::record::{RecordEvent, RegistersRead};
 use crate::reject::Code;
-use crate::settlement::{ImbalancePrices, ImbalancePricesError, Implausible, Registers, delta};
+use crate::settlement::{AreaFault, ImbalancePrices, ImbalancePricesError, Implausible, Registers, delta};
 
 /// No area sends more than this in one period, either way: so that sums over areas overflow nothing.
 const SENT_WH_MAX: u64 = 1 << 60;
@@ -116,6 +116,25 @@ impl State {
         if stage == Stage::Settled {
             self.thaw(contract);
         }
+        Ok(())
+    }
+
+    /// The operator of a frozen area answers for its losses, at any time: also when nothing can be read any more. It pays for what is missing,
+    /// and gets nothing for what was found; so nobody loses by it but who accepts.
+    pub(super) fn accept_losses(&mut self, accept: &AcceptLosses, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
+        let AcceptLosses { contract, losses_wh } = *accept;
+        self.check_area(contract)?;
+        let AreaStage::Frozen(why) = self.tables.contract(contract).stage else { return Err(Code::MeterNoLosses) };
+        let AreaFault::Losses { losses_wh: missing_wh, .. } = why else { return Err(Code::MeterNoLosses) };
+        if self.tables.periods()[&contract.period].stage != Stage::Settled {
+            return Err(Code::MeterSettling);
+        }
+        if missing_wh != i128::from(losses_wh) {
+            return Err(Code::MeterOtherLosses);
+        }
+        self.tables.change_contract(contract, |row| row.accepted_wh = Some(losses_wh));
+        events.push(RecordEvent::LossesAccepted { contract, losses_wh });
+        self.look_again(contract);
         Ok(())
     }
 

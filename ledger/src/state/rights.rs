@@ -7,7 +7,7 @@
 //! | `RegisterAccount`, `RegisterMeter`, `TransferMeter`, `SetInstallation` | a registrar |
 //! | `Suspend`, `Resume`, `Revoke` a meter | a registrar; the first two also the grid operator of its area, where the reason is safety |
 //! | `RegisterOrganisation`, `Suspend`, `Resume`, `Revoke` an organisation | a registrar if it is a supplier and nothing else; else the operator |
-//! | `SetCapacity`, `AreaReading` | the grid operator of the area, which for an edge is the one below it |
+//! | `SetCapacity`, `AreaReading`, `AcceptLosses` | the grid operator of the area, which for an edge is the one below it |
 //! | `Correction` | the grid operator of the meter's area |
 //! | `PayAsBid`, `SetImbalancePrices` | a market operator |
 //! | `Deposit`, `Withdraw` | a bank |
@@ -68,6 +68,7 @@ impl State {
             Command::RotateKey { subject, .. } => self.check_right_over(sender, *subject),
             Command::SetCapacity { area, .. } => self.require(sender, Role::GridOperator, Some(*area)),
             Command::AreaReading(reading) => self.require(sender, Role::GridOperator, Some(reading.contract.area)),
+            Command::AcceptLosses(accept) => self.require(sender, Role::GridOperator, Some(accept.contract.area)),
             Command::Correction(correction) => {
                 let area = self.tables.meter(correction.meter).map(|meter| meter.facts.area);
                 // Of a meter that is not there, whoever runs a grid anywhere is told so.

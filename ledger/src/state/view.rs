@@ -2,13 +2,14 @@
 
 use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side};
 
-use super::tables::{Access, AreaIncome, Meter, Organisation, PeriodTable, Stage};
+use super::State;
+use super::tables::{Access, AreaIncome, AreaStage, Meter, Organisation, PeriodTable, Stage};
 use crate::command::Command;
 use crate::crypto::{Hash, PublicKey};
 use crate::origin::ChargeBalance;
 use crate::record::{Outcome, Record, RecordEvent};
 use crate::registry::{DeviceStanding, OrganisationId, OrganisationName, Plant, Reason, Roles};
-use crate::settlement::{Delivery, Quality};
+use crate::settlement::{AreaFault, Delivery, Quality};
 
 /// The accounts that every ledger has from its genesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +84,16 @@ pub enum PeriodStage {
         /// How many areas are frozen.
         frozen: usize,
     },
+}
+
+impl State {
+    /// Why nobody in an area is paid for a period, if that is so.
+    pub fn frozen(&self, contract: Contract) -> Option<AreaFault> {
+        match self.tables.contract(contract).stage {
+            AreaStage::Frozen(why) => Some(why),
+            AreaStage::Open | AreaStage::Good | AreaStage::Settled { .. } => None,
+        }
+    }
 }
 
 impl PeriodStage {

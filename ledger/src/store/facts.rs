@@ -277,6 +277,7 @@ fn bears_on(event: &RecordEvent) -> Option<(DeliveryPeriod, [Option<FactOwner>; 
         | RecordEvent::AreaSettled(AreaSettled { contract, .. })
         | RecordEvent::AreaResidual(AreaResidual { contract, .. })
         | RecordEvent::AreaFrozen { contract, .. }
+        | RecordEvent::LossesAccepted { contract, .. }
         | RecordEvent::AreaUnfit { contract, .. } => (contract.period, area(contract.area), None),
         RecordEvent::Flow { area: below, period, .. } => (period, area(below), None),
         RecordEvent::PeriodFinal { period } => (period, FactOwner::All, None),

@@ -76,7 +76,7 @@ fn draw_area(dice: &mut Dice) -> Area {
     let down = if dice.one_in(3) { down_floor } else { dice.between(down_floor, up_cap) };
     let up = if dice.one_in(6) { down } else { dice.between(down, up_cap) };
     let auction = if dice.one_in(3) { Some(dice.between(-80, 160)) } else { None };
-    Area { up, down, up_cap, down_floor, auction, parent: None, edge: None }
+    Area { up, down, up_cap, down_floor, auction, parent: None, edge: None, answered: false }
 }
 
 /// Most meters do nearly what they traded; some do what they like, some say nothing, some say what cannot be.

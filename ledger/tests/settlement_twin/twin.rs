@@ -26,6 +26,8 @@ pub(crate) struct Area {
     pub(crate) parent: Option<u16>,
     /// What was read to go up over its edge, if somebody read it.
     pub(crate) edge: Option<i64>,
+    /// Its operator answers for its losses, whatever they are.
+    pub(crate) answered: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -283,6 +285,8 @@ fn close(number: u16, area: &Area, outcome: &mut Outcome) {
     let (imbalance, operator, upstream) = (Purse::Imbalance(number), Purse::Operator(number), Purse::Upstream(number));
     let mut at_hand = outcome.upstream.remove(&number).unwrap_or(0);
     let (mut paid_for_losses, ([.., lost], _)) = (0, outcome.residuals[&number]);
+    // Who answers for what contradicts itself has found nothing.
+    let lost = if area.answered { lost.max(0) } else { lost };
     for _ in 0..lost.max(0) {
         pay(outcome, operator, imbalance, area.up);
         paid_for_losses += i128::from(area.up);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod agreements;
+mod answered;
 mod auctions;
 mod baskets;
 mod certificates;

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId, Money, Price, Side};
-use gridbook_ledger::command::{AreaReading, Command, Correction, Reading, SetImbalancePrices};
+use gridbook_ledger::command::{AcceptLosses, AreaReading, Command, Correction, Reading, SetImbalancePrices};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::{AreaResidual, Record, RecordEvent, Trade};
-use gridbook_ledger::settlement::{Quality, Registers, Residual, ResidualQuality, ResidualRule};
+use gridbook_ledger::settlement::{AreaFault, Quality, Registers, Residual, ResidualQuality, ResidualRule};
 use gridbook_ledger::state::State;
 
 use crate::random::random_commands;
@@ -91,6 +91,12 @@ fn random_operator_command(town: &Town, dice: &mut Dice, seed: u64) -> Command {
     let area = AreaId(u16::try_from(dice.below(3)).unwrap());
     let period = recent(town, dice);
     let contract = Contract { area, period };
+    // Now and then an operator gives up on readings, often for good, and now and then for an amount that is not right.
+    let frozen = frozen(town);
+    if !frozen.is_empty() && dice.below(3) == 0 {
+        let (contract, losses_wh) = *dice.one_of(&frozen);
+        return Command::AcceptLosses(AcceptLosses { contract, losses_wh: losses_wh + i64::from(dice.below(6) == 0) });
+    }
     match dice.below(8) {
         0..=4 => {
             let meter = dice.small(METERS);
@@ -108,6 +114,18 @@ fn random_operator_command(town: &Town, dice: &mut Dice, seed: u64) -> Command {
         }
         _ => Command::Deposit { account: AccountId(dice.small(5)), amount: Money(1 + i128::from(dice.below(50_000))) },
     }
+}
+
+/// Areas that are frozen for their losses, however long ago, and how much those are.
+fn frozen(town: &Town) -> Vec<(Contract, i64)> {
+    let periods = START - 1..DeliveryPeriod::containing(town.state.time(), 15).0;
+    let contracts = periods
+        .flat_map(|period| (0..3).map(move |area| Contract { area: AreaId(area), period: DeliveryPeriod(period) }));
+    let losses = contracts.filter_map(|contract| match town.state.frozen(contract)? {
+        AreaFault::Losses { losses_wh, .. } => Some((contract, i64::try_from(losses_wh).unwrap())),
+        other => panic!("{other}"),
+    });
+    losses.collect()
 }
 
 /// What was told of a meter: money that moved, import and export, and how they are known.
@@ -128,6 +146,8 @@ struct Observer {
     /// What the virtual meters of areas showed last, and how often that was told.
     residuals: BTreeMap<Contract, (Residual, u32)>,
     frozen: BTreeSet<Contract>,
+    /// Their operators answer for their losses.
+    accepted: BTreeSet<Contract>,
     over: BTreeSet<DeliveryPeriod>,
 }
 
@@ -172,6 +192,7 @@ impl Observer {
                     let told = self.residuals.get(&contract).map_or(0, |(_, told)| *told);
                     self.residuals.insert(contract, (residual, told + 1));
                 }
+                RecordEvent::LossesAccepted { contract, .. } => _ = self.accepted.insert(contract),
                 RecordEvent::AreaFrozen { contract, .. }
                 | RecordEvent::AreaUnfit { contract, .. }
                 | RecordEvent::CorrectionHeld { contract, .. } => {
@@ -204,7 +225,8 @@ impl Observer {
             let (up_cap, down_floor) = (rules.short_price_cap.0.into(), rules.long_price_floor.0.into());
             let (auction, edge) = (self.auctions.get(&contract).copied(), self.sent_up.get(&contract).copied());
             let parent = (area == 1 || area == 2).then_some(0);
-            twin::Area { up, down, up_cap, down_floor, auction, parent, edge }
+            let answered = self.accepted.contains(&contract);
+            twin::Area { up, down, up_cap, down_floor, auction, parent, edge, answered }
         };
         let areas = (0..3).chain([POOL.1]).map(|number| (number, area(number))).collect();
         let meter = |number: u32| {
@@ -291,17 +313,21 @@ impl Observer {
 /// is reported, and left out here.
 #[test]
 fn the_twin_settles_random_days_as_the_ledger_does() {
-    let (mut meters, mut areas, mut periods, mut corrected) = (0, 0, 0, 0);
+    let (mut meters, mut areas, mut periods, mut corrected, mut accepted) = (0, 0, 0, 0, [0; 2]);
     for seed in 0..24 {
         let (mut town, mut dice, mut observer) = (village(seed), Dice(seed), Observer::default());
         for _ in 0..350 {
             let entry = random_entry(&town, &mut dice, seed);
             observer.watch(&town.apply(&entry));
         }
-        // Whatever is still open becomes final.
-        for _ in 0..30 {
+        // Whatever is still open becomes final; what is frozen, long after everything else, where somebody answers for it.
+        for round in 0..30 {
             town.time(LedgerTime(town.state.time().0 + 15 * MINUTE_MS));
             observer.watch(&town.work_all(64));
+            for (contract, losses_wh) in frozen(&town).into_iter().filter(|_| round > 20) {
+                let accept = Command::AcceptLosses(AcceptLosses { contract, losses_wh });
+                observer.watch(&town.operator(vec![accept]));
+            }
         }
         let case = format!("seed {seed}");
         for period in &observer.over {
@@ -310,8 +336,11 @@ fn the_twin_settles_random_days_as_the_ledger_does() {
         }
         let qualities = observer.meters.values().filter(|(_, _, quality)| *quality == Quality::Corrected);
         corrected += qualities.count();
+        let settled = observer.accepted.difference(&observer.frozen).filter(|of| observer.over.contains(&of.period));
+        settled.for_each(|of| accepted[usize::from(observer.residuals[of].0.losses_wh() < 0)] += 1);
     }
     assert!(meters > 400 && areas > 100 && periods > 100 && corrected > 10, "{meters} {areas} {periods} {corrected}");
+    assert!(accepted.iter().all(|count| *count > 5), "lost and found: {accepted:?}");
 }
 
 /// Views change in the middle of a settlement: going back goes back, and forward is the same again.

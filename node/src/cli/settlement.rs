@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use gridbook_engine::{Contract, Energy, MeterId, Price};
-use gridbook_ledger::command::{AreaReading, Command, Correction, Reading, SetImbalancePrices};
+use gridbook_ledger::command::{AcceptLosses, AreaReading, Command, Correction, Reading, SetImbalancePrices};
 use gridbook_ledger::genesis::SettlementRules;
 use gridbook_ledger::settlement::Registers;
 use std::path::PathBuf;
@@ -91,6 +91,8 @@ pub(crate) enum Settlement {
     ReadArea(ReadAreaArgs),
     /// Read a meter in its owner's place, where its reading is missing or wrong.
     Correct(CorrectArgs),
+    /// Answer for losses of an area that are too large, so that a period of it is settled.
+    AcceptLosses(AcceptLossesArgs),
     /// Set what imbalance costs and brings in a period.
     Prices(PricesArgs),
 }
@@ -138,7 +140,8 @@ pub(crate) struct RegisterArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 What the meters below the edge gave beyond that was lost on the way, and is paid by the edge's operator. Where nobody reads an edge,
-nothing counts as lost below it. An area whose losses are beyond the genesis' bound is frozen, and mended by another reading.
+nothing counts as lost below it. An area whose losses are beyond the genesis' bound is frozen, and mended by another reading, or by
+`accept-losses`.
 
   gridbook settlement read-area --operator-key net/operator.key --area north --period 2026-06-17T12:00 --sent-up 12.4kWh
   gridbook settlement read-area --operator-key net/operator.key --area south --period 2026-06-17T12:00 --sent-up=-3kWh")]
@@ -150,6 +153,26 @@ pub(crate) struct ReadAreaArgs {
     /// What left the area over the edge above it; of the root, to the grid upstream. Less than zero if it came in.
     #[arg(long, value_name = "ENERGY", value_parser = parse_signed_energy, allow_hyphen_values = true)]
     sent_up: i64,
+}
+
+/// Answer for losses of an area that are too large, so that a period of it is settled.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+An area whose losses are beyond the genesis' bound is frozen: nobody in it is paid, and its trades hold their collateral. Better readings
+mend it until the period is final. Where there are none, also later, the area's operator ends it by answering for the losses: he pays for what
+is missing, at the price of missing energy, and gets nothing for what was found. `gridbook area report` tells which periods are frozen,
+and for how much.
+
+  gridbook settlement accept-losses --operator-key net/operator.key --area south --period 2026-06-17T12:00 --losses 550Wh
+  gridbook settlement accept-losses --operator-key net/operator.key --area south --period 2026-06-17T12:15 --losses=-30Wh")]
+pub(crate) struct AcceptLossesArgs {
+    #[command(flatten)]
+    operator: OperatorArgs,
+    #[command(flatten)]
+    contract: ContractArgs,
+    /// What is missing, as the ledger tells it: any other amount is refused. Less than zero for energy found.
+    #[arg(long, value_name = "ENERGY", value_parser = parse_signed_energy, allow_hyphen_values = true)]
+    losses: i64,
 }
 
 /// Read a meter in its owner's place, where its reading is missing or wrong.
@@ -195,6 +218,7 @@ impl Settlement {
         match self {
             Self::ReadArea(args) => args.run(global).await,
             Self::Correct(args) => args.run(global).await,
+            Self::AcceptLosses(args) => args.run(global).await,
             Self::Prices(args) => args.run(global).await,
         }
     }
@@ -241,6 +265,14 @@ impl ReadAreaArgs {
         let command =
             |network: &KnownNetwork| Ok(AreaReading { contract: contract.contract(network)?, sent_up_wh: sent_up });
         operator.submit(global, |network| command(network).map(Command::AreaReading)).await
+    }
+}
+
+impl AcceptLossesArgs {
+    async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let Self { operator, contract, losses: losses_wh } = self;
+        let command = |network: &KnownNetwork| Ok(AcceptLosses { contract: contract.contract(network)?, losses_wh });
+        operator.submit(global, |network| command(network).map(Command::AcceptLosses)).await
     }
 }
 

@@ -137,7 +137,10 @@ fn without_sums(event: &RecordEvent) -> Option<RecordEvent> {
             surplus: Money::ZERO,
             ..settled
         }),
-        RecordEvent::AreaRead { .. } | RecordEvent::AreaResidual(_) | RecordEvent::Flow { .. } => return None,
+        RecordEvent::AreaRead { .. }
+        | RecordEvent::AreaResidual(_)
+        | RecordEvent::LossesAccepted { .. }
+        | RecordEvent::Flow { .. } => return None,
         other => other,
     })
 }
@@ -228,7 +231,9 @@ mod tests {
         let is_final = RecordEvent::PeriodFinal { period: contract.period };
         assert_eq!(told(Reader::Anybody, is_final), Some(row(is_final)));
         let residual = gridbook_ledger::record::AreaResidual { contract, residual: Residual::default() };
-        for event in [RecordEvent::AreaRead { contract, sent_up_wh: 5 }, RecordEvent::AreaResidual(residual)] {
+        let accepted = RecordEvent::LossesAccepted { contract, losses_wh: 5 };
+        for event in [RecordEvent::AreaRead { contract, sent_up_wh: 5 }, RecordEvent::AreaResidual(residual), accepted]
+        {
             assert_eq!(told(Reader::Anybody, event), None);
             assert_eq!(told(Reader::Office, event), Some(row(event)));
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod answered;
 mod battery;
 mod bill;
 mod certificates;

@@ -54,6 +54,7 @@ const CONDUCT_EXPIRED: u8 = 40;
 const SCORE_CHANGED: u8 = 41;
 const AREA_RESIDUAL: u8 = 44;
 const AREA_UNFIT: u8 = 48;
+const LOSSES_ACCEPTED: u8 = 49;
 
 impl RecordEvent {
     /// Lays tag and fields, without gaps.
@@ -112,6 +113,10 @@ impl RecordEvent {
             Self::AreaFrozen { contract, why } => {
                 write_contract(w.u8(AREA_FROZEN), contract);
                 write_fault(w, why);
+            }
+            Self::LossesAccepted { contract, losses_wh } => {
+                write_contract(w.u8(LOSSES_ACCEPTED), contract);
+                w.u64(losses_wh.cast_unsigned());
             }
             Self::AreaUnfit { contract, why } => {
                 write_contract(w.u8(AREA_UNFIT), contract);
@@ -235,6 +240,7 @@ impl RecordEvent {
             AREA_SETTLED => Self::AreaSettled(AreaSettled::read(r)?),
             AREA_RESIDUAL => Self::AreaResidual(AreaResidual::read(r)?),
             AREA_FROZEN => Self::AreaFrozen { contract: read_contract(r)?, why: read_fault(r)? },
+            LOSSES_ACCEPTED => Self::LossesAccepted { contract: read_contract(r)?, losses_wh: r.u64()?.cast_signed() },
             AREA_UNFIT => Self::AreaUnfit { contract: read_contract(r)?, why: read_fault(r)? },
             CORRECTION_HELD => {
                 Self::CorrectionHeld { meter: MeterId(r.u32()?), contract: read_contract(r)?, why: read_fault(r)? }

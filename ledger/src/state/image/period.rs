@@ -48,7 +48,7 @@ impl PeriodImage {
             })?,
             trades: read_list(r, 33, read_trade)?,
             names: read_list(r, 12, |r| Ok(NameImage { meter: r.u32()?, client_id: r.u64()? }))?,
-            contracts: read_list(r, 188, |r| Ok((r.u16()?, read_contract(r)?)))?,
+            contracts: read_list(r, 197, |r| Ok((r.u16()?, read_contract(r)?)))?,
             deliveries: read_list(r, 25, |r| Ok((r.u32()?, read_delivery(r)?)))?,
             borne: read_list(r, 36, |r| {
                 Ok((r.u32()?, Borne { billed: Money(r.i128()?), defaulted: Money(r.i128()?) }))
@@ -121,12 +121,13 @@ fn read_trade(r: &mut Reader<'_>) -> Read<TradeRow> {
 }
 
 fn write_contract(w: &mut Writer, row: &ContractRow) {
-    let ContractRow { prices, auction, traded, traded_wh, sent_up_wh, exchange_wh, .. } = *row;
+    let ContractRow { prices, auction, traded, traded_wh, sent_up_wh, accepted_wh, exchange_wh, .. } = *row;
     let ContractRow { stage, sums, exported_wh, imported_wh, imbalance, .. } = *row;
     let (short_price, long_price) = prices.unwrap_or_default();
     w.u8(u8::from(prices.is_some())).i32(short_price.0).i32(long_price.0);
     w.u8(u8::from(auction.is_some())).i32(auction.unwrap_or_default().0);
     w.u8(u8::from(sent_up_wh.is_some())).u64(sent_up_wh.unwrap_or_default().cast_unsigned());
+    w.u8(u8::from(accepted_wh.is_some())).u64(accepted_wh.unwrap_or_default().cast_unsigned());
     w.i128(traded.0).u64(traded_wh).i128(exchange_wh);
     match stage {
         AreaStage::Open => w.u8(0),
@@ -148,6 +149,7 @@ fn read_contract(r: &mut Reader<'_>) -> Read<ContractRow> {
     let (has_prices, short_price, long_price) = (read_bool(r)?, Price(r.i32()?), Price(r.i32()?));
     let (has_auction, auction) = (read_bool(r)?, Price(r.i32()?));
     let (has_sent, sent_up_wh) = (read_bool(r)?, r.u64()?.cast_signed());
+    let (has_accepted, accepted_wh) = (read_bool(r)?, r.u64()?.cast_signed());
     let (traded, traded_wh, exchange_wh) = (Money(r.i128()?), r.u64()?, r.i128()?);
     let stage = match r.u8()? {
         0 => AreaStage::Open,
@@ -171,6 +173,7 @@ fn read_contract(r: &mut Reader<'_>) -> Read<ContractRow> {
         traded,
         traded_wh,
         sent_up_wh: has_sent.then_some(sent_up_wh),
+        accepted_wh: has_accepted.then_some(accepted_wh),
         exchange_wh,
         stage,
         sums,

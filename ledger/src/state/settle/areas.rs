@@ -107,6 +107,7 @@ impl State {
         if is_done {
             // What did not fit before may fit what is known now.
             self.tables.bring_back(period);
+            self.look_at_frozen(period, area_numbers(0, self.engine.areas().into()), events);
         }
         index(until - from).max(1)
     }
@@ -137,7 +138,9 @@ impl State {
         residual: &Residual,
     ) -> Result<AreaClose, AreaFault> {
         let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
-        sums.close(&self.imbalance_prices(contract), residual.losses_wh(), PPM, u128::MAX)
+        // Whoever answers for losses answers for readings that contradict each other: what they show too much is nobody's energy.
+        let losses_wh = residual.losses_wh().max(if row.accepted_wh.is_some() { 0 } else { i128::MIN });
+        sums.close(&self.imbalance_prices(contract), losses_wh, PPM, u128::MAX)
     }
 
     /// What closes an area's imbalance account. What flows is worked out as far as that asks for it.
@@ -150,8 +153,48 @@ impl State {
         let Flow { residual, crossing_wh } = self.flow(contract, flows);
         let throughput = row.exported_wh.max(row.imported_wh).saturating_add(crossing_wh);
         let sums = AreaSums { exchange_wh: row.exchange_wh, ..row.sums };
-        let (prices, bound_ppm) = (self.imbalance_prices(contract), self.settlement.loss_bound_ppm);
-        Ok(Closed { accounts: sums.close(&prices, residual.losses_wh(), bound_ppm, throughput)?, residual })
+        let (prices, losses_wh) = (self.imbalance_prices(contract), residual.losses_wh());
+        let (bound_ppm, throughput) = match row.accepted_wh.map(i128::from) {
+            Some(accepted_wh) if losses_wh.clamp(accepted_wh.min(0), accepted_wh.max(0)) == losses_wh => {
+                (PPM, u128::MAX)
+            }
+            _ => (self.settlement.loss_bound_ppm, throughput),
+        };
+        sums.close(&prices, losses_wh, bound_ppm, throughput)?;
+        Ok(Closed { accounts: self.closing(contract, row, &residual)?, residual })
+    }
+
+    /// Frozen areas of a period that is settled otherwise: what is known now of those below them may make them good, or their losses others.
+    pub(super) fn look_at_frozen(
+        &mut self,
+        period: DeliveryPeriod,
+        areas: impl IntoIterator<Item = AreaId>,
+        events: &mut Vec<RecordEvent>,
+    ) {
+        if self.tables.periods()[&period].tally.frozen == 0 {
+            return;
+        }
+        let mut flows = Flows::new();
+        for area in areas {
+            let contract = Contract { area, period };
+            let row = self.tables.contract(contract);
+            let AreaStage::Frozen(known) = row.stage else { continue };
+            match self.close_of(contract, &row, &mut flows) {
+                Ok(_) => self.look_again(contract),
+                Err(why) if why == known => {}
+                Err(why) => {
+                    events.push(RecordEvent::AreaFrozen { contract, why });
+                    self.tables.change_contract(contract, |row| row.stage = AreaStage::Frozen(why));
+                }
+            }
+        }
+    }
+
+    /// The sums of a frozen area are looked at once more, as they are.
+    pub(in crate::state) fn look_again(&mut self, contract: Contract) {
+        self.tables.change_contract(contract, |row| row.stage = AreaStage::Open);
+        self.tables.set_stage(contract.period, Stage::Checking(0));
+        self.ask_plants_again(contract.period);
     }
 
     /// Moves the money that leaves the imbalance account at nothing.

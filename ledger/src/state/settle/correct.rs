@@ -134,6 +134,7 @@ impl State {
         for meter in changed {
             self.correct_certificates(period, meter, events);
         }
+        self.look_at_frozen(period, touched, events);
         for meter in meters {
             self.tables.release_held(period, *meter);
         }
@@ -161,6 +162,7 @@ impl State {
         events.push(RecordEvent::AreaRead { contract, sent_up_wh });
         self.post_differences(contract.period, &closed, &closes, events);
         self.tables.bring_back(contract.period);
+        self.look_at_frozen(contract.period, lineage, events);
         Ok(())
     }
 

@@ -121,7 +121,7 @@ impl State {
         let is_kept = |of: DeliveryPeriod| periods.contains_key(&of) || periods.contains_key(&after(of));
         let readings = self.tables.readings().keys().copied().take_while(is_over).filter(|of| !is_kept(*of));
         let readings: Vec<DeliveryPeriod> = readings.collect();
-        let first = periods.keys().find(|period| !self.is_given_up(**period)).map_or(after(last), |first| *first);
+        let first = periods.keys().next().map_or(after(last), |first| *first);
         for over in readings {
             self.tables.drop_readings(over);
         }
@@ -136,11 +136,6 @@ impl State {
                 self.tables.drop_imports(over);
             }
         }
-    }
-
-    /// Whether a period has frozen areas that nobody can mend any more. It stays as it is for ever.
-    pub(super) fn is_given_up(&self, period: DeliveryPeriod) -> bool {
-        self.tables.is_to_be_mended(period) && self.final_at(period) <= self.time()
     }
 
     fn periods_a_week(&self) -> u32 {

@@ -73,11 +73,6 @@ impl Tables {
         agenda
     }
 
-    /// Whether a period waits for nothing but that somebody mends what does not add up.
-    pub(in crate::state) fn is_to_be_mended(&self, period: DeliveryPeriod) -> bool {
-        self.periods.get(&period).is_some_and(|table| table.awaits == Awaits::Mending)
-    }
-
     /// Something of a period has changed that decides what it waits for.
     pub(super) fn reschedule(&mut self, period: DeliveryPeriod) {
         let Some(table) = self.periods.get(&period) else { return };

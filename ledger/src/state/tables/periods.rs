@@ -70,6 +70,8 @@ pub(in crate::state) struct ContractRow {
     pub(in crate::state) traded_wh: u64,
     /// What flowed up the area's edge, as its operator has metered it; for the root, to the grid upstream.
     pub(in crate::state) sent_up_wh: Option<i64>,
+    /// Losses in Wh that its operator answers for, though they are beyond the genesis' bound.
+    pub(in crate::state) accepted_wh: Option<i64>,
     /// What its trades send to other areas, less what they bring in.
     pub(in crate::state) exchange_wh: i128,
     pub(in crate::state) stage: AreaStage,
@@ -90,6 +92,7 @@ impl Default for ContractRow {
             traded: Money::ZERO,
             traded_wh: 0,
             sent_up_wh: None,
+            accepted_wh: None,
             exchange_wh: 0,
             stage: AreaStage::Open,
             sums: AreaSums::new(0),
