@@ -32,6 +32,9 @@ pub enum BytesError {
     /// A count or length is over its limit.
     #[error("a count is over its limit")]
     TooLong,
+    /// An amount is over [`AMOUNT_MAX`], or less than nothing where it cannot be.
+    #[error("an amount of energy or money is beyond all that a ledger comes to")]
+    Amount,
 }
 
 /// A header is the longest of what is written all the time.
@@ -160,12 +163,12 @@ impl<'a> Reader<'a> {
     /// An amount of energy or money, of at most [`AMOUNT_MAX`] either way: whoever adds amounts that another wrote does not overflow.
     pub fn amount(&mut self) -> Result<i128, BytesError> {
         let amount = self.i128()?;
-        if amount.unsigned_abs() > AMOUNT_MAX.unsigned_abs() { Err(BytesError::TooLong) } else { Ok(amount) }
+        if amount.unsigned_abs() > AMOUNT_MAX.unsigned_abs() { Err(BytesError::Amount) } else { Ok(amount) }
     }
 
     /// A sum of energy, of at most [`AMOUNT_MAX`] and never less than zero.
     pub fn energy_sum(&mut self) -> Result<u128, BytesError> {
-        u128::try_from(self.amount()?).map_err(|_| BytesError::TooLong)
+        u128::try_from(self.amount()?).map_err(|_| BytesError::Amount)
     }
 
     /// `count` bytes that must be zero.

@@ -367,6 +367,7 @@ impl From<BytesError> for Code {
             BytesError::Unknown => Self::FormTag,
             BytesError::Padding => Self::FormPadding,
             BytesError::TooLong => Self::FormCount,
+            BytesError::Amount => Self::FormAmount,
         }
     }
 }

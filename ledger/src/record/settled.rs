@@ -198,10 +198,13 @@ pub(crate) fn write_fault(w: &mut Writer, fault: AreaFault) {
 }
 
 pub(crate) fn read_fault(r: &mut Reader<'_>) -> Result<AreaFault, BytesError> {
-    match (r.u8()?, r.i128()?, r.i128()?) {
+    match (r.u8()?, r.amount()?, r.amount()?) {
         (0, 0, 0) => Ok(AreaFault::Unsound),
         (1, contracted_wh, exchange_wh) => Ok(AreaFault::Contracted { contracted_wh, exchange_wh }),
-        (2, losses_wh, throughput) => Ok(AreaFault::Losses { losses_wh, throughput_wh: throughput.cast_unsigned() }),
+        (2, losses_wh, throughput_wh) => {
+            let throughput_wh = u128::try_from(throughput_wh).map_err(|_| BytesError::Amount)?;
+            Ok(AreaFault::Losses { losses_wh, throughput_wh })
+        }
         (3, money, 0) => Ok(AreaFault::Deficit(Money(money))),
         (0 | 3, ..) => Err(BytesError::Padding),
         _ => Err(BytesError::Unknown),

@@ -305,43 +305,79 @@ fn values_without_a_meaning_are_refused() {
     }
 }
 
-/// A contract without a price has zeros where the price would be: nothing can hide there.
-/// Whoever shows or adds what a lying validator sends must not overflow: no settlement comes to such amounts.
+/// Whoever shows or adds what a lying validator sends must not overflow: no ledger comes to such amounts.
 #[test]
 fn amounts_beyond_any_settlement_are_refused() {
-    let mut seen = [0; 3];
+    let mut seen = [0; 6];
     for event in events() {
-        let lies: Vec<RecordEvent> = match event {
+        let (kind, lies) = match event {
             RecordEvent::MeterSettled(settled) => {
-                seen[0] += 1;
-                vec![
-                    RecordEvent::MeterSettled(MeterSettled { own_trades: Money(i128::MAX), ..settled }),
-                    RecordEvent::MeterSettled(MeterSettled { rest: Money(-AMOUNT_MAX - 1), ..settled }),
-                    RecordEvent::MeterSettled(MeterSettled { contracted_wh: i128::MIN, ..settled }),
-                ]
+                let lies = [
+                    MeterSettled { own_trades: Money(i128::MAX), ..settled },
+                    MeterSettled { rest: Money(-AMOUNT_MAX - 1), ..settled },
+                    MeterSettled { contracted_wh: i128::MIN, ..settled },
+                ];
+                (0, lies.map(RecordEvent::MeterSettled).to_vec())
             }
             RecordEvent::AreaSettled(settled) => {
-                seen[1] += 1;
-                vec![
-                    RecordEvent::AreaSettled(AreaSettled { upstream: Money(i128::MIN), ..settled }),
-                    RecordEvent::AreaSettled(AreaSettled { net_wh: AMOUNT_MAX + 1, ..settled }),
-                ]
+                let lies = [
+                    AreaSettled { upstream: Money(i128::MIN), ..settled },
+                    AreaSettled { net_wh: AMOUNT_MAX + 1, ..settled },
+                ];
+                (1, lies.map(RecordEvent::AreaSettled).to_vec())
             }
             RecordEvent::AreaResidual(told) => {
-                seen[2] += 1;
                 let residual = Residual { below_wh: i128::MAX, ..told.residual };
-                vec![RecordEvent::AreaResidual(AreaResidual { residual, ..told })]
+                (2, vec![RecordEvent::AreaResidual(AreaResidual { residual, ..told })])
+            }
+            RecordEvent::Posted { from, to, .. } => (
+                3,
+                [i128::MIN, AMOUNT_MAX + 1].map(|lie| RecordEvent::Posted { from, to, amount: Money(lie) }).to_vec(),
+            ),
+            RecordEvent::Flow { area, period, up, fee, rent } => {
+                let (too_much, debt) = (Money(AMOUNT_MAX + 1), Money(i128::MIN));
+                let lies = [(too_much, rent), (fee, debt)];
+                (4, lies.map(|(fee, rent)| RecordEvent::Flow { area, period, up, fee, rent }).to_vec())
+            }
+            RecordEvent::AreaFrozen { contract, .. } => {
+                let faults = [
+                    AreaFault::Contracted { contracted_wh: i128::MAX, exchange_wh: 0 },
+                    AreaFault::Contracted { contracted_wh: 0, exchange_wh: -AMOUNT_MAX - 1 },
+                    AreaFault::Losses { losses_wh: i128::MIN, throughput_wh: 0 },
+                    // Written as a number with a sign, it would be less than nothing.
+                    AreaFault::Losses { losses_wh: 0, throughput_wh: u128::MAX },
+                    AreaFault::Losses { losses_wh: 0, throughput_wh: AMOUNT_MAX.unsigned_abs() + 1 },
+                    AreaFault::Deficit(Money(i128::MIN)),
+                ];
+                (5, faults.map(|why| RecordEvent::AreaFrozen { contract, why }).to_vec())
             }
             _ => continue,
         };
+        seen[kind] += 1;
         for lie in lies {
             let record = Record { events: vec![lie], ..record() };
-            assert_eq!(Record::decode(&record.encode()), Err(BytesError::TooLong), "{lie:?}");
+            assert_eq!(Record::decode(&record.encode()), Err(BytesError::Amount), "{lie:?}");
         }
     }
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
 }
 
+/// What an honest validator writes at its largest is read: a deposit of all that one may be, and the dearest energy over an edge.
+#[test]
+fn the_largest_amounts_of_an_honest_ledger_are_read() {
+    let (from, to, period) = (Purse::Outside, Purse::Account(AccountId(1)), DeliveryPeriod(8));
+    let (fee, rent) = (Price(i32::MAX).times(Energy(u64::MAX)), Money(2 * Price(i32::MAX).times(Energy(u64::MAX)).0));
+    let most = [
+        RecordEvent::Posted { from, to, amount: crate::command::AMOUNT_MAX },
+        RecordEvent::Flow { area: AreaId(7), period, up: i64::MAX, fee, rent },
+    ];
+    for event in most {
+        let record = Record { events: vec![event], ..record() };
+        assert_eq!(Record::decode(&record.encode()), Ok(record));
+    }
+}
+
+/// A contract without a price has zeros where the price would be: nothing can hide there.
 #[test]
 fn a_price_that_is_none_has_no_number() {
     let contract = Contract { area: AreaId(7), period: DeliveryPeriod(8) };

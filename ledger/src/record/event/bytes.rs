@@ -207,7 +207,7 @@ impl RecordEvent {
             }
             FLOW => {
                 let (Contract { area, period }, up) = (read_contract(r)?, r.u64()?.cast_signed());
-                Self::Flow { area, period, up, fee: Money(r.i128()?), rent: Money(r.i128()?) }
+                Self::Flow { area, period, up, fee: Money(r.amount()?), rent: Money(r.amount()?) }
             }
             BLOCK => {
                 Self::Block { order: PartyRef::read(r)?, state: block_from_number(r.u8()?).ok_or(BytesError::Unknown)? }
@@ -246,7 +246,7 @@ impl RecordEvent {
                 Self::CorrectionHeld { meter: MeterId(r.u32()?), contract: read_contract(r)?, why: read_fault(r)? }
             }
             PERIOD_FINAL => Self::PeriodFinal { period: DeliveryPeriod(r.u32()?) },
-            POSTED => Self::Posted { from: Purse::read(r)?, to: Purse::read(r)?, amount: Money(r.i128()?) },
+            POSTED => Self::Posted { from: Purse::read(r)?, to: Purse::read(r)?, amount: Money(r.amount()?) },
             tag @ certificates::ISSUED..=certificates::TAKEN_BACK => Self::Certificates(Certificates::read(tag, r)?),
             tag @ (consent::GRANTED | consent::ENDED) => Self::Consent(Consent::read(tag, r)?),
             ACCOUNT_REGISTERED => Self::AccountRegistered { account: AccountId(r.u32()?) },

@@ -208,7 +208,7 @@ fn totals_read_back_or_are_refused() {
     for (at, wrong) in [(0, AMOUNT_MAX + 1), (16, -1), (96, AMOUNT_MAX + 1), (112, -AMOUNT_MAX - 1)] {
         let mut bytes = bytes.clone();
         bytes[at..at + 16].copy_from_slice(&wrong.to_le_bytes());
-        assert_eq!(StatementTotals::read(&mut Reader::new(&bytes)), Err(BytesError::TooLong), "at {at}");
+        assert_eq!(StatementTotals::read(&mut Reader::new(&bytes)), Err(BytesError::Amount), "at {at}");
     }
     // Of counts, two of the largest are still the largest.
     let most = StatementTotals { periods: u32::MAX, doubtful: u32::MAX, ..totals };

@@ -312,7 +312,7 @@ fn forged_residuals_are_refused() {
     assert_eq!(refused(Stage::Settled, Residual::new(0, 0, true, Some(0))), wrong);
     assert_eq!(refused(Stage::Settled, Residual { below_wh: 1 << 99, ..none }), wrong);
     // Beyond all amounts, it is not even read.
-    let absurd = RestoreError::from(BytesError::TooLong);
+    let absurd = RestoreError::from(BytesError::Amount);
     assert_eq!(refused(Stage::Settled, Residual { below_wh: i128::MAX, ..none }), absurd);
 }
 
