@@ -19,6 +19,9 @@ pub enum EpochFileError {
     /// Approvals that are not each by another validator, in order.
     #[error("the approvals must be by validators 0 to 63, each once, in ascending order")]
     Approvals,
+    /// An epoch behind which there is no number for another.
+    #[error("`ends_epoch` is the last number there is: no epoch could follow it")]
+    LastEpoch,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +80,9 @@ pub fn change_from_text(text: &str) -> Result<Reconfigure, EpochFileError> {
         let key = PublicKey::from_hex(&member.key).ok_or(EpochFileError::Hex("key"))?;
         Ok(Member { key, address: member.address })
     };
+    if file.ends_epoch == u32::MAX {
+        return Err(EpochFileError::LastEpoch);
+    }
     let voters: Vec<u16> = file.approvals.iter().map(|approval| approval.validator).collect();
     if !voters.is_sorted_by(|a, b| a < b) || voters.iter().any(|voter| *voter > 63) {
         return Err(EpochFileError::Approvals);
@@ -149,6 +155,14 @@ mod tests {
         }
         value["approvals"][0]["validator"] = 64.into();
         assert!(matches!(change_from_text(&value.to_string()), Err(EpochFileError::Approvals)));
+    }
+
+    /// Whoever submits it says which epoch has begun by it.
+    #[test]
+    fn the_end_of_an_epoch_that_none_can_follow_is_refused() {
+        let ends = |epoch| change_to_text(&Reconfigure { epoch, ..change() });
+        assert!(matches!(change_from_text(&ends(u32::MAX)), Err(EpochFileError::LastEpoch)));
+        assert_eq!(change_from_text(&ends(u32::MAX - 1)).unwrap().epoch, u32::MAX - 1);
     }
 
     #[test]

@@ -76,6 +76,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// The sequence number of its last command; none where it takes none, or more than there are numbers.
+    pub fn last_seq(&self) -> Option<u64> {
+        self.first_seq.checked_add(self.count.checked_sub(1)?)
+    }
+
     /// Its leaf under the chunk's root.
     pub fn leaf(&self) -> Hash {
         let mut hasher = Hasher::new("gridbook/place/1");

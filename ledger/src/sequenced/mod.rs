@@ -77,9 +77,9 @@ impl SequencedReceipt {
 
     /// The place lies in the chunk and under its root.
     fn verify_place(&self) -> Result<(), SequencedError> {
-        let Place { first_seq, count, .. } = self.place;
-        let last_seq = count.checked_sub(1).and_then(|more| first_seq.checked_add(more));
-        let inside = first_seq > self.chunk.start.seq && last_seq.is_some_and(|last| last <= self.chunk.end.seq);
+        let last_seq = self.place.last_seq();
+        let inside =
+            self.place.first_seq > self.chunk.start.seq && last_seq.is_some_and(|last| last <= self.chunk.end.seq);
         if !inside {
             return Err(SequencedError::Place);
         }

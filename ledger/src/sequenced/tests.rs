@@ -195,3 +195,12 @@ fn nothing_is_decided_by_a_final_receipt_that_proves_nothing() {
     forged.qc.signatures[0] = Signature([1; 64]);
     assert!(matches!(promise.fate(&genesis(), &forged), Err(FateError::Receipt(_))));
 }
+
+/// Whoever shows a place, or asks for its last command, must not count beyond the last number.
+#[test]
+fn a_place_has_a_last_number_or_is_none() {
+    let last = |first_seq, count| Place { first_seq, count, entry: Hash([1; 32]) }.last_seq();
+    assert_eq!((last(7, 1), last(7, 3)), (Some(7), Some(9)));
+    assert_eq!((last(u64::MAX, 1), last(1, u64::MAX)), (Some(u64::MAX), Some(u64::MAX)));
+    assert_eq!((last(7, 0), last(0, 0), last(u64::MAX, 2), last(2, u64::MAX)), (None, None, None, None));
+}

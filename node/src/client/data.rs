@@ -107,15 +107,34 @@ impl Client {
                 if seq > until {
                     return Ok(AccountHistory { proof, extracts });
                 }
-                if seq < from_seq {
-                    return Err(ClientError::Protocol("extracts that never end".into()));
-                }
-                from_seq = seq + 1;
+                from_seq = number_behind(seq, from_seq)?;
                 extracts.push(bytes);
             }
             if is_last {
                 return Ok(AccountHistory { proof, extracts });
             }
+        }
+    }
+}
+
+/// From which command to ask on after one that was told. Going backwards would never end, and behind the last number there is nothing.
+fn number_behind(seq: u64, from_seq: u64) -> Result<u64, ClientError> {
+    let next = seq.checked_add(1).filter(|_| seq >= from_seq);
+    next.ok_or_else(|| ClientError::Protocol("extracts that never end".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A validator may say that its header covers every number there is, and tell of a command with the last one.
+    #[test]
+    fn commands_that_go_backwards_or_have_the_last_number_are_no_history() {
+        assert_eq!(number_behind(7, 7), Ok(8));
+        assert_eq!(number_behind(u64::MAX - 1, 7), Ok(u64::MAX));
+        for (seq, from_seq) in [(6, 7), (u64::MAX, 7), (u64::MAX, u64::MAX)] {
+            let error = number_behind(seq, from_seq).unwrap_err();
+            assert_eq!(error.to_string(), "this is no conversation: extracts that never end");
         }
     }
 }

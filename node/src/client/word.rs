@@ -6,7 +6,7 @@ use gridbook_ledger::evidence::{EVIDENCE_BYTES_MAX, Evidence, EvidenceKey, State
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::sequenced::{Fate, Place, SequencedReceipt};
+use gridbook_ledger::sequenced::{Fate, SequencedReceipt};
 use gridbook_ledger::validators::ValidatorIndex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -54,11 +54,10 @@ impl Client {
         within: Duration,
     ) -> Result<Verdict, ClientError> {
         let deadline = Instant::now() + within;
-        let Place { first_seq, count, .. } = word.place;
         let verdict = self.judge_at(genesis, word, false, deadline).await?;
         // A leader can promise more places than the bundle takes, and nobody would notice by the first.
-        match first_seq.checked_add(count.saturating_sub(1)) {
-            Some(last_seq) if last_seq != first_seq && verdict.fate == Fate::Kept => {
+        match word.place.last_seq() {
+            Some(last_seq) if last_seq != word.place.first_seq && verdict.fate == Fate::Kept => {
                 self.judge_at(genesis, word, true, deadline).await
             }
             _ => Ok(verdict),

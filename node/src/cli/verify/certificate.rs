@@ -91,7 +91,7 @@ fn step_json(step: &Step) -> Value {
 
 fn certificate_text(verified: &VerifiedCertificate, genesis: &Genesis) -> String {
     let VerifiedCertificate { range, period, source, plant, steps, .. } = verified;
-    let area = &genesis.areas[usize::from(range.issuer().0)].name;
+    let area = genesis.area_name(range.issuer());
     let mut text = format!(
         "The certificates are good: 2f+1 validators of {:?} made each step final.\n{range}: {} of {source} from meter {} in {area}, \
          delivered {}.",

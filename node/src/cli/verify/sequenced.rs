@@ -36,18 +36,16 @@ fn verify_word(global: &Global, receipt: &SequencedReceipt, genesis: &Genesis) -
     let verified = receipt.verify(genesis.chain_id(), epoch, &genesis.validators);
     let verified = verified.context("the receipt of sequencing proves nothing")?;
     let Place { first_seq, count, entry } = verified.place;
+    let last_seq = verified.place.last_seq().expect("what is verified lies within its chunk");
     let value = json!({
         "verified": true, "final": false, "chain": genesis.chain_id().to_hex(), "bundle": entry.to_hex(),
         "first_seq": first_seq, "count": count, "epoch": epoch, "view": verified.view, "leader": verified.leader.0,
     });
     global.print(&value, || {
         format!(
-            "Sequenced, not final: validator {} of {:?} signed, as leader of view {}, that bundle {entry} takes the places {} to {}.",
-            verified.leader.0,
-            genesis.name,
-            verified.view,
-            first_seq,
-            first_seq + count - 1
+            "Sequenced, not final: validator {} of {:?} signed, as leader of view {}, that bundle {entry} takes the places {first_seq} \
+             to {last_seq}.",
+            verified.leader.0, genesis.name, verified.view,
         )
     })
 }
