@@ -23,6 +23,8 @@ pub mod demo;
 pub mod epoch_file;
 mod interrupt;
 pub mod keyfile;
+#[cfg(test)]
+mod lies;
 pub mod logging;
 pub mod metrics;
 pub mod moment;

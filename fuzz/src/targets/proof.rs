@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use gridbook_engine::{AccountId, AreaId, Energy, Money};
+use gridbook_engine::{AccountId, AreaId, Energy, MeterId, Money};
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::header::Header;
 use gridbook_ledger::merkle::Path;
@@ -11,8 +11,10 @@ use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::origin::proof::CertificateProof;
 use gridbook_ledger::receipt::{AccountHistory, AccountProof, Receipt};
 use gridbook_ledger::record::Record;
+use gridbook_ledger::settlement::statement::Statement;
 use gridbook_ledger::state::{AccountView, StateProof};
-use gridbook_ledger::store::{FactRow, IndexBatch};
+use gridbook_ledger::store::{Fact, FactRow, IndexBatch};
+use gridbook_node::record_text::RecordText;
 
 use super::Target;
 use crate::quartet::{day, receipts};
@@ -45,6 +47,7 @@ fn records() -> Vec<Vec<u8>> {
 fn record(bytes: &[u8]) {
     if let Ok(record) = Record::decode(bytes) {
         assert_eq!(record.encode(), bytes);
+        assert!(!RecordText::of(&record, 15).to_string().is_empty());
     }
 }
 
@@ -120,5 +123,11 @@ fn facts() -> Vec<Vec<u8>> {
 fn fact(bytes: &[u8]) {
     if let Ok(rows) = FactRow::decode_all(bytes) {
         assert_eq!(FactRow::encode_all(&rows), bytes);
+        // Whoever asked for them makes a bill of them.
+        let events = rows.iter().filter_map(|row| match &row.fact {
+            Fact::Event(event) => Some((row.seq, event)),
+            Fact::Meters(_) => None,
+        });
+        let _ = Statement::of(MeterId(1), events);
     }
 }

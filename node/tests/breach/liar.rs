@@ -24,7 +24,7 @@ pub(crate) fn word_on(house: &House, view: u64, key: &SecretKey, place: Place) -
         number: u32::MAX,
         cut: false,
         start: point(place.first_seq - 1, 1),
-        end: point(place.first_seq + place.count - 1, 2),
+        end: point(place.last_seq().unwrap(), 2),
         places_root: places_root(&[place]),
         signature: Signature([0; 64]),
     };

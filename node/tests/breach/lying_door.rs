@@ -1,86 +1,32 @@
-//! A validator whose door lies to clients: it passes on what they say and hear, but on each bundle it gives a word of its own.
+//! A validator whose door passes on what clients say and hear, but on each bundle it gives a word of its own.
 
 use std::path::Path;
 
-use bytes::Bytes;
 use gridbook_engine::DeliveryPeriod;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::evidence::Evidence;
 use gridbook_ledger::genesis::FIRST_EPOCH;
-use gridbook_net::{ConnectionId, MeterClient, MeterEndpoint, MeterEvent, MeterServerConfig, Quotas};
 use gridbook_node::client::wall_us;
-use gridbook_node::config::Peer;
 use gridbook_node::keyfile::write_key;
 use gridbook_node::moment::format_moment;
 use gridbook_node::protocol::Answer;
 use serde_json::Value;
 
+use crate::door::open_door;
 use crate::house::{House, house, run};
 use crate::liar;
 
-/// The word that the door gives on every bundle: a place in a view that its validator led.
-#[derive(Clone)]
-struct Lie {
-    house: &'static House,
-    key: SecretKey,
-    view: u64,
-    seq: u64,
-}
-
-/// Listens in a validator's name, with its key, and asks the true one. Gives how it is reached.
-async fn open_door(lie: Lie, validator: usize) -> Peer {
-    let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
-    let config = MeterServerConfig::new(*lie.key.seed(), listen, Quotas::default());
-    let (endpoint, mut events) = MeterEndpoint::bind(config).unwrap();
-    let peer = Peer { address: endpoint.local_addr().unwrap(), ..lie.house.peer(validator) };
-    tokio::spawn(async move {
-        let mut lines = std::collections::BTreeMap::new();
-        let mut batch = Vec::new();
-        while events.recv_many(&mut batch, 64).await > 0 {
-            for event in batch.drain(..) {
-                match event {
-                    MeterEvent::Opened { connection, .. } => {
-                        let line = pass_on(lie.clone(), validator, endpoint.clone(), connection).await;
-                        lines.insert(connection, line);
-                    }
-                    MeterEvent::Frame { connection, bytes } => lines[&connection].send(bytes).await.unwrap(),
-                    MeterEvent::OverQuota { .. } => panic!("one client sends a few requests"),
-                    MeterEvent::Closed { connection } => _ = lines.remove(&connection),
-                }
-            }
+/// Gives a word of its own on every bundle: a place in a view that its validator led.
+fn false_word(house: &'static House, leader: usize, view: u64, seq: u64) -> impl Fn(Answer) -> Vec<Answer> + Clone {
+    let key = house.validator_key(leader);
+    move |answer| match answer {
+        Answer::Sequenced { .. } => Vec::new(),
+        Answer::Accepted { request_id, bundle } => {
+            let word = liar::word(house, view, &key, seq, bundle);
+            vec![answer, Answer::Sequenced { request_id, receipt: word.encode() }]
         }
-    });
-    peer
-}
-
-/// A line to the true validator, whose answers go back to the client: but for its leader's words, in the place of which stands the lie.
-async fn pass_on(
-    lie: Lie,
-    validator: usize,
-    endpoint: MeterEndpoint,
-    connection: ConnectionId,
-) -> gridbook_net::MeterSender {
-    let to = lie.house.peer(validator);
-    let seed = *SecretKey::generate().unwrap().seed();
-    let (sender, mut receiver) = MeterClient::connect(to.address, to.key.0, seed).await.unwrap().split();
-    tokio::spawn(async move {
-        while let Some(bytes) = receiver.recv().await {
-            let answers = match Answer::decode(&bytes).unwrap() {
-                Answer::Sequenced { .. } => Vec::new(),
-                Answer::Accepted { request_id, bundle } => {
-                    let word = liar::word(lie.house, lie.view, &lie.key, lie.seq, bundle);
-                    let lie = Answer::Sequenced { request_id, receipt: word.encode() };
-                    vec![bytes, Bytes::from(lie.encode())]
-                }
-                _ => vec![bytes],
-            };
-            for answer in answers {
-                // A client that is gone hears nothing more.
-                let _ = endpoint.send(connection, answer);
-            }
-        }
-    });
-    sender
+        _ => vec![answer],
+    }
 }
 
 /// A meter sends an order to the very validator that led a view, and is given a place there which is final otherwise. The order becomes
@@ -98,8 +44,7 @@ fn an_order_whose_leader_lies_ends_with_the_proof_handed_in() {
         house.open_account(&client, Some(&key)).await;
         let settled = house.settled(&client).await;
         let (leader, view, seq) = liar::led(house, &settled);
-        let lie = Lie { house, key: house.validator_key(leader), view, seq };
-        let door = open_door(lie, leader).await;
+        let door = open_door(house, leader, false_word(house, leader, view, seq)).await;
         // The liar is whom the client asks first, and one of those whom it tells.
         let others = (0..4).filter(|index| *index != leader).map(|index| house.peer(index));
         let validators = std::iter::once(door).chain(others).collect();

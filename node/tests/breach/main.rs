@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod absurd;
+mod door;
 mod forged;
 mod house;
 mod liar;
