@@ -234,6 +234,8 @@ codes! {
     EvidenceOld = 810, "So much newer misconduct is proven that evidence of that epoch is not kept here any more: it stays good in your file.";
     /// See the text.
     EvidenceEntered = 811, "This was entered against the validator already: one entry of each kind counts in an epoch, and nothing is added.";
+    /// A place beyond them.
+    EvidencePlace = 812, "The leader gave its word on fewer places than that: count the commands of its bundle from 0 to one less than there are.";
 
     /// Less than before.
     MeterBackwards = 901, "A register shows less than at the end of the period before: read the meter again, or have it exchanged.";

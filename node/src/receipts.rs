@@ -12,14 +12,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, ClientError};
+use crate::protocol::SignedQuery;
 
 /// A command that was told to be final, and whose receipt must say the same.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wanted {
-    /// Its bundle.
-    pub(crate) bundle: Hash,
-    /// Its place in the bundle.
-    pub(crate) index: u16,
+    /// The question for its receipt.
+    pub(crate) query: SignedQuery,
     /// The hash of its record, as it was told when the bundle became final.
     pub(crate) leaf: Hash,
 }
@@ -53,10 +52,10 @@ pub(crate) async fn fetch_and_verify(gateways: &[Client], genesis: &Genesis, wan
 }
 
 async fn fetch_and_verify_one(gateway: &Client, genesis: &Genesis, wanted: Wanted) -> anyhow::Result<()> {
-    let Wanted { bundle, index, leaf } = wanted;
+    let Wanted { query, leaf } = wanted;
     let deadline = Instant::now() + CATCH_UP;
     let bytes = loop {
-        match gateway.receipt(bundle, index).await {
+        match gateway.receipt(query.clone()).await {
             // A validator that was away may still be writing its index, or have much to tell others.
             Err(ClientError::NotFinal | ClientError::Refused(Code::QuotaBusy | Code::QuotaRate))
                 if Instant::now() < deadline =>

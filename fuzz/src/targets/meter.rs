@@ -64,6 +64,10 @@ fn receipt() -> QueryKind {
     QueryKind::Receipt { seq: 4711, of: Some(MeterId(4)), life }
 }
 
+fn bundle_receipt() -> QueryKind {
+    QueryKind::BundleReceipt { bundle: stories()[0].id().0, index: 2, of: Some(MeterId(4)) }
+}
+
 fn area_facts() -> QueryKind {
     QueryKind::AreaFacts { area: AreaId(1), from: FactPlace { period: PERIOD, seq: 4, place: 2 }, to: PERIOD }
 }
@@ -72,7 +76,6 @@ fn requests() -> Vec<Vec<u8>> {
     let bodies = vec![
         RequestBody::Submit(stories()[0].bytes().to_vec()),
         RequestBody::Watch(query(QueryKind::Watch)),
-        RequestBody::Receipt { bundle: stories()[0].id().0, index: 2 },
         RequestBody::Status,
         RequestBody::Account(query(QueryKind::Account)),
         RequestBody::Ask(query(facts())),
@@ -87,8 +90,9 @@ fn requests() -> Vec<Vec<u8>> {
         RequestBody::Header { height: 7 },
         RequestBody::Registry { query: query(QueryKind::Registry), subject: RegistrySubject::Meter(MeterId(1)) },
         RequestBody::Book(Contract { area: AreaId(1), period: PERIOD }),
-        RequestBody::Settled { word: vec![4; 200], last: true },
+        RequestBody::Settled { word: vec![4; 200], index: 3 },
         RequestBody::Ask(query(receipt())),
+        RequestBody::Ask(query(bundle_receipt())),
         RequestBody::Ask(query(area_facts())),
         RequestBody::Evidence { from: 1 },
         RequestBody::HandIn(word::evidence().swap_remove(0)),
@@ -124,6 +128,7 @@ fn request(bytes: &[u8]) {
                 uses(),
                 grants(),
                 receipt(),
+                bundle_receipt(),
                 area_facts(),
             ];
             assert!(kinds.map(self::query).contains(&query), "{query:?}");

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use gridbook_engine::{LedgerTime, MarketRules};
+use gridbook_ledger::command::NEVER;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::SettlementRules;
 use gridbook_sim::{Town, TownConfig};
@@ -31,7 +32,9 @@ use crate::client::{Client, Patience, connection_seed, wall_us};
 use crate::cluster::{Cluster, Launch};
 use crate::config::{IndexOptions, LogOptions, Peer, Quotas, ValidatorConfig};
 use crate::interrupt::interrupted;
+use crate::keyfile::read_key;
 use crate::network::{Network, NetworkPlan, loopback_free};
+use crate::protocol::{QueryKind, SignedQuery};
 use crate::receipts::{self, Wanted};
 use crate::registration;
 use crate::validator::{PROMISE_TARGET, give_birth};
@@ -265,7 +268,13 @@ async fn check_alive(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Clien
         report.failures.push(format!("{error:#}"));
     }
     ordeal.say("all are equally far; fetching receipts");
-    let wanted = wanted(&report.answers, report.options.seed);
+    let operator = match read_key(&ordeal.network.operator_key_file()) {
+        Ok(key) => key,
+        Err(error) => return report.failures.push(format!("{error:#}")),
+    };
+    let chain = ordeal.network.genesis.chain_id();
+    let sign = |kind| SignedQuery::sign(chain, kind, NEVER, &operator);
+    let wanted = wanted(&report.answers, report.options.seed, sign);
     report.receipts_requested = wanted.len() as u64;
     let failures = receipts::fetch_and_verify(gateways, &ordeal.network.genesis, wanted).await;
     report.receipts_verified = report.receipts_requested - failures.len() as u64;
@@ -282,15 +291,16 @@ async fn check_disks(ordeal: &mut Ordeal, report: &mut Report) {
     report.failures.extend(judged.err().map(|error| format!("{error:#}")));
 }
 
-/// One receipt of every final bundle, for a command of it drawn from the seed.
-fn wanted(answers: &Answers, seed: u64) -> Vec<Wanted> {
+/// One receipt of every final bundle, for a command of it drawn from the seed. `sign` signs the question.
+fn wanted(answers: &Answers, seed: u64, sign: impl Fn(QueryKind) -> SignedQuery) -> Vec<Wanted> {
     let mut dice = Dice::new(seed, 2);
     let finals = answers.finals.iter().filter(|(_, told)| !told.leaves.is_empty());
     finals
         .map(|(bundle, told)| {
             let index = dice.below(told.leaves.len() as u64);
             let leaf = told.leaves[usize::try_from(index).expect("below a length")];
-            Wanted { bundle: *bundle, index: u16::try_from(index).expect("a bundle is short"), leaf }
+            let index = u16::try_from(index).expect("a bundle is short");
+            Wanted { query: sign(QueryKind::BundleReceipt { bundle: *bundle, index, of: None }), leaf }
         })
         .collect()
 }

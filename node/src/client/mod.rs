@@ -213,25 +213,18 @@ impl Client {
         }
     }
 
-    /// The receipt of the command at `index` of a bundle.
-    pub async fn receipt(&self, bundle: Hash, index: u16) -> Result<Vec<u8>, ClientError> {
-        match self.answer(RequestBody::Receipt { bundle, index }).await? {
-            Answer::Receipt { receipt, .. } => Ok(receipt),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// The receipt of the command with a sequence number, if the query's key may see it: a query of the kind [`QueryKind::Receipt`](crate::protocol::QueryKind::Receipt).
-    pub async fn receipt_at(&self, query: SignedQuery) -> Result<Vec<u8>, ClientError> {
+    /// The receipt of a command, if the query's key may see it: a query of the kind [`QueryKind::BundleReceipt`](crate::protocol::QueryKind::BundleReceipt)
+    /// or [`QueryKind::Receipt`](crate::protocol::QueryKind::Receipt).
+    pub async fn receipt(&self, query: SignedQuery) -> Result<Vec<u8>, ClientError> {
         match self.answer(RequestBody::Ask(query)).await? {
             Answer::Receipt { receipt, .. } => Ok(receipt),
             other => Err(unexpected(&other)),
         }
     }
 
-    /// The receipt of what is final at the first place that a leader gave its word on, or at the last one.
-    pub async fn settled(&self, word: &SequencedReceipt, last: bool) -> Result<Vec<u8>, ClientError> {
-        match self.answer(RequestBody::Settled { word: word.encode(), last }).await? {
+    /// The receipt of what is final at one of the places that a leader gave its word on, counted from 0. No key is needed for it.
+    pub async fn settled(&self, word: &SequencedReceipt, index: u64) -> Result<Vec<u8>, ClientError> {
+        match self.answer(RequestBody::Settled { word: word.encode(), index }).await? {
             Answer::Receipt { receipt, .. } => Ok(receipt),
             other => Err(unexpected(&other)),
         }

@@ -54,12 +54,10 @@ impl Client {
         within: Duration,
     ) -> Result<Verdict, ClientError> {
         let deadline = Instant::now() + within;
-        let verdict = self.judge_at(genesis, word, false, deadline).await?;
+        let verdict = self.judge_at(genesis, word, 0, deadline).await?;
         // A leader can promise more places than the bundle takes, and nobody would notice by the first.
-        match word.place.last_seq() {
-            Some(last_seq) if last_seq != word.place.first_seq && verdict.fate == Fate::Kept => {
-                self.judge_at(genesis, word, true, deadline).await
-            }
+        match word.place.last_seq().and_then(|last_seq| last_seq.checked_sub(word.place.first_seq)) {
+            Some(last) if last > 0 && verdict.fate == Fate::Kept => self.judge_at(genesis, word, last, deadline).await,
             _ => Ok(verdict),
         }
     }
@@ -68,11 +66,11 @@ impl Client {
         &self,
         genesis: &Genesis,
         word: &SequencedReceipt,
-        last: bool,
+        index: u64,
         deadline: Instant,
     ) -> Result<Verdict, ClientError> {
         let bytes = loop {
-            match self.settled(word, last).await {
+            match self.settled(word, index).await {
                 Err(ClientError::NotFinal) if Instant::now() < deadline => sleep(ASK_AGAIN).await,
                 other => break other?,
             }

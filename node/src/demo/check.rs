@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use gridbook_engine::{MeterId, Money};
+use gridbook_ledger::command::NEVER;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::Header;
@@ -13,10 +14,12 @@ use gridbook_ledger::record::Record;
 use super::Lines;
 use super::report::Report;
 use super::settled::Settled;
+use super::tally::TradedCommand;
 use crate::client::Client;
 use crate::network::Network;
-use crate::protocol::Status;
+use crate::protocol::{QueryKind, SignedQuery, Status};
 use crate::receipts::{self, Wanted};
+use crate::registration::meter_key;
 use crate::validator::{ChainReport, walk_chain};
 
 /// Receipts that are fetched, if there are so many traded commands.
@@ -25,13 +28,14 @@ const RECEIPTS_MIN: usize = 1_000;
 /// How long a validator that was away may take to catch up.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
-/// Checks all promises and puts what it finds into the report; what cannot be checked at all is a failure as well.
-pub(super) async fn check_all(report: &mut Report, lines: &Lines, network: &Network) {
+/// Checks all promises and puts what it finds into the report; what cannot be checked at all is a failure as well. Of `seed` are the meters' keys.
+pub(super) async fn check_all(report: &mut Report, seed: u64, lines: &Lines, network: &Network) {
     report.failovers = lines.gateways.iter().map(Client::failovers).sum();
     if let Err(error) = check_state(report, lines).await {
         report.failures.push(format!("{error:#}"));
     }
     let sample = sample(&report.tally.traded, RECEIPTS_MIN.max(report.meters));
+    let sample: Vec<Wanted> = sample.iter().map(|traded| wanted(traded, network, seed)).collect();
     report.receipts_requested = sample.len() as u64;
     let failures = receipts::fetch_and_verify(&lines.gateways, &network.genesis, sample).await;
     report.receipts_verified = report.receipts_requested - failures.len() as u64;
@@ -121,8 +125,15 @@ async fn headers(lines: &Lines, height: u64) -> anyhow::Result<Vec<Header>> {
     Ok(headers)
 }
 
+/// What the meter itself asks about its command.
+fn wanted(traded: &TradedCommand, network: &Network, seed: u64) -> Wanted {
+    let TradedCommand { bundle, index, meter, leaf } = *traded;
+    let (kind, key) = (QueryKind::BundleReceipt { bundle, index, of: None }, meter_key(seed, meter.0));
+    Wanted { query: SignedQuery::sign(network.genesis.chain_id(), kind, NEVER, &key), leaf }
+}
+
 /// `count` of them, evenly over the day; all if there are fewer.
-fn sample(traded: &[Wanted], count: usize) -> Vec<Wanted> {
+fn sample(traded: &[TradedCommand], count: usize) -> Vec<TradedCommand> {
     let count = count.min(traded.len());
     (0..count).map(|place| traded[place * traded.len() / count]).collect()
 }
@@ -133,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_sample_is_spread_over_the_day_and_never_larger_than_it() {
-        let traded: Vec<Wanted> = (0..10).map(|index| Wanted { bundle: Hash::ZERO, index, leaf: Hash::ZERO }).collect();
+        let of_index = |index| TradedCommand { bundle: Hash::ZERO, index, meter: MeterId(0), leaf: Hash::ZERO };
+        let traded: Vec<TradedCommand> = (0..10).map(of_index).collect();
         let places = |count| sample(&traded, count).iter().map(|traded| traded.index).collect::<Vec<_>>();
         assert_eq!(places(5), [0, 2, 4, 6, 8]);
         assert_eq!(places(99), (0..10).collect::<Vec<_>>());

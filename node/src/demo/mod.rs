@@ -167,7 +167,7 @@ async fn play(
         return Ok(report);
     }
     tokio::select! {
-        () = check::check_all(&mut report, &lines, network) => {}
+        () = check::check_all(&mut report, options.seed, &lines, network) => {}
         () = interrupted() => report.interrupted = true,
     }
     report.measure(cluster);

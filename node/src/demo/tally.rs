@@ -4,13 +4,26 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gridbook_engine::{Energy, MeterId, Money};
+use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::{MeterSettled, Record, RecordEvent};
 use gridbook_ledger::settlement::Quality;
 use gridbook_sim::{LocalSummary, LocalSupply, Town};
 use hdrhistogram::Histogram;
 
 use crate::client::FinalBundle;
-use crate::receipts::Wanted;
+
+/// A command that led to a trade.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TradedCommand {
+    /// Its bundle.
+    pub(super) bundle: Hash,
+    /// Its place in the bundle.
+    pub(super) index: u16,
+    /// Whose it was.
+    pub(super) meter: MeterId,
+    /// The hash of its record.
+    pub(super) leaf: Hash,
+}
 
 /// Counts of a day.
 pub(super) struct Tally {
@@ -41,7 +54,7 @@ pub(super) struct Tally {
     /// From submitting a bundle to its leader's word on its place, in microseconds, where that came before finality.
     pub(super) sequencing_us: Histogram<u64>,
     /// Commands that led to trades, to ask receipts for.
-    pub(super) traded: Vec<Wanted>,
+    pub(super) traded: Vec<TradedCommand>,
     /// Energy that watching meters were told they bought and sold.
     pub(super) watched_bought: Energy,
     /// See `watched_bought`.
@@ -117,9 +130,11 @@ impl Tally {
                 self.fees += trade.fees;
                 self.local.on_trade(trade.buyer.0, trade.seller.0, trade.period, trade.energy);
             }
-            if self.trades > before {
+            if self.trades > before
+                && let Some(meter) = record.meter
+            {
                 let (bundle, index, leaf) = (done.bundle, record.index, record.leaf_hash());
-                self.traded.push(Wanted { bundle, index, leaf });
+                self.traded.push(TradedCommand { bundle, index, meter, leaf });
             }
         }
     }

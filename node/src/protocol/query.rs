@@ -72,6 +72,16 @@ pub enum QueryKind {
         /// Where the record names others: the certificates that the asker had and whose life it is a part of.
         life: Option<CertificateLink>,
     },
+    /// The record of one command of a bundle, with its proof. It is told as by its number, and to the organisation that sent the bundle. Who trades with
+    /// a meter learns the id of the bundle that set the trade off, and by it no more than the records that name him.
+    BundleReceipt {
+        /// The bundle's id.
+        bundle: Hash,
+        /// The command's place in it, from 0.
+        index: u16,
+        /// As whose reader; none for the asker's own account, for the bundle's sender, and for offices that read everything.
+        of: Option<MeterId>,
+    },
     /// What the ledger told of an area's meters taken together, by delivery period: for who runs the market or the grid.
     AreaFacts {
         /// Which.
@@ -135,6 +145,7 @@ const USES: u8 = 40;
 const GRANTS: u8 = 41;
 const RECEIPT: u8 = 43;
 const AREA_FACTS: u8 = 44;
+const BUNDLE_RECEIPT: u8 = 45;
 
 impl QueryKind {
     pub(super) fn write(self, w: &mut Writer) {
@@ -159,12 +170,15 @@ impl QueryKind {
             Self::Conduct(subject) => subject.write(w.u8(CONDUCT)),
             Self::Grants { meter } => _ = w.u8(GRANTS).u32(meter.0),
             Self::Receipt { seq, of, life } => {
-                w.u8(RECEIPT).u64(seq).u8(of.is_some().into()).u32(of.map_or(0, |meter| meter.0));
+                write_reader(w.u8(RECEIPT).u64(seq), of);
                 w.u8(life.is_some().into());
                 if let Some(CertificateLink { range, own, by }) = life {
                     write_range(w, range);
                     w.u64(own).u64(by);
                 }
+            }
+            Self::BundleReceipt { bundle, index, of } => {
+                write_reader(w.u8(BUNDLE_RECEIPT).bytes(&bundle.0).u16(index), of);
             }
             Self::AreaFacts { area, from, to } => {
                 w.u8(AREA_FACTS).u16(area.0).u32(from.period.0).u64(from.seq).u32(from.place).u32(to.0);
@@ -198,14 +212,11 @@ impl QueryKind {
             CERTIFICATES => Self::Certificates { meter: MeterId(r.u32()?), from_seq: r.u64()? },
             CONDUCT => Self::Conduct(ConductSubject::read(r)?),
             RECEIPT => {
-                let (seq, is_of, meter) = (r.u64()?, read_flag(r)?, r.u32()?);
-                if !is_of && meter != 0 {
-                    return Err(BytesError::Padding);
-                }
-                let of = is_of.then_some(MeterId(meter));
+                let (seq, of) = (r.u64()?, read_reader(r)?);
                 let life = if read_flag(r)? { Some(read_link(r)?) } else { None };
                 Self::Receipt { seq, of, life }
             }
+            BUNDLE_RECEIPT => Self::BundleReceipt { bundle: Hash(r.array()?), index: r.u16()?, of: read_reader(r)? },
             AREA_FACTS => {
                 let area = AreaId(r.u16()?);
                 let from = FactPlace { period: DeliveryPeriod(r.u32()?), seq: r.u64()?, place: r.u32()? };
@@ -216,6 +227,18 @@ impl QueryKind {
             _ => return Err(BytesError::Unknown),
         })
     }
+}
+
+fn write_reader(w: &mut Writer, of: Option<MeterId>) {
+    w.u8(of.is_some().into()).u32(of.map_or(0, |meter| meter.0));
+}
+
+fn read_reader(r: &mut Reader<'_>) -> Result<Option<MeterId>, BytesError> {
+    let (is_of, meter) = (read_flag(r)?, r.u32()?);
+    if !is_of && meter != 0 {
+        return Err(BytesError::Padding);
+    }
+    Ok(is_of.then_some(MeterId(meter)))
 }
 
 fn read_link(r: &mut Reader<'_>) -> Result<CertificateLink, BytesError> {

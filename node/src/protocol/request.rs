@@ -2,10 +2,9 @@
 
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod};
 use gridbook_ledger::bytes::{BytesError, Reader, Writer};
-use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::origin::CertificateRange;
 
-use super::{RegistrySubject, RequestId, SignedQuery, read_blob, read_flag, read_range, write_blob, write_range};
+use super::{RegistrySubject, RequestId, SignedQuery, read_blob, read_range, write_blob, write_range};
 
 /// A numbered request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,20 +23,14 @@ pub enum RequestBody {
     Submit(Vec<u8>),
     /// Send what happens to the orders of the query's meter. Answered by `Watching`, then by an `Event` each time.
     Watch(SignedQuery),
-    /// The receipt of the command at `index` of a bundle. Answered by `Receipt`, `NotFinal` or `NotHere`.
-    Receipt {
-        /// The bundle's id.
-        bundle: Hash,
-        /// The command's place in it, from 0.
-        index: u16,
-    },
-    /// What is final at the first or the last place that a leader gave its word on. Whoever has the word is told, also where the record is another's: it
-    /// decides whether the word was kept. Answered by `Receipt`, `NotFinal`, `NotHere`, or by `Refused` for a word that proves nothing.
+    /// What is final at one of the places that a leader gave its word on. Whoever has the word, a gateway without the meter's key too, is told of the
+    /// bundle that it is on. At its first and its last place he is told also where the record is another's: that decides whether the word was kept.
+    /// Answered by `Receipt`, `NotFinal`, `NotHere`, or by `Refused` for a word that proves nothing and for others' records.
     Settled {
         /// Bytes of a [`SequencedReceipt`](gridbook_ledger::sequenced::SequencedReceipt).
         word: Vec<u8>,
-        /// The last of its places.
-        last: bool,
+        /// Which of its places, from 0.
+        index: u64,
     },
     /// What is proven against validators, from the item of this number on. Answered by `Evidence`; it is open to all, for it proves itself.
     Evidence {
@@ -87,14 +80,13 @@ pub enum RequestBody {
 }
 
 impl Request {
-    /// The frame.
+    /// The frame. Tags 3 and 22 were receipts that were told without a key, and stand for nothing else.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.u64(self.request_id);
         match &self.body {
             RequestBody::Submit(bundle) => write_blob(w.u8(1), bundle),
             RequestBody::Watch(query) => query.write(w.u8(2)),
-            RequestBody::Receipt { bundle, index } => _ = w.u8(3).bytes(&bundle.0).u16(*index),
             RequestBody::Status => _ = w.u8(4),
             RequestBody::Account(query) => query.write(w.u8(5)),
             RequestBody::Registry { query, subject } => {
@@ -107,7 +99,7 @@ impl Request {
                 w.u64(*from_seq);
             }
             RequestBody::Header { height } => _ = w.u8(6).u64(*height),
-            RequestBody::Settled { word, last } => write_blob(w.u8(22).u8((*last).into()), word),
+            RequestBody::Settled { word, index } => write_blob(w.u8(23).u64(*index), word),
             RequestBody::Evidence { from } => _ = w.u8(16).u32(*from),
             RequestBody::HandIn(evidence) => write_blob(w.u8(18), evidence),
             RequestBody::Book(Contract { area, period }) => _ = w.u8(7).u16(area.0).u32(period.0),
@@ -124,7 +116,6 @@ impl Request {
         let body = match r.u8()? {
             1 => RequestBody::Submit(read_blob(&mut r)?),
             2 => RequestBody::Watch(SignedQuery::read(&mut r)?),
-            3 => RequestBody::Receipt { bundle: Hash(r.array()?), index: r.u16()? },
             4 => RequestBody::Status,
             5 => RequestBody::Account(SignedQuery::read(&mut r)?),
             19 => {
@@ -135,9 +126,9 @@ impl Request {
             21 => RequestBody::CertificateRecords { range: read_range(&mut r)?, from_seq: r.u64()? },
             6 => RequestBody::Header { height: r.u64()? },
             7 => RequestBody::Book(Contract { area: AreaId(r.u16()?), period: DeliveryPeriod(r.u32()?) }),
-            22 => {
-                let last = read_flag(&mut r)?;
-                RequestBody::Settled { word: read_blob(&mut r)?, last }
+            23 => {
+                let index = r.u64()?;
+                RequestBody::Settled { word: read_blob(&mut r)?, index }
             }
             16 => RequestBody::Evidence { from: r.u32()? },
             18 => RequestBody::HandIn(read_blob(&mut r)?),
@@ -153,7 +144,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use gridbook_engine::{AccountId, Energy, LedgerTime, MeterId};
-    use gridbook_ledger::crypto::SecretKey;
+    use gridbook_ledger::crypto::{Hash, SecretKey};
     use gridbook_ledger::evidence::EVIDENCE_BYTES_MAX;
     use gridbook_ledger::origin::CertificateRange;
     use gridbook_ledger::registry::OrganisationId;
@@ -182,9 +173,10 @@ mod tests {
             RequestBody::Submit(vec![1, 2, 3]),
             RequestBody::Submit(Vec::new()),
             RequestBody::Watch(query(QueryKind::Watch)),
-            RequestBody::Receipt { bundle: Hash([9; 32]), index: 1023 },
-            RequestBody::Settled { word: vec![7; 300], last: true },
-            RequestBody::Settled { word: vec![7], last: false },
+            RequestBody::Settled { word: vec![7; 300], index: 1 << 40 },
+            RequestBody::Settled { word: vec![7], index: 0 },
+            RequestBody::Ask(query(QueryKind::BundleReceipt { bundle: Hash([9; 32]), index: 1_023, of: None })),
+            RequestBody::Ask(query(QueryKind::BundleReceipt { bundle: Hash([9; 32]), index: 0, of: Some(MeterId(0)) })),
             RequestBody::Ask(query(QueryKind::Receipt { seq: 1 << 40, of: None, life: None })),
             RequestBody::Ask(query(QueryKind::Receipt { seq: 9, of: Some(MeterId(0)), life: Some(link()) })),
             RequestBody::Ask(query(QueryKind::AreaFacts {
@@ -258,7 +250,7 @@ mod tests {
     #[test]
     fn an_unknown_tag_is_refused_and_still_names_its_request() {
         let mut frame = Request { request_id: 42, body: RequestBody::Status }.encode();
-        for tag in [0, 8, 11, 255] {
+        for tag in [0, 3, 8, 11, 22, 255] {
             frame[8] = tag;
             assert_eq!(Request::decode(&frame), Err(BytesError::Unknown));
             assert_eq!(request_id_of(&frame), Some(42));

@@ -99,6 +99,9 @@ impl UsesText<'_> {
                 format!("the history of account {} from command {from_seq} on", account.0)
             }
             QueryKind::Receipt { seq, .. } => format!("record {seq}, whole and with the proof"),
+            QueryKind::BundleReceipt { bundle, index, .. } => {
+                format!("the record of command {index} of bundle {bundle}, whole and with the proof")
+            }
             QueryKind::Proof { account } => format!("how account {} stands, with the proof", account.0),
             QueryKind::Conduct(ConductSubject::Meter(meter)) => format!("what stands against meter {}", meter.0),
             QueryKind::Conduct(ConductSubject::Account(account)) => {

@@ -20,7 +20,7 @@ use gridbook_ledger::store::FactOwner;
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
-use super::desk::{DeskJob, ProvenAccount};
+use super::desk::{DeskJob, ProvenAccount, RecordName};
 use super::directory::why_shut_out;
 use super::keeper::KeptState;
 use super::leave::{Asker, Leave};
@@ -434,12 +434,13 @@ impl CoreLoop {
                 Some(DeskJob::Facts { connection, request_id, owner, from, to, leave })
             }
             QueryKind::Receipt { seq, of, life } => {
-                let own = match asker.device {
-                    Some(DeviceKind::Meter { meter, .. }) => Some(meter),
-                    Some(DeviceKind::Operator | DeviceKind::Organisation(_)) | None => None,
-                };
-                let reader = Box::new(RecordReader { leave, meter: of.or(own), is_of_meter: of.is_some() });
-                Some(DeskJob::ReceiptAt { connection, request_id, seq, reader, life })
+                let reader = Box::new(RecordReader::of(asker, of, leave));
+                Some(DeskJob::Receipt { connection, request_id, of: RecordName::Seq(seq), reader, life })
+            }
+            QueryKind::BundleReceipt { bundle, index, of } => {
+                let reader = Box::new(RecordReader::of(asker, of, leave));
+                let of = RecordName::Command { bundle, index };
+                Some(DeskJob::Receipt { connection, request_id, of, reader, life: None })
             }
             QueryKind::Bill { meter, from, to } => {
                 Some(DeskJob::Bill { connection, request_id, meter, from, to, leave })

@@ -56,17 +56,15 @@ pub(super) enum DeskJob {
     AlreadyFinal(Hash),
     /// A client wants a meter's events from now on.
     Watch { connection: ConnectionId, request_id: RequestId, meter: MeterId, watcher: Watcher },
-    /// A client wants a receipt.
-    Receipt { connection: ConnectionId, request_id: RequestId, bundle: Hash, index: u16 },
     /// A client wants to know which records tell of certificates.
     CertificateRecords { connection: ConnectionId, request_id: RequestId, range: CertificateRange, from_seq: u64 },
     /// A client who has a leader's word on a place wants what is final there.
-    Settled { connection: ConnectionId, request_id: RequestId, seq: u64 },
-    /// A client wants the record with a sequence number, and is told it if he may see it.
-    ReceiptAt {
+    Settled { connection: ConnectionId, request_id: RequestId, place: PromisedPlace },
+    /// A client wants a record proven, and is told it if he may see it.
+    Receipt {
         connection: ConnectionId,
         request_id: RequestId,
-        seq: u64,
+        of: RecordName,
         reader: Box<RecordReader>,
         life: Option<CertificateLink>,
     },
@@ -119,6 +117,24 @@ pub(super) enum DeskJob {
     WriteIndex(Sender<()>),
     /// A client is gone.
     Closed(ConnectionId),
+}
+
+/// By what a record is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RecordName {
+    /// The number of its command.
+    Seq(u64),
+    /// Its command's bundle, and the command's place in that.
+    Command { bundle: Hash, index: u16 },
+}
+
+/// A place that a leader gave its word on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PromisedPlace {
+    /// The number of the command there.
+    pub(super) seq: u64,
+    /// The bundle whose command is to stand there, where another's would not be told; none for the places that decide whether the word was kept.
+    pub(super) bundle: Option<Hash>,
 }
 
 /// An account as of a final header, which the desk proves final.
@@ -215,18 +231,16 @@ impl Desk {
                 self.answer(connection, &Answer::Watching { request_id, meter });
                 Ok(())
             }
-            DeskJob::Receipt { connection, request_id, bundle, index } => {
-                self.write_index();
-                self.receipt_answer(request_id, bundle, index).map(|answer| self.answer(connection, &answer))
-            }
-            DeskJob::ReceiptAt { connection, request_id, seq, reader, life } => {
+            DeskJob::Receipt { connection, request_id, of, reader, life } => {
                 self.tell_under(connection, request_id, &reader.leave, |desk| {
-                    desk.receipt_for(request_id, seq, &reader, life)
+                    desk.receipt_answer(request_id, of, |record| desk.may_see(record, &reader, life))
                 })
             }
-            DeskJob::Settled { connection, request_id, seq } => {
+            DeskJob::Settled { connection, request_id, place: PromisedPlace { seq, bundle } } => {
                 self.write_index();
-                self.receipt_answer_at(request_id, seq).map(|answer| self.answer(connection, &answer))
+                let is_told = |record: &Record| bundle.is_none_or(|bundle| bundle == record.entry);
+                self.receipt_answer(request_id, RecordName::Seq(seq), is_told)
+                    .map(|answer| self.answer(connection, &answer))
             }
             DeskJob::CertificateRecords { connection, request_id, range, from_seq } => {
                 self.write_index();

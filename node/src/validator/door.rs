@@ -17,7 +17,7 @@ use gridbook_net::ConnectionId;
 
 use super::backlog::is_desk_busy;
 use super::core_loop::{CoreJob, Question};
-use super::desk::{DeskJob, Watcher};
+use super::desk::{DeskJob, PromisedPlace, Watcher};
 use super::leave::Asker;
 use super::{LOOK_UP, Meters, Queues, Shared, books};
 use crate::protocol::{
@@ -68,6 +68,8 @@ fn frames_beside(kind: QueryKind) -> u64 {
         | QueryKind::Account
         | QueryKind::Registry
         | QueryKind::Conduct(_)
+        // Whoever asks by ids does not count through the records of others.
+        | QueryKind::BundleReceipt { .. }
         | QueryKind::Grants { .. }
         | QueryKind::Uses { .. } => 0,
     }
@@ -200,9 +202,6 @@ impl DoorKeeper {
                 }
             }
             RequestBody::Status => self.ask_core(connection, request_id, Question::Status),
-            RequestBody::Receipt { bundle, index } => {
-                self.ask_desk(connection, request_id, DeskJob::Receipt { connection, request_id, bundle, index });
-            }
             RequestBody::CertificateRecords { range, from_seq } => {
                 // Records are looked through for it, a slice of settlement among them perhaps.
                 if self.meters.charge(connection, CERTIFICATE_FRAMES).is_err() {
@@ -211,8 +210,8 @@ impl DoorKeeper {
                 let job = DeskJob::CertificateRecords { connection, request_id, range, from_seq };
                 self.ask_desk(connection, request_id, job);
             }
-            RequestBody::Settled { word, last } => match self.promised_place(&word, last) {
-                Ok(seq) => self.ask_desk(connection, request_id, DeskJob::Settled { connection, request_id, seq }),
+            RequestBody::Settled { word, index } => match self.promised_place(&word, index) {
+                Ok(place) => self.ask_desk(connection, request_id, DeskJob::Settled { connection, request_id, place }),
                 Err(code) => self.refuse(connection, request_id, code),
             },
             RequestBody::Header { height } => {
@@ -247,15 +246,20 @@ impl DoorKeeper {
         Ok(id)
     }
 
-    /// The first or the last place that a leader gave its word on. Whoever has the word may know what is final there: only that decides whether it was
-    /// kept. A leader that gives its word away for this has nothing to tell that it could not tell itself.
-    fn promised_place(&self, word: &[u8], last: bool) -> Result<u64, Code> {
+    /// A place that a leader gave its word on. Whoever has the word may know what is final at the first and the last of them: only that decides
+    /// whether it was kept. A leader that gives its word away for this has nothing to tell that it could not tell itself.
+    fn promised_place(&self, word: &[u8], index: u64) -> Result<PromisedPlace, Code> {
         let word = SequencedReceipt::decode(word).map_err(|_| Code::EvidenceForm)?;
         let (epochs, epoch) = (self.shared.epochs(), word.chunk.epoch);
         let set = epochs.set(epoch).ok_or(Code::EvidenceEpoch)?;
-        let Place { first_seq, count, .. } =
+        let Place { entry, first_seq, count, .. } =
             word.verify(self.shared.chain, epoch, set).map_err(|_| Code::EvidenceSignature)?.place;
-        Ok(if last { first_seq.saturating_add(count.saturating_sub(1)) } else { first_seq })
+        let last = count.saturating_sub(1);
+        if index > last {
+            return Err(Code::EvidencePlace);
+        }
+        let bundle = (0 < index && index < last).then_some(entry);
+        Ok(PromisedPlace { seq: first_seq.saturating_add(index), bundle })
     }
 
     /// Hands evidence to the core, if it proves something against a validator of its epoch. Who brings it does not matter.

@@ -68,7 +68,9 @@ impl Leave {
                 Self::by_meters(state, asker, kind, &[meter], Scope::CONDUCT)
             }
             // A whole record may tell anything.
-            QueryKind::Receipt { of: Some(meter), .. } => Self::by_meters(state, asker, kind, &[meter], Scope::ALL),
+            QueryKind::Receipt { of: Some(meter), .. } | QueryKind::BundleReceipt { of: Some(meter), .. } => {
+                Self::by_meters(state, asker, kind, &[meter], Scope::ALL)
+            }
             QueryKind::Extracts { account, .. } | QueryKind::Proof { account } => {
                 Self::by_meters(state, asker, kind, state.meters_of(account), Scope::ALL)
             }

@@ -3,7 +3,7 @@
 use gridbook_engine::{AccountId, MeterId, Money};
 use gridbook_ledger::admission::DeviceKind;
 use gridbook_ledger::record::{AreaSettled, RecordEvent};
-use gridbook_ledger::registry::Role;
+use gridbook_ledger::registry::{OrganisationId, Role};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::State;
 use gridbook_ledger::store::{Fact, FactOwner, FactRow, SumRow};
@@ -17,6 +17,8 @@ pub(super) enum Reader {
     Office,
     /// An account: what names it, and not what its meter did when it was another's.
     Account(AccountId),
+    /// An organisation that runs nothing: what it ordered itself.
+    Organisation(OrganisationId),
     /// Anybody with a key on the ledger: prices and what is final, and no sums from which a neighbour's part could be told.
     Anybody,
 }
@@ -37,11 +39,13 @@ impl Reader {
         }
         let runs = |area| state.require(asker, Role::GridOperator, Some(area)).is_ok();
         let account = match kind {
-            QueryKind::Receipt { of: None, .. } => match asker {
+            QueryKind::Receipt { of: None, .. } | QueryKind::BundleReceipt { of: None, .. } => match asker {
                 DeviceKind::Meter { account, .. } => Some(account),
-                DeviceKind::Operator | DeviceKind::Organisation(_) => return Err(Code::AuthForeign),
+                DeviceKind::Organisation(organisation) => return Ok(Self::Organisation(organisation)),
+                DeviceKind::Operator => return Err(Code::AuthForeign),
             },
             QueryKind::Receipt { of: Some(meter), .. }
+            | QueryKind::BundleReceipt { of: Some(meter), .. }
             | QueryKind::Facts { owner: FactOwner::Meter(meter), .. }
             | QueryKind::Bill { meter, .. }
             | QueryKind::Certificates { meter, .. } => {
@@ -94,7 +98,7 @@ impl Reader {
     pub(super) fn account(self) -> Option<AccountId> {
         match self {
             Self::Account(account) => Some(account),
-            Self::Office | Self::Anybody => None,
+            Self::Office | Self::Organisation(_) | Self::Anybody => None,
         }
     }
 
@@ -106,7 +110,7 @@ impl Reader {
             (Self::Account(account), Fact::Event(event), FactOwner::Meter(meter)) => {
                 (event.account_behind(meter) == Some(account)).then_some(row)
             }
-            (Self::Account(_), ..) | (Self::Anybody, _, FactOwner::Meter(_)) => None,
+            (Self::Account(_) | Self::Organisation(_), ..) | (Self::Anybody, _, FactOwner::Meter(_)) => None,
             (Self::Anybody, Fact::Event(event), FactOwner::Area(_) | FactOwner::All) => {
                 row.fact = Fact::Event(without_sums(event)?);
                 Some(row)
@@ -119,7 +123,7 @@ impl Reader {
         match self {
             Self::Office => true,
             Self::Account(account) => row.account == account,
-            Self::Anybody => false,
+            Self::Organisation(_) | Self::Anybody => false,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Who may see a whole record. A record cannot be cut: its hash stands in the tree that validators signed.
 
 use gridbook_engine::{AccountId, DeliveryPeriod, MeterId};
+use gridbook_ledger::admission::DeviceKind;
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::record::{CertificateChange, Certificates, Party, Record, RecordEvent};
 
-use super::leave::Leave;
+use super::leave::{Asker, Leave};
 use super::reader::Reader;
 use crate::protocol::meters_in;
 
@@ -19,8 +20,18 @@ pub(super) struct RecordReader {
 }
 
 impl RecordReader {
+    /// Somebody, who asks as the reader of a meter or for himself.
+    pub(super) fn of(asker: &Asker, meter: Option<MeterId>, leave: Leave) -> Self {
+        let own = match asker.device {
+            Some(DeviceKind::Meter { meter, .. }) => Some(meter),
+            Some(DeviceKind::Operator | DeviceKind::Organisation(_)) | None => None,
+        };
+        Self { leave, meter: meter.or(own), is_of_meter: meter.is_some() }
+    }
+
     /// Whether a record is one that he may see by itself: an office sees all, or what names the meter that it asks about; an account what names
-    /// it; and who reads under a grant what names that meter while it was the account's.
+    /// it; an organisation what it ordered, also where nothing came of that; and who reads under a grant what names that meter while it was the
+    /// account's.
     pub(super) fn may_see(&self, record: &Record) -> bool {
         let names_meter = self.meter.is_some_and(|meter| meters_in(record).contains(&meter));
         match self.leave.reader {
@@ -30,6 +41,11 @@ impl RecordReader {
                 // A command of the meter that came to nothing names nobody else.
                 by_name || (names_nobody(record) && record.meter.is_some() && record.meter == self.meter)
             }
+            Reader::Organisation(organisation) => match record.events.first() {
+                Some(first) => *first == RecordEvent::Ordered { by: organisation },
+                // A refused order says of nobody whose it was.
+                None => record.meter.is_none(),
+            },
             Reader::Anybody => false,
         }
     }
@@ -92,6 +108,7 @@ mod tests {
     use gridbook_engine::{AreaId, Energy, EnergySources};
     use gridbook_ledger::crypto::Hash;
     use gridbook_ledger::record::{Outcome, RegistersRead};
+    use gridbook_ledger::registry::OrganisationId;
     use gridbook_ledger::reject::Code;
     use gridbook_ledger::settlement::Registers;
 
@@ -151,6 +168,27 @@ mod tests {
         assert!(reader(Reader::Account(SELLER), Some(ROOF), false).may_see(&refused));
         assert!(!reader(Reader::Account(BUYER), Some(FLAT), false).may_see(&refused));
         assert!(!reader(Reader::Account(BUYER), None, false).may_see(&record(8, Vec::new())), "nobody's is nobody's");
+    }
+
+    /// A registrar orders, and is once refused. It sees both, and neither what another ordered nor what only meters and the market did.
+    #[test]
+    fn an_organisation_sees_what_it_ordered_and_nothing_else() {
+        let [own, other] = [OrganisationId(3), OrganisationId(4)];
+        let registered = RecordEvent::MeterRegistered { meter: ROOF, account: SELLER };
+        let ordered = |by| record(7, vec![RecordEvent::Ordered { by }, registered]);
+        let refused = Record { outcome: Outcome::Rejected(Code::AuthRegistry), ..record(8, Vec::new()) };
+        let meters_own = Record { meter: Some(ROOF), ..refused.clone() };
+        let registrar = reader(Reader::Organisation(own), None, false);
+        for (record, sees) in [
+            (ordered(own), true),
+            (refused, true),
+            (ordered(other), false),
+            (meters_own, false),
+            (record(9, vec![registered]), false),
+            (record(9, vec![RecordEvent::PeriodFinal { period: PERIOD }, RecordEvent::Ordered { by: own }]), false),
+        ] {
+            assert_eq!(registrar.may_see(&record), sees, "{record:?}");
+        }
     }
 
     /// The buyer of certificates sees where they came from: the issue, the roof's two readings, the trade. Not the roof's other readings, not other

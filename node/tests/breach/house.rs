@@ -193,7 +193,7 @@ impl House {
             let kind = QueryKind::Receipt { seq, of: None, life: None };
             let expires_at = LedgerTime(self.genesis().ledger_now(wall_us()).0 + 600_000);
             let query = SignedQuery::sign(self.chain(), kind, expires_at, &operator);
-            match client.receipt_at(query).await {
+            match client.receipt(query).await {
                 Ok(bytes) => return Receipt::decode(&bytes).unwrap(),
                 // Another test killed the validator that told of it, and the next one is behind.
                 Err(error) => assert!(error == ClientError::NotFinal && Instant::now() < deadline, "{error}"),

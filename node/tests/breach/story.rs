@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::evidence::{Evidence, EvidenceKey, EvidenceKind};
 use gridbook_ledger::genesis::FIRST_EPOCH;
+use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Record;
+use gridbook_ledger::reject::Code;
 use gridbook_ledger::sequenced::{Fate, Place};
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_node::client::{ClientError, Taken};
@@ -138,6 +140,38 @@ fn a_word_on_more_places_than_the_bundle_takes_is_broken_and_one_on_a_place_to_c
         let to_come = liar::word(house, view, &key, first.seq + (1 << 40), first.entry);
         let verdict = client.judge(house.genesis(), &to_come, Duration::ZERO).await;
         assert_eq!(verdict, Err(ClientError::NotFinal));
+    });
+}
+
+/// A gateway speaks for a meter and has no key of it: by the leader's word it gets the receipts of all commands of the meter's bundle. Where a leader signs
+/// places that others took, the gateway sees what decides that the word is broken, and nothing of what lies between.
+#[test]
+fn a_word_tells_of_its_own_bundle_and_at_its_ends_of_what_broke_it() {
+    run(async {
+        let house = house();
+        let client = house.client_of(&[0, 2, 3]).await;
+        let key = SecretKey::generate().unwrap();
+        let done = house.open_account(&client, Some(&key)).await;
+        assert_eq!(done.records.len(), 3, "account, meter, deposit");
+        let (leader, view, _) = liar::led(house, &house.receipt_at(&client, done.first_seq).await);
+        let place = Place { first_seq: done.first_seq, count: 3, entry: done.bundle };
+        let word_on = |place| liar::word_on(house, view, &house.validator_key(leader), place);
+
+        let word = word_on(place);
+        for (index, record) in (0..).zip(&done.records) {
+            let receipt = Receipt::decode(&client.settled(&word, index).await.unwrap()).unwrap();
+            assert_eq!(receipt.verify(house.genesis()).unwrap().record, *record);
+        }
+        let refused = |code| Err(ClientError::Refused(code));
+        assert_eq!(client.settled(&word, 3).await, refused(Code::EvidencePlace));
+        assert_eq!(client.settled(&word, u64::MAX).await, refused(Code::EvidencePlace));
+
+        let lie = word_on(Place { entry: Hash([9; 32]), ..place });
+        assert_eq!(client.settled(&lie, 1).await, refused(Code::AuthForeign), "between the ends");
+        for (index, record) in [(0, &done.records[0]), (2, &done.records[2])] {
+            let receipt = Receipt::decode(&client.settled(&lie, index).await.unwrap()).unwrap();
+            assert_eq!(receipt.verify(house.genesis()).unwrap().record, *record);
+        }
     });
 }
 

@@ -9,6 +9,7 @@ mod book;
 mod connections;
 mod fixture;
 mod proofs;
+mod receipts;
 mod registry;
 mod sequenced;
 mod statement;

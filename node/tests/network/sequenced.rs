@@ -41,14 +41,13 @@ fn every_validator_tells_the_leaders_word_and_it_is_kept() {
             };
             assert_eq!(steps.first(), Some(&Step::Accepted(done.bundle)));
             let settled =
-                Receipt::decode(&client.receipt_at(query(&meter.key, receipt_of(done.first_seq))).await.unwrap())
-                    .unwrap();
+                Receipt::decode(&client.receipt(query(&meter.key, receipt_of(done.first_seq))).await.unwrap()).unwrap();
             if let Some(word) = words.first() {
                 let mut forged = word.clone();
                 forged.place.first_seq = word.place.first_seq.saturating_sub(1).max(1);
-                let refused = client.settled(&forged, false).await;
+                let refused = client.settled(&forged, 0).await;
                 assert_eq!(refused, Err(ClientError::Refused(Code::EvidenceSignature)), "nobody gave that word");
-                let shown = client.settled(word, false).await.unwrap();
+                let shown = client.settled(word, 0).await.unwrap();
                 assert_eq!(Receipt::decode(&shown).unwrap().verify(genesis).unwrap().record.seq, word.place.first_seq);
             }
             for word in words {

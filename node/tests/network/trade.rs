@@ -50,12 +50,14 @@ fn a_seller_who_watches_learns_of_the_trade_and_both_get_receipts_that_verify() 
         };
         assert!(told.record.events.contains(&trade.unwrap()), "{told:?}");
 
-        let receipt = Receipt::decode(&buyer_line.receipt(done.bundle, 0).await.unwrap()).unwrap();
+        let by_bundle = QueryKind::BundleReceipt { bundle: done.bundle, index: 0, of: None };
+        let receipt = buyer_line.receipt(query(&buyer.key, by_bundle)).await.unwrap();
+        let receipt = Receipt::decode(&receipt).unwrap();
         assert_eq!(receipt.verify(&fixture().network.genesis).unwrap().record, done.records[0]);
         let line = &buyer_line;
         let by_number = async |key: &SecretKey, of| {
             let kind = QueryKind::Receipt { seq: done.records[0].seq, of, life: None };
-            line.receipt_at(query(key, kind)).await.map(|bytes| Receipt::decode(&bytes).unwrap().record)
+            line.receipt(query(key, kind)).await.map(|bytes| Receipt::decode(&bytes).unwrap().record)
         };
         for key in [&seller.key, &buyer.key, &operator_key()] {
             assert_eq!(by_number(key, None).await.as_ref(), Ok(&receipt.record), "each side, and who runs the market");
@@ -96,8 +98,9 @@ fn nobody_watches_a_meter_without_its_key() {
 fn a_receipt_for_what_never_was_is_not_final() {
     run(async {
         let client = connect().await;
-        let unknown = gridbook_ledger::crypto::Hash([5; 32]);
-        assert_eq!(client.receipt(unknown, 0).await, Err(ClientError::NotFinal));
+        let bundle = gridbook_ledger::crypto::Hash([5; 32]);
+        let unknown = query(&operator_key(), QueryKind::BundleReceipt { bundle, index: 0, of: None });
+        assert_eq!(client.receipt(unknown).await, Err(ClientError::NotFinal));
         assert_eq!(client.header(u64::MAX).await, Err(ClientError::NotFinal));
     });
 }

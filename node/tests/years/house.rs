@@ -21,7 +21,7 @@ use gridbook_node::client::{Client, ClientError, Patience, next_nonce, wall_us};
 use gridbook_node::config::{IndexOptions, LogOptions, Peer, Quotas, ValidatorConfig};
 use gridbook_node::keyfile::{read_key, write_key};
 use gridbook_node::network::{Network, NetworkPlan, loopback_free};
-use gridbook_node::protocol::SignedQuery;
+use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -286,10 +286,13 @@ impl House {
     pub(crate) fn ask_for_receipt(&self, indices: &[usize], bundle: Hash) -> Result<Receipt, ClientError> {
         let validators: Vec<Peer> = indices.iter().map(|index| self.network.clients.validators[*index]).collect();
         let deadline = Instant::now() + PATIENCE;
+        let operator = read_key(&self.network.operator_key_file()).unwrap();
+        let kind = QueryKind::BundleReceipt { bundle, index: 0, of: None };
+        let query = SignedQuery::sign(self.genesis().chain_id(), kind, LedgerTime(u64::MAX), &operator);
         run(async {
             let client = connect(&validators).await;
             loop {
-                match client.receipt(bundle, 0).await {
+                match client.receipt(query.clone()).await {
                     Err(ClientError::NotFinal) => tokio::time::sleep(LOOK_AGAIN).await,
                     answer => return answer.map(|bytes| Receipt::decode(&bytes).unwrap()),
                 }

@@ -233,7 +233,7 @@ impl Tracing<'_> {
 
     async fn is_told(&mut self, seq: u64, life: Option<CertificateLink>) -> anyhow::Result<bool> {
         let query = self.session.query(&self.key, QueryKind::Receipt { seq, of: None, life });
-        let bytes = match self.session.client.receipt_at(query).await {
+        let bytes = match self.session.client.receipt(query).await {
             Err(ClientError::Refused(Code::AuthForeign)) => return Ok(false),
             bytes => bytes.with_context(|| format!("record {seq}"))?,
         };

@@ -20,8 +20,12 @@ use crate::protocol::QueryKind;
 /// Fetch the receipt of a command, and check it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-  gridbook meter receipt --bundle 5e.. --out trade.receipt
-  gridbook meter receipt --seq 4711 --key alice.key --out place.receipt")]
+  gridbook meter receipt --bundle 5e.. --key alice.key --out trade.receipt
+  gridbook meter receipt --seq 4711 --key alice.key --out place.receipt
+  gridbook meter receipt --word order.s0 --out trade.receipt
+
+A receipt shows a whole record, so it is told to whom the record names and to who sent the command; to others if the meter's owner has granted
+them all. A leader's word on the places of a bundle needs no key beside it.")]
 pub(crate) struct ReceiptArgs {
     #[command(flatten)]
     connect: ConnectArgs,
@@ -31,18 +35,17 @@ pub(crate) struct ReceiptArgs {
     /// The command's place in the bundle.
     #[arg(long, default_value_t = 0)]
     index: u16,
-    /// The command's sequence number, whosever it is: of a record that names the key's account, or of any for offices. What became of a place
-    /// that a leader gave its word on is told to whoever has the word.
+    /// The command's sequence number, instead of its bundle.
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["bundle", "index", "word"])]
     seq: Option<u64>,
-    /// A leader's word, as `meter order --sequenced` keeps it: what is final at its first place.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "index"])]
+    /// A leader's word, as `meter order --sequenced` keeps it: what is final at the place with this index.
+    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
     word: Option<PathBuf>,
-    /// With --seq, the key that signs the question.
+    /// With --bundle and --seq, the key that signs the question.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_KEY")]
     key: Option<PathBuf>,
-    /// With --seq, a record that names this meter: for whoever may read its data.
-    #[arg(long, value_name = "NUMBER", requires = "seq")]
+    /// A record that names this meter: for whoever may read its data.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "word")]
     meter: Option<u32>,
     /// The file to write; it must not exist.
     #[arg(long, value_name = "FILE")]
@@ -52,20 +55,20 @@ pub(crate) struct ReceiptArgs {
 impl ReceiptArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let session = Session::open(&self.connect).await?;
+        let of = self.meter.map(MeterId);
+        let by_key = async |kind| {
+            let key = self.key.as_deref();
+            let key = key.ok_or_else(|| Usage::error("a record is told to whom it names: give --key"))?;
+            anyhow::Ok(session.client.receipt(session.query(&read_key(key)?, kind)).await?)
+        };
         let bytes = match (self.bundle, self.seq, &self.word) {
-            (Some(bundle), _, _) => session.client.receipt(bundle, self.index).await?,
-            (None, Some(seq), _) => {
-                let key = self.key.as_deref();
-                let key =
-                    key.ok_or_else(|| Usage::error("a record is told by its number to whom it names: give --key"))?;
-                let kind = QueryKind::Receipt { seq, of: self.meter.map(MeterId), life: None };
-                session.client.receipt_at(session.query(&read_key(key)?, kind)).await?
-            }
+            (Some(bundle), _, _) => by_key(QueryKind::BundleReceipt { bundle, index: self.index, of }).await?,
+            (None, Some(seq), _) => by_key(QueryKind::Receipt { seq, of, life: None }).await?,
             (None, None, Some(file)) => {
                 let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
                 let word =
                     SequencedReceipt::decode(&bytes).with_context(|| format!("{} is no word", file.display()))?;
-                session.client.settled(&word, false).await?
+                session.client.settled(&word, self.index.into()).await?
             }
             (None, None, None) => {
                 return Err(Usage::error("give the command's bundle by --bundle, or its number by --seq"));

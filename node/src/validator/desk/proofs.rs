@@ -11,58 +11,63 @@ use gridbook_ledger::replica::FinalProof;
 use gridbook_ledger::store::{QueryIndex, StoreError};
 
 use super::entries::{missing, split_records};
-use super::{Desk, ProvenAccount};
+use super::{Desk, ProvenAccount, RecordName};
 use crate::protocol::{Answer, CertificateLink, RequestId};
 use crate::validator::whole_records::RecordReader;
 
-impl Desk {
-    pub(super) fn receipt_answer(&self, request_id: RequestId, bundle: Hash, index: u16) -> Result<Answer, StoreError> {
-        if let Some(receipt) = self.receipt(bundle, index)? {
-            return Ok(Answer::Receipt { request_id, receipt: receipt.encode() });
-        }
-        let elsewhere = if self.index.bundle(bundle)?.is_none() { self.not_here(request_id) } else { None };
-        Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
-    }
+/// A final record among the others of its header.
+struct FoundRecord {
+    height: u64,
+    /// Its place among them.
+    leaf: usize,
+    record: Record,
+    /// All of them, as the index holds them.
+    records: Vec<u8>,
+}
 
-    /// What is final at a place, for somebody who may see it.
-    pub(super) fn receipt_for(
+impl Desk {
+    /// The receipt of a record, for somebody who may see it. Whether he may is asked before anything is proven.
+    pub(super) fn receipt_answer(
         &self,
         request_id: RequestId,
-        seq: u64,
-        reader: &RecordReader,
-        life: Option<CertificateLink>,
+        of: RecordName,
+        may_see: impl FnOnce(&Record) -> bool,
     ) -> Result<Answer, StoreError> {
-        let answer = self.receipt_answer_at(request_id, seq)?;
-        let Answer::Receipt { .. } = &answer else { return Ok(answer) };
-        let Some(record) = self.record_at(seq)? else { return Ok(Answer::NotFinal { request_id }) };
-        if reader.may_see(&record) || life.is_some_and(|life| self.is_traced(&record, reader, life)) {
-            return Ok(answer);
+        let Some(found) = self.find(of)? else { return self.no_receipt(request_id, of) };
+        if !may_see(&found.record) {
+            self.shared.metrics.refuse(Code::AuthForeign.name());
+            return Ok(Answer::Refused { request_id, code: Code::AuthForeign });
         }
-        self.shared.metrics.refuse(Code::AuthForeign.name());
-        Ok(Answer::Refused { request_id, code: Code::AuthForeign })
+        match self.prove(&found)? {
+            Some(receipt) => Ok(Answer::Receipt { request_id, receipt: receipt.encode() }),
+            None => self.no_receipt(request_id, of),
+        }
+    }
+
+    /// Whether somebody may see a record: by itself, or because it belongs to the life of certificates that he had.
+    pub(super) fn may_see(&self, record: &Record, reader: &RecordReader, life: Option<CertificateLink>) -> bool {
+        reader.may_see(record) || life.is_some_and(|life| self.is_traced(record, reader, life))
     }
 
     fn is_traced(&self, record: &Record, reader: &RecordReader, life: CertificateLink) -> bool {
         let CertificateLink { range, own, by } = life;
         // What cannot be read proves nothing.
-        let [Ok(Some(own)), Ok(Some(by))] = [own, by].map(|seq| self.record_at(seq)) else { return false };
-        reader.may_trace(&range, &own, &by, record)
+        let [Ok(Some(own)), Ok(Some(by))] = [own, by].map(|seq| self.find(RecordName::Seq(seq))) else { return false };
+        reader.may_trace(&range, &own.record, &by.record, record)
     }
 
-    fn record_at(&self, seq: u64) -> Result<Option<Record>, StoreError> {
-        let Some(height) = self.index.height_of_seq(seq)? else { return Ok(None) };
-        let Some(blob) = self.index.records(height)? else { return Ok(None) };
-        let records = split_records(&blob).into_iter().filter_map(|bytes| Record::decode(bytes).ok());
-        Ok(records.into_iter().find(|record| record.seq == seq))
-    }
-
-    pub(super) fn receipt_answer_at(&self, request_id: RequestId, seq: u64) -> Result<Answer, StoreError> {
-        if let Some(receipt) = self.receipt_at(seq)? {
-            return Ok(Answer::Receipt { request_id, receipt: receipt.encode() });
-        }
-        let Some((_, to_height)) = missing(&self.index) else { return Ok(Answer::NotFinal { request_id }) };
-        let above = self.history.header(to_height + 1)?;
-        let may_be_missing = above.is_none_or(|indexed| seq < indexed.proposal.header.first_seq);
+    /// That something is not final, or may be final where the index has a gap.
+    fn no_receipt(&self, request_id: RequestId, of: RecordName) -> Result<Answer, StoreError> {
+        let may_be_missing = match of {
+            RecordName::Command { bundle, .. } => self.index.bundle(bundle)?.is_none(),
+            RecordName::Seq(seq) => match missing(&self.index) {
+                Some((_, to_height)) => {
+                    let above = self.history.header(to_height + 1)?;
+                    above.is_none_or(|indexed| seq < indexed.proposal.header.first_seq)
+                }
+                None => false,
+            },
+        };
         let elsewhere = if may_be_missing { self.not_here(request_id) } else { None };
         Ok(elsewhere.unwrap_or(Answer::NotFinal { request_id }))
     }
@@ -90,33 +95,39 @@ impl Desk {
         Ok(Answer::AccountProof { request_id, proof: proof.encode() })
     }
 
-    /// The receipt of one command of a bundle.
-    fn receipt(&self, bundle: Hash, index: u16) -> Result<Option<Receipt>, StoreError> {
-        let Some(place) = self.index.bundle(bundle)? else { return Ok(None) };
-        let receipt = self.receipt_in(place.height, place.first_seq.saturating_add(index.into()))?;
-        let of_bundle = |receipt: &Receipt| Record::decode(&receipt.record).is_ok_and(|record| record.entry == bundle);
-        Ok(receipt.filter(of_bundle))
-    }
-
-    /// The receipt of the command with a sequence number.
-    fn receipt_at(&self, seq: u64) -> Result<Option<Receipt>, StoreError> {
-        match self.index.height_of_seq(seq)? {
-            Some(height) => self.receipt_in(height, seq),
-            None => Ok(None),
-        }
-    }
-
-    fn receipt_in(&self, height: u64, seq: u64) -> Result<Option<Receipt>, StoreError> {
-        let Some(blob) = self.index.records(height)? else { return Ok(None) };
-        let Some((headers, proof)) = self.proof_of(height)? else { return Ok(None) };
-        let records = split_records(&blob);
-        let leaf = headers.first().and_then(|header| seq.checked_sub(header.first_seq));
-        let Some(leaf) = leaf.and_then(|leaf| usize::try_from(leaf).ok()).filter(|leaf| *leaf < records.len()) else {
+    /// A final record, where the index has it.
+    fn find(&self, name: RecordName) -> Result<Option<FoundRecord>, StoreError> {
+        let (height, seq) = match name {
+            RecordName::Seq(seq) => match self.index.height_of_seq(seq)? {
+                Some(height) => (height, seq),
+                None => return Ok(None),
+            },
+            RecordName::Command { bundle, index } => match self.index.bundle(bundle)? {
+                Some(place) => (place.height, place.first_seq.saturating_add(index.into())),
+                None => return Ok(None),
+            },
+        };
+        let Some(records) = self.index.records(height)? else { return Ok(None) };
+        let Some(header) = self.history.header(height)?.map(|indexed| indexed.proposal.header) else { return Ok(None) };
+        let leaf = seq.checked_sub(header.first_seq).and_then(|leaf| usize::try_from(leaf).ok());
+        let Some(leaf) = leaf else { return Ok(None) };
+        let Some(record) = split_records(&records).get(leaf).and_then(|bytes| Record::decode(bytes).ok()) else {
             return Ok(None);
         };
+        let is_it = match name {
+            RecordName::Seq(seq) => record.seq == seq,
+            // Behind the bundle's last command stands the next entry's.
+            RecordName::Command { bundle, .. } => record.entry == bundle,
+        };
+        Ok(is_it.then_some(FoundRecord { height, leaf, record, records }))
+    }
+
+    fn prove(&self, FoundRecord { height, leaf, records, .. }: &FoundRecord) -> Result<Option<Receipt>, StoreError> {
+        let Some((headers, proof)) = self.proof_of(*height)? else { return Ok(None) };
+        let records = split_records(records);
         let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(record)).collect();
-        let Some(path) = Path::build(&leaves, leaf) else { return Ok(None) };
-        let record = records[leaf].to_vec();
+        let Some(path) = Path::build(&leaves, *leaf) else { return Ok(None) };
+        let record = records[*leaf].to_vec();
         let epochs = self.shared.epochs();
         let Some(epochs) = epochs.proofs_to(proof.qc.epoch).map(<[EpochProof]>::to_vec) else { return Ok(None) };
         let headers = headers.into_iter().chain(proof.via).collect();
