@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use gridbook_engine::{AreaId, Contract, EnergySources, LedgerTime, MeterId, Side, TimeInForce};
-use gridbook_ledger::command::{Bundle, Command, NEVER, Place, Reading, SignedBundle};
+use gridbook_engine::{LedgerTime, MeterId};
+use gridbook_ledger::command::{Command, Reading};
 use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::genesis::Genesis;
-use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
+use gridbook_ledger::record::{Outcome, RecordEvent};
 use gridbook_ledger::reject::Code;
-use gridbook_sim::{Intent, MeterKind, Prosumer, Town};
+use gridbook_sim::{Intent, Town};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -19,8 +19,9 @@ use super::mishap::{Cast, Mishaps};
 use super::operator::Operator;
 use super::screen::{Moment, Screen};
 use super::tally::Tally;
+use super::trader::{Trader, orders, tell};
 use super::{DemoOptions, Lines, time_until};
-use crate::client::{Client, ClientError, FinalBundle, Step, WatchEvent, next_nonce, wall_us};
+use crate::client::{ClientError, FinalBundle, Step, WatchEvent, wall_us};
 use crate::cluster::Cluster;
 use crate::interrupt::interrupted;
 use crate::network::Network;
@@ -58,18 +59,6 @@ pub(super) struct Day {
     kill: Option<Kill>,
     began: Instant,
     first_sent: Option<Instant>,
-}
-
-struct Trader {
-    prosumer: Prosumer,
-    key: SecretKey,
-    gateway: Client,
-    area: AreaId,
-    in_flight: bool,
-    /// It wanted to plan while its last bundle was still on its way.
-    waiting: bool,
-    /// Readings that it has not sent, or has to send again.
-    unread: Vec<Reading>,
 }
 
 /// A bundle's end.
@@ -130,8 +119,7 @@ impl Day {
         let traders: Vec<Trader> = traders
             .map(|((mut prosumer, key), gateway)| {
                 mishaps.befall(&mut prosumer);
-                let (area, gateway) = (prosumer.meter().area, gateway.clone());
-                Trader { prosumer, key, gateway, area, in_flight: false, waiting: false, unread: Vec::new() }
+                Trader::new(prosumer, key, gateway.clone())
             })
             .collect();
         let (done, operated) = mpsc::unbounded_channel();
@@ -392,86 +380,10 @@ impl Day {
     }
 }
 
-impl Trader {
-    /// Readings first: what was delivered is older than what is wanted.
-    fn sign(&self, chain: Hash, readings: &[Reading], intents: &[Intent]) -> SignedBundle {
-        let readings = readings.iter().copied().map(Command::Reading);
-        let sources = (self.prosumer.meter().kind == MeterKind::Pv).then_some(EnergySources::SOLAR);
-        let commands = readings.chain(intents.iter().map(|intent| command(intent, self.area, sources))).collect();
-        let signer = self.key.public();
-        Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(&self.key)
-    }
-}
-
 /// When meters send: with orders, one period before each delivery; and with readings alone, until the last periods were read.
 fn batches(town: &Town) -> VecDeque<LedgerTime> {
     let mtu_ms = u64::from(town.config().rules.mtu_minutes) * 60_000;
     let last = town.ends_at().0 - mtu_ms;
     let readings = (0..READING_ROUNDS).map(|round| LedgerTime(last + round * mtu_ms));
     town.batch_times().chain(readings).collect()
-}
-
-/// `sources` is what its sales deliver; without it, the grid's mix. What comes out of a battery is nothing else.
-fn command(intent: &Intent, area: AreaId, sources: Option<EnergySources>) -> Command {
-    match *intent {
-        Intent::Place { client_id, period, side, price, energy, good_till, ioc } => {
-            let time_in_force = match (ioc, good_till) {
-                (true, _) => TimeInForce::ImmediateOrCancel,
-                (false, Some(until)) => TimeInForce::GoodTillTime(until),
-                (false, None) => TimeInForce::GoodTillGate,
-            };
-            let limit = Place::limit(client_id, Contract { area, period }, side, price, energy);
-            Command::Place(Place { time_in_force, sources: sources.filter(|_| side == Side::Sell), ..limit })
-        }
-        Intent::Cancel { client_id } => Command::Cancel { client_id },
-        Intent::Reduce { client_id, by } => Command::Reduce { client_id, by },
-        Intent::Replace { client_id, price, energy } => Command::Replace { client_id, price, energy },
-    }
-}
-
-/// Commands that put an order in or give one new terms.
-fn orders(intents: &[Intent]) -> u64 {
-    intents.iter().filter(|intent| matches!(intent, Intent::Place { .. } | Intent::Replace { .. })).count() as u64
-}
-
-/// Tells a prosumer what a record says about its orders. Being told twice, by the answer and by the watch, changes nothing.
-fn tell(prosumer: &mut Prosumer, meter: MeterId, record: &Record) {
-    let mut met: Vec<(PartyRef, PartyRef)> = Vec::new();
-    for event in &record.events {
-        match *event {
-            RecordEvent::Trade(trade) => {
-                let pair = (trade.maker, trade.taker);
-                let before = met.iter().filter(|earlier| **earlier == pair).count();
-                met.push(pair);
-                let number = trade_number(record.seq, pair, before);
-                for (party, price) in [(trade.buyer(), trade.buyer_pays()), (trade.seller(), trade.seller_gets())] {
-                    if party.meter == meter {
-                        prosumer.on_trade(number, party.client_id, trade.energy, price);
-                    }
-                }
-            }
-            RecordEvent::Dropped { order, remaining }
-            | RecordEvent::Cancelled { order, remaining }
-            | RecordEvent::Expired { order, remaining, .. }
-                if order.meter == meter =>
-            {
-                prosumer.on_gone(order.client_id, remaining);
-            }
-            RecordEvent::Reduced { order, remaining } if order.meter == meter && remaining.is_zero() => {
-                prosumer.on_gone(order.client_id, remaining);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// A number for a trade that is the same in every notice of it: two orders may meet again, when hidden reserve comes up, but every
-/// notice has all their trades of one command in the same order.
-fn trade_number(seq: u64, (maker, taker): (PartyRef, PartyRef), before: usize) -> u64 {
-    let party = |party: PartyRef| [u64::from(party.meter.0), party.client_id];
-    let [maker, taker] = [party(maker), party(taker)];
-    let parts = [seq, maker[0], maker[1], taker[0], taker[1], before as u64];
-    let name = parts.map(u64::to_le_bytes).concat();
-    let hash = Hash::of("gridbook/demo-trade/1", &name);
-    u64::from_le_bytes(*hash.0.first_chunk().expect("a hash is longer than 8 bytes"))
 }

@@ -13,6 +13,7 @@ mod screen;
 mod settled;
 mod stories;
 mod tally;
+mod trader;
 
 use std::path::PathBuf;
 use std::time::Duration;
