@@ -47,6 +47,14 @@ impl MeterSettlement {
     }
 }
 
+/// What stands for a meter of which nobody knows what it did: as if it had taken `taken`, or nothing, whichever costs its account more. At prices
+/// above nothing that is the energy; where somebody is paid for taking energy, a meter that says nothing is not.
+pub fn against_its_owner(trades: &[TradeSide], taken: Delivery, prices: &ImbalancePrices) -> Delivery {
+    let costs = |delivery| settle_meter(trades, delivery, prices).charge();
+    let idle = Delivery::default();
+    if costs(idle) > costs(taken) { idle } else { taken }
+}
+
 /// Settles one meter for one period. `trades` are its own sides of its trades in this contract, oldest first; whatever became of the other
 /// sides is no business of this meter, and is not asked for.
 pub fn settle_meter(trades: &[TradeSide], delivery: Delivery, prices: &ImbalancePrices) -> MeterSettlement {

@@ -32,7 +32,7 @@ mod tests;
 
 pub use area::{AreaClose, AreaFault, AreaSums};
 pub use delivered::delivered;
-pub use meter::{MeterSettlement, Portion, Portions, TradeSide, portions, settle_meter};
+pub use meter::{MeterSettlement, Portion, Portions, TradeSide, against_its_owner, portions, settle_meter};
 pub use prices::{ImbalancePrices, ImbalancePricesError, MeanPrice, Reference, RestPrices};
 pub use reading::{Delivery, Implausible, Quality, Registers, Rule, delta, estimate};
 pub use residual::{Residual, ResidualQuality, ResidualRule};

@@ -105,7 +105,11 @@ pub(crate) fn settle(period: &Period) -> Outcome {
     for (number, meter) in &period.meters {
         let bought: Vec<Token> = tokens(period, |trade| (trade.buyer == *number).then_some(trade.buyer_pays));
         let sold: Vec<Token> = tokens(period, |trade| (trade.seller == *number).then_some(trade.seller_gets));
-        let delivery = read(meter, u64::try_from(bought.len()).unwrap());
+        let mut delivery = read(meter, u64::try_from(bought.len()).unwrap());
+        if delivery.2 && costs(period, *number, 0, &bought, &sold) > costs(period, *number, delivery.0, &bought, &sold)
+        {
+            delivery = (0, 0, true);
+        }
         outcome.deliveries.insert(*number, delivery);
         let net = i64::try_from(delivery.1).unwrap() - i64::try_from(delivery.0).unwrap();
         charge(period, *number, net, bought.clone(), sold.clone(), &mut outcome);
@@ -193,6 +197,14 @@ fn read(meter: &Meter, bought: u64) -> (u64, u64, bool) {
     }
     let (import, export) = (end[0] - start[0], end[1] - start[1]);
     if import > meter.import_max || export > meter.export_max { estimated } else { (import, export, false) }
+}
+
+/// What a meter of which nobody knows anything would be charged, had it taken so much: the dearer assumption is the one against its owner.
+fn costs(period: &Period, number: u32, taken: u64, bought: &[Token], sold: &[Token]) -> i128 {
+    let mut tried = Outcome::default();
+    charge(period, number, -i64::try_from(taken).unwrap(), bought.to_vec(), sold.to_vec(), &mut tried);
+    let (own, rest) = tried.charges[&number];
+    own + rest
 }
 
 /// Rules 2 to 4.

@@ -7,7 +7,7 @@ use gridbook_ledger::record::{AreaSettled, MeterSettled, Record, RecordEvent};
 use gridbook_ledger::settlement::{AreaFault, Delivery, Quality, Registers, Rule};
 use gridbook_ledger::state::{PeriodStage, SystemAccount};
 
-use crate::town::{CONTRACT, PERIOD, Town, at, buy, delivered, genesis, grid, sell};
+use crate::town::{CONTRACT, PERIOD, Town, at, buy, delivered, genesis, grid, refusal, sell};
 
 /// An hour for readings, two for corrections.
 pub(crate) fn metered(genesis: Genesis) -> Genesis {
@@ -221,6 +221,43 @@ fn a_missing_reading_is_estimated_against_its_owner_and_says_so() {
     assert_eq!(qualities, [Quality::Estimated(Rule::Missing); 2]);
     let taken = town.state.delivery(MeterId(0), PERIOD).unwrap();
     assert_eq!(taken.delivery, Delivery { import: Energy(100), export: Energy(0) });
+}
+
+/// There is too much wind: whoever takes energy is paid for it, and energy too much costs. A house that bought 100 Wh and switched itself off
+/// would have to pay for not taking them; its silence does not say that it took them.
+///
+/// ```text
+/// short -100, long -200 a kWh        taken 100: 0        nothing taken: 100 Wh too much, 20,000
+/// ```
+#[test]
+fn silence_does_not_pay_either_where_taking_energy_is_paid_for() {
+    let mut town = neighbours();
+    let prices = SetImbalancePrices { contract: CONTRACT, short_price: Price(-100), long_price: Price(-200) };
+    town.operator(vec![Command::SetImbalancePrices(prices)]);
+    let records = end(&mut town, &[(1, 0, 100)]);
+    let house = settled(&records)[0];
+    assert_eq!((house.delivery, house.quality), (Delivery::default(), Quality::Estimated(Rule::Missing)));
+    assert_eq!((house.own_trades, house.rest), (Money(20_000), Money(0)));
+}
+
+/// It took 80 Wh a week ago. That it took them today, when 100 a kWh were paid for it, it would have to show.
+#[test]
+fn a_silent_house_is_not_paid_for_what_it_took_a_week_before() {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    begin(&mut town, 2);
+    end(&mut town, &[(0, 80, 0)]);
+    let week_later = DeliveryPeriod(PERIOD.0 + 7 * 96);
+    town.time(week_later.starts_at(15));
+    town.work_all(100);
+    let contract = Contract { period: week_later, ..CONTRACT };
+    let prices = SetImbalancePrices { contract, short_price: Price(-100), long_price: Price(-200) };
+    assert_eq!(refusal(&town.operator(vec![Command::SetImbalancePrices(prices)])[0]), None);
+    let before = town.purse(0);
+    town.time(LedgerTime(week_later.ends_at(15).0 + 1));
+    town.done(1, Command::Reading(reading(week_later, 0, 0)));
+    town.time(LedgerTime(week_later.ends_at(15).0 + 3_600_000));
+    town.work_all(100);
+    assert_eq!((town.purse(0), town.state.delivery(MeterId(0), week_later)), (before, None));
 }
 
 /// What nobody knows the beginning of cannot be measured: a first reading is the start of the next period only.

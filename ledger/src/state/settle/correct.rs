@@ -68,10 +68,12 @@ impl State {
     }
 
     /// What a meter was settled by, and what it should be.
-    fn corrected(&self, period: DeliveryPeriod, meter: MeterId) -> (Option<DeliveryRow>, Option<DeliveryRow>) {
+    fn corrected(&mut self, period: DeliveryPeriod, meter: MeterId) -> (Option<DeliveryRow>, Option<DeliveryRow>) {
         let old = self.tables.periods()[&period].delivery(meter);
         let account = self.owner_at(meter, period).expect("its reading was corrected");
-        let new = self.delivery_of(period, meter).map(|(delivery, quality)| {
+        let area = self.tables.meter(meter).expect("its reading was corrected").facts.area;
+        let prices = self.imbalance_prices(Contract { area, period });
+        let new = self.delivery_of(period, meter, &prices).map(|(delivery, quality)| {
             let quality = if quality == Quality::Measured { Quality::Corrected } else { quality };
             DeliveryRow { account: old.map_or(account, |old| old.account), delivery, quality }
         });

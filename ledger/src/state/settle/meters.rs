@@ -9,7 +9,8 @@ use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, P
 use super::end_of_slice;
 use crate::record::{MeterSettled, RecordEvent};
 use crate::settlement::{
-    Delivery, ImbalancePrices, MeterSettlement, Quality, Rule, TradeSide, delta, estimate, settle_meter,
+    Delivery, ImbalancePrices, MeterSettlement, Quality, Rule, TradeSide, against_its_owner, delta, estimate,
+    settle_meter,
 };
 use crate::state::SystemAccount;
 
@@ -27,7 +28,7 @@ impl State {
             if stage != AreaStage::Open {
                 continue;
             }
-            let Some((delivery, quality)) = self.delivery_of(period, meter) else { continue };
+            let Some((delivery, quality)) = self.delivery_of(period, meter, &prices) else { continue };
             let quality = self.still_corrected(period, meter, quality);
             let account = self.owner_at(meter, period).expect("its number is below their count");
             let row = DeliveryRow { account, delivery, quality };
@@ -158,7 +159,12 @@ impl State {
     /// What a meter is settled by: its two readings, or what stands for them; none where it neither traded nor is known to have
     /// taken anything. Once it was settled by something it is settled again, though nothing should be known of it any more: what it was
     /// charged is to be taken back.
-    pub(super) fn delivery_of(&self, period: DeliveryPeriod, meter: MeterId) -> Option<(Delivery, Quality)> {
+    pub(super) fn delivery_of(
+        &mut self,
+        period: DeliveryPeriod,
+        meter: MeterId,
+        prices: &ImbalancePrices,
+    ) -> Option<(Delivery, Quality)> {
         let position = self.tables.position(period, meter);
         if !self.settlement.metering {
             let is_idle = position.bought.is_zero() && position.sold.is_zero();
@@ -171,7 +177,8 @@ impl State {
         // What was taken down before takes nothing: nobody waits for its reading, and another meter measures what is taken there now.
         let is_revoked = self.tables.facts_at(meter, period).is_some_and(|then| then.is_revoked);
         let before = if is_revoked { None } else { self.import_a_week_before(period, meter) };
-        let delivery = estimate(position.bought, before);
+        let taken = estimate(position.bought, before);
+        let delivery = self.with_sides(period, meter, |sides| against_its_owner(sides, taken, prices));
         let is_idle = position.last_trade == 0 && delivery == Delivery::default();
         let was_settled = self.tables.periods()[&period].delivery(meter).is_some();
         (was_settled || !is_idle).then_some((delivery, Quality::Estimated(rule)))
@@ -217,11 +224,15 @@ impl State {
         delivery: Delivery,
         prices: &ImbalancePrices,
     ) -> MeterSettlement {
+        self.with_sides(period, meter, |sides| settle_meter(sides, delivery, prices))
+    }
+
+    fn with_sides<T>(&mut self, period: DeliveryPeriod, meter: MeterId, find: impl FnOnce(&[TradeSide]) -> T) -> T {
         let mut sides = core::mem::take(&mut self.sides);
         sides_of(&self.tables.periods()[&period], meter, &mut sides);
-        let settlement = settle_meter(&sides, delivery, prices);
+        let found = find(&sides);
         self.sides = sides;
-        settlement
+        found
     }
 }
 
