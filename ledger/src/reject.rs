@@ -96,6 +96,8 @@ codes! {
     FormName = 125, "A name has 1 to 24 bytes of UTF-8, no control characters, and no blank at either end: choose another.";
     /// A plant that cannot be.
     FormPlant = 126, "A plant has one source, and a battery an efficiency above 0 and up to 1,000,000 ppm: correct the installation.";
+    /// A connection that cannot be.
+    FormConnection = 127, "No connection carries more than 17 gigawatt-hours in one delivery period: register what it really carries.";
 
     /// The signature is not the signer's over this content.
     AuthSignature = 201, "The signature does not fit the bundle and its key: sign the exact bytes again with the device's own key.";
@@ -171,6 +173,8 @@ codes! {
     CreditHeadroom = 502, "This is more than the meter's connection carries in that delivery period: lower the energy.";
     /// No such account.
     CreditAccount = 503, "No account has this registration number: look it up in the registry.";
+    /// More money than there is.
+    CreditCirculation = 504, "So much money cannot be in circulation: the amount is a mistake. Pay in what really came in.";
 
     /// Would have traded.
     MatchPostOnly = 601, "The order is post-only and would have traded at once: choose a less eager price, or drop post-only.";

@@ -17,6 +17,9 @@ const NAME_BYTES_MAX: usize = 64;
 /// The most delivery areas: their count has two bytes, as their numbers have.
 const AREAS_MAX: usize = 65_535;
 
+/// Contracts open at most 400 days ahead. Gates are a part of settlement, so there is no ledger without them either.
+const LEAD_MS_MAX: u64 = 400 * 24 * 3_600_000;
+
 /// What is wrong with a genesis.
 #[derive(Debug, thiserror::Error)]
 pub enum GenesisError {
@@ -52,6 +55,11 @@ pub enum GenesisError {
     /// Out of bounds.
     #[error("a time scale of {0}: it must be 1 to 86,400")]
     TimeScale(u32),
+    /// Contracts that are open for years.
+    #[error(
+        "contracts open {0} ms before delivery: it must be at most 400 days, as all that is open is kept in memory"
+    )]
+    Lead(u64),
     /// Rules that make no sense.
     #[error("the market rules do not fit together: {0}")]
     Rules(#[from] RulesError),
@@ -165,6 +173,9 @@ impl Genesis {
             return Err(GenesisError::TimeScale(self.time_scale));
         }
         self.operator.check().map_err(|_| GenesisError::Key { field: "operator".into() })?;
+        if self.rules.open_lead_ms > LEAD_MS_MAX {
+            return Err(GenesisError::Lead(self.rules.open_lead_ms));
+        }
         self.rules.validate()?;
         self.settlement.validate()?;
         self.network()?;

@@ -192,6 +192,10 @@ fn values_out_of_bounds_are_refused() {
     assert!(matches!(read_with("\"Kirchdorf\"", "\"\""), Err(GenesisError::Name(_))));
     assert!(matches!(read_with("\"Kirchdorf\"", "\"a\\nb\""), Err(GenesisError::Name(_))));
     assert!(matches!(read_with("\"south\"", "\"north\""), Err(GenesisError::DuplicateArea(_))));
+    let lead =
+        |open_lead_ms| Genesis { rules: MarketRules { open_lead_ms, ..genesis().rules }, ..genesis() }.validate();
+    assert!(matches!(lead(MarketRules::NO_GATES_MS), Err(GenesisError::Lead(_))), "names would never be forgotten");
+    assert!(lead(400 * 86_400_000).is_ok());
     let no_areas = Genesis { areas: vec![], ..genesis() };
     assert!(matches!(no_areas.validate(), Err(GenesisError::Areas(0))));
     let three = genesis().to_json().replace(&format!("\"{}\",", key(2).to_hex()), "");

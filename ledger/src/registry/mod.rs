@@ -9,6 +9,6 @@ mod roles;
 mod standing;
 
 pub use organisation::{NAME_BYTES_MAX, ORGANISATIONS_MAX, OrganisationId, OrganisationName};
-pub use plant::{EFFICIENCY_PPM_MAX, Installation, Plant};
+pub use plant::{CONNECTION_MAX, EFFICIENCY_PPM_MAX, Installation, Plant};
 pub use roles::{Role, Roles};
 pub use standing::{DeviceStanding, KeyStanding, Reason, Subject};

@@ -2,11 +2,21 @@
 
 use gridbook_engine::{Energy, EnergySources};
 
+use crate::bytes::AMOUNT_MAX;
 use crate::crypto::Hash;
 use crate::reject::Code;
 
 /// A battery gives back at most all that it took in.
 pub const EFFICIENCY_PPM_MAX: u32 = 1_000_000;
+
+/// No connection carries more in one delivery period, either way: 17 GWh, more than the largest power stations make. So no sum over all the meters
+/// that there can be, at whatever prices there can be, is more money than snapshots, records and bills hold.
+pub const CONNECTION_MAX: Energy = Energy(1 << 34);
+
+const _: () = {
+    // All meters that there are numbers for, at the highest price that there is; and four of those together.
+    assert!((CONNECTION_MAX.0 << 2).ilog2() + 32 + 31 < AMOUNT_MAX.ilog2());
+};
 
 /// What stands behind a meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +100,17 @@ pub struct Installation {
     pub export_max: Energy,
     /// The fingerprint of the certificate of installation, a hash over the document; zero if there is none.
     pub certificate: Hash,
+}
+
+impl Installation {
+    /// Whether there can be such a thing.
+    ///
+    /// # Errors
+    /// [`Code::FormPlant`], as of [`Plant::check`]; [`Code::FormConnection`] for more than [`CONNECTION_MAX`].
+    pub fn check(&self) -> Result<(), Code> {
+        self.plant.check()?;
+        if self.import_max.max(self.export_max) <= CONNECTION_MAX { Ok(()) } else { Err(Code::FormConnection) }
+    }
 }
 
 #[cfg(test)]

@@ -9,14 +9,23 @@ use crate::defects::{Defect, omits};
 use crate::record::{Purse, RecordEvent};
 use crate::reject::Code;
 
+/// The most money that was ever paid in and not out again, on all accounts together. A snapshot with more than four times as much is refused as
+/// absurd: nobody could start from it.
+const CIRCULATION_MAX: Money = Money(1 << 98);
+
 impl State {
     pub(super) fn deposit(&mut self, account: AccountId, amount: Money) -> Result<RecordEvent, Code> {
         self.find_account(account)?;
         check_amount(amount)?;
+        let issuer = Holder::System(SystemAccount::Issuer);
+        let issued = self.tables.account(issuer).map_or(Money::ZERO, |issuer| -issuer.balance);
+        if issued + amount > CIRCULATION_MAX {
+            return Err(Code::CreditCirculation);
+        }
         if omits(Defect::DepositFromNowhere) {
             self.tables.change_account(Holder::User(account), |account| account.balance += amount);
         } else {
-            self.tables.post(Holder::System(SystemAccount::Issuer), Holder::User(account), amount);
+            self.tables.post(issuer, Holder::User(account), amount);
         }
         Ok(RecordEvent::Posted { from: Purse::Outside, to: Purse::Account(account), amount })
     }

@@ -6,6 +6,9 @@ use super::{AreaIncomeView, State};
 use crate::record::RecordEvent;
 use crate::reject::Code;
 
+/// How long before a period opens the capacity of its edges can be set: a week, as work on a grid is planned.
+const CAPACITY_LEAD_MS: u64 = 7 * 24 * 3_600_000;
+
 impl State {
     pub(super) fn set_capacity(
         &mut self,
@@ -15,6 +18,11 @@ impl State {
         down: Energy,
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), Code> {
+        // Each period of which anything is said is kept until its gate.
+        let opens_at = self.engine.rules().opens_at(Contract { area, period });
+        if opens_at.0 > self.time().0.saturating_add(CAPACITY_LEAD_MS) {
+            return Err(Code::GateNotOpen);
+        }
         self.engine.set_capacity(area, period, up, down, &mut self.tables, &mut self.events)?;
         events.push(RecordEvent::CapacitySet { area, period, up, down });
         self.report(events);

@@ -114,7 +114,7 @@ impl State {
         }
         events.push(RecordEvent::AreaRead { contract, sent_up_wh });
         if stage == Stage::Settled {
-            self.thaw(contract);
+            self.look_again(contract);
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl State {
         }
         self.find_account(account)?;
         self.find_area(area)?;
-        installation.plant.check()?;
+        installation.check()?;
         self.check_new_key(&key)?;
         let Installation { plant, import_max, export_max, certificate } = installation;
         self.tables.add_meter(MeterFacts { account, key, area, import_max, export_max, plant, certificate });
@@ -222,7 +222,7 @@ impl State {
     /// periods that have begun is still judged by what there was then.
     pub(super) fn install(&mut self, meter: MeterId, installation: Installation) -> Result<RecordEvent, Code> {
         self.find(Subject::Meter(meter))?;
-        installation.plant.check()?;
+        installation.check()?;
         let certificate = installation.certificate;
         let present = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts.installation();
         if (Installation { certificate, ..present }) != installation {

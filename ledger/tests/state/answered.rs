@@ -246,3 +246,29 @@ fn a_frozen_area_is_looked_at_again_when_a_meter_below_is_corrected() {
     town.work_all(100);
     assert_eq!(town.state.period_stage(PERIOD), None);
 }
+
+/// Twenty houses of a frozen area are read again, which does not mend it. Each is looked at by itself, not with all meters of the ledger: that
+/// would be a thousand pieces of work here, and nobody else's period would be settled meanwhile.
+#[test]
+fn a_frozen_area_costs_no_walk_over_all_meters_for_each_reading_in_it() {
+    let mut town = Town::in_areas(metered(grid()), &[NORTH; 40]);
+    begin(&mut town, 40);
+    town.time(delivered());
+    town.operator(vec![read_edge(NORTH, 9_000)]);
+    let flows: Vec<(u32, u64, u64)> = (0..40).map(|meter| (meter, 0, 10)).collect();
+    end(&mut town, &flows);
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 1 }));
+    let correct = |meter| Command::Correction(Correction { meter: MeterId(meter), reading: reading(PERIOD, 0, 11) });
+    town.operator((0..20).map(correct).collect());
+    let mut pieces = 0;
+    while town.state.has_work() {
+        town.work(1);
+        pieces += 1;
+    }
+    assert!(pieces < 20 * 10, "{pieces} pieces of work");
+    let why = AreaFault::Losses { losses_wh: 420 - 9_000, throughput_wh: 420 };
+    assert_eq!(town.state.frozen(of(NORTH)), Some(why));
+    answered(&mut town, read_edge(NORTH, 420));
+    assert_eq!(town.state.period_stage(PERIOD), Some(PeriodStage::Settled { frozen: 0 }));
+    town.state.audit().unwrap();
+}

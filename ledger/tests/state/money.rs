@@ -4,7 +4,7 @@ use gridbook_engine::{AccountId, Money};
 use gridbook_ledger::command::Command;
 use gridbook_ledger::record::{Outcome, Purse, RecordEvent};
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::state::SystemAccount;
+use gridbook_ledger::state::{State, SystemAccount};
 
 use crate::town::{CONTRACT, Town, before, buy, delivered, sell};
 
@@ -115,4 +115,20 @@ fn proceeds_are_not_there_before_delivery() {
     assert_eq!(town.time(before(1)), Outcome::Done);
     town.work_all(100);
     assert_eq!((town.purse(0), town.purse(1)), ((0, 0), (1_000_000, 0)));
+}
+
+/// A bank pays in billions of billions, again and again. Before there is more than a snapshot can hold it is refused, so that whoever starts from
+/// one starts.
+#[test]
+fn more_money_than_a_snapshot_holds_is_never_in_circulation() {
+    let mut town = Town::of(1);
+    let amount = gridbook_ledger::command::AMOUNT_MAX;
+    let deposits = vec![Command::Deposit { account: AccountId(0), amount }; 400];
+    let records = town.operator(deposits);
+    let refused = records.iter().filter(|record| record.outcome == Outcome::Rejected(Code::CreditCirculation)).count();
+    assert_eq!(refused, 400 - usize::try_from((1_i128 << 98) / amount.0).unwrap());
+    let mut state = State::restore(&town.genesis, &town.state.snapshot()).expect("it holds");
+    assert_eq!(state.state_root(), town.state.state_root());
+    town.operator(vec![Command::Withdraw { account: AccountId(0), amount }]);
+    assert_eq!(town.operator(vec![Command::Deposit { account: AccountId(0), amount }])[0].outcome, Outcome::Done);
 }

@@ -122,6 +122,8 @@ fn more_capacity_matches_what_waited_and_less_undoes_nothing() {
     settle(&mut town);
 }
 
+/// Whoever runs one small feeder would fill everybody's memory with the years to come: what is said of a period is kept until its gate. A week
+/// before it opens is soon enough.
 #[test]
 fn a_capacity_that_makes_no_sense_is_refused() {
     let mut town = town();
@@ -132,6 +134,8 @@ fn a_capacity_that_makes_no_sense_is_refused() {
         (set(0, PERIOD, 1), Code::FormEdge),
         (set(1, PERIOD, (1 << 60) + 1), Code::FormCapacity),
         (set(1, started, 1), Code::GateClosed),
+        (set(1, gridbook_engine::DeliveryPeriod(PERIOD.0 + 15 * 96), 1), Code::GateNotOpen),
+        (set(1, gridbook_engine::DeliveryPeriod(u32::MAX), 1), Code::GateNotOpen),
         (Command::PayAsBid { contract: Contract { area: AreaId(9), ..CONTRACT } }, Code::FormArea),
     ] {
         let before = town.state.snapshot_root();

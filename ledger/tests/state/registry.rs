@@ -6,8 +6,8 @@ use gridbook_ledger::command::{Accept, AgreedTerms, Bundle, Command, NewOrganisa
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::{Outcome, Party, Record, RecordEvent, history_head};
 use gridbook_ledger::registry::{
-    DeviceStanding, Installation, KeyStanding, ORGANISATIONS_MAX, OrganisationId, OrganisationName, Plant, Reason,
-    Role, Roles, Subject,
+    CONNECTION_MAX, DeviceStanding, Installation, KeyStanding, ORGANISATIONS_MAX, OrganisationId, OrganisationName,
+    Plant, Reason, Role, Roles, Subject,
 };
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::state::{ROTATIONS_MAX, State};
@@ -494,6 +494,8 @@ fn an_installation_is_set_by_the_registrar() {
     town.done(3, solar(2));
     let view = town.state.meter(MeterId(3)).unwrap();
     assert_eq!((view.plant, view.certificate), (roof, Hash([7; 32])));
+    let huge = install(&town, 3, |installation| installation.import_max = Energy(CONNECTION_MAX.0 + 1));
+    assert_eq!(refused(&mut town, 0, huge), Code::FormConnection);
     let two = install(&town, 3, |installation| installation.plant = Plant::of(EnergySources::ALL));
     let Command::SetInstallation { .. } = two else { panic!() };
     let bundle = town.bundle(key(0), vec![two]);
@@ -534,4 +536,24 @@ fn an_organisation_has_a_history_of_what_it_ordered() {
     let after = head(&town);
     refused(&mut town, office(BANK), Command::Withdraw { account: AccountId(0), amount: Money(5_000_000) });
     assert_eq!(head(&town), after, "a refusal belongs to no history");
+}
+
+/// Somebody registers a house "without a limit". What it could then sell, or be charged for, would be more than auctions and snapshots can add up.
+#[test]
+fn a_connection_that_carries_more_than_any_does_is_refused() {
+    let mut town = town();
+    let endless = |import_max_wh, export_max_wh| Command::RegisterMeter {
+        meter: MeterId(3),
+        account: AccountId(0),
+        key: key(500),
+        area: AreaId(1),
+        import_max_wh,
+        export_max_wh,
+        plant: Plant::NONE,
+    };
+    let more = Energy(CONNECTION_MAX.0 + 1);
+    for (import, export) in [(more, Energy(1)), (Energy(1), Energy(u64::MAX))] {
+        assert_eq!(refused(&mut town, office(REGISTRAR), endless(import, export)), Code::FormConnection);
+    }
+    done(&mut town, office(REGISTRAR), endless(CONNECTION_MAX, CONNECTION_MAX));
 }

@@ -71,7 +71,13 @@ impl State {
             self.tables.change_contract(contract, |row| row.stage = stage);
         }
         let is_done = until >= u32::from(self.engine.areas());
-        self.tables.set_stage(period, if is_done { Stage::Paying(0) } else { Stage::Checking(until) });
+        let next = match is_done {
+            false => Stage::Checking(until),
+            // A frozen area that was looked at for nothing costs no walk over all meters.
+            true if self.tables.periods()[&period].tally.good == 0 => Stage::Closing(0),
+            true => Stage::Paying(0),
+        };
+        self.tables.set_stage(period, next);
         index(until - from).max(1)
     }
 

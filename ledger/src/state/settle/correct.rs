@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::super::State;
-use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, Stage};
+use super::super::tables::{Borne, DeliveryRow, Holder};
 use super::areas::{Closed, Flows};
 use crate::record::{AreaSettled, MeterSettled, RecordEvent};
 use crate::reject::Code;
@@ -28,10 +28,7 @@ impl State {
         let area = self.tables.meter(meter).expect("its reading was corrected").facts.area;
         let contract = Contract { area, period };
         if !self.tables.contract(contract).stage.is_settled() {
-            // Frozen: it is added up from the beginning.
-            let (_, new) = self.corrected(period, meter);
-            self.tables.set_delivery(period, meter, new);
-            self.thaw(contract);
+            self.correct_frozen(contract, meter);
             return 1;
         }
         let fault = self.settle_together(period, &[meter], events).err();
@@ -182,13 +179,17 @@ impl State {
         }
     }
 
-    /// A frozen area may be good now: its meters are added up and looked at once more.
-    pub(in crate::state) fn thaw(&mut self, contract: Contract) {
+    /// Nobody in a frozen area was paid: what the meter did takes the place of what it seemed to do, and the sums are looked at once more.
+    fn correct_frozen(&mut self, contract: Contract, meter: MeterId) {
+        let (old, new) = self.corrected(contract.period, meter);
+        let [before, after] = [old, new].map(|row| row.map_or(Delivery::default(), |row| row.delivery));
+        let [had, has] = [before, after].map(|delivery| self.settlement_of(contract, meter, delivery));
+        self.tables.set_delivery(contract.period, meter, new);
         self.tables.change_contract(contract, |row| {
-            *row = ContractRow { stage: AreaStage::Open, ..row.without_sums() };
+            row.sums.replace(&had, &has);
+            row.count_again(before, after);
         });
-        self.tables.set_stage(contract.period, Stage::Adding(0));
-        self.ask_plants_again(contract.period);
+        self.look_again(contract);
     }
 
     fn charge_difference(

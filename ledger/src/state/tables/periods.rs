@@ -104,11 +104,6 @@ impl Default for ContractRow {
 }
 
 impl ContractRow {
-    /// What was said of it, and nothing of its meters.
-    pub(in crate::state) fn without_sums(&self) -> Self {
-        Self { sums: AreaSums::new(0), exported_wh: 0, imported_wh: 0, ..*self }
-    }
-
     /// Adds what a meter gave out and took in.
     pub(in crate::state) fn count(&mut self, delivery: Delivery) {
         self.exported_wh += u128::from(delivery.export.0);
@@ -215,6 +210,8 @@ pub(in crate::state) struct PeriodTable {
 pub(in crate::state) struct Tally {
     /// Their sums contradict each other.
     pub(in crate::state) frozen: usize,
+    /// Their sums are good, and their meters are to be paid.
+    pub(in crate::state) good: usize,
     /// Somebody has read the area's edge.
     pub(in crate::state) read: usize,
 }
@@ -222,14 +219,18 @@ pub(in crate::state) struct Tally {
 impl Tally {
     pub(in crate::state) fn of<'a>(rows: impl IntoIterator<Item = &'a ContractRow>) -> Self {
         rows.into_iter().fold(Self::default(), |sum, row| {
-            let Self { frozen, read } = Self::of_one(row);
-            Self { frozen: sum.frozen + frozen, read: sum.read + read }
+            let Self { frozen, good, read } = Self::of_one(row);
+            Self { frozen: sum.frozen + frozen, good: sum.good + good, read: sum.read + read }
         })
     }
 
     fn of_one(row: &ContractRow) -> Self {
         let is_frozen = matches!(row.stage, AreaStage::Frozen(_));
-        Self { frozen: usize::from(is_frozen), read: usize::from(row.sent_up_wh.is_some()) }
+        Self {
+            frozen: usize::from(is_frozen),
+            good: usize::from(row.stage == AreaStage::Good),
+            read: usize::from(row.sent_up_wh.is_some()),
+        }
     }
 }
 
@@ -272,6 +273,7 @@ impl PeriodTable {
     fn recount(&mut self, gone: &Option<ContractRow>, come: Tally) {
         let gone = Tally::of(gone);
         self.tally.frozen = self.tally.frozen + come.frozen - gone.frozen;
+        self.tally.good = self.tally.good + come.good - gone.good;
         self.tally.read = self.tally.read + come.read - gone.read;
     }
 
