@@ -2,6 +2,8 @@
 //! himself, and whoever has priority goes first. (That no trade is beyond a limit is checked by the limits themselves.)
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+#[path = "support/repeatable.rs"]
+mod repeatable;
 mod support;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,7 @@ use support::accounts::Accounts;
 use support::stream::{AREAS, Command, Stream, rules};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(repeatable::cases(48))]
 
     #[test]
     fn every_watt_hour_reserved_is_filled_released_or_resting(seed: u64) {

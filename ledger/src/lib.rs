@@ -35,6 +35,9 @@ pub mod receipt;
 pub mod record;
 pub mod registry;
 pub mod reject;
+#[cfg(test)]
+#[path = "../../engine/tests/support/repeatable.rs"]
+mod repeatable;
 pub mod replica;
 pub mod sequenced;
 pub mod settlement;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::repeatable::cases;
 
 fn leaf(number: u64) -> Hash {
     Hash::of("gridbook/test/1", &number.to_le_bytes())
@@ -119,6 +120,8 @@ fn any_change() -> impl Strategy<Value = Change> {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     /// The tree that is kept never differs from the one built anew, whatever happens between two looks at its root.
     #[test]
     fn a_changed_tree_has_the_root_of_one_built_anew(changes in prop::collection::vec(any_change(), 0..120)) {

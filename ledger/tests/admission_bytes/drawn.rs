@@ -15,6 +15,7 @@ use gridbook_ledger::registry::{Installation, OrganisationId, OrganisationName, 
 use gridbook_ledger::settlement::Registers;
 use proptest::prelude::*;
 
+use crate::repeatable::cases;
 use crate::{bundle, commands};
 
 /// Any command of the registry that can be written down.
@@ -177,6 +178,8 @@ fn any_command() -> impl Strategy<Value = Command> {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     /// Whatever is signed is read back as it was.
     #[test]
     fn every_command_reads_back(command in any_command()) {

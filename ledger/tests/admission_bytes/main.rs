@@ -5,6 +5,8 @@
 mod bundles;
 mod drawn;
 mod fields;
+#[path = "../../../engine/tests/support/repeatable.rs"]
+mod repeatable;
 
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, EnergySources, LedgerTime, MeterId, Money, Price, Side,
