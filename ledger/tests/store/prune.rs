@@ -59,6 +59,27 @@ fn the_last_segment_is_never_removed() {
     assert_eq!(read_all(&log), kept(&positions, last));
 }
 
+/// What is old stands in the segment that is written to: once that is ended, it can go too. What was appended and not synced by then is.
+#[test]
+fn an_ended_segment_can_be_removed() {
+    let disk = MemoryDisk::new();
+    let (mut log, mut positions) = begin(&disk);
+    positions.extend(append(&mut log, 120, 121).unwrap());
+    let last = log.end().segment;
+    log.end_segment().unwrap();
+    assert_eq!(log.end(), log.synced(), "all before is on the disk");
+    log.end_segment().unwrap();
+    assert_eq!(log.end().segment, last + 1, "an empty segment is not ended again");
+    assert_eq!(read_all(&log), positions);
+    log.prune(last + 1).unwrap();
+    assert_eq!(read_all(&log), []);
+    let after = append(&mut log, 121, 123).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    let (log, found) = open(&disk).unwrap();
+    assert_eq!((found.start.segment, read_all(&log)), (last + 1, after));
+}
+
 /// A segment that nobody removed on purpose is missing, also in a pruned log.
 #[test]
 fn a_segment_lost_from_a_pruned_log_is_missed() {

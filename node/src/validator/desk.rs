@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
-use gridbook_engine::{AccountId, DeliveryPeriod, MeterId};
+use gridbook_engine::{AccountId, DeliveryPeriod, LedgerTime, MeterId};
 use gridbook_ledger::admission::DeviceKind;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::header::HeaderRef;
@@ -505,6 +505,7 @@ impl Desk {
 
     fn finalize(&mut self, step: &FinalStep) {
         let header = &step.proposal.header;
+        self.let_go_of_uses(header.time());
         for bundle in &step.bundles {
             if let Err(error) = self.answer_final(step, *bundle) {
                 tracing::error!(%error, "a late client could not be answered");
@@ -519,6 +520,14 @@ impl Desk {
         if header.height > self.indexed {
             self.indexed = header.height;
             self.unwritten.push(index_batch(step, &records));
+        }
+    }
+
+    /// By the time that a quorum agreed on: a clock that is wrong lets go of nothing too early. One step for each header, so that after a long
+    /// absence nobody waits for all of them.
+    fn let_go_of_uses(&mut self, now: LedgerTime) {
+        if let Err(error) = self.uses.let_go(now) {
+            self.shared.fail(&format!("uses cannot be let go of: {error}"));
         }
     }
 

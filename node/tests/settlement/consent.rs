@@ -1,11 +1,15 @@
 //! Whom an owner lets read a meter's data, from the command line: granted, read, listed, taken back, over.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gridbook_engine::LedgerTime;
+use gridbook_engine::{AccountId, DeliveryPeriod, LedgerTime, MeterId};
+use gridbook_ledger::store::{DataDir, LogIdentity, StdDisk};
 use gridbook_node::client::wall_us;
 use gridbook_node::moment::format_moment;
+use gridbook_node::protocol::{QueryKind, Use};
+use gridbook_node::uses::UseLog;
 use serde_json::Value;
 
 use crate::conduct::Street;
@@ -172,6 +176,98 @@ fn a_grant_that_is_over_opens_nothing() {
     assert!(refused.contains("ConsentExpired"), "{refused}");
     let ended = street.house.network.genesis.ledger_now(wall_us());
     assert!(format_moment(ended) >= until, "not before its time: {} and {until}", format_moment(ended));
+}
+
+/// By the logs that validators kept, the adviser read Alice's bill two years ago, and again a year ago. The first is let go of as soon as anything is
+/// final; the second may still matter to her.
+#[test]
+fn what_was_read_two_years_ago_is_let_go_of() {
+    let mut people = People::new();
+    let (genesis, year_ms) = (people.street.house.network.genesis.clone(), 365 * 86_400_000);
+    let now = genesis.ledger_now(wall_us());
+    let used = |years: u64, first: u32| Use {
+        at: LedgerTime(now.0 - years * year_ms),
+        meter: MeterId(0),
+        account: AccountId(0),
+        key: gridbook_node::keyfile::read_key(&people.adviser).unwrap().public(),
+        organisation: None,
+        scope: 1,
+        question: QueryKind::Bill { meter: MeterId(0), from: DeliveryPeriod(first), to: DeliveryPeriod(first + 95) },
+    };
+    let (old, younger) = (used(2, 96), used(1, 192));
+    people.street.house.start_again_after(|network| {
+        for (validator, config) in (0..).zip(&network.configs) {
+            let dir = DataDir::open(&config.data_dir).unwrap().uses_dir();
+            let identity = LogIdentity { chain: genesis.chain_id(), validator };
+            let mut uses = UseLog::open(Arc::new(StdDisk), &dir, identity).unwrap();
+            uses.note(&[old]).unwrap();
+            uses.note(&[younger]).unwrap();
+        }
+    });
+    people.told(
+        &people.alice,
+        &["meter", "grant", "--scope", "statement", "--days", "1", "--reader", &people.adviser_key],
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // A validator may hear a moment later that the grant is final.
+    let kept = loop {
+        let kept = people.uses();
+        if kept.len() == 4 {
+            break kept;
+        }
+        assert!(kept.len() < 9 && Instant::now() < deadline, "{kept:?}");
+    };
+    assert!(kept.iter().all(|(_, what)| what.contains("1970-01-03")), "one at each validator: {kept:?}");
+}
+
+/// An owner lets an adviser read everything. He gets the receipt of what her meter did, by its number and by its bundle, and she sees that he did; of
+/// what does not name her meter he gets none. When she takes it back, he gets nothing more.
+#[test]
+fn a_receipt_is_told_under_a_grant_noted_and_then_refused() {
+    let people = People::new();
+    let People { street, alice, bob, adviser, .. } = &people;
+    let open = street.house.present() + 20;
+    let order = ["meter", "order", "--side", "buy", "--price", "1", "--energy", "100", "--period", &open.to_string()];
+    let [alices, bobs] = [alice, bob].map(|key| street.told(key, &order)["bundle"].as_str().unwrap().to_owned());
+    let fetch = |which: [&str; 2], file: &str| {
+        let out = street.path(file);
+        let receipt = ["meter", "receipt", "--meter", "0", "--out", out.to_str().unwrap()];
+        street.house.gridbook(adviser, &[&receipt[..], &which].concat())
+    };
+    let refused = |which: [&str; 2], code: &str| {
+        let output = fetch(which, "none.receipt");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(code), "{which:?}: {said}");
+    };
+    refused(["--bundle", &alices], "AuthUnknownDevice");
+    let grant = |scope| {
+        let grant = ["meter", "grant", "--days", "1", "--reader", &people.adviser_key, "--scope", scope];
+        people.told(alice, &grant);
+    };
+    grant("statement+conduct");
+    refused(["--bundle", &alices], "ConsentScope");
+    assert!(people.uses().is_empty(), "what was refused is no use");
+    grant("all");
+    let by_bundle = fetch(["--bundle", &alices], "bundle.receipt");
+    assert!(by_bundle.status.success(), "{by_bundle:?}");
+    let record: Value = serde_json::from_slice(&by_bundle.stdout).unwrap();
+    let seq = record["record"]["seq"].to_string();
+    assert!(fetch(["--seq", &seq], "number.receipt").status.success());
+    let files = ["bundle.receipt", "number.receipt"].map(|file| std::fs::read(street.path(file)).unwrap());
+    assert_eq!(files[0], files[1]);
+    refused(["--bundle", &bobs], "AuthForeign");
+    let mut uses: Vec<String> = people.uses().into_iter().map(|(_, what)| what).collect();
+    uses.sort();
+    let expected = [
+        format!("record {seq}, whole and with the proof"),
+        format!("the record of command 0 of bundle {alices}, whole and with the proof"),
+    ];
+    assert_eq!(uses, expected);
+
+    people.told(alice, &["meter", "revoke-grant", "--reader", &people.adviser_key]);
+    refused(["--bundle", &alices], "AuthUnknownDevice");
+    refused(["--seq", &seq], "AuthUnknownDevice");
+    assert_eq!(people.uses().len(), 2);
 }
 
 /// The house is sold, and the meter with it. Whom Alice let read reads nothing of the new owner, who is not told what was read of Alice either.

@@ -47,8 +47,24 @@ impl House {
         let network = plan.make(&dir.join("net")).unwrap();
         let validators = network.config_files.iter().map(spawn).collect();
         let house = Self { network, validators };
+        house.wait_until_ready();
+        house
+    }
+
+    /// Kills all validators, does something to what they left, and starts them again.
+    pub(crate) fn start_again_after(&mut self, between: impl FnOnce(&Network)) {
+        for validator in &mut self.validators {
+            validator.kill().unwrap();
+            validator.wait().unwrap();
+        }
+        between(&self.network);
+        self.validators = self.network.config_files.iter().map(spawn).collect();
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&self) {
         let ready = async {
-            for config in &house.network.configs {
+            for config in &self.network.configs {
                 let deadline = Instant::now() + Duration::from_secs(60);
                 while !matches!(admin::fetch(config.listen.admin, "/readyz").await, Ok((200, _))) {
                     assert!(Instant::now() < deadline, "the validator at {} is not ready", config.listen.admin);
@@ -57,7 +73,6 @@ impl House {
             }
         };
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ready);
-        house
     }
 
     /// Runs a command on this network.

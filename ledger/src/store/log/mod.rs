@@ -217,6 +217,19 @@ impl Log {
         })
     }
 
+    /// Ends the segment that is written to: what is appended next stands in a new one, and [`Log::prune`] can remove this one. Does nothing where no
+    /// record stands in it.
+    ///
+    /// # Errors
+    /// Any error poisons the log.
+    pub fn end_segment(&mut self) -> Result<(), StoreError> {
+        self.refuse_if_poisoned()?;
+        if self.end() == LogPosition::start_of(self.segment.number) {
+            return Ok(());
+        }
+        self.poison_on_error(Self::begin_segment)
+    }
+
     /// Removes the segments before segment `first`, for good; never the one that is written to. From now on the log begins there.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ pub(crate) struct RevokeGrantArgs {
   gridbook meter grants --key alice.key --uses
 
 Uses are not on the ledger: each validator notes what it has told, so each is asked, and one that lies can hide what it told. Where not all
-of them answer, the exit code is 1.")]
+of them answer, the exit code is 1. A use is kept for 407 days: as long as the longest grant, and a week.")]
 pub(crate) struct GrantsArgs {
     #[command(flatten)]
     meter: MeterArgs,
