@@ -141,6 +141,8 @@ codes! {
     AuthRotations = 220, "The device has changed its key as often as it may by itself: ask a registrar to set the next one.";
     /// Nothing to hand over.
     AuthTransfer = 221, "The meter belongs to that account already: name the account of its new owner.";
+    /// A claim that no certificate can follow.
+    AuthInstallation = 222, "The plant has no certificate of installation, so no origin follows its energy: sell the grid's mix, or hand one in.";
     /// Another account's data.
     AuthForeign = 230, "These data are another account's: ask with a key of its own, or have its owner let you by `gridbook meter grant`.";
 

@@ -1,12 +1,14 @@
 //! Orders: names on this side, books on the engine's.
 
 use gridbook_engine::{
-    AccountId, Energy, Event, MeterId, NewOrder, OrderId, OrderRef, OrderTag, Price, Reject, Side, TradeKind,
+    AccountId, Energy, EnergySources, Event, MeterId, NewOrder, OrderId, OrderRef, OrderTag, Price, Reject, Side,
+    TradeKind,
 };
 
 use super::State;
-use super::tables::{Name, Standing, Tables};
+use super::tables::{MeterFacts, Name, Standing, Tables};
 use crate::command::Place;
+use crate::crypto::Hash;
 use crate::defects::{Defect, omits};
 use crate::record::{PartyRef, RecordEvent, Trade};
 use crate::reject::Code;
@@ -27,15 +29,24 @@ impl State {
         if place.area != sender.facts.area {
             return Err(Code::FormArea);
         }
-        let claims_what_it_has_not = |sources| place.side == Side::Sell && !sender.facts.plant.may_claim(sources);
-        if place.sources.is_some_and(claims_what_it_has_not) {
-            return Err(Code::AuthSource);
+        if place.side == Side::Sell {
+            place.sources.map_or(Ok(()), |sources| self.check_claim(&sender.facts, sources))?;
         }
         let account = self.check_name(meter, place.client_id)?;
         if let Some(partner) = place.partner {
             self.find_account(partner)?;
         }
         Ok(place.order(OrderTag(place.client_id), account, meter))
+    }
+
+    /// Whoever asks for solar gets solar certificates or no trade (MARKET section 8): where there are any, nobody sells as solar alone who can
+    /// never be issued one.
+    fn check_claim(&self, seller: &MeterFacts, sources: EnergySources) -> Result<(), Code> {
+        if !seller.plant.may_claim(sources) {
+            return Err(Code::AuthSource);
+        }
+        let promises_certificates = self.settlement.metering && !EnergySources::GRID_MIX.is_within(sources);
+        if promises_certificates && seller.certificate == Hash::ZERO { Err(Code::AuthInstallation) } else { Ok(()) }
     }
 
     /// Whose the meter is, if the name is free.

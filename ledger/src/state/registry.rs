@@ -225,7 +225,9 @@ impl State {
         installation.check()?;
         let certificate = installation.certificate;
         let present = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts.installation();
-        if (Installation { certificate, ..present }) != installation {
+        // Nor does what was promised with them: who sells as solar has a certificate.
+        let is_withdrawn = certificate == Hash::ZERO && present.certificate != Hash::ZERO;
+        if is_withdrawn || (Installation { certificate, ..present }) != installation {
             self.check_idle(meter)?;
         }
         self.note_former(meter);

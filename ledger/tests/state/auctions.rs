@@ -5,6 +5,7 @@ use gridbook_engine::{MeterId, Money, Price, Side, TradeKind};
 use gridbook_ledger::command::{Block, BlockPart, Command, Place, Reading};
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, PartyRef, Record, RecordEvent};
+use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::Registers;
 use gridbook_ledger::state::State;
@@ -48,6 +49,7 @@ fn what_is_matched_after_an_auction_is_newer_than_the_auction() {
         ..SettlementRules::metered()
     };
     let mut town = Town::in_areas(with_calls(Genesis { settlement, ..genesis() }), &[0; 3]);
+    crate::certificates::install(&mut town, 0, Plant::of(EnergySources::SOLAR));
     let sunny = |side, price| Place { sources: Some(EnergySources::SOLAR), ..order(2, side, price, 10) };
     town.done(2, Command::Place(sunny(Side::Buy, 450)));
     town.done(0, Command::Place(sunny(Side::Sell, 420)));

@@ -52,7 +52,7 @@ fn roofs_of(genesis: Genesis, areas: &[u16]) -> Town {
 }
 
 /// An installer has certified what stands behind a meter.
-fn install(town: &mut Town, meter: u32, plant: Plant) {
+pub(crate) fn install(town: &mut Town, meter: u32, plant: Plant) {
     let (max, certificate) = (Energy(1_000), Hash([7; 32]));
     let installation = Installation { plant, import_max: max, export_max: max, certificate };
     let records = town.operator(vec![Command::SetInstallation { meter: MeterId(meter), installation }]);

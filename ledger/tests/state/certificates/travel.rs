@@ -1,13 +1,15 @@
 //! Issued, moved, claimed, over.
 
-use gridbook_engine::{AreaId, EnergySources};
+use gridbook_engine::{AreaId, Energy, EnergySources, MeterId, Side};
 use gridbook_ledger::command::{Command, Place};
+use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::RecordEvent;
+use gridbook_ledger::registry::{Installation, Plant};
+use gridbook_ledger::reject::Code;
 
 use super::{counts, final_at, lines, metered, read, roofs, settle, told};
-use crate::town::{PERIOD, Town, buy, delivered, order, sell};
-use gridbook_engine::Side;
+use crate::town::{PERIOD, Town, buy, delivered, order, refusal, sell};
 
 /// A roof gives out 400 Wh, of which 300 were sold to a neighbour who takes in 350. Its certificates go with the 300 and stand for what he
 /// took in; the other 100 stay with the roof until the period is final.
@@ -115,6 +117,28 @@ fn who_asked_for_solar_gets_solar_certificates_for_all_that_was_delivered() {
         lines(&settle(&mut town, PERIOD)),
         ["0/1-200 at 0 issued solar", "0/1-200 at 1 moved from 0", "0/1-200 at 1 claimed for 1"]
     );
+}
+
+/// A roof without papers is never issued a certificate: what it sells as solar would come to a buyer who asked for it with none. It sells as the
+/// grid's mix, or as either; and papers are not taken away from under an order.
+#[test]
+fn nobody_sells_as_solar_alone_who_is_never_issued_a_certificate() {
+    let mut town = roofs(2);
+    let installation = |certificate| Installation {
+        plant: Plant::of(EnergySources::SOLAR),
+        import_max: Energy(1_000),
+        export_max: Energy(1_000),
+        certificate,
+    };
+    let set = |certificate| Command::SetInstallation { meter: MeterId(0), installation: installation(certificate) };
+    let sell = |name, sources| Command::Place(Place { sources: Some(sources), ..order(name, Side::Sell, 100, 10) });
+    let solar = EnergySources::SOLAR;
+    assert_eq!(refusal(&town.operator(vec![set(Hash::ZERO)])[0]), None);
+    assert_eq!(town.refused(0, sell(1, solar)), Code::AuthInstallation);
+    town.done(0, sell(1, solar.with(EnergySources::GRID_MIX)));
+    assert_eq!(refusal(&town.operator(vec![set(Hash([7; 32]))])[0]), None);
+    town.done(0, sell(2, solar));
+    assert_eq!(refusal(&town.operator(vec![set(Hash::ZERO)])[0]), Some(Code::AuthOpen));
 }
 
 /// A slice of work is cut anywhere, and a validator may be slower than another: what happens is the same, in the same order.
