@@ -11,7 +11,8 @@ pub const WINDOW_SALES: u32 = 96;
 /// One failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
-    /// Which period with sales it was, counted from the window's first failure on, which is 0.
+    /// Which period with sales it was, counted from the window's first failure on, which is 0; if it was found out by a correction, which was
+    /// the last one then.
     pub sale: u32,
     /// Which period that was.
     pub period: DeliveryPeriod,
@@ -28,17 +29,27 @@ pub struct DeliveryWindow {
     count: u8,
 }
 
-/// What a meter sold in a period, and how much of that it delivered (MARKET section 7, rule 5).
+/// What a meter sold of its own in a period, and how much of that it delivered (MARKET section 7, rule 5).
+///
+/// What it bought and sold passes through it and is neither: trades to and fro with a friend are no delivery, however many they are, and who buys
+/// back in time what he cannot deliver has nothing left to fail with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sale {
     /// When.
     pub period: DeliveryPeriod,
-    /// What it had sold.
+    /// What it had sold beyond what it had bought.
     pub sold: Energy,
-    /// How much of that was delivered: what it resold and what it gave out.
+    /// How much of that it gave out.
     pub delivered: Energy,
     /// The record that settled it.
     pub record: u64,
+}
+
+impl Sale {
+    /// Whether it is one failure.
+    pub fn has_failed(&self) -> bool {
+        has_failed(self.sold, self.delivered)
+    }
 }
 
 /// What a settled period makes of a window.
@@ -52,7 +63,7 @@ pub enum Judgement {
     Failed([u64; FAILURES_MAX]),
 }
 
-/// Whether less than half of what was sold was delivered.
+/// Whether less than half of what was sold, beyond what passed through, was delivered.
 pub fn has_failed(sold: Energy, delivered: Energy) -> bool {
     u128::from(delivered.0) * 2 < u128::from(sold.0)
 }
@@ -60,18 +71,18 @@ pub fn has_failed(sold: Energy, delivered: Energy) -> bool {
 impl DeliveryWindow {
     /// What a settled period makes of what was remembered. One without sales says nothing.
     pub fn judge(window: Option<Self>, sale: &Sale) -> Judgement {
-        let Sale { period, sold, delivered, record } = *sale;
-        let failed = has_failed(sold, delivered);
         let kept = |window: Option<Self>| window.map_or(Judgement::Clean, Judgement::Watched);
-        if sold.is_zero() {
+        if sale.sold.is_zero() {
             return kept(window);
         }
         let window = window.and_then(Self::next);
-        match (window, failed) {
-            (window, false) => kept(window),
-            (None, true) => Judgement::Watched(Self::begin(period, record)),
-            (Some(window), true) => window.fail(period, record),
-        }
+        if sale.has_failed() { Self::add(window, sale) } else { kept(window) }
+    }
+
+    /// What a correction makes of it that shows that a meter did not deliver in a period that was settled before. That period was counted among
+    /// those with sales when it was settled. The failure is found out now, and is over as many sales later as any other.
+    pub fn find_out(window: Option<Self>, sale: &Sale) -> Judgement {
+        Self::add(window, sale)
     }
 
     /// How many failures are remembered.
@@ -84,6 +95,14 @@ impl DeliveryWindow {
     #[must_use]
     pub fn without(self, period: DeliveryPeriod) -> Option<Self> {
         self.keep(self.sales, |failure| failure.period != period)
+    }
+
+    fn add(window: Option<Self>, sale: &Sale) -> Judgement {
+        let Sale { period, record, .. } = *sale;
+        match window {
+            None => Judgement::Watched(Self::begin(period, record)),
+            Some(window) => window.fail(period, record),
+        }
     }
 
     fn begin(period: DeliveryPeriod, record: u64) -> Self {
@@ -125,7 +144,7 @@ impl DeliveryWindow {
 
     /// From what was written down, if it could have come about.
     pub(super) fn from_parts(sales: u32, failures: &[Failure]) -> Option<Self> {
-        let ascend = failures.is_sorted_by(|a, b| a.sale < b.sale && a.record <= b.record);
+        let ascend = failures.is_sorted_by(|a, b| a.sale <= b.sale && a.record <= b.record);
         let first = failures.first()?;
         let last = failures.last()?;
         let fits = first.sale == 0 && first.record > 0 && last.sale <= sales && sales < WINDOW_SALES;

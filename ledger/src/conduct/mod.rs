@@ -9,8 +9,12 @@
 //! |---|---|---|---|
 //! | double reading: two different signed registers of one meter for one period | 200 | 180 | one a meter and period |
 //! | impossible reading: one that no meter of its connection can have | 40 | 60 | one a meter and ledger day |
-//! | non-delivery: less than half of the energy sold, in [`FAILURES_MAX`] of the meter's last [`WINDOW_SALES`] settled periods with sales | 100 | 60 | then it counts anew |
+//! | non-delivery: it gave less than half of the energy that it had sold beyond what it had bought, in [`FAILURES_MAX`] of the meter's last [`WINDOW_SALES`] settled periods with such sales | 100 | 60 | then it counts anew |
 //! | nonce reuse: two different bundles signed with one nonce | 20 | 30 | one a nonce |
+//!
+//! Non-delivery is judged by what a period is settled by. Where a correction shows before the period is final that the meter did deliver, that
+//! failure is forgotten; where it shows that it did not, the failure counts from the correction on, which is then its proof. However often it
+//! is corrected to and fro, one period is one failure.
 //!
 //! | what a validator did ([`EvidenceKind`]) | points | days | at most |
 //! |---|---|---|---|

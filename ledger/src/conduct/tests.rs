@@ -148,6 +148,30 @@ fn a_corrected_failure_is_forgotten() {
     assert_eq!(later.without(DeliveryPeriod(3)).unwrap().without(DeliveryPeriod(4)), None);
 }
 
+/// Two sales were good when they were settled, and lies, as corrections show after the third. Both count from then on, as if they had been that
+/// third one: they are over with it, 96 sales later, and with two more there is an entry.
+#[test]
+fn a_failure_that_is_found_out_counts_from_then_on() {
+    let lie = |record, period| Sale { period: DeliveryPeriod(period), ..sale(record, 9, 0) };
+    let watched = |judgement| match judgement {
+        Judgement::Watched(window) => window,
+        other => panic!("{other:?}"),
+    };
+    let first = watched(DeliveryWindow::judge(None, &sale(3, 9, 0)));
+    let second = watched(DeliveryWindow::find_out(Some(first), &lie(4, 1)));
+    let third = watched(DeliveryWindow::find_out(Some(second), &lie(4, 2)));
+    let told = |window: DeliveryWindow| window.failures().iter().map(|f| (f.sale, f.record)).collect::<Vec<_>>();
+    assert_eq!((told(third), third.sales()), (vec![(0, 3), (0, 4), (0, 4)], 0));
+    assert_eq!(DeliveryWindow::judge(Some(third), &sale(5, 9, 0)), Judgement::Failed([3, 4, 4, 5]));
+    assert_eq!(DeliveryWindow::find_out(Some(third), &lie(5, 3)), Judgement::Failed([3, 4, 4, 5]));
+    let mut window = watched(DeliveryWindow::find_out(None, &lie(4, 1)));
+    assert_eq!(told(window), [(0, 4)]);
+    for record in 5..100 {
+        window = watched(DeliveryWindow::judge(Some(window), &sale(record, 9, 9)));
+    }
+    assert_eq!(DeliveryWindow::judge(Some(window), &sale(100, 9, 9)), Judgement::Clean);
+}
+
 #[test]
 fn a_proof_is_one_to_four_records_in_order() {
     assert_eq!(Proof::of(&[3, 3, 9]).unwrap().records(), [3, 3, 9]);
@@ -193,12 +217,14 @@ fn entries_and_windows_are_read_back_and_forged_ones_are_not() {
         })
     };
     assert_eq!(window(95, &[(0, 1), (7, 9), (95, 9)]), Ok(true));
+    assert_eq!(window(8, &[(0, 1), (7, 9), (7, 9)]), Ok(true), "two that were found out together");
     for (sales, failures) in [
         (0, &[][..]),
         (96, &[(0, 1)]),
         (0, &[(1, 1)]),
         (3, &[(0, 0)]),
         (3, &[(0, 5), (2, 4)]),
+        (3, &[(0, 1), (2, 4), (1, 5)]),
         (3, &[(0, 1), (4, 2)]),
         (9, &[(0, 1), (1, 2), (2, 3), (3, 4)]),
     ] {

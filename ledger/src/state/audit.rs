@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
-use super::tables::{Holder, KeyUse, Name, Position, ReadingTable, Standing};
+use super::tables::{Holder, KeyUse, Name, Position, ReadingTable, Stage, Standing};
 use super::{State, SystemAccount, index};
 use crate::conduct::Bearer;
 use crate::registry::{OrganisationId, Subject};
@@ -73,6 +73,9 @@ pub enum AuditError {
     /// An account's score, or its share of collateral, is not what follows from what stands against it.
     #[error("account {} has another score or share than what stands against it gives", .0.0)]
     Score(AccountId),
+    /// What is counted of a meter's failures to deliver is not what it sold and what is remembered of it.
+    #[error("what is counted of the failures of meter {} does not fit what it sold in period {}", .0.0, .1.0)]
+    Failure(MeterId, DeliveryPeriod),
     /// A meter's grants are not what its leaf says of them, or are more than there may be.
     #[error("meter {} has granted something else than its row says", .0.0)]
     Consent(MeterId),
@@ -153,6 +156,27 @@ impl State {
             let score = self.score_of(Bearer::Account(number));
             if (account.score, account.share_ppm) != (score, shares.at(score)) {
                 return Err(AuditError::Score(number));
+            }
+        }
+        self.audit_failures()
+    }
+
+    /// Only who sold, in a period that was settled, has failed; and what is remembered of that was counted.
+    fn audit_failures(&self) -> Result<(), AuditError> {
+        for (period, table) in self.tables.periods() {
+            let has_sold = |meter: &MeterId| {
+                let position = table.position(*meter);
+                position.sold > position.bought && table.stage != Stage::Open
+            };
+            if let Some(meter) = table.failed.iter().find(|meter| !has_sold(meter)) {
+                return Err(AuditError::Failure(*meter, *period));
+            }
+        }
+        for (meter, window) in self.tables.conduct().windows() {
+            let is_counted =
+                |period| self.tables.periods().get(&period).is_none_or(|table| table.failed.contains(meter));
+            if let Some(failure) = window.failures().iter().find(|failure| !is_counted(failure.period)) {
+                return Err(AuditError::Failure(*meter, failure.period));
             }
         }
         Ok(())

@@ -3,12 +3,11 @@
 use gridbook_engine::{AccountId, DeliveryPeriod, Energy, LedgerTime, MeterId};
 
 use super::State;
-use super::tables::{Holder, Meter, Position};
+use super::tables::{DeliveryRow, Holder, Meter, Position};
 use crate::admission::DeviceKind;
 use crate::command::Bundle;
 use crate::conduct::{
-    Bearer, DeliveryWindow, DeviceFault, ENTRIES_MAX, Entry, EntryState, Fault, Judgement, Proof, Ruling, Sale,
-    has_failed, score,
+    Bearer, DeliveryWindow, DeviceFault, ENTRIES_MAX, Entry, EntryState, Fault, Judgement, Proof, Ruling, Sale, score,
 };
 use crate::crypto::Hash;
 use crate::evidence::{Evidence, EvidenceKey};
@@ -83,8 +82,47 @@ impl State {
         events: &mut Vec<RecordEvent>,
     ) {
         let sale = self.sale_of(meter, period, delivery);
-        let window = self.tables.conduct().windows().get(&meter).copied();
-        match DeliveryWindow::judge(window, &sale) {
+        if sale.has_failed() {
+            self.tables.count_failure(period, meter);
+        }
+        let judgement = DeliveryWindow::judge(self.window_of(meter), &sale);
+        self.remember(meter, judgement, events);
+    }
+
+    /// A period that was settled is settled again by another delivery. Where the meter has delivered after all, nothing of it is remembered
+    /// against it; where it has not after all, it is remembered, unless it was before: an entry that was made of it stays. A new owner is not
+    /// asked about what was before his time.
+    pub(super) fn judge_again(
+        &mut self,
+        meter: MeterId,
+        period: DeliveryPeriod,
+        (old, new): (Delivery, DeliveryRow),
+        events: &mut Vec<RecordEvent>,
+    ) {
+        let (old, sale) = (self.sale_of(meter, period, old), self.sale_of(meter, period, new.delivery));
+        let window = self.window_of(meter);
+        let is_owner = self.tables.meter(meter).is_some_and(|meter| meter.facts.account == new.account);
+        match (old.has_failed(), sale.has_failed()) {
+            (true, false) => {
+                let is_remembered = |window: &DeliveryWindow| window.failures().iter().any(|one| one.period == period);
+                if let Some(window) = window.filter(is_remembered) {
+                    self.tables.set_window(meter, window.without(period));
+                    self.tables.forgive_failure(period, meter);
+                }
+            }
+            (false, true) if is_owner && self.tables.count_failure(period, meter) => {
+                self.remember(meter, DeliveryWindow::find_out(window, &sale), events);
+            }
+            _ => {}
+        }
+    }
+
+    fn window_of(&self, meter: MeterId) -> Option<DeliveryWindow> {
+        self.tables.conduct().windows().get(&meter).copied()
+    }
+
+    fn remember(&mut self, meter: MeterId, judgement: Judgement, events: &mut Vec<RecordEvent>) {
+        match judgement {
             Judgement::Clean => self.tables.set_window(meter, None),
             Judgement::Watched(window) => self.tables.set_window(meter, Some(window)),
             Judgement::Failed(records) => {
@@ -126,23 +164,13 @@ impl State {
 
 /// What readings prove.
 impl State {
-    /// A period that was settled is settled again by another delivery: where the meter has delivered after all, nothing of it is
-    /// remembered against it.
-    pub(super) fn judge_again(&mut self, meter: MeterId, period: DeliveryPeriod, delivery: Delivery) {
-        let Sale { sold, delivered, .. } = self.sale_of(meter, period, delivery);
-        let window = self.tables.conduct().windows().get(&meter).copied();
-        if let Some(window) = window.filter(|_| !has_failed(sold, delivered)) {
-            self.tables.set_window(meter, window.without(period));
-        }
-    }
-
     /// Of what a meter sold, what it bought passes through; the rest is delivered up to what it gave out (MARKET section 7, rule 5).
     fn sale_of(&self, meter: MeterId, period: DeliveryPeriod, delivery: Delivery) -> Sale {
         let Position { bought, sold, .. } = self.tables.position(period, meter);
-        let passed = bought.min(sold);
-        let given = delivery.net_wh().clamp(0, i128::from((sold - passed).0));
-        let given = Energy(u64::try_from(given).expect("at least nothing, and no more than was sold"));
-        Sale { period, sold, delivered: passed + given, record: self.seq }
+        let sold = sold - bought.min(sold);
+        let given = delivery.net_wh().clamp(0, i128::from(sold.0));
+        let delivered = Energy(u64::try_from(given).expect("at least nothing, and no more than was sold"));
+        Sale { period, sold, delivered, record: self.seq }
     }
 
     /// A reading was refused because it cannot be true together with what the meter itself said by the record `earlier`.

@@ -52,6 +52,12 @@ pub(super) fn restore_settlement(
         }
         tables.hold_back(period, MeterId(*meter));
     }
+    for meter in &row.failed {
+        if !has_meter(tables, *meter) {
+            return Err(RestoreError::Row("a period's failures"));
+        }
+        tables.count_failure(period, MeterId(*meter));
+    }
     let is_past = row.stage == Stage::Open || period.ends_at(genesis.rules.mtu_minutes) <= tables.counters().now;
     if !is_past {
         return Err(RestoreError::Row("a period's stage"));

@@ -314,6 +314,7 @@ impl PeriodImage {
             deliveries: deliveries.collect(),
             borne: table.borne.iter().map(|(meter, row)| (meter.0, *row)).collect(),
             held_back: table.held_back.iter().map(|meter| meter.0).collect(),
+            failed: table.failed.iter().map(|meter| meter.0).collect(),
         }
     }
 }

@@ -7,6 +7,7 @@ use gridbook_ledger::record::{Outcome, Record, RecordEvent};
 use gridbook_ledger::registry::Reason;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::Registers;
+use gridbook_ledger::state::State;
 
 use crate::deliveries::{BEFORE, begin, deadline, metered, reading};
 use crate::town::{CONTRACT, PERIOD, Town, delivered, genesis};
@@ -94,15 +95,25 @@ fn readings_that_are_only_early_or_late_are_nobodys_fault() {
     assert_eq!(score(&town, 0), 1_000);
 }
 
+/// One meter sells another one energy.
+fn trade(town: &mut Town, client_id: u64, period: DeliveryPeriod, [seller, buyer]: [u32; 2], energy: u64) {
+    for (meter, side) in [(seller, Side::Sell), (buyer, Side::Buy)] {
+        let (contract, price) = (Contract { period, ..CONTRACT }, Price(100));
+        town.done(meter, Command::Place(Place::limit(client_id, contract, side, price, Energy(energy))));
+    }
+}
+
 /// Meter 1 sells 100 Wh to its neighbour in each of five quarter-hours and gives this much, or is silent. What settled them.
 fn plant(town: &mut Town, given: [Option<u64>; 5]) -> Vec<Record> {
-    let periods = (PERIOD.0..).map(DeliveryPeriod).zip(given);
-    for (period, _) in periods.clone() {
-        for (meter, side) in [(1, Side::Sell), (0, Side::Buy)] {
-            let (contract, price) = (Contract { period, ..CONTRACT }, Price(100));
-            town.done(meter, Command::Place(Place::limit(period.0.into(), contract, side, price, Energy(100))));
-        }
+    for later in 0..5 {
+        trade(town, u64::from(later), DeliveryPeriod(PERIOD.0 + later), [1, 0], 100);
     }
+    read(town, given)
+}
+
+/// Five quarter-hours go by, in each of which meter 1 says that it gave this much, or is silent. What settled them.
+fn read(town: &mut Town, given: [Option<u64>; 5]) -> Vec<Record> {
+    let periods = (PERIOD.0..).map(DeliveryPeriod).zip(given);
     begin(town, 2);
     let (mut export, mut last) = (0, LedgerTime(0));
     for (period, given) in periods {
@@ -163,10 +174,7 @@ fn a_silent_plant_that_had_delivered_is_forgiven_when_it_is_read() {
             town.work_all(100);
         }
         let period = DeliveryPeriod(PERIOD.0 + 20);
-        for (meter, side) in [(1, Side::Sell), (0, Side::Buy)] {
-            let (contract, price) = (Contract { period, ..CONTRACT }, Price(100));
-            town.done(meter, Command::Place(Place::limit(9, contract, side, price, Energy(100))));
-        }
+        trade(town, 9, period, [1, 0], 100);
         town.time(LedgerTime(period.ends_at(15).0 + 3_600_000));
         town.work_all(100);
         score(town, 1)
@@ -187,12 +195,141 @@ fn failures_stay_with_whoever_had_the_plant() {
             assert_eq!(town.operator(vec![transfer])[0].outcome, Outcome::Done);
         }
         let period = DeliveryPeriod(PERIOD.0 + 20);
-        for (meter, side) in [(1, Side::Sell), (0, Side::Buy)] {
-            let (contract, price) = (Contract { period, ..CONTRACT }, Price(100));
-            town.done(meter, Command::Place(Place::limit(9, contract, side, price, Energy(100))));
-        }
+        trade(&mut town, 9, period, [1, 0], 100);
         town.time(LedgerTime(period.ends_at(15).0 + 3_600_000));
         town.work_all(100);
         assert_eq!([0, 1, 2].map(|account| score(&town, account)), expected, "sold: {is_sold}");
+    }
+}
+
+/// The grid operator reads meter 1 at the ends of its first quarter-hours; what is settled again because of that.
+fn correct(town: &mut Town, exports: &[u64]) -> Vec<Record> {
+    for (period, export) in (PERIOD.0..).map(DeliveryPeriod).zip(exports) {
+        let correction = Correction { meter: MeterId(1), reading: reading(period, 0, *export) };
+        town.operator(vec![Command::Correction(correction)]);
+    }
+    let records = town.work_all(100);
+    let joined = State::restore(&town.genesis, &town.state.snapshot()).unwrap();
+    assert_eq!(joined.audit(), Ok(()), "what was counted is in a snapshot");
+    records
+}
+
+/// The plant's meter was tampered with: it shows what was sold, and nothing flowed. At the fourth quarter-hour of which the grid operator finds
+/// that out, it is entered, with the records that settled the four again.
+///
+/// ```text
+///              sold  said  corrected
+///   12:00-13:15 100   100          0   five times
+/// ```
+#[test]
+fn a_lie_that_is_corrected_is_a_failure_found_out_late() {
+    let mut town = town();
+    assert_eq!(plant(&mut town, [Some(100); 5]).iter().filter_map(entered).count(), 0);
+    let (mark, seq, before) = (town.state.mark(), town.next_seq, town.state.snapshot());
+    let records = correct(&mut town, &[0; 5]);
+    let failed = [0, 1, 2, 3].map(|later| settled_by(&records, 1, PERIOD.0 + later));
+    let entries: Vec<_> = records.iter().filter_map(entered).collect();
+    assert_eq!(entries, [(DeviceFault::NonDelivery, None, failed.to_vec())]);
+    assert_eq!((score(&town, 1), score(&town, 0)), (900, 1_000));
+    town.state.rollback(mark);
+    town.next_seq = seq;
+    assert!(town.state.snapshot() == before, "all of that can be taken back");
+    correct(&mut town, &[0; 5]);
+    assert_eq!(score(&town, 1), 900);
+}
+
+/// Half is enough, also where it is found out late; and what was a failure already is not another one for being an even worse one.
+#[test]
+fn a_correction_to_half_of_what_was_sold_is_no_failure() {
+    let mut town = town();
+    plant(&mut town, [Some(100); 5]);
+    let records = correct(&mut town, &[50, 100, 150, 200, 250]);
+    assert_eq!((records.iter().filter_map(entered).count(), score(&town, 1)), (0, 1_000));
+    correct(&mut town, &[49, 98, 147]);
+    for worse in 0..3 {
+        correct(&mut town, &[worse, 2 * worse, 3 * worse]);
+        assert_eq!(score(&town, 1), 1_000, "three quarter-hours are three failures");
+    }
+}
+
+/// The technician reads the plant wrong and right again, to and fro. Three quarter-hours are never four failures; with a fourth there is an
+/// entry, which stays when he finds that he was wrong after all, and which nothing that he does to the same four makes two.
+#[test]
+fn one_period_is_one_failure_however_often_it_is_corrected() {
+    let mut town = town();
+    plant(&mut town, [Some(100); 5]);
+    for _ in 0..3 {
+        correct(&mut town, &[0, 0, 0]);
+        assert_eq!(score(&town, 1), 1_000);
+        correct(&mut town, &[100, 200, 300]);
+    }
+    correct(&mut town, &[0, 0]);
+    correct(&mut town, &[0, 0, 0]);
+    correct(&mut town, &[0, 0, 0, 0]);
+    assert_eq!(score(&town, 1), 900);
+    for _ in 0..3 {
+        correct(&mut town, &[100, 200, 300, 400]);
+        assert_eq!(score(&town, 1), 900, "an entry that was made stays: its account may appeal");
+        correct(&mut town, &[0, 0, 0, 0]);
+        assert_eq!(score(&town, 1), 900);
+    }
+    correct(&mut town, &[0, 0, 0, 0, 0]);
+    assert_eq!(score(&town, 1), 900, "the fifth is the first of the next four");
+}
+
+/// The plant's meter lied, and the plant is sold before that comes out. Its new owner has sold nobody anything.
+#[test]
+fn a_lie_of_a_former_owners_time_is_not_held_against_the_new_one() {
+    for (is_sold, expected) in [(false, [1_000, 900, 1_000]), (true, [1_000; 3])] {
+        let mut town = Town::in_areas(metered(genesis()), &[0, 0, 0]);
+        plant(&mut town, [Some(100); 5]);
+        if is_sold {
+            let transfer =
+                Command::TransferMeter { meter: MeterId(1), account: AccountId(2), reason: Reason::MovedOut };
+            assert_eq!(town.operator(vec![transfer])[0].outcome, Outcome::Done);
+        }
+        correct(&mut town, &[0; 5]);
+        assert_eq!([0, 1, 2].map(|account| score(&town, account)), expected, "sold: {is_sold}");
+    }
+}
+
+/// A plant sells what it does not have, and a friend lends his name: he sells it the same, and buys it back at once. What goes to and fro
+/// between the two is delivered by nobody, and covers up nothing.
+///
+/// ```text
+///   sold     100 to the neighbour, 100 to the friend
+///   bought                         100 from the friend
+///   given      0
+/// ```
+#[test]
+fn trades_to_and_fro_with_a_friend_do_not_hide_a_failure() {
+    for with_friend in [false, true] {
+        let mut town = Town::in_areas(metered(genesis()), &[0, 0, 0]);
+        for later in 0..4 {
+            let (period, client_id) = (DeliveryPeriod(PERIOD.0 + later), u64::from(later) * 10);
+            trade(&mut town, client_id, period, [1, 0], 100);
+            if with_friend {
+                trade(&mut town, client_id + 1, period, [2, 1], 100);
+                trade(&mut town, client_id + 2, period, [1, 2], 100);
+            }
+        }
+        let entries: Vec<_> = read(&mut town, [Some(0); 5]).iter().filter_map(entered).collect();
+        assert_eq!(entries.len(), 1, "with a friend: {with_friend}");
+        assert_eq!([0, 1, 2].map(|account| score(&town, account)), [1_000, 900, 1_000]);
+    }
+}
+
+/// Clouds come up, and the plant buys back before the gate what it will not have: all of it, or so much that it gives half of the rest.
+#[test]
+fn who_buys_back_what_he_cannot_deliver_fails_nobody() {
+    for (bought_back, given, expected) in [(100, 0, 1_000), (60, 40, 1_000), (60, 20, 1_000), (60, 19, 900)] {
+        let mut town = Town::in_areas(metered(genesis()), &[0, 0, 0]);
+        for later in 0..5 {
+            let (period, client_id) = (DeliveryPeriod(PERIOD.0 + later), u64::from(later) * 10);
+            trade(&mut town, client_id, period, [1, 0], 100);
+            trade(&mut town, client_id + 1, period, [2, 1], bought_back);
+        }
+        read(&mut town, [Some(given); 5]);
+        assert_eq!(score(&town, 1), expected, "{bought_back} bought back, {given} given");
     }
 }

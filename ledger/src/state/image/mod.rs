@@ -144,6 +144,7 @@ pub(super) struct PeriodImage {
     pub(super) deliveries: Vec<(u32, DeliveryRow)>,
     pub(super) borne: Vec<(u32, Borne)>,
     pub(super) held_back: Vec<u32>,
+    pub(super) failed: Vec<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,8 @@ use crate::state::tables::{AreaIncome, AreaStage, Borne, ContractRow, DeliveryRo
 
 impl PeriodImage {
     pub(super) fn write(&self, w: &mut Writer) {
-        let Self { period, stage, cleared, positions, trades, names, contracts, deliveries, borne, held_back } = self;
+        let Self { period, stage, cleared, positions, trades, names, contracts, .. } = self;
+        let Self { deliveries, borne, held_back, failed, .. } = self;
         write_stage(w.u32(*period), *stage);
         w.i128(*cleared);
         list(w, positions, |position, w| {
@@ -31,9 +32,11 @@ impl PeriodImage {
         list(w, borne, |(meter, Borne { billed, defaulted }), w| {
             w.u32(*meter).i128(billed.0).i128(defaulted.0);
         });
-        list(w, held_back, |meter, w| {
-            w.u32(*meter);
-        });
+        for meters in [held_back, failed] {
+            list(w, meters, |meter, w| {
+                w.u32(*meter);
+            });
+        }
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
@@ -54,6 +57,7 @@ impl PeriodImage {
                 Ok((r.u32()?, Borne { billed: Money(r.i128()?), defaulted: Money(r.i128()?) }))
             })?,
             held_back: read_list(r, 4, |r| r.u32())?,
+            failed: read_list(r, 4, |r| r.u32())?,
         })
     }
 }

@@ -106,7 +106,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         totals,
         system,
         organisations,
-        periods: list(r, 77, PeriodImage::read)?,
+        periods: list(r, 89, PeriodImage::read)?,
         blocks: list(r, 20, |r| Ok(BlockNameImage { tag: r.u64()?, meter: r.u32()?, client_id: r.u64()? }))?,
         offers: list(r, 33, read_offer)?,
         incomes: list(r, 82, AreaIncomeImage::read)?,

@@ -123,11 +123,11 @@ impl State {
             }
         };
         let changed: Vec<MeterId> = changes.iter().map(|(meter, ..)| *meter).collect();
-        for ((meter, area, _, new), (before, after)) in changes.into_iter().zip(settlements) {
+        for ((meter, area, old, new), (before, after)) in changes.into_iter().zip(settlements) {
             self.tables.set_delivery(period, meter, new);
             let row = new.expect("what was settled stays settled, and nothing becomes of nothing");
             events.push(self.charge_difference(Contract { area, period }, meter, row, &before, &after));
-            self.judge_again(meter, period, row.delivery);
+            self.judge_again(meter, period, (delivery(old), row), events);
         }
         self.post_differences(period, &closed, &closes, events);
         for meter in changed {

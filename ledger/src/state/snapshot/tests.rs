@@ -33,6 +33,19 @@ fn genesis() -> Genesis {
     }
 }
 
+/// The only meter of the only account.
+fn facts() -> MeterFacts {
+    MeterFacts {
+        account: AccountId(0),
+        key: SecretKey::from_seed([40; 32]).public(),
+        area: AreaId(0),
+        import_max: Energy(1),
+        export_max: Energy(1),
+        plant: crate::registry::Plant::NONE,
+        certificate: Hash::ZERO,
+    }
+}
+
 fn forged(forge: impl FnOnce(&mut StateImage)) -> Vec<u8> {
     let mut image = State::genesis(&genesis()).image();
     forge(&mut image);
@@ -218,25 +231,38 @@ fn forged_conduct_is_refused() {
     assert_eq!(windows(vec![1, 0]), RestoreError::Row("the order of conduct"));
 }
 
+/// Failures of a meter that is not there, of one that sold nothing, and one that is remembered of a period in which none was counted.
+#[test]
+fn forged_failures_are_refused() {
+    let sale = Sale { period: DeliveryPeriod(1), sold: Energy(2), delivered: Energy(0), record: 1 };
+    let Judgement::Watched(window) = DeliveryWindow::judge(None, &sale) else { panic!() };
+    let with = |failed: Vec<u32>, windows: Vec<(u32, DeliveryWindow)>| {
+        let bytes = forged(|image| {
+            image.accounts.push(AccountImage::from(&Account::new(&ShareRules::default())));
+            image.meters.push(MeterImage::new(&facts(), &MeterStatus::default()));
+            let period = PeriodImage::new(DeliveryPeriod(1), &PeriodTable::default());
+            image.rest.periods = vec![PeriodImage { failed, ..period }];
+            image.rest.conduct.windows = windows;
+        });
+        State::restore(&genesis(), &bytes).err()
+    };
+    let audit = Some(RestoreError::Audit(AuditError::Failure(MeterId(0), DeliveryPeriod(1))));
+    assert_eq!(with(vec![], vec![]), None);
+    assert_eq!(with(vec![1], vec![]), Some(RestoreError::Row("a period's failures")));
+    assert_eq!(with(vec![0], vec![]), audit, "it has sold nothing");
+    assert_eq!(with(vec![], vec![(0, window)]), audit, "it is remembered, and was not counted");
+}
+
 /// Grants out of order or to nobody, of a meter that is not there, and grants that the meter's row knows nothing of.
 #[test]
 fn forged_grants_are_refused() {
     let grant = Grant { scope: Scope::ALL, until: LedgerTime(9) };
     let by_key = |seed| GrantReader::Key(SecretKey::from_seed([seed; 32]).public());
-    let facts = MeterFacts {
-        account: AccountId(0),
-        key: SecretKey::from_seed([40; 32]).public(),
-        area: AreaId(0),
-        import_max: Energy(1),
-        export_max: Energy(1),
-        plant: crate::registry::Plant::NONE,
-        certificate: Hash::ZERO,
-    };
     let refused = |grants: Vec<(u32, GrantReader, Grant)>, hash: Hash| {
         let status = MeterStatus { grants: hash, ..MeterStatus::default() };
         let bytes = forged(|image| {
             image.accounts.push(AccountImage::from(&Account::new(&ShareRules::default())));
-            image.meters.push(MeterImage::new(&facts, &status));
+            image.meters.push(MeterImage::new(&facts(), &status));
             image.rest.consent = ConsentImage(grants);
         });
         State::restore(&genesis(), &bytes).err()

@@ -118,6 +118,22 @@ impl Tables {
         }
     }
 
+    /// Counts that a meter did not deliver; tells whether that is new.
+    pub(in crate::state) fn count_failure(&mut self, period: DeliveryPeriod, meter: MeterId) -> bool {
+        let is_new = self.period_mut(period).failed.insert(meter);
+        if is_new {
+            self.journal.push(Undo::FailureCounted(period, meter));
+        }
+        is_new
+    }
+
+    /// It did deliver, and nothing has come of it.
+    pub(in crate::state) fn forgive_failure(&mut self, period: DeliveryPeriod, meter: MeterId) {
+        if self.period_mut(period).failed.remove(&meter) {
+            self.journal.push(Undo::FailureForgiven(period, meter));
+        }
+    }
+
     /// What others bore of what a meter was charged.
     pub(in crate::state) fn borne(&self, period: DeliveryPeriod, meter: MeterId) -> Borne {
         self.periods.get(&period).and_then(|table| table.borne.get(&meter)).copied().unwrap_or_default()

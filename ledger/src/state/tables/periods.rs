@@ -203,6 +203,8 @@ pub(in crate::state) struct PeriodTable {
     pub(in crate::state) borne: BTreeMap<MeterId, Borne>,
     /// Meters whose corrections wait until the losses that they would make fit.
     pub(in crate::state) held_back: BTreeSet<MeterId>,
+    /// Meters whose failure to deliver was counted: of each period at most one is.
+    pub(in crate::state) failed: BTreeSet<MeterId>,
 }
 
 /// How many contracts of a period are such that others ask for it.

@@ -43,6 +43,8 @@ pub(super) enum Undo {
     Borne(DeliveryPeriod, MeterId, Option<Box<Borne>>),
     HeldBack(DeliveryPeriod, MeterId),
     BroughtBack(DeliveryPeriod, MeterId),
+    FailureCounted(DeliveryPeriod, MeterId),
+    FailureForgiven(DeliveryPeriod, MeterId),
     CorrectionAdded(DeliveryPeriod, MeterId),
     CorrectionTaken(DeliveryPeriod, MeterId),
     Cleared(DeliveryPeriod, Money),
@@ -154,6 +156,12 @@ impl Tables {
             }
             Undo::BroughtBack(period, meter) => {
                 self.table(period).held_back.insert(meter);
+            }
+            Undo::FailureCounted(period, meter) => {
+                self.table(period).failed.remove(&meter);
+            }
+            Undo::FailureForgiven(period, meter) => {
+                self.table(period).failed.insert(meter);
             }
             Undo::CorrectionAdded(period, meter) => {
                 self.corrections.remove(&(period, meter));
