@@ -12,6 +12,11 @@
 //! | non-delivery: it gave less than half of the energy that it had sold beyond what it had bought, in [`FAILURES_MAX`] of the meter's last [`WINDOW_SALES`] settled periods with such sales | 100 | 60 | then it counts anew |
 //! | nonce reuse: two different bundles signed with one nonce | 20 | 30 | one a nonce |
 //!
+//! Two readings, and two bundles, are held against each other only if they were signed in one hand: what was signed before a registrar replaced the
+//! key, or before the meter went to another account, proves nothing any more. What a device signed before it changed its key by itself
+//! still counts, since its old key named the new one. Whoever has the meter when it contradicts itself bears that, also where it is about
+//! a period that is settled with somebody else.
+//!
 //! Non-delivery is judged by what a period is settled by. Where a correction shows before the period is final that the meter did deliver, that
 //! failure is forgotten; where it shows that it did not, the failure counts from the correction on, which is then its proof. However often it
 //! is corrected to and fro, one period is one failure.

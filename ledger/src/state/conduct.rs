@@ -43,7 +43,8 @@ impl State {
         self.rescore(bearer, events);
     }
 
-    /// A fault of a meter. Whoever had it when the period began bears it; if it is of no period, whoever has it now.
+    /// A fault of a meter. Whoever has it now bears it, of whichever period it is: what proves it was signed, or settled, in his time
+    /// ([`Tables::disown_readings`](super::tables::Tables::disown_readings)).
     pub(super) fn enter_device(
         &mut self,
         meter: MeterId,
@@ -52,9 +53,7 @@ impl State {
         records: &[u64],
         events: &mut Vec<RecordEvent>,
     ) {
-        let present = || self.tables.meter(meter).map(|meter| meter.facts.account);
-        let account = period.map_or_else(present, |period| self.owner_at(meter, period));
-        let account = account.expect("only registered meters are blamed");
+        let account = self.tables.meter(meter).expect("only registered meters are blamed").facts.account;
         let proof = Proof::of(records).expect("a fault is proven by one to four records, oldest first");
         self.enter(Fault::Device { account, meter, kind, period, proof }, events);
     }

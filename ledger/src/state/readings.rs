@@ -33,7 +33,7 @@ impl State {
             return Err(Code::MeterTwice);
         }
         if let Err((code, other)) = self.check_against_others(meter, reading, known) {
-            // What the operator of the area has read, the meter never said.
+            // What the operator of the area has read, or another key or owner has signed, the meter never said.
             if other.record > 0 {
                 self.blame_for_reading(meter, period, (code, other.record), events);
             }

@@ -185,9 +185,15 @@ impl State {
         self.tables.replace_key(subject, key);
         let rotations = if by_itself { rotations + 1 } else { 0 };
         self.tables.change_access(subject, |access| (access.nonce, access.rotations) = (0, rotations));
-        // What the old key signed proves nothing about the new one.
         if let Subject::Meter(meter) = subject {
+            // The new key's nonces are others.
             self.tables.set_last_bundle(meter, None);
+            // A registrar may replace a stolen key: what that signed proves nothing against whoever has the new one. A device that has changed its key
+            // by itself has signed both with what is one hand: the old key named the new one. It could otherwise contradict itself for
+            // nothing, by changing its key in between.
+            if !by_itself {
+                self.tables.disown_readings(meter);
+            }
         }
         Ok(RecordEvent::KeyChanged { subject, key })
     }
@@ -213,8 +219,10 @@ impl State {
         self.end_grants(meter, EndCause::Transferred, events);
         self.note_former(meter);
         self.tables.set_owner(meter, to);
-        // Its new owner has failed nobody yet.
+        // Its new owner has failed nobody yet, and has signed nothing.
         self.tables.set_window(meter, None);
+        self.tables.set_last_bundle(meter, None);
+        self.tables.disown_readings(meter);
         Ok(())
     }
 

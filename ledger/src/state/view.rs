@@ -157,7 +157,8 @@ pub struct MeterView {
     pub nonce: u64,
     /// How often it has changed its key by itself since a registrar last set it.
     pub rotations: u8,
-    /// What used that nonce: another bundle with it would be misconduct. Nothing if there was none, or one that was entered.
+    /// What used that nonce: another bundle with it would be misconduct. Nothing if there was none, or one that was entered, or if the meter has
+    /// changed hands since.
     pub last_bundle: Option<LastBundle>,
     /// What it may still be certified for as a storage.
     pub charge: ChargeBalance,

@@ -150,6 +150,23 @@ fn what_an_old_key_signed_is_not_held_against_the_new_one() {
     assert_eq!(town.apply(&entry(&second))[0].events.len(), 2);
 }
 
+/// Whoever moved out still has a gateway that signs for the meter, under a nonce that he had used. He had used it, not the new owner; whoever
+/// uses the next one twice is the new one's gateway, or one that he should have locked out by another key.
+#[test]
+fn a_nonce_that_a_former_owner_used_is_not_held_against_the_new_one() {
+    let mut town = town();
+    town.done(0, buy(7, 100, 1));
+    town.done(0, Command::CancelAll);
+    let transfer = Command::TransferMeter { meter: MeterId(0), account: AccountId(1), reason: Reason::MovedOut };
+    assert_eq!(outcome(&mut town, transfer), Outcome::Done);
+    assert_eq!(town.state.meter(MeterId(0)).unwrap().last_bundle, None);
+    assert_eq!(reuse(&mut town, 0).events, []);
+    assert_eq!([score(&town, 0).0, score(&town, 1).0], [1_000; 2]);
+    town.done(0, buy(8, 100, 1));
+    assert_eq!(reuse(&mut town, 0).events.len(), 2);
+    assert_eq!([score(&town, 0).0, score(&town, 1).0], [1_000, 980]);
+}
+
 /// The owner says that his gateway was at fault. The entry counts until the auditor has decided, and then for nothing or for good.
 #[test]
 fn an_appeal_counts_nothing_until_it_is_ruled_on() {

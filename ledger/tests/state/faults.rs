@@ -4,13 +4,13 @@ use gridbook_engine::{AccountId, Contract, DeliveryPeriod, Energy, LedgerTime, M
 use gridbook_ledger::command::{Command, Correction, Place, Reading};
 use gridbook_ledger::conduct::DeviceFault;
 use gridbook_ledger::record::{Outcome, Record, RecordEvent};
-use gridbook_ledger::registry::Reason;
+use gridbook_ledger::registry::{Reason, Subject};
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::Registers;
 use gridbook_ledger::state::State;
 
 use crate::deliveries::{BEFORE, begin, deadline, metered, reading};
-use crate::town::{CONTRACT, PERIOD, Town, delivered, genesis};
+use crate::town::{CONTRACT, PERIOD, Town, delivered, entry, genesis, key};
 
 /// Two neighbours whose meters are read.
 fn town() -> Town {
@@ -82,6 +82,60 @@ fn impossible_readings_are_entered_once_a_day() {
         assert_eq!(entered(&send(&mut town, 0, bad)), None);
         assert_eq!(score(&town, 0), 960);
     }
+}
+
+/// The next bundle of whoever has the new key of meter 0.
+fn send_with_new_key(town: &mut Town, reading: Reading) -> Record {
+    let bundle = town.bundle(key(70), vec![Command::Reading(reading)]);
+    town.apply(&entry(&bundle)).remove(0)
+}
+
+fn rotate() -> Command {
+    Command::RotateKey { subject: Subject::Meter(MeterId(0)), key: key(70) }
+}
+
+/// A thief has the meter's key and tells the ledger a register of his own, before the registrar gives the meter another key. The true one is refused,
+/// for the first stands until the grid operator corrects it; but the thief's word proves nothing against the owner, not even where the next
+/// register cannot follow it.
+#[test]
+fn what_a_thief_signed_is_not_held_against_the_new_key() {
+    let mut town = town();
+    begin(&mut town, 2);
+    town.time(delivered());
+    assert_eq!(send(&mut town, 0, reading(PERIOD, 900, 0)).outcome, Outcome::Done);
+    let (mark, seq, before) = (town.state.mark(), town.next_seq, town.state.snapshot());
+    assert_eq!(town.operator(vec![rotate()])[0].outcome, Outcome::Done);
+    town.state.rollback(mark);
+    town.next_seq = seq;
+    assert!(town.state.snapshot() == before, "also who signed the readings can be taken back");
+    assert_eq!(town.operator(vec![rotate()])[0].outcome, Outcome::Done);
+    let truth = send_with_new_key(&mut town, reading(PERIOD, 100, 0));
+    assert_eq!((truth.outcome, entered(&truth)), (Outcome::Rejected(Code::MeterContradiction), None));
+    let next = DeliveryPeriod(PERIOD.0 + 1);
+    town.time(next.ends_at(15));
+    let after = send_with_new_key(&mut town, reading(next, 200, 0));
+    assert_eq!((after.outcome, entered(&after)), (Outcome::Rejected(Code::MeterBackwards), None));
+    let correction = Correction { meter: MeterId(0), reading: reading(PERIOD, 100, 0) };
+    assert_eq!(town.operator(vec![Command::Correction(correction)])[0].outcome, Outcome::Done);
+    let first = send_with_new_key(&mut town, reading(next, 200, 0));
+    assert_eq!(first.outcome, Outcome::Done);
+    let second = send_with_new_key(&mut town, reading(next, 201, 0));
+    let expected = (DeviceFault::DoubleReading, Some(next), vec![first.seq, second.seq]);
+    assert_eq!((entered(&second), score(&town, 0)), (Some(expected), 800), "what the new key says twice is its own");
+}
+
+/// A meter changes its key by itself between two different registers for one period. Its old key named the new one, so that both are one hand's:
+/// it would otherwise be free to say anything twice, a hundred times.
+#[test]
+fn a_meter_that_changes_its_key_by_itself_answers_for_what_it_signed_before() {
+    let mut town = town();
+    begin(&mut town, 2);
+    town.time(delivered());
+    let first = send(&mut town, 0, reading(PERIOD, 100, 0));
+    town.done(0, rotate());
+    let second = send_with_new_key(&mut town, reading(PERIOD, 90, 0));
+    let expected = (DeviceFault::DoubleReading, Some(PERIOD), vec![first.seq, second.seq]);
+    assert_eq!((entered(&second), score(&town, 0)), (Some(expected), 800));
 }
 
 /// Too early and too late: refused, and nobody is blamed.

@@ -106,7 +106,8 @@ fn a_meter_that_changes_hands_twice_in_a_period_is_the_first_owners() {
     assert_eq!(charged(&end(&mut town, &[(0, 50, 0)])), [(0, 30_000)]);
 }
 
-/// What the meter tells of a period is told to whoever is billed for it, and what it contradicts itself in is his fault, not the next one's.
+/// What the meter tells of a period is told to whoever is billed for it. That it contradicts itself in that is the fault of whoever has it when it
+/// does: it told him both.
 #[test]
 fn a_reading_is_his_whose_period_it_is() {
     let mut town = house();
@@ -119,10 +120,34 @@ fn a_reading_is_his_whose_period_it_is() {
     assert_eq!(told(&town.done(0, Command::Reading(reading(PERIOD, 50, 0)))), 0);
     assert_eq!(town.refused(0, Command::Reading(reading(PERIOD, 60, 0))), Code::MeterContradiction);
     let scores = [0, 1].map(|account| town.state.account(AccountId(account)).unwrap().score);
-    assert_eq!(scores, [800, 1_000]);
+    assert_eq!(scores, [1_000, 800]);
     let later = DeliveryPeriod(NEXT.0 + 1);
     town.time(later.ends_at(15));
     assert_eq!(told(&town.done(0, Command::Reading(reading(later, 70, 0)))), 1);
+}
+
+/// The tenant read his meter for the last time and moved out. The next one would like to have it otherwise, and sends another reading, and one that
+/// cannot be true after his: refused, and held against nobody, because nobody said both. What he says twice himself is his.
+#[test]
+fn what_a_former_owner_signed_and_what_the_new_one_signs_are_held_against_nobody() {
+    let mut town = house();
+    town.time(delivered());
+    town.done(0, Command::Reading(reading(PERIOD, 50, 0)));
+    hand_over(&mut town, 1);
+    let scores = |town: &Town| [0, 1].map(|account| town.state.account(AccountId(account)).unwrap().score);
+    for (refused, code) in
+        [(reading(PERIOD, 20, 0), Code::MeterContradiction), (reading(PERIOD, 90, 0), Code::MeterContradiction)]
+    {
+        assert_eq!((town.refused(0, Command::Reading(refused)), scores(&town)), (code, [1_000; 2]));
+    }
+    town.time(NEXT.ends_at(15));
+    assert_eq!(town.refused(0, Command::Reading(reading(NEXT, 49, 0))), Code::MeterBackwards);
+    assert_eq!(scores(&town), [1_000; 2], "who knows which of them was wrong");
+    let joined = State::restore(&town.genesis, &town.state.snapshot()).unwrap();
+    assert_eq!(joined.registers(MeterId(0), PERIOD), Some(reading(PERIOD, 50, 0).registers), "the first stands");
+    town.done(0, Command::Reading(reading(NEXT, 60, 0)));
+    assert_eq!(town.refused(0, Command::Reading(reading(NEXT, 61, 0))), Code::MeterContradiction);
+    assert_eq!(scores(&town), [1_000, 800]);
 }
 
 /// Its area was frozen, and mended in the last moment before its period would be closed to readings: it is settled with the owner of then.

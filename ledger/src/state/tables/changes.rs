@@ -79,6 +79,18 @@ impl Tables {
         self.journal.push(Undo::Registers(period, meter, old));
     }
 
+    /// What a meter has told proves nothing against it any more: it was signed with a key, or for an owner, that it has no more. The registers stand.
+    /// Goes through the periods of which readings are kept.
+    pub(in crate::state) fn disown_readings(&mut self, meter: MeterId) {
+        let signed = self.readings.iter().filter_map(|(period, table)| {
+            let row = table.of(meter).filter(|row| row.record > 0)?;
+            Some((*period, ReadingRow { record: 0, ..row }))
+        });
+        for (period, row) in signed.collect::<Vec<_>>() {
+            self.set_registers(period, meter, Some(row));
+        }
+    }
+
     /// A settled meter is to be settled again.
     pub(in crate::state) fn add_correction(&mut self, period: DeliveryPeriod, meter: MeterId) {
         if self.corrections.insert((period, meter)) {

@@ -98,7 +98,7 @@ pub(in crate::state) struct Access {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::state) struct MeterStatus {
     pub(in crate::state) access: Access,
-    /// What used the nonce; nothing if no bundle did, or if more than one did and that was entered.
+    /// What used the nonce; nothing if no bundle of the present key and owner did, or if more than one did and that was entered.
     pub(in crate::state) last_bundle: Option<LastBundle>,
     /// What it may still be certified for as a storage.
     pub(in crate::state) charge: ChargeBalance,
@@ -193,7 +193,9 @@ impl AreaIncome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::state) struct ReadingRow {
     pub(in crate::state) registers: Registers,
-    /// The record by which the meter itself said so; 0 if the operator of its area has read it in its place.
+    /// The record by which the meter itself said so, with the key and for the owner that it has now, or with one that it changed by itself since: what
+    /// it says otherwise is misconduct. 0 if the operator of its area has read it in its place, a registrar has replaced its key
+    /// since, or it has changed hands.
     pub(in crate::state) record: u64,
 }
 
