@@ -68,6 +68,8 @@ impl Bill<'_> {
                 lines.extend((amount != Money::ZERO).then(|| money(name, amount)));
             }
         }
+        let pending = period.totals().pending;
+        lines.extend((pending != Money::ZERO).then(|| amounts("  still to be paid out", -pending)));
         lines.push(amounts("  together", period.balance()));
         if let Some(doubt) = &period.doubt {
             lines.push(vec![format!("  These lines do not add up: {doubt}.")]);
@@ -122,18 +124,19 @@ impl Bill<'_> {
                     line.money().0.to_string(),
                 ]);
             }
-            let Some(settled) = &period.settled else { continue };
-            for part in &settled.parts {
+            for part in period.settled.iter().flat_map(|settled| &settled.parts) {
                 let command = part
                     .trade
                     .and_then(|place| period.trades.get(place))
                     .map_or(String::new(), |line| line.seq.to_string());
-                let name = if settled.imbalance_wh < 0 { "missing" } else { "too_much" };
+                let is_short = period.settled.as_ref().is_some_and(|settled| settled.imbalance_wh < 0);
+                let name = if is_short { "missing" } else { "too_much" };
                 let (energy, price) = (part.energy_wh.to_string(), part.price.0.to_string());
                 let none = String::new;
                 push([name.into(), command, none(), none(), energy, price, none(), part.money.0.to_string()]);
             }
-            for (name, amount) in [("billed", settled.billed), ("defaulted", settled.defaulted)] {
+            let StatementTotals { billed, defaulted, pending, .. } = period.totals();
+            for (name, amount) in [("billed", billed), ("defaulted", defaulted), ("pending", -pending)] {
                 if amount != Money::ZERO {
                     let none = String::new;
                     push([name.into(), none(), none(), none(), none(), none(), none(), amount.0.to_string()]);
@@ -165,7 +168,8 @@ fn totals_json(totals: &StatementTotals) -> Value {
         "sold_nano": nano(totals.sold), "fees_nano": nano(totals.fees), "import_wh": totals.import_wh.to_string(),
         "export_wh": totals.export_wh.to_string(), "short_wh": totals.short_wh.to_string(), "long_wh": totals.long_wh.to_string(),
         "imbalance_nano": nano(totals.imbalance), "billed_nano": nano(totals.billed),
-        "defaulted_nano": nano(totals.defaulted), "balance_nano": nano(totals.balance()), "doubtful": totals.doubtful,
+        "defaulted_nano": nano(totals.defaulted), "pending_nano": nano(totals.pending), "balance_nano": nano(totals.balance()),
+        "doubtful": totals.doubtful,
         "periods": totals.periods, "unsettled": totals.unsettled, "not_final": totals.not_final,
         "estimated": totals.estimated, "corrected": totals.corrected, "settled_again": totals.settled_again,
     })
@@ -246,9 +250,11 @@ fn totals(totals: &StatementTotals, lines: &mut Vec<Vec<String>>) {
     lines.push(vec!["  missing".to_owned(), totals.short_wh.to_string(), String::new(), String::new(), String::new()]);
     lines.push(vec!["  too much".to_owned(), totals.long_wh.to_string(), String::new(), String::new(), String::new()]);
     lines.push(amounts("  imbalance", totals.imbalance));
-    for (name, amount) in
-        [("  paid by the grid operator", totals.billed), ("  borne by the default account", totals.defaulted)]
-    {
+    for (name, amount) in [
+        ("  paid by the grid operator", totals.billed),
+        ("  borne by the default account", totals.defaulted),
+        ("  still to be paid out", -totals.pending),
+    ] {
         lines.extend((amount != Money::ZERO).then(|| amounts(name, amount)));
     }
     lines.push(amounts("  balance", totals.balance()));
@@ -304,7 +310,7 @@ fn period_json(period: &PeriodStatement) -> Value {
     json!({
         "period": period.contract.period.0, "area": period.contract.area.0, "account": period.account.0, "trades": trades,
         "settled": settled, "final": period.is_final, "doubt": period.doubt.map(|doubt| doubt.to_string()),
-        "balance_nano": nano(period.balance()),
+        "pending_nano": nano(period.totals().pending), "balance_nano": nano(period.balance()),
     })
 }
 
@@ -388,6 +394,30 @@ mod tests {
             text.contains("  balance                                                                    0.072000000"),
             "{text}"
         );
+    }
+
+    /// Its area is frozen, or its turn has not come: what it was sold for is nobody's income yet.
+    #[test]
+    fn what_is_not_settled_yet_is_still_to_be_paid_out_and_no_balance() {
+        let areas = ["station".to_owned(), "north".to_owned()];
+        let mut statement = roof();
+        statement.periods[0].settled = None;
+        statement.totals = statement.periods[0].totals();
+        let text = bill(&statement, &areas, |bill| bill.text());
+        let shown: Vec<String> =
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for (name, amount) in
+            [("still to be paid out", "-0.084000000"), ("together", "0.000000000"), ("balance", "0.000000000")]
+        {
+            let wanted = format!("{name} {amount}");
+            assert!(shown.contains(&wanted), "{wanted}: {text}");
+        }
+        let table = bill(&statement, &areas, |bill| bill.csv());
+        let amounts = table.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<i128>().unwrap());
+        assert_eq!(amounts.collect::<Vec<_>>(), [84_000_000, -84_000_000]);
+        let value: Value = serde_json::from_str(&bill(&statement, &areas, |bill| bill.json().to_string())).unwrap();
+        let totals = &value["totals"];
+        assert_eq!((&totals["pending_nano"], &totals["balance_nano"]), (&json!("84000000"), &json!("0")));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::bytes::Writer;
 use crate::crypto::Hash;
 use crate::origin::CertificateRange;
 
-const FORMAT_VERSION: u32 = 5;
+const FORMAT_VERSION: u32 = 6;
 const IDENTITY: &[u8] = b"\0identity";
 const LAST_HEIGHT: &[u8] = b"\0last_height";
 /// The first height above the gap, or of all.

@@ -46,6 +46,11 @@ fn reading(seed: u64, meter: u32, period: DeliveryPeriod, again: u64) -> Reading
 
 /// A day of orders and readings, some of which never come and some of which are corrected, until all of it is final.
 fn day(seed: u64) -> (Town, Vec<Record>) {
+    day_until(seed, 60)
+}
+
+/// The same, and as many quarter-hours longer as are asked for.
+fn day_until(seed: u64, quarters: u32) -> (Town, Vec<Record>) {
     let (mut town, mut dice, mut records) = (village(seed), Dice(seed), Vec::new());
     for _ in 0..400 {
         let period = DeliveryPeriod(DeliveryPeriod::containing(town.state.time(), 15).0 - 1 - dice.small(4));
@@ -66,7 +71,7 @@ fn day(seed: u64) -> (Town, Vec<Record>) {
         };
         records.extend(town.apply(&entry));
     }
-    for _ in 0..60 {
+    for _ in 0..quarters {
         town.time(LedgerTime(town.state.time().0 + 15 * MINUTE_MS));
         records.extend(town.work_all(16));
     }
@@ -119,4 +124,29 @@ fn the_bills_of_all_meters_come_to_what_their_accounts_have() {
         }
     }
     assert!(seen.len() == 6 && seen.values().all(|count| *count > 10), "{seen:?}");
+}
+
+/// In the middle of the day most is not settled: who bought has paid, who sold is still to be paid out, and bills say so to the last nano.
+#[test]
+fn bills_in_the_middle_of_the_day_come_to_what_accounts_have_by_then() {
+    let (mut pending, mut unsettled) = (0, 0);
+    for seed in 0..40 {
+        let (town, records) = day_until(seed, u32::try_from(seed % 5).unwrap());
+        let mut purses = banked(&records);
+        for meter in (0..town.state.meters_count()).map(MeterId) {
+            let events = records.iter().flat_map(|record| record.events.iter().map(|event| (record.seq, event)));
+            let statement = Statement::of(meter, events);
+            for period in &statement.periods {
+                *purses.entry(period.account).or_default() += period.balance().0;
+            }
+            pending += usize::from(statement.totals.pending.0 > 0);
+            unsettled += statement.totals.unsettled;
+        }
+        for (account, expected) in purses {
+            let began = if account.0 < 5 { 1_000_000 } else { 0 };
+            let holds = town.state.account(account).unwrap().balance.0 - began;
+            assert_eq!(holds, expected, "seed {seed}, {account:?}");
+        }
+    }
+    assert!(pending > 20 && unsettled > 50, "{pending} {unsettled}");
 }

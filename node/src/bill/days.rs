@@ -90,6 +90,7 @@ impl DayBill {
             "estimated",
             "corrected",
             "settled_again",
+            "pending_nano",
         ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         for (day, totals) in &self.days {

@@ -33,6 +33,8 @@ pub struct StatementTotals {
     pub billed: Money,
     /// What of that the default account bore.
     pub defaulted: Money,
+    /// What of `bought` and `sold` is still to be paid out: it is, once the period is settled. At least zero.
+    pub pending: Money,
     /// Periods whose figures are in doubt.
     pub doubtful: u32,
     /// Periods in which anything was traded or settled.
@@ -50,9 +52,10 @@ pub struct StatementTotals {
 }
 
 impl StatementTotals {
-    /// What the account has more than before: trades and imbalance, without what others paid in its place.
+    /// What the account has more than before: trades and imbalance, without what others paid in its place, and without what is still to
+    /// be paid out.
     pub fn balance(&self) -> Money {
-        self.bought + self.sold + self.imbalance + self.billed + self.defaulted
+        self.bought + self.sold + self.imbalance + self.billed + self.defaulted - self.pending
     }
 
     /// Adds a period.
@@ -64,6 +67,10 @@ impl StatementTotals {
             };
             *energy += u128::from(trade.energy.0);
             *money += trade.money();
+            // Who pays has paid when the trade was made; who is paid waits.
+            if period.settled.is_none() {
+                self.pending += trade.money().max(Money::ZERO);
+            }
             self.fees += trade.fee.times(trade.energy);
         }
         match &period.settled {
@@ -102,6 +109,7 @@ impl StatementTotals {
         self.imbalance += other.imbalance;
         self.billed += other.billed;
         self.defaulted += other.defaulted;
+        self.pending += other.pending;
         self.doubtful = self.doubtful.saturating_add(other.doubtful);
         self.periods = self.periods.saturating_add(other.periods);
         self.unsettled = self.unsettled.saturating_add(other.unsettled);
@@ -117,8 +125,8 @@ impl StatementTotals {
         for energy in [bought_wh, sold_wh, import_wh, export_wh, short_wh, long_wh] {
             w.i128(energy.cast_signed());
         }
-        let Self { bought, sold, fees, imbalance, billed, defaulted, .. } = *self;
-        for Money(amount) in [bought, sold, fees, imbalance, billed, defaulted] {
+        let Self { bought, sold, fees, imbalance, billed, defaulted, pending, .. } = *self;
+        for Money(amount) in [bought, sold, fees, imbalance, billed, defaulted, pending] {
             w.i128(amount);
         }
         let Self { doubtful, periods, unsettled, not_final, estimated, corrected, settled_again, .. } = *self;
@@ -137,7 +145,7 @@ impl StatementTotals {
         let (export_wh, short_wh, long_wh) = (energy()?, energy()?, energy()?);
         let mut money = || r.amount().map(Money);
         let (bought, sold, fees) = (money()?, money()?, money()?);
-        let (imbalance, billed, defaulted) = (money()?, money()?, money()?);
+        let (imbalance, billed, defaulted, pending) = (money()?, money()?, money()?, money()?);
         let (doubtful, periods, unsettled, not_final) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?);
         let (estimated, corrected, settled_again) = (r.u32()?, r.u32()?, r.u32()?);
         Ok(Self {
@@ -153,6 +161,7 @@ impl StatementTotals {
             imbalance,
             billed,
             defaulted,
+            pending,
             doubtful,
             periods,
             unsettled,
