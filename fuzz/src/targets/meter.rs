@@ -205,6 +205,7 @@ fn answers() -> Vec<Vec<u8>> {
         Answer::Final { request_id: 3, bundle, height: 8, first_seq: 70, records },
         Answer::Watching { request_id: 4, meter: MeterId(4) },
         Answer::Event { meter: MeterId(4), height: 8, record: step.records[0].clone() },
+        Answer::WatchEnded { meter: MeterId(4), code: Code::AuthForeign },
         Answer::Receipt { request_id: 5, receipt },
         Answer::Status { request_id: 6, status: status() },
         Answer::Account { request_id: 7, account: account() },

@@ -90,6 +90,19 @@ pub struct WatchEvent {
     pub record: Record,
 }
 
+/// That nothing more is told of a watched meter. Asking again, with the key that it has now, begins another watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("meter {} is watched no longer: {code}", meter.0)]
+pub struct WatchEnd {
+    /// The meter.
+    pub meter: MeterId,
+    /// Why.
+    pub code: Code,
+}
+
+/// What comes of watches, in the order in which the validator tells it.
+pub type WatchEvents = mpsc::UnboundedReceiver<Result<WatchEvent, WatchEnd>>;
+
 /// A final bundle and what became of its commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinalBundle {
@@ -144,7 +157,7 @@ pub enum ClientError {
 
 impl Client {
     /// Connects to the first of `validators` that answers, under a connection key of its own. Events of watched meters come out of
-    /// the channel. The connection key authorises nothing.
+    /// the channel, and for a watch that ends before it is given up, why. The connection key authorises nothing.
     ///
     /// # Errors
     /// `Unreachable` if none of them answers before a request would be given up, `ShutOut` if those that answer do not serve the connection's key.
@@ -152,7 +165,7 @@ impl Client {
         validators: Vec<Peer>,
         connection_seed: [u8; 32],
         patience: Patience,
-    ) -> Result<(Self, mpsc::UnboundedReceiver<WatchEvent>), ClientError> {
+    ) -> Result<(Self, WatchEvents), ClientError> {
         let counters = Arc::new(Counters::default());
         let (asks, asked) = mpsc::unbounded_channel();
         let (events, watched) = mpsc::unbounded_channel();
@@ -205,7 +218,7 @@ impl Client {
         }
     }
 
-    /// Has the events of the query's meter sent from now on, across reconnections.
+    /// Has the events of the query's meter sent from now on, across reconnections. A later question for the same meter takes the place of an earlier one.
     pub async fn watch(&self, query: SignedQuery) -> Result<MeterId, ClientError> {
         match self.answer(RequestBody::Watch(query)).await? {
             Answer::Watching { meter, .. } => Ok(meter),

@@ -179,7 +179,10 @@ impl Day {
             let next_batch = self.batches.front().map(|at| time_until(&self.genesis, *at));
             tokio::select! {
                 Some(sent) = self.outcome.recv() => self.on_sent(sent),
-                Some(event) = self.lines.events.recv() => self.on_event(&event),
+                Some(told) = self.lines.events.recv() => match told {
+                    Ok(event) => self.on_event(&event),
+                    Err(end) => self.screen.note(&end.to_string()),
+                },
                 Some(done) = self.operated.recv() => self.on_operated(&done),
                 () = tokio::time::sleep(next_batch.unwrap_or_default()), if next_batch.is_some() => {
                     self.batches.pop_front();

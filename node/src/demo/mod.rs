@@ -25,7 +25,7 @@ use gridbook_ledger::genesis::{Area, AreaEdge, Genesis, SettlementRules};
 use gridbook_sim::{Measured, Town, TownConfig};
 use tokio::sync::mpsc;
 
-use crate::client::{Client, Patience, WatchEvent, connection_seed, wall_us};
+use crate::client::{Client, Patience, WatchEvents, connection_seed, wall_us};
 use crate::cluster::Cluster;
 use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
 use crate::interrupt::interrupted;
@@ -71,7 +71,7 @@ struct Lines {
     /// Each carries its share of the meters; each begins at another validator and fails over to the others.
     gateways: Vec<Client>,
     /// What the gateways' watches bring.
-    events: mpsc::UnboundedReceiver<WatchEvent>,
+    events: WatchEvents,
     /// One to each validator and no other, to ask how it stands.
     inspectors: Vec<Client>,
 }

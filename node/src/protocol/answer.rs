@@ -81,6 +81,13 @@ pub enum Answer {
         /// and a gate that closes on a whole town does not reach every meter as a whole. The proof of the full record is its receipt.
         record: Vec<u8>,
     },
+    /// Nothing more is told of a watched meter on this connection. Not an answer to a numbered request.
+    WatchEnded {
+        /// The meter.
+        meter: MeterId,
+        /// Why: its key was replaced or revoked, it is another account's now, or the question that the watch was asked for by is void.
+        code: Code,
+    },
     /// A receipt.
     Receipt {
         /// The request.
@@ -239,10 +246,10 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The request it answers; none for events.
+    /// The request it answers; none for events and ends of watches.
     pub fn request_id(&self) -> Option<RequestId> {
         match self {
-            Self::Event { .. } => None,
+            Self::Event { .. } | Self::WatchEnded { .. } => None,
             Self::Refused { request_id, .. }
             | Self::Sequenced { request_id, .. }
             | Self::Evidence { request_id, .. }
@@ -272,7 +279,7 @@ impl Answer {
         }
     }
 
-    /// The frame. The request number comes first, 0 in events.
+    /// The frame. The request number comes first, 0 in events and ends of watches.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.u64(self.request_id().unwrap_or(0));
@@ -333,6 +340,7 @@ impl Answer {
             Self::Conduct { book, .. } => book.write(w.u8(24)),
             Self::Grants { list, .. } => list.write(w.u8(41)),
             Self::Uses { page, .. } => page.write(w.u8(40)),
+            Self::WatchEnded { meter, code } => _ = w.u8(43).u32(meter.0).u16(code.number()),
             Self::Epochs { proofs, .. } => {
                 w.u8(14).u8(u8::try_from(proofs.len()).expect("at most EPOCHS_PER_ANSWER"));
                 proofs.iter().for_each(|proof| write_blob(&mut w, proof));
@@ -346,11 +354,12 @@ impl Answer {
         let mut r = Reader::new(frame);
         let request_id = r.u64()?;
         let answer = match r.u8()? {
-            1 => Self::Refused { request_id, code: Code::from_number(r.u16()?).ok_or(BytesError::Unknown)? },
+            1 => Self::Refused { request_id, code: read_code(&mut r)? },
             2 => Self::Accepted { request_id, bundle: Hash(r.array()?) },
             3 => read_final(request_id, &mut r)?,
             4 => Self::Watching { request_id, meter: MeterId(r.u32()?) },
-            5 if request_id != 0 => return Err(BytesError::Unknown),
+            5 | 43 if request_id != 0 => return Err(BytesError::Unknown),
+            43 => Self::WatchEnded { meter: MeterId(r.u32()?), code: read_code(&mut r)? },
             5 => Self::Event { meter: MeterId(r.u32()?), height: r.u64()?, record: read_blob(&mut r)? },
             6 => Self::Receipt { request_id, receipt: read_blob(&mut r)? },
             7 => Self::Status { request_id, status: Status::read(&mut r)? },
@@ -415,6 +424,10 @@ impl Answer {
         r.finish()?;
         Ok(answer)
     }
+}
+
+fn read_code(r: &mut Reader<'_>) -> Result<Code, BytesError> {
+    Code::from_number(r.u16()?).ok_or(BytesError::Unknown)
 }
 
 /// As many as are said in front of them. The count allocates nothing: they are read until it is reached or the bytes end.

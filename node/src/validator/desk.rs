@@ -41,7 +41,7 @@ use entries::missing;
 pub(super) use entries::{decoded, index_batch, split_records};
 use frames::frame_of;
 pub(super) use watchers::Watcher;
-use watchers::Watchers;
+use watchers::{Told, Watchers};
 
 /// What comes to the desk.
 #[derive(Debug)]
@@ -535,15 +535,22 @@ impl Desk {
     fn tell_watchers(&mut self, height: u64, record: &Record) {
         let directory = &self.shared.directory;
         // The registry is ahead of what is final: whoever may not watch by then may not after this record.
-        let may_watch = |meter, watcher: &Watcher| {
-            let device = directory.device(&watcher.key);
-            device.is_some_and(|device| {
-                let is_own = device.kind == DeviceKind::Meter { meter, account: watcher.account };
-                is_own && !matches!(device.standing, KeyStanding::Replaced | KeyStanding::Revoked)
-            })
+        let check = |meter, watcher: &Watcher| {
+            let device = directory.device(&watcher.key).ok_or(Code::AuthUnknownDevice)?;
+            match device.standing {
+                KeyStanding::Replaced => Err(Code::AuthReplaced),
+                KeyStanding::Revoked => Err(Code::AuthRevoked),
+                _ if device.kind != DeviceKind::Meter { meter, account: watcher.account } => Err(Code::AuthForeign),
+                // A suspended device may still look at itself.
+                KeyStanding::Active | KeyStanding::Suspended => Ok(()),
+            }
         };
-        for (connection, meter, record) in self.watchers.told(record, self.shared.ledger_now(), may_watch) {
-            self.answer(connection, &Answer::Event { meter, height, record: record.encode() });
+        for (connection, meter, told) in self.watchers.told(record, self.shared.ledger_now(), check) {
+            let answer = match told {
+                Told::Event(record) => Answer::Event { meter, height, record: record.encode() },
+                Told::Ended(code) => Answer::WatchEnded { meter, code },
+            };
+            self.answer(connection, &answer);
         }
     }
 

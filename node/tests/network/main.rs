@@ -14,3 +14,4 @@ mod registry;
 mod sequenced;
 mod statement;
 mod trade;
+mod watch;

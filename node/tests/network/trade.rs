@@ -42,7 +42,11 @@ fn a_seller_who_watches_learns_of_the_trade_and_both_get_receipts_that_verify() 
         assert_eq!((maker.meter, taker.meter, price, energy), (seller.id, buyer.id, Price(200_000), Energy(200)));
 
         let told = loop {
-            let event = tokio::time::timeout(std::time::Duration::from_secs(20), events.recv()).await.unwrap().unwrap();
+            let event = tokio::time::timeout(std::time::Duration::from_secs(20), events.recv())
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
             assert_eq!(event.meter, seller.id);
             if event.record.seq == done.records[0].seq {
                 break event;

@@ -12,12 +12,11 @@ use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::record::{Outcome, Record};
 use gridbook_ledger::reject::Code;
 use serde_json::json;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::course::Course;
 use crate::cli::verify::read_genesis;
 use crate::cli::{Global, Usage};
-use crate::client::{Client, ClientError, FinalBundle, Patience, WatchEvent, next_nonce, wall_us};
+use crate::client::{Client, ClientError, FinalBundle, Patience, WatchEvents, next_nonce, wall_us};
 use crate::config::{NetworkConfig, Peer};
 use crate::moment::parse_period;
 use crate::protocol::{QueryKind, SignedQuery, Status};
@@ -51,7 +50,7 @@ pub(super) const QUERY_GOOD_FOR: Duration = Duration::from_secs(86_400);
 pub(in crate::cli) struct Session {
     pub(in crate::cli) genesis: Genesis,
     pub(in crate::cli) client: Client,
-    pub(super) events: UnboundedReceiver<WatchEvent>,
+    pub(super) events: WatchEvents,
 }
 
 /// A network as its files tell of it. What is wrong with a question shows here, before anybody is asked it.

@@ -11,7 +11,7 @@ use crate::cli::Global;
 use crate::keyfile::read_key;
 use crate::protocol::QueryKind;
 
-/// Print what happens to the meter's orders, until Ctrl-C.
+/// Print what happens to the meter's orders, until Ctrl-C, or until the key may not watch the meter any more.
 #[derive(Args, Debug)]
 #[command(after_help = "\
   gridbook meter watch --key alice.key
@@ -39,7 +39,7 @@ impl WatchArgs {
                     session.client.watch(session.query(&key, QueryKind::Watch)).await?;
                     continue;
                 }
-                event = session.events.recv() => event.context("the connection has ended")?,
+                event = session.events.recv() => event.context("the connection has ended")??,
                 _ = tokio::signal::ctrl_c() => break,
             };
             let record = session.text(&event.record);

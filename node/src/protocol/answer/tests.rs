@@ -22,6 +22,7 @@ fn one_of_each() -> Vec<Answer> {
         Answer::Final { request_id: 3, bundle: Hash([3; 32]), height: 8, first_seq: 70, records },
         Answer::Watching { request_id: 4, meter: MeterId(4) },
         Answer::Event { meter: MeterId(4), height: 8, record: vec![9; 40] },
+        Answer::WatchEnded { meter: MeterId(4), code: Code::AuthReplaced },
         Answer::Receipt { request_id: 5, receipt: vec![7; 1800] },
         Answer::Status { request_id: 6, status: status() },
         Answer::Account { request_id: 7, account: account() },
@@ -90,6 +91,13 @@ fn values_without_a_meaning_are_refused() {
     let mut numbered_event = Answer::Event { meter: MeterId(1), height: 1, record: Vec::new() }.encode();
     numbered_event[0] = 1;
     assert_eq!(Answer::decode(&numbered_event), Err(BytesError::Unknown));
+
+    let mut ended = Answer::WatchEnded { meter: MeterId(1), code: Code::AuthReplaced }.encode();
+    ended[0] = 1;
+    assert_eq!(Answer::decode(&ended), Err(BytesError::Unknown));
+    ended[0] = 0;
+    *ended.last_mut().expect("not empty") = u8::MAX;
+    assert_eq!(Answer::decode(&ended), Err(BytesError::Unknown));
 
     let mut taken = Answer::Taken { request_id: 1, key: evidence_key(), is_new: false }.encode();
     *taken.last_mut().expect("not empty") = 2;
