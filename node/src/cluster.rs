@@ -170,15 +170,25 @@ impl Cluster {
         let deadline = Instant::now() + GRACE;
         let mut stubborn = Vec::new();
         for (index, member) in self.members.iter_mut().enumerate() {
-            let Some(mut child) = member.child.take() else { continue };
+            // Each stays known until it has ended: who stops waiting here can still kill it.
+            let Some(child) = &mut member.child else { continue };
             let left = deadline.saturating_duration_since(Instant::now());
             if tokio::time::timeout(left, child.wait()).await.is_err() {
                 stubborn.push(index);
                 let _ = child.kill().await;
             }
+            member.child = None;
         }
         if !stubborn.is_empty() {
             bail!("validators {stubborn:?} did not end within {} s of SIGTERM and were killed", GRACE.as_secs());
+        }
+        Ok(())
+    }
+
+    /// Kills those that still run, without warning, and waits until they are gone.
+    pub(crate) async fn kill_all(&mut self) -> anyhow::Result<()> {
+        for index in 0..self.members.len() {
+            self.kill(index).await?;
         }
         Ok(())
     }

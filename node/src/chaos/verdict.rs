@@ -58,6 +58,7 @@ impl FinalLog {
                     doubled.insert(bundle);
                 }
             }
+            Ok(())
         })
         .with_context(|| format!("{} does not hold", data_dir.display()))?;
         Ok(Self { report, headers, bundles, doubled })

@@ -7,13 +7,15 @@ use clap::Args;
 
 use super::{Global, check_size};
 use crate::demo::{DemoOptions, run};
+use crate::interrupt::Interrupted;
 
 /// Four validators and a town of meters trade a day in a minute, on this machine.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Starts the validators as processes of this same binary, each with its own data directory, over QUIC on loopback; registers the meters;
 and plays one market day with a bundle of orders per meter and quarter-hour. At the end it fetches receipts and verifies them offline,
-compares the state roots of all validators, and checks that money and energy add up. Exit code 0 only if all of that holds.
+compares the state roots of all validators, and checks that money and energy add up. Exit code 0 only if all of that holds. Ctrl-C ends
+the validators, and the summary says what was done so far; exit code 130. Once more, it kills them. Nothing is left but what --keep keeps.
 
   gridbook demo
   gridbook demo --meters 200 --seconds 20 --headless --report demo.json
@@ -74,6 +76,12 @@ impl DemoArgs {
         if let Some(dir) = &end.kept {
             note!("the network was kept in {}", dir.display());
         }
-        if end.report.is_good() { Ok(()) } else { bail!("the day did not end as it must: see the summary") }
+        match &end.report {
+            report if report.is_good() => Ok(()),
+            report if report.is_interrupted() => {
+                Err(Interrupted("the summary says what was done until then, and not all of it was checked").into())
+            }
+            _ => bail!("the day did not end as it must: see the summary"),
+        }
     }
 }

@@ -33,6 +33,7 @@ use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, S
 use gridbook_ledger::validators::ValidatorSet;
 use serde::Serialize;
 
+use crate::interrupt::Interrupted;
 use crate::logging::{self, LogFormat};
 
 const AFTER_HELP: &str = "\
@@ -125,6 +126,9 @@ enum Command {
     Sim(sim::Sim),
 }
 
+/// As a shell says it of what Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
 /// Reads the command line, does what it says, and says how that went.
 pub fn main() -> ExitCode {
     // Clap exits by itself: 0 after help and version, 2 after wrong usage.
@@ -135,7 +139,11 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             note!("gridbook: {error:#}");
-            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            match error {
+                error if error.is::<Usage>() => ExitCode::from(2),
+                error if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

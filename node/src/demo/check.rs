@@ -1,6 +1,8 @@
 //! After the day: does everything hold that the market promises?
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -54,11 +56,18 @@ async fn check_state(report: &mut Report, lines: &Lines) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Executes the log of a validator again from genesis, and reads in its records what was delivered and paid.
-pub(super) async fn execute_again(report: &Report, network: &Network) -> anyhow::Result<Again> {
+/// Executes the log of a validator again from genesis, and reads in its records what was delivered and paid. Whoever sets the flag has it end
+/// at the next header.
+pub(super) fn execute_again(
+    report: &Report,
+    network: &Network,
+) -> (Arc<AtomicBool>, impl Future<Output = anyhow::Result<Again>> + use<>) {
     let (data_dir, genesis) = (network.configs[0].data_dir.clone(), network.genesis.clone());
     let watched: Vec<MeterId> = report.cast.meters().collect();
-    tokio::task::spawn_blocking(move || walk(&data_dir, &genesis, watched)).await?
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let walking = tokio::task::spawn_blocking(move || walk(&data_dir, &genesis, watched, &told));
+    (stop, async move { walking.await? })
 }
 
 /// What a log says when it is executed again.
@@ -69,13 +78,15 @@ pub(super) struct Again {
     pub(super) headers: Vec<Hash>,
 }
 
-fn walk(data_dir: &Path, genesis: &Genesis, watched: Vec<MeterId>) -> anyhow::Result<Again> {
+fn walk(data_dir: &Path, genesis: &Genesis, watched: Vec<MeterId>, stop: &AtomicBool) -> anyhow::Result<Again> {
     let mut settled = Settled::new(watched.into_iter());
     let mut headers = Vec::new();
     let chain = walk_chain(data_dir, genesis, |step| {
+        ensure!(!stop.load(Ordering::Relaxed), "it was interrupted");
         headers.push(step.hash);
         let records = step.records.iter().map(|record| Record::decode(record).expect("own execution has made it"));
         records.for_each(|record| settled.follow(&record));
+        Ok(())
     })?;
     settled.finish();
     Ok(Again { settled, chain, headers })

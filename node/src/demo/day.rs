@@ -23,7 +23,7 @@ use super::trader::{Trader, orders, tell};
 use super::{DemoOptions, Lines, time_until};
 use crate::client::{ClientError, FinalBundle, Step, WatchEvent, wall_us};
 use crate::cluster::Cluster;
-use crate::interrupt::interrupted;
+use crate::interrupt::Interrupts;
 use crate::network::Network;
 
 /// How the day ended.
@@ -153,11 +153,15 @@ impl Day {
     }
 
     /// Plays the day to its end, and waits until all that was sent is final, and all that was traded is settled and final too.
-    pub(super) async fn play(mut self, cluster: &mut Cluster) -> anyhow::Result<(DayEnd, Lines, Tally, Cast)> {
+    pub(super) async fn play(
+        mut self,
+        cluster: &mut Cluster,
+        interrupts: &mut Interrupts,
+    ) -> anyhow::Result<(DayEnd, Lines, Tally, Cast)> {
         let mut moment = Moment::watch(&self.lines.inspectors);
         let end = tokio::select! {
             played = self.trade(cluster, &mut moment) => played.map(|()| DayEnd::Evening)?,
-            () = interrupted() => DayEnd::Interrupted,
+            () = interrupts.next() => DayEnd::Interrupted,
         };
         self.draw(&moment);
         self.screen.finish();

@@ -16,6 +16,7 @@ mod tally;
 mod trader;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -28,7 +29,7 @@ use tokio::sync::mpsc;
 use crate::client::{Client, Patience, WatchEvents, connection_seed, wall_us};
 use crate::cluster::Cluster;
 use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
-use crate::interrupt::interrupted;
+use crate::interrupt::{Interrupted, Interrupts};
 use crate::keyfile::read_key;
 use crate::network::{Network, NetworkPlan, loopback_free};
 use crate::registration;
@@ -102,45 +103,76 @@ const READ_WITHIN_WALL_MS: u64 = 1_500;
 const DISPUTED_FOR_MS: u64 = 3 * 3_600_000;
 const DISPUTED_FOR_WALL_MS: u64 = 3_000;
 
-/// Runs the demo to its end, or until Ctrl-C.
+/// Runs the demo to its end, or until Ctrl-C: then it ends its validators, and says what was done so far. Ctrl-C once more kills them.
+///
+/// # Errors
+/// Whatever kept the day from being played; an interruption before it began.
 pub async fn run(options: &DemoOptions) -> anyhow::Result<DemoEnd> {
+    let mut interrupts = Interrupts::listen().context("cannot listen to signals")?;
     let town = make_town(options)?;
     let dir = options.keep.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!("gridbook-demo-{}-{}", std::process::id(), wall_us() % 1_000_000))
     });
-    let network = make_network(options, &town, dir.clone())?;
+    let network = make_network(options, &town, dir)?;
     let screen = Screen::new(options.headless);
     screen.note(&format!("{} validators in {}", options.validators, network.dir.display()));
 
-    let mut cluster = Cluster::start(&network)?;
-    let played = play(options, &town, &network, &mut cluster, screen).await;
-    let report = finish(played, cluster, &network).await;
-    let report = report.with_context(|| format!("the logs of the validators are in {}", network.dir.display()))?;
-    if options.keep.is_none() && report.is_good() {
+    let played = match Cluster::start(&network) {
+        Ok(mut cluster) => {
+            let played = play(options, &town, &network, &mut cluster, screen, &mut interrupts).await;
+            finish(played, cluster, &network, &mut interrupts).await
+        }
+        Err(error) => Err(error),
+    };
+    // What went wrong is looked for in what is left; of a good day, and of one that was broken off, nobody needs it.
+    let is_looked_at = match &played {
+        Ok(report) => !report.is_good() && !report.interrupted,
+        Err(error) => !error.is::<Interrupted>(),
+    };
+    if options.keep.is_none() && !is_looked_at {
         std::fs::remove_dir_all(&network.dir).with_context(|| format!("cannot remove {}", network.dir.display()))?;
-        return Ok(DemoEnd { report, kept: None });
+        return Ok(DemoEnd { report: played?, kept: None });
     }
+    let report = played.map_err(|error| match error.is::<Interrupted>() {
+        true => error,
+        false => error.context(format!("the logs of the validators are in {}", network.dir.display())),
+    })?;
     Ok(DemoEnd { report, kept: Some(network.dir) })
 }
 
-/// Stops the validators and executes a log again, or neither to its end on Ctrl-C: validators that still run are killed then.
-async fn finish(played: anyhow::Result<Report>, mut cluster: Cluster, network: &Network) -> anyhow::Result<Report> {
+/// Stops the validators and executes a log again, or neither to its end on Ctrl-C: validators that still run are killed then. None of them is
+/// left behind.
+async fn finish(
+    played: anyhow::Result<Report>,
+    mut cluster: Cluster,
+    network: &Network,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Report> {
+    note!("the validators are stopped");
     let in_peace = tokio::select! {
         stopped = cluster.stop() => stopped.map(|()| true),
-        () = interrupted() => Ok(false),
+        () = interrupts.next() => Ok(false),
     };
-    drop(cluster);
+    cluster.kill_all().await?;
     let mut report = played?;
     report.interrupted |= !in_peace?;
     if !report.interrupted {
-        let again = tokio::select! {
-            again = check::execute_again(&report, network) => Some(again),
-            () = interrupted() => None,
+        note!("the log of validator 0 is executed again");
+        let (stop, again) = check::execute_again(&report, network);
+        tokio::pin!(again);
+        let done = tokio::select! {
+            done = &mut again => Some(done),
+            () = interrupts.next() => None,
         };
-        match again {
+        match done {
             Some(Ok(again)) => report.again = Some(again),
             Some(Err(error)) => report.failures.push(format!("executing the log of validator 0 again: {error:#}")),
-            None => report.interrupted = true,
+            None => {
+                stop.store(true, Ordering::Relaxed);
+                // It reads what is removed next. That it was stopped is no failure.
+                let _ = again.await;
+                report.interrupted = true;
+            }
         }
     }
     Ok(report)
@@ -152,24 +184,26 @@ async fn play(
     network: &Network,
     cluster: &mut Cluster,
     screen: Screen,
+    interrupts: &mut Interrupts,
 ) -> anyhow::Result<Report> {
     let prepared = tokio::select! {
         prepared = prepare(options, town, network, cluster, &screen) => prepared,
-        () = interrupted() => bail!("interrupted before the day began"),
+        () = interrupts.next() => return Err(Interrupted("the day had not begun, so there is no summary").into()),
     };
     let (lines, keys) = prepared?;
     let operator = read_key(&network.operator_key_file())?;
     let day = Day::new(options, town, network, keys, operator, lines, screen);
-    let (end, lines, tally, cast) = day.play(cluster).await?;
+    let (end, lines, tally, cast) = day.play(cluster, interrupts).await?;
     let mut report = Report::new(options, town, tally, cast);
     report.measure(cluster);
     if end == DayEnd::Interrupted {
         report.interrupted = true;
         return Ok(report);
     }
+    note!("the day is over: receipts, states and sums are checked");
     tokio::select! {
         () = check::check_all(&mut report, options.seed, &lines, network) => {}
-        () = interrupted() => report.interrupted = true,
+        () = interrupts.next() => report.interrupted = true,
     }
     report.measure(cluster);
     Ok(report)

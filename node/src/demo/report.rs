@@ -81,6 +81,11 @@ impl Report {
         !self.interrupted && self.promises().iter().all(|(_, held)| *held)
     }
 
+    /// Whether it was broken off: then it says what was done until then.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
     /// Every promise, and whether it held.
     pub fn promises(&self) -> Vec<(&'static str, bool)> {
         let tally = &self.tally;

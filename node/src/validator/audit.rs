@@ -61,17 +61,18 @@ pub fn verify_chain(data_dir: &Path, genesis: &Genesis, mut progress: impl FnMut
         if step.proposal.header.height.is_multiple_of(1_000) {
             progress(step.proposal.header.height);
         }
+        Ok(())
     })
 }
 
 /// Like [`verify_chain`]; `visit` is shown every final header with its records once it holds, oldest first.
 ///
 /// # Errors
-/// The first thing that does not hold, in words.
+/// The first thing that does not hold, in words, or what `visit` would not go on for.
 pub fn walk_chain(
     data_dir: &Path,
     genesis: &Genesis,
-    mut visit: impl FnMut(&FinalStep),
+    mut visit: impl FnMut(&FinalStep) -> anyhow::Result<()>,
 ) -> anyhow::Result<ChainReport> {
     anyhow::ensure!(data_dir.join("log").is_dir(), "{} is not the data directory of a validator", data_dir.display());
     let dir = DataDir::open(data_dir)?;
@@ -175,7 +176,11 @@ impl Walk {
         Self { recovery, from, results: Hash::ZERO, log_records: 0, from_height }
     }
 
-    fn through(mut self, log: &LogReader, visit: &mut impl FnMut(&FinalStep)) -> Result<Self, Broken> {
+    fn through(
+        mut self,
+        log: &LogReader,
+        visit: &mut impl FnMut(&FinalStep) -> anyhow::Result<()>,
+    ) -> Result<Self, Broken> {
         let mut records = log.read_from(self.from);
         while let Some(LogRecordRef { position, kind, payload }) = records.advance()? {
             self.log_records += 1;
@@ -189,7 +194,7 @@ impl Walk {
                 for record in &step.records {
                     self.results = Hash::of("gridbook/results/1", &[&self.results.0[..], record].concat());
                 }
-                visit(&step);
+                visit(&step)?;
             }
         }
         Ok(self)

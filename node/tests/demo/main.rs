@@ -1,4 +1,8 @@
-//! A whole market day, and what its log says afterwards.
+//! A whole market day, and what its log says afterwards; and days that are broken off.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod interrupted;
 
 use std::path::Path;
 use std::process::Command;
