@@ -59,6 +59,9 @@ pub struct Trade {
     pub taker: OrderRef,
     /// What the seller said it delivers; the grid's mix in a pre-arranged trade.
     pub sources: EnergySources,
+    /// Whether one of the two would trade with nobody but the other's account, or both agreed outside of the book: then the price is between
+    /// them, and nobody else could have had it.
+    pub for_partner: bool,
     /// Price per kWh: the maker's limit, or what [`TradeKind`] says.
     pub price: Price,
     /// What the edges between the two take together per kWh; the side whose limit the price is not bears it.

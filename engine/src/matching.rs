@@ -6,7 +6,7 @@ use crate::event::{Event, OrderRef, Trade, TradeKind, with_fee};
 use crate::journal::Mark;
 use crate::limits::{Limits, OrderTerms};
 use crate::network::Direction;
-use crate::order::{EnergySources, NewOrder, OrderId, Side, TimeInForce};
+use crate::order::{NewOrder, OrderId, Preferences, Side, TimeInForce};
 use crate::queue::Orders as _;
 use crate::reject::Reject;
 use crate::search::{Found, Passed, Seeker};
@@ -62,8 +62,8 @@ pub(crate) struct Meeting {
     pub(crate) taker_slot: u32,
     pub(crate) taker: OrderRef,
     pub(crate) taker_terms: OrderTerms,
-    /// What the taker delivers or accepts.
-    pub(crate) taker_sources: EnergySources,
+    /// What the taker delivers or accepts, and from whom.
+    pub(crate) taker_preferences: Preferences,
     pub(crate) energy: Energy,
     pub(crate) taker_remaining: Energy,
     pub(crate) kind: TradeKind,
@@ -141,7 +141,7 @@ impl Engine {
                 taker_slot: NIL,
                 taker: named,
                 taker_terms: taker.terms,
-                taker_sources: seeker.preferences.sources,
+                taker_preferences: seeker.preferences,
                 energy,
                 taker_remaining: taker.open,
                 kind: TradeKind::Continuous,
@@ -162,9 +162,11 @@ impl Engine {
         let maker_ref = node.order_ref(maker);
         let maker_remaining = node.energy - energy;
         let (maker_area, taker_area) = (maker_terms.contract.area, taker_terms.contract.area);
+        let maker_preferences = self.calendar.at(index).preferences(node.standing);
+        let for_partner = maker_preferences.partner.is_some() || meeting.taker_preferences.partner.is_some();
         let (seller, buyer, sources) = match taker_terms.side {
-            Side::Buy => (maker_area, taker_area, self.calendar.at(index).preferences(node.standing).sources),
-            Side::Sell => (taker_area, maker_area, meeting.taker_sources),
+            Side::Buy => (maker_area, taker_area, maker_preferences.sources),
+            Side::Sell => (taker_area, maker_area, meeting.taker_preferences.sources),
         };
         let is_across = maker_area != taker_area;
         let fee = if is_across { self.shift_flow(index, seller, buyer, energy) } else { Price(0) };
@@ -184,6 +186,7 @@ impl Engine {
             maker: maker_ref,
             taker,
             sources,
+            for_partner,
             price,
             fee,
             energy,

@@ -69,7 +69,7 @@ impl Engine {
             taker_slot,
             taker: taker.order_ref(taker_slot),
             taker_terms: taker.terms(period),
-            taker_sources: self.calendar.at(index).preferences(taker.standing).sources,
+            taker_preferences: self.calendar.at(index).preferences(taker.standing),
             energy,
             taker_remaining: taker.energy - energy,
             kind: TradeKind::Continuous,

@@ -139,6 +139,7 @@ impl Reference {
             maker: maker.name,
             taker: taker.name,
             sources: if taker.terms.side == Side::Sell { taker } else { maker }.preferences.sources,
+            for_partner: [maker, taker].iter().any(|order| order.preferences.partner.is_some()),
             price: maker.terms.price,
             fee: deal.fee,
             energy,

@@ -101,7 +101,8 @@ pub enum Reference {
     None,
     /// The price of the last auction with energy accepted.
     Auction(Price),
-    /// Else the mean of the trades between accounts of different organisations.
+    /// Else the mean of the trades on the market between accounts of different organisations, each price within the bounds of the genesis.
+    /// What two have agreed between themselves, or would trade with each other only, is not the market's price.
     Mean(MeanPrice),
 }
 

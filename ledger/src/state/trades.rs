@@ -65,7 +65,8 @@ fn note_auction(tables: &mut Tables, seq: u64, period: DeliveryPeriod, auction: 
     }
 }
 
-/// A trade says what energy is worth in both its areas, unless one organisation has made it with itself.
+/// A trade says what energy is worth in both its areas, unless one organisation has made it with itself, or two have made it between
+/// themselves: at a price that nobody else could have had they pay each other, so that any price costs them nothing.
 fn note_trade(tables: &mut Tables, seq: u64, trade: &Trade) {
     let (buyer, seller) = (trade.buyer(), trade.seller());
     let (buyer_pays, seller_gets) = (trade.buyer_pays(), trade.seller_gets());
@@ -86,7 +87,7 @@ fn note_trade(tables: &mut Tables, seq: u64, trade: &Trade) {
         Side::Sell => (trade.maker_area, trade.taker_area),
     };
     note_exchange(tables, trade.period, seller_area, buyer_area, trade.energy);
-    if tables.are_of_one_organisation(buyer.account, seller.account) {
+    if trade.for_partner || tables.are_of_one_organisation(buyer.account, seller.account) {
         return;
     }
     note_worth(tables, Contract { area: buyer_area, period: trade.period }, buyer_pays, trade.energy);
@@ -104,8 +105,12 @@ fn note_exchange(tables: &mut Tables, period: DeliveryPeriod, from: AreaId, to: 
     }
 }
 
-/// Adds to the energy-weighted mean of a contract's trades. Where the energies would overflow, the mean is good enough without.
+/// Adds to the energy-weighted mean of a contract's trades. A price counts as far as the bounds of the genesis, as the mean itself does:
+/// what lies beyond them would otherwise pull the mean further than it can come to. Where the energies would overflow, the mean is good
+/// enough without.
 fn note_worth(tables: &mut Tables, contract: Contract, price: Price, energy: Energy) {
+    let bounds = tables.collateral();
+    let price = price.clamp(bounds.long_price_floor, bounds.short_price_cap);
     tables.change_contract(contract, |row| {
         if let Some(energies) = row.traded_wh.checked_add(energy.0) {
             row.traded += Money(i128::from(price.0) * i128::from(energy.0));

@@ -63,7 +63,8 @@ pub(crate) fn draw(seed: u64) -> Period {
             let crosses = period.meters[&buyer].area != period.meters[&seller].area;
             let fee = if crosses { dice.between(0, 12) } else { 0 };
             let (seller_gets, energy) = (dice.between(cheapest, dearest), 1 + dice.below(25));
-            period.trades.push(Trade { buyer, seller, energy, buyer_pays: seller_gets + fee, seller_gets });
+            let (buyer_pays, for_partner) = (seller_gets + fee, dice.one_in(6));
+            period.trades.push(Trade { buyer, seller, energy, buyer_pays, seller_gets, for_partner });
         }
     }
     draw_readings(&mut dice, &mut period);

@@ -49,6 +49,8 @@ pub(crate) struct Trade {
     pub(crate) energy: u64,
     pub(crate) buyer_pays: i64,
     pub(crate) seller_gets: i64,
+    /// The two would have traded with nobody else at this price.
+    pub(crate) for_partner: bool,
 }
 
 /// Who has money.
@@ -247,12 +249,13 @@ fn reference(period: &Period, home: u16) -> (Option<i64>, Option<i64>) {
     (Some(not_below.unwrap_or(area.up_cap)), Some(not_above.unwrap_or(area.down_floor)))
 }
 
-/// A trade counts in each area that it touches, at what its side there pays or gets; a trade within one area counts once.
+/// A trade counts in each area that it touches, at what its side there pays or gets; a trade within one area counts once. It counts if anybody
+/// could have made it, and no watt-hour counts for more or less than missing energy and surplus can ever cost and bring.
 pub(crate) fn traded_between_organisations(period: &Period, home: u16) -> (i64, i64) {
     let (mut money, mut energy) = (0, 0);
     for trade in &period.trades {
         let (buyer, seller) = (&period.meters[&trade.buyer], &period.meters[&trade.seller]);
-        if buyer.organisation == seller.organisation {
+        if trade.for_partner || buyer.organisation == seller.organisation {
             continue;
         }
         let price = match (buyer.area == home, seller.area == home) {
@@ -260,8 +263,13 @@ pub(crate) fn traded_between_organisations(period: &Period, home: u16) -> (i64, 
             (false, true) => trade.seller_gets,
             (false, false) => continue,
         };
+        let area = &period.areas[&home];
         for _ in 0..trade.energy {
-            money += price;
+            money += match price {
+                dear if dear > area.up_cap => area.up_cap,
+                cheap if cheap < area.down_floor => area.down_floor,
+                usual => usual,
+            };
             energy += 1;
         }
     }

@@ -24,6 +24,7 @@ mod others;
 mod published;
 mod random;
 mod readings;
+mod references;
 mod refusals;
 mod registry;
 mod residuals;

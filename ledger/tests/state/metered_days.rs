@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId, Money, Price, Side};
-use gridbook_ledger::command::{AcceptLosses, AreaReading, Command, Correction, Reading, SetImbalancePrices};
+use gridbook_engine::{
+    AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, Price, Side, TradeKind,
+};
+use gridbook_ledger::command::{AcceptLosses, AreaReading, Command, Correction, Place, Reading, SetImbalancePrices};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
-use gridbook_ledger::record::{AreaResidual, Record, RecordEvent, Trade};
+use gridbook_ledger::record::{AreaResidual, Outcome, PartyRef, Record, RecordEvent, Trade};
 use gridbook_ledger::settlement::{AreaFault, Quality, Registers, Residual, ResidualQuality, ResidualRule};
 use gridbook_ledger::state::State;
 
@@ -80,11 +82,26 @@ fn random_entry(town: &Town, dice: &mut Dice, seed: u64) -> Entry {
             entry(&town.bundle(key(meter + 1), vec![Command::Reading(reading)]))
         }
         12 | 13 => entry(&town.bundle(key(0), vec![random_operator_command(town, dice, seed)])),
+        14 => {
+            let (meter, command) = between_friends(town, dice);
+            entry(&town.bundle(key(meter + 1), vec![command]))
+        }
         _ => {
             let meter = dice.small(METERS);
             entry(&town.bundle(key(meter + 1), random_commands(town, dice, meter)))
         }
     }
+}
+
+/// Meters 0 and 1, and 2 and 3, are friends, and now and then have prices of their own that they trade at with each other only.
+fn between_friends(town: &Town, dice: &mut Dice) -> (u32, Command) {
+    let meter = dice.small(4);
+    let period = DeliveryPeriod(DeliveryPeriod::containing(town.state.time(), 15).0 + 1 + dice.small(4));
+    let side = *dice.one_of(&[Side::Buy, Side::Sell]);
+    let (price, energy) = (Price(*dice.one_of(&[-400, 900])), Energy(1 + dice.below(60)));
+    let contract = Contract { area: AreaId(0), period };
+    let place = Place::limit(400 + dice.below(400), contract, side, price, energy);
+    (meter, Command::Place(Place { partner: Some(AccountId(meter ^ 1)), ..place }))
 }
 
 fn random_operator_command(town: &Town, dice: &mut Dice, seed: u64) -> Command {
@@ -143,9 +160,15 @@ struct Observer {
     meters: BTreeMap<(DeliveryPeriod, u32), Told>,
     /// What moved for an area in all: upstream, losses, surplus.
     areas: BTreeMap<Contract, [i128; 3]>,
+    /// Orders that were for one account only, by meter, period and name.
+    for_partners: BTreeSet<(MeterId, DeliveryPeriod, u64)>,
+    /// Trades that nobody else could have made.
+    between_partners: u32,
     /// What the virtual meters of areas showed last, and how often that was told.
     residuals: BTreeMap<Contract, (Residual, u32)>,
     frozen: BTreeSet<Contract>,
+    /// Corrections that their areas do not bear yet, whatever else is settled there in the meantime.
+    held: BTreeSet<(Contract, MeterId)>,
     /// Their operators answer for their losses.
     accepted: BTreeSet<Contract>,
     over: BTreeSet<DeliveryPeriod>,
@@ -159,7 +182,8 @@ impl Observer {
                 RecordEvent::Filled { order, side, contract, energy, price, .. } => {
                     let (mine, pool, price) = (order.meter.0, POOL.0, i64::from(price.0));
                     let (buyer, seller) = if side == Side::Buy { (mine, pool) } else { (pool, mine) };
-                    let trade = twin::Trade { buyer, seller, energy: energy.0, buyer_pays: price, seller_gets: price };
+                    let (energy, buyer_pays, seller_gets) = (energy.0, price, price);
+                    let trade = twin::Trade { buyer, seller, energy, buyer_pays, seller_gets, for_partner: false };
                     self.trades.entry(contract.period).or_default().push(trade);
                     self.auctions.insert(contract, price);
                 }
@@ -172,6 +196,7 @@ impl Observer {
                 }
                 RecordEvent::AreaRead { contract, sent_up_wh } => _ = self.sent_up.insert(contract, sent_up_wh),
                 RecordEvent::MeterSettled(settled) => {
+                    self.held.remove(&(settled.contract, settled.meter));
                     let of = (settled.contract.period, settled.meter.0);
                     let delivery = (settled.delivery.import.0, settled.delivery.export.0);
                     let row = self.meters.entry(of).or_insert(([0; 3], delivery, settled.quality));
@@ -193,24 +218,41 @@ impl Observer {
                     self.residuals.insert(contract, (residual, told + 1));
                 }
                 RecordEvent::LossesAccepted { contract, .. } => _ = self.accepted.insert(contract),
-                RecordEvent::AreaFrozen { contract, .. }
-                | RecordEvent::AreaUnfit { contract, .. }
-                | RecordEvent::CorrectionHeld { contract, .. } => {
+                RecordEvent::AreaFrozen { contract, .. } | RecordEvent::AreaUnfit { contract, .. } => {
                     self.frozen.insert(contract);
                 }
+                RecordEvent::CorrectionHeld { meter, contract, .. } => _ = self.held.insert((contract, meter)),
                 RecordEvent::PeriodFinal { period } => _ = self.over.insert(period),
                 _ => {}
             }
         }
     }
 
+    /// Orders that would trade with one account only.
+    fn note_orders(&mut self, entry: &Entry, records: &[Record]) {
+        let Entry::Bundle(admitted) = entry else { return };
+        for (command, record) in admitted.bundle().commands.iter().zip(records) {
+            if let (Command::Place(Place { client_id, period, partner: Some(_), .. }), Outcome::Done) =
+                (command, record.outcome)
+            {
+                self.for_partners.insert((record.meter.unwrap(), *period, *client_id));
+            }
+        }
+    }
+
     fn note_trade(&mut self, trade: &Trade) {
+        let names_a_partner =
+            |order: PartyRef| self.for_partners.contains(&(order.meter, trade.period, order.client_id));
+        let of_orders = [trade.maker, trade.taker].into_iter().any(names_a_partner);
+        let for_partner = of_orders || trade.kind == TradeKind::Prearranged;
+        self.between_partners += u32::from(for_partner);
         let row = twin::Trade {
             buyer: trade.buyer().meter.0,
             seller: trade.seller().meter.0,
             energy: trade.energy.0,
             buyer_pays: trade.buyer_pays().0.into(),
             seller_gets: trade.seller_gets().0.into(),
+            for_partner,
         };
         self.trades.entry(trade.period).or_default().push(row);
     }
@@ -248,6 +290,14 @@ impl Observer {
         twin::Period { areas, meters, trades: self.trades.get(&period).cloned().unwrap_or_default() }
     }
 
+    /// Whether something of a contract is not settled, or not as it was corrected: there or, for the area at the root, in an area below it.
+    fn is_open(&self, contract: Contract) -> bool {
+        let is_held = |(held, _): &(Contract, MeterId)| {
+            held.period == contract.period && (held.area == contract.area || contract.area == AreaId(0))
+        };
+        self.frozen.contains(&contract) || self.held.iter().any(is_held)
+    }
+
     /// Settles a period once more and compares. How many meters and areas were.
     fn check(&self, town: &Town, period: DeliveryPeriod, case: &str) -> (usize, usize) {
         let inputs = self.period(town, period);
@@ -255,7 +305,7 @@ impl Observer {
         let mut counts = (0, 0);
         for number in 0..METERS {
             let contract = Contract { area: AreaId(inputs.meters[&number].area), period };
-            if self.frozen.contains(&contract) {
+            if self.is_open(contract) {
                 continue;
             }
             let (import, export, is_estimated) = outcome.deliveries[&number];
@@ -275,7 +325,7 @@ impl Observer {
         }
         for area in 0..3 {
             let contract = Contract { area: AreaId(area), period };
-            if self.frozen.contains(&contract) {
+            if self.is_open(contract) {
                 continue;
             }
             self.check_residual(contract, &outcome.residuals[&area], case);
@@ -314,11 +364,14 @@ impl Observer {
 #[test]
 fn the_twin_settles_random_days_as_the_ledger_does() {
     let (mut meters, mut areas, mut periods, mut corrected, mut accepted) = (0, 0, 0, 0, [0; 2]);
+    let mut between_partners = 0;
     for seed in 0..24 {
         let (mut town, mut dice, mut observer) = (village(seed), Dice(seed), Observer::default());
         for _ in 0..350 {
             let entry = random_entry(&town, &mut dice, seed);
-            observer.watch(&town.apply(&entry));
+            let records = town.apply(&entry);
+            observer.note_orders(&entry, &records);
+            observer.watch(&records);
         }
         // Whatever is still open becomes final; what is frozen, long after everything else, where somebody answers for it.
         for round in 0..30 {
@@ -336,10 +389,12 @@ fn the_twin_settles_random_days_as_the_ledger_does() {
         }
         let qualities = observer.meters.values().filter(|(_, _, quality)| *quality == Quality::Corrected);
         corrected += qualities.count();
+        between_partners += observer.between_partners;
         let settled = observer.accepted.difference(&observer.frozen).filter(|of| observer.over.contains(&of.period));
         settled.for_each(|of| accepted[usize::from(observer.residuals[of].0.losses_wh() < 0)] += 1);
     }
     assert!(meters > 400 && areas > 100 && periods > 100 && corrected > 10, "{meters} {areas} {periods} {corrected}");
+    assert!(between_partners > 20, "{between_partners}");
     assert!(accepted.iter().all(|count| *count > 5), "lost and found: {accepted:?}");
 }
 

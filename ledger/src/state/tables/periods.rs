@@ -65,7 +65,7 @@ pub(in crate::state) struct ContractRow {
     pub(in crate::state) prices: Option<(Price, Price)>,
     /// The price of its last auction in which energy was accepted.
     pub(in crate::state) auction: Option<Price>,
-    /// Its trades between accounts of different organisations: money and energy.
+    /// Its trades on the market between accounts of different organisations, each price within the bounds of the genesis: money and energy.
     pub(in crate::state) traded: Money,
     pub(in crate::state) traded_wh: u64,
     /// What flowed up the area's edge, as its operator has metered it; for the root, to the grid upstream.
