@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gridbook_engine::MeterId;
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::record::Record;
 use gridbook_ledger::reject::Code;
@@ -15,9 +14,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::silence::Silence;
+use super::watches::Watches;
 use super::{ClientError, Counters, Patience, WatchEnd, WatchEvent};
 use crate::config::Peer;
-use crate::protocol::{Answer, Request, RequestBody, RequestId, SignedQuery};
+use crate::protocol::{Answer, Request, RequestBody, RequestId};
 
 /// A request of the client's user, and where its answers go.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct Driver {
     counters: Arc<Counters>,
     next_id: RequestId,
     pending: BTreeMap<RequestId, Pending>,
-    watches: Vec<Watch>,
+    watches: Watches,
     silence: Silence,
     last_heard: Instant,
     asked_for_life: bool,
@@ -62,16 +62,6 @@ struct Pending {
     unheard: bool,
     /// How many times a validator said that it keeps nothing of it.
     not_here: usize,
-}
-
-/// A meter that is watched, on this connection or the next.
-struct Watch {
-    query: SignedQuery,
-    meter: MeterId,
-    /// As which request it was put to another validator, which has not answered yet.
-    asked_as: Option<RequestId>,
-    /// When to put it again to one that could not take it.
-    ask_again_at: Option<Instant>,
 }
 
 /// Why a connection is not served any more.
@@ -94,7 +84,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(300);
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// What a client waits with its bundle when a validator says that it is too busy.
-const BUSY_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(250);
 
 impl Driver {
     pub(crate) fn new(
@@ -115,7 +105,7 @@ impl Driver {
             counters,
             next_id: 1,
             pending: BTreeMap::new(),
-            watches: Vec::new(),
+            watches: Watches::default(),
             silence: Silence::new(patience.silence_max),
             last_heard: Instant::now(),
             asked_for_life: false,
@@ -234,8 +224,8 @@ impl Driver {
     }
 
     fn send_all_again(&mut self, connection: &Connection) {
-        for watch in &mut self.watches {
-            connection.send(watch.ask(&mut self.next_id));
+        for question in self.watches.ask_all(&mut self.next_id) {
+            connection.send(question);
         }
         let now = Instant::now();
         for pending in self.pending.values_mut() {
@@ -263,38 +253,26 @@ impl Driver {
                 Ok(record) => _ = self.events.send(Ok(WatchEvent { meter, height, record })),
                 Err(error) => tracing::warn!(%error, "the record of an event cannot be read"),
             },
-            Answer::WatchEnded { meter, code } => self.end_watch(meter, code),
+            Answer::WatchEnded { meter, code } => {
+                self.watches.forget(meter);
+                self.end_watch(WatchEnd { meter, code });
+            }
             answer => return self.pass_on(answer),
         }
         false
     }
 
-    fn end_watch(&mut self, meter: MeterId, code: Code) {
-        self.watches.retain(|watch| watch.meter != meter);
+    fn end_watch(&mut self, end: WatchEnd) {
         // A user who does not listen does not want to know.
-        let _ = self.events.send(Err(WatchEnd { meter, code }));
-    }
-
-    /// Another validator was asked to go on with a watch. Where it does not know the meter yet, or has no time, it is asked again.
-    fn hear_of_watch(&mut self, request_id: RequestId, answer: &Answer) {
-        let Some(watch) = self.watches.iter_mut().find(|watch| watch.asked_as == Some(request_id)) else { return };
-        watch.asked_as = None;
-        match answer {
-            Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate | Code::AuthUnknownDevice, .. } => {
-                watch.ask_again_at = Some(Instant::now() + BUSY_PAUSE);
-            }
-            Answer::Refused { code, .. } => {
-                let (meter, code) = (watch.meter, *code);
-                self.end_watch(meter, code);
-            }
-            _ => {}
-        }
+        let _ = self.events.send(Err(end));
     }
 
     fn pass_on(&mut self, answer: Answer) -> bool {
         let request_id = answer.request_id().unwrap_or(0);
         let Some(pending) = self.pending.get_mut(&request_id) else {
-            self.hear_of_watch(request_id, &answer);
+            if let Some(end) = self.watches.hear(request_id, &answer) {
+                self.end_watch(end);
+            }
             return false;
         };
         if std::mem::take(&mut pending.unheard) {
@@ -310,10 +288,7 @@ impl Driver {
             return true;
         }
         if let (RequestBody::Watch(query), Answer::Watching { meter, .. }) = (&pending.ask.body, &answer) {
-            // A later question takes the place of the one that is about to be void.
-            self.watches.retain(|watch| watch.meter != *meter);
-            let (query, meter) = (query.clone(), *meter);
-            self.watches.push(Watch { query, meter, asked_as: None, ask_again_at: None });
+            self.watches.keep(query.clone(), *meter);
         }
         let more_to_come =
             matches!(answer, Answer::Accepted { .. } | Answer::Sequenced { .. } | Answer::Certified { .. });
@@ -336,8 +311,8 @@ impl Driver {
                 connection.send(pending.frame.clone());
             }
         }
-        for watch in self.watches.iter_mut().filter(|watch| watch.ask_again_at.is_some_and(|at| at <= now)) {
-            connection.send(watch.ask(&mut self.next_id));
+        for question in self.watches.ask_again(now, &mut self.next_id) {
+            connection.send(question);
         }
         if self.pending.is_empty() || now.duration_since(self.last_heard) < self.silence.limit() {
             return true;
@@ -399,15 +374,6 @@ fn late(body: &RequestBody) -> ClientError {
     }
 }
 
-impl Watch {
-    fn ask(&mut self, next_id: &mut RequestId) -> Bytes {
-        let request_id = *next_id;
-        *next_id += 1;
-        (self.asked_as, self.ask_again_at) = (Some(request_id), None);
-        Request { request_id, body: RequestBody::Watch(self.query.clone()) }.encode().into()
-    }
-}
-
 impl Pending {
     /// Whether the same bytes may well be welcome later: the validator is busy, or, having been sent before, the bundle itself has used its
     /// nonce and is about to be final.
@@ -456,64 +422,7 @@ async fn write(sender: MeterSender, mut frames: mpsc::UnboundedReceiver<Bytes>) 
 
 #[cfg(test)]
 mod tests {
-    use gridbook_engine::LedgerTime;
-    use gridbook_ledger::crypto::SecretKey;
-
     use super::*;
-    use crate::protocol::QueryKind;
-
-    /// A driver without a connection, that watches meter 4, and what it tells of that.
-    fn watching() -> (Driver, SignedQuery, mpsc::UnboundedReceiver<Result<WatchEvent, WatchEnd>>) {
-        let (_, asked) = mpsc::unbounded_channel();
-        let (events, told) = mpsc::unbounded_channel();
-        let mut driver = Driver::new(Vec::new(), [1; 32], Patience::default(), asked, events, Arc::default());
-        let key = SecretKey::from_seed([7; 32]);
-        let query = SignedQuery::sign(Hash([1; 32]), QueryKind::Watch, LedgerTime(5), &key);
-        let (answers, _) = mpsc::unbounded_channel();
-        driver.note_down(Ask { body: RequestBody::Watch(query.clone()), answers }).expect("it can be sent");
-        driver.pass_on(Answer::Watching { request_id: 1, meter: MeterId(4) });
-        assert_eq!(driver.watches.len(), 1);
-        (driver, query, told)
-    }
-
-    /// While a client goes from one validator to another, its meter gets another key: the next validator does not go on, and the client's user hears why.
-    /// One that has no time, or has not heard of the meter yet, is asked again.
-    #[test]
-    fn a_watch_that_another_validator_does_not_go_on_with_ends_with_its_reason() {
-        let (mut driver, query, mut told) = watching();
-        for code in [Code::QuotaBusy, Code::QuotaRate, Code::AuthUnknownDevice] {
-            let request = Request::decode(&driver.watches[0].ask(&mut driver.next_id)).expect("a request");
-            assert_eq!(request.body, RequestBody::Watch(query.clone()));
-            driver.pass_on(Answer::Refused { request_id: request.request_id, code });
-            assert!(driver.watches[0].ask_again_at.is_some() && told.try_recv().is_err(), "{code}");
-        }
-        driver.watches[0].ask(&mut driver.next_id);
-        let request_id = driver.watches[0].asked_as.expect("it was asked");
-        driver.pass_on(Answer::Refused { request_id: request_id - 1, code: Code::AuthReplaced });
-        assert_eq!(driver.watches.len(), 1, "an answer to nothing");
-        driver.pass_on(Answer::Refused { request_id, code: Code::AuthReplaced });
-        assert!(driver.watches.is_empty());
-        assert_eq!(told.try_recv(), Ok(Err(WatchEnd { meter: MeterId(4), code: Code::AuthReplaced })));
-    }
-
-    /// A watch that its validator ended is not put to the next one.
-    #[test]
-    fn an_ended_watch_is_not_asked_for_again() {
-        let (mut driver, _, mut told) = watching();
-        let ended = |meter| Bytes::from(Answer::WatchEnded { meter: MeterId(meter), code: Code::AuthForeign }.encode());
-        driver.take(&ended(5));
-        assert_eq!(driver.watches.len(), 1, "of another meter");
-        assert_eq!(
-            told.try_recv().map(|told| told.map(|_| ())),
-            Ok(Err(WatchEnd { meter: MeterId(5), code: Code::AuthForeign }))
-        );
-        driver.take(&ended(4));
-        assert!(driver.watches.is_empty());
-        assert_eq!(
-            told.try_recv().map(|told| told.map(|_| ())),
-            Ok(Err(WatchEnd { meter: MeterId(4), code: Code::AuthForeign }))
-        );
-    }
 
     /// Somebody asked for his bill and reads that a bundle may still become final: he would think that he had sent one.
     #[test]

@@ -11,6 +11,7 @@ mod driver;
 mod grants;
 mod silence;
 mod uses;
+mod watches;
 mod word;
 
 pub use uses::{NumberedUses, uses_by_validator};

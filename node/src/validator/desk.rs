@@ -2,13 +2,14 @@
 
 mod entries;
 mod frames;
+mod job;
 mod proofs;
 mod watchers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam::channel::{Receiver, RecvTimeoutError};
 use gridbook_engine::{AccountId, DeliveryPeriod, LedgerTime, MeterId};
 use gridbook_ledger::admission::DeviceKind;
 use gridbook_ledger::crypto::Hash;
@@ -20,7 +21,6 @@ use gridbook_ledger::registry::KeyStanding;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::{FinalBundle, FinalStep, PeerMessage};
 use gridbook_ledger::sequenced::SequencedChunk;
-use gridbook_ledger::state::{AccountView, StateProof};
 use gridbook_ledger::store::{
     BundlePlace, FactOwner, FactPage, FactPlace, FactRow, Index, IndexBatch, QueryIndex, StoreError, SumPage, SumRow,
 };
@@ -32,119 +32,16 @@ use super::leave::Leave;
 use super::net::post;
 use super::pending::Waiting;
 use super::reader::Reader;
-use super::whole_records::RecordReader;
 use super::{LOOK_UP, Meters, Peers, Shared, certificates, origins};
 use crate::pieces;
-use crate::protocol::{Answer, CertificateLink, RequestId};
+use crate::protocol::{Answer, RequestId};
 use crate::uses::UseLog;
 use entries::missing;
 pub(super) use entries::{decoded, index_batch, split_records};
 use frames::frame_of;
+pub(super) use job::{DeskJob, PromisedPlace, ProvenAccount, RecordName};
 pub(super) use watchers::Watcher;
 use watchers::{Told, Watchers};
-
-/// What comes to the desk.
-#[derive(Debug)]
-pub(super) enum DeskJob {
-    /// A header is final.
-    Final(Box<FinalStep>),
-    /// A leader gave bundles their places: S0.
-    Sequenced(Box<SequencedChunk>),
-    /// A certificate covers bundles: S1.
-    Certified { header: HeaderRef, bundles: Vec<FinalBundle> },
-    /// A bundle was final before its client began to wait.
-    AlreadyFinal(Hash),
-    /// A client wants a meter's events from now on.
-    Watch { connection: ConnectionId, request_id: RequestId, meter: MeterId, watcher: Watcher },
-    /// A client wants to know which records tell of certificates.
-    CertificateRecords { connection: ConnectionId, request_id: RequestId, range: CertificateRange, from_seq: u64 },
-    /// A client who has a leader's word on a place wants what is final there.
-    Settled { connection: ConnectionId, request_id: RequestId, place: PromisedPlace },
-    /// A client wants a record proven, and is told it if he may see it.
-    Receipt {
-        connection: ConnectionId,
-        request_id: RequestId,
-        of: RecordName,
-        reader: Box<RecordReader>,
-        life: Option<CertificateLink>,
-    },
-    /// A client wants a header.
-    Header { connection: ConnectionId, request_id: RequestId, height: u64 },
-    /// A client wants facts, and is told what he may see.
-    Facts {
-        connection: ConnectionId,
-        request_id: RequestId,
-        owner: FactOwner,
-        from: FactPlace,
-        to: DeliveryPeriod,
-        leave: Leave,
-    },
-    /// A client wants what a meter's bill comes to, and is told what he may see.
-    Bill {
-        connection: ConnectionId,
-        request_id: RequestId,
-        meter: MeterId,
-        from: DeliveryPeriod,
-        to: DeliveryPeriod,
-        leave: Leave,
-    },
-    /// A client who may wants what records said of an account.
-    Extracts { connection: ConnectionId, request_id: RequestId, account: AccountId, from: (u64, u32), leave: Leave },
-    /// A client who may wants what became of a meter's certificates, while an account has it.
-    Certificates {
-        connection: ConnectionId,
-        request_id: RequestId,
-        meter: MeterId,
-        account: AccountId,
-        from_seq: u64,
-        leave: Leave,
-    },
-    /// The core has answered a client who may read under a grant.
-    Granted { connection: ConnectionId, request_id: RequestId, answer: Box<Answer>, leave: Leave },
-    /// A client who may wants to know what was told of a meter under grants, while an account had it or at any time.
-    Uses { connection: ConnectionId, request_id: RequestId, meter: MeterId, account: Option<AccountId>, from: u64 },
-    /// A client who may wants an account's state proven.
-    AccountProof { connection: ConnectionId, request_id: RequestId, proven: Box<ProvenAccount>, leave: Leave },
-    /// A bundle whose nonce is used, and that is not under way: final, or a replay.
-    Replayed { connection: ConnectionId, request_id: RequestId, bundle: Hash },
-    /// A validator wants final headers with their commands.
-    ServeSync { to: ValidatorIndex, from_height: u64 },
-    /// A validator wants to know of the newest snapshot beyond a height.
-    OfferSnapshot { to: ValidatorIndex, above_height: u64 },
-    /// A validator wants a piece of a snapshot.
-    SendPiece { to: ValidatorIndex, root: Hash, piece: u32 },
-    /// Write to the index all that is known, and say so.
-    WriteIndex(Sender<()>),
-    /// A client is gone.
-    Closed(ConnectionId),
-}
-
-/// By what a record is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RecordName {
-    /// The number of its command.
-    Seq(u64),
-    /// Its command's bundle, and the command's place in that.
-    Command { bundle: Hash, index: u16 },
-}
-
-/// A place that a leader gave its word on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PromisedPlace {
-    /// The number of the command there.
-    pub(super) seq: u64,
-    /// The bundle whose command is to stand there, where another's would not be told; none for the places that decide whether the word was kept.
-    pub(super) bundle: Option<Hash>,
-}
-
-/// An account as of a final header, which the desk proves final.
-#[derive(Debug)]
-pub(super) struct ProvenAccount {
-    pub(super) height: u64,
-    pub(super) account: AccountId,
-    pub(super) state: AccountView,
-    pub(super) proof: StateProof,
-}
 
 pub(super) struct Desk {
     index: Arc<Index>,
