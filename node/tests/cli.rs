@@ -274,6 +274,29 @@ fn wrong_days_periods_and_areas_are_wrong_usage_also_where_nobody_answers() {
     }
 }
 
+/// A receipt is told to whom the record names: without a key there is nobody to tell it to, and nobody is asked.
+#[test]
+fn a_receipt_without_a_key_or_with_two_rights_to_it_is_wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, _sockets) = silent_network(dir.path());
+    let bundle = "5e".repeat(32);
+    for (arguments, says) in [
+        (&["--bundle", &bundle][..], "give the --key"),
+        (&["--seq", "7", "--meter", "3"], "give the --key"),
+        (&["--bundle", &bundle, "--seq", "7"], "cannot be used with"),
+        (&["--bundle", &bundle, "--word", "x.s0"], "cannot be used with"),
+        (&["--word", "x.s0", "--meter", "3"], "cannot be used with"),
+        (&["--index", "1"], "--bundle"),
+    ] {
+        let receipt = ["meter", "receipt", "--out", "none.receipt"];
+        let mut command = gridbook(&[&receipt[..], arguments].concat());
+        let output =
+            command.env("GRIDBOOK_NETWORK", out.join("network.toml")).env_remove("GRIDBOOK_KEY").output().unwrap();
+        let said = text(&output.stderr);
+        assert!(code(&output) == 2 && said.contains(says), "{arguments:?}: {said}");
+    }
+}
+
 /// Four silent validators were tried for two seconds each, whatever `--wait` said.
 #[test]
 fn a_connection_is_waited_for_no_longer_than_an_answer() {

@@ -116,6 +116,12 @@ fn a_leaders_word_is_kept_in_a_file_and_checked_offline() {
     let settled = file("place.receipt");
     let (code, told) = gridbook(&["meter", "receipt", "--seq", &first_seq.to_string(), "--out", &settled]);
     assert_eq!(code, 0, "{told}");
+    let by_word = file("word.receipt");
+    let (code, told) = gridbook(&["meter", "receipt", "--word", &word, "--out", &by_word]);
+    assert_eq!((code, told["record"]["seq"].as_u64()), (0, Some(first_seq)), "{told}");
+    assert_eq!(std::fs::read(&by_word).unwrap(), std::fs::read(&settled).unwrap());
+    let (code, told) = gridbook(&["meter", "receipt", "--word", &word, "--index", "1", "--out", &by_word]);
+    assert!(code == 1 && told.as_str().unwrap().contains("EvidencePlace"), "its bundle has one command: {told}");
     let (code, told) = gridbook(&["verify", "receipt", &word, "--settled", &settled]);
     assert_eq!((code, told["fate"].as_str()), (0, Some("kept")), "{told}");
     let (code, told) = gridbook(&["verify", "receipt", &settled, "--settled", &word]);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use gridbook_engine::MeterId;
-use gridbook_ledger::crypto::Hash;
+use gridbook_ledger::crypto::{Hash, SecretKey};
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::sequenced::SequencedReceipt;
 use serde_json::json;
@@ -54,25 +54,12 @@ pub(crate) struct ReceiptArgs {
 
 impl ReceiptArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        // What is wrong with the question shows before anybody is asked it.
+        let asked = self.asked()?;
         let session = Session::open(&self.connect).await?;
-        let of = self.meter.map(MeterId);
-        let by_key = async |kind| {
-            let key = self.key.as_deref();
-            let key = key.ok_or_else(|| Usage::error("a record is told to whom it names: give --key"))?;
-            anyhow::Ok(session.client.receipt(session.query(&read_key(key)?, kind)).await?)
-        };
-        let bytes = match (self.bundle, self.seq, &self.word) {
-            (Some(bundle), _, _) => by_key(QueryKind::BundleReceipt { bundle, index: self.index, of }).await?,
-            (None, Some(seq), _) => by_key(QueryKind::Receipt { seq, of, life: None }).await?,
-            (None, None, Some(file)) => {
-                let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-                let word =
-                    SequencedReceipt::decode(&bytes).with_context(|| format!("{} is no word", file.display()))?;
-                session.client.settled(&word, self.index.into()).await?
-            }
-            (None, None, None) => {
-                return Err(Usage::error("give the command's bundle by --bundle, or its number by --seq"));
-            }
+        let bytes = match &asked {
+            Asked::ByKey(key, kind) => session.client.receipt(session.query(key, *kind)).await?,
+            Asked::ByWord(word) => session.client.settled(word, self.index.into()).await?,
         };
         let receipt = Receipt::decode(&bytes).context("the validator sent no receipt")?;
         let verified = receipt.verify(&session.genesis).context("the validator sent a receipt that proves nothing")?;
@@ -81,6 +68,32 @@ impl ReceiptArgs {
         let value = json!({"file": self.out, "bytes": bytes.len(), "verified": true, "record": record});
         global.print(&value, || format!("{} ({} bytes, verified)\n{record}", self.out.display(), bytes.len()))
     }
+
+    fn asked(&self) -> anyhow::Result<Asked> {
+        let of = self.meter.map(MeterId);
+        let kind = match (self.bundle, self.seq, &self.word) {
+            (Some(bundle), _, _) => QueryKind::BundleReceipt { bundle, index: self.index, of },
+            (None, Some(seq), _) => QueryKind::Receipt { seq, of, life: None },
+            (None, None, Some(file)) => {
+                let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+                let word = SequencedReceipt::decode(&bytes);
+                let word = word.with_context(|| format!("{} is no word", file.display()))?;
+                return Ok(Asked::ByWord(Box::new(word)));
+            }
+            (None, None, None) => {
+                return Err(Usage::error("give the command's bundle by --bundle, its number by --seq or a --word"));
+            }
+        };
+        let key = self.key.as_deref();
+        let key = key.ok_or_else(|| Usage::error("a record is told to whom it names: give the --key that asks"))?;
+        Ok(Asked::ByKey(Box::new(read_key(key)?), kind))
+    }
+}
+
+/// By what right a receipt is asked for.
+enum Asked {
+    ByKey(Box<SecretKey>, QueryKind),
+    ByWord(Box<SequencedReceipt>),
 }
 
 fn parse_hash(text: &str) -> Result<Hash, String> {
