@@ -4,7 +4,7 @@ use clap::Args;
 use gridbook_engine::{Energy, MeterId, Price};
 use gridbook_ledger::command::{Accept, AgreedTerms, Command, Offer};
 
-use super::{KnownNetwork, MeterArgs, SideArg};
+use super::{MeterArgs, SideArg};
 use crate::amounts::{parse_energy, parse_price};
 use crate::cli::Global;
 use crate::client::next_nonce;
@@ -64,34 +64,35 @@ pub(crate) struct AcceptArgs {
 }
 
 impl TermsArgs {
-    fn terms(&self, network: &KnownNetwork) -> anyhow::Result<AgreedTerms> {
+    /// Gives the command that the terms make, with this meter's name for it, and says what became of it.
+    async fn agree(
+        self,
+        meter: &MeterArgs,
+        global: &Global,
+        command: impl FnOnce(u64, MeterId, AgreedTerms) -> Command,
+    ) -> anyhow::Result<()> {
+        let key = read_key(&meter.key)?;
+        let network = meter.connect.known()?;
         let period = network.period(&self.period)?;
-        Ok(AgreedTerms { period, side: self.side.into(), price: self.price, energy: self.energy })
+        let terms = AgreedTerms { period, side: self.side.into(), price: self.price, energy: self.energy };
+        let session = network.open().await?;
+        let client_id = self.client_id.unwrap_or_else(next_nonce);
+        let done = session.submit(&key, vec![command(client_id, MeterId(self.partner), terms)]).await?;
+        session.report(global, &done)
     }
 }
 
 impl OfferArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let key = read_key(&self.meter.key)?;
-        let network = self.meter.connect.known()?;
-        let terms = self.terms.terms(&network)?;
-        let session = network.open().await?;
-        let client_id = self.terms.client_id.unwrap_or_else(next_nonce);
-        let offer = Offer { client_id, partner: MeterId(self.terms.partner), terms };
-        let done = session.submit(&key, vec![Command::Offer(offer)]).await?;
-        session.report(global, &done)
+        let offer = |client_id, partner, terms| Command::Offer(Offer { client_id, partner, terms });
+        self.terms.agree(&self.meter, global, offer).await
     }
 }
 
 impl AcceptArgs {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let key = read_key(&self.meter.key)?;
-        let network = self.meter.connect.known()?;
-        let terms = self.terms.terms(&network)?;
-        let session = network.open().await?;
-        let client_id = self.terms.client_id.unwrap_or_else(next_nonce);
-        let accept = Accept { client_id, partner: MeterId(self.terms.partner), offer: self.offer, terms };
-        let done = session.submit(&key, vec![Command::Accept(accept)]).await?;
-        session.report(global, &done)
+        let offer = self.offer;
+        let accept = |client_id, partner, terms| Command::Accept(Accept { client_id, partner, offer, terms });
+        self.terms.agree(&self.meter, global, accept).await
     }
 }
