@@ -1,25 +1,26 @@
 //! One network for all tests, and what each of them needs of it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MarketRules, MeterId, Money};
+use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MeterId, Money};
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::{Genesis, SettlementRules};
+use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Outcome;
 use gridbook_ledger::registry::Plant;
-use gridbook_node::admin;
 use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
-use gridbook_node::config::{IndexOptions, LogOptions, NetworkConfig, Peer, Quotas};
+use gridbook_node::config::{NetworkConfig, Peer};
 use gridbook_node::keyfile::read_key;
-use gridbook_node::network::{Network, NetworkPlan, loopback_free};
+use gridbook_node::network::Network;
 use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
+
+use crate::validators;
 
 pub(crate) struct House {
     pub(crate) network: Network,
@@ -45,21 +46,7 @@ pub(crate) fn house() -> &'static House {
 impl House {
     fn start() -> Self {
         let dir = own_dir();
-        let wall_ms = wall_us() / 1000;
-        let plan = NetworkPlan {
-            name: "breach".to_owned(),
-            listen: loopback_free(4).unwrap(),
-            areas: vec!["town".into()],
-            rules: MarketRules::default(),
-            settlement: SettlementRules::default(),
-            ledger_start: LedgerTime(wall_ms),
-            wall_start_ms: wall_ms,
-            time_scale: 1,
-            quotas: Quotas::one_host(),
-            log: LogOptions::default(),
-            index_options: IndexOptions::default(),
-        };
-        let mut network = plan.make(&dir).unwrap();
+        let mut network = validators::plan("breach").make(&dir).unwrap();
         let strict = &mut network.configs[STRICT];
         strict.quotas.frames_per_second_per_key = STRICT_FRAMES;
         fs::write(&network.config_files[STRICT], strict.to_commented_toml()).unwrap();
@@ -74,15 +61,7 @@ impl House {
     }
 
     pub(crate) fn start_one(&self, index: usize) {
-        let config = &self.network.config_files[index];
-        let log = File::options().create(true).append(true).open(config.with_file_name("validator.log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(["validator", "--stop-with-stdin", "--config"])
-            .arg(config)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
+        let child = validators::command(&self.network.config_files[index]).spawn();
         self.children.lock().unwrap()[index] = Some(child.unwrap());
     }
 
@@ -94,8 +73,7 @@ impl House {
     }
 
     pub(crate) async fn wait_until_ready(&self, index: usize) {
-        let admin = self.network.configs[index].listen.admin;
-        wait_for("a validator is ready", async || matches!(admin::fetch(admin, "/readyz").await, Ok((200, _)))).await;
+        validators::wait_until_ready(self.network.configs[index].listen.admin).await;
     }
 
     pub(crate) fn genesis(&self) -> &Genesis {

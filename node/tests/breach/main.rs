@@ -13,3 +13,5 @@ mod liar;
 mod lying_door;
 mod quota;
 mod story;
+#[path = "../validators/mod.rs"]
+mod validators;

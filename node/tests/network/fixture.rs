@@ -1,25 +1,23 @@
 //! One network for all tests, and what each of them needs of it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Child;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use gridbook_engine::{
     AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MarketRules, MeterId, Money, Price, Side,
 };
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER, Place, SignedBundle};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::SettlementRules;
 use gridbook_ledger::record::Outcome;
 use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
-use gridbook_node::admin;
 use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
-use gridbook_node::config::{IndexOptions, LogOptions, Quotas};
 use gridbook_node::keyfile::read_key;
-use gridbook_node::network::{Network, NetworkPlan, loopback_free};
+use gridbook_node::network::{Network, NetworkPlan};
+
+use crate::validators;
 
 /// The network. Its validators end when this process does, because their standard input ends then.
 pub(crate) struct Fixture {
@@ -49,48 +47,15 @@ fn start() -> Fixture {
     // Nothing is dropped when the tests end: what an earlier run left is removed by the next.
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network");
     let _ = std::fs::remove_dir_all(&dir);
-    let wall_ms = wall_us() / 1000;
-    let plan = NetworkPlan {
-        name: "test".to_owned(),
-        listen: loopback_free(4).unwrap(),
-        areas: vec!["town".into()],
-        rules: MarketRules { lot: LOT, ..MarketRules::default() },
-        settlement: SettlementRules::default(),
-        ledger_start: LedgerTime(wall_ms),
-        wall_start_ms: wall_ms,
-        time_scale: 1,
-        quotas: Quotas::one_host(),
-        log: LogOptions::default(),
-        index_options: IndexOptions::default(),
-    };
+    let plan = NetworkPlan { rules: MarketRules { lot: LOT, ..MarketRules::default() }, ..validators::plan("test") };
     let network = plan.make(&dir).unwrap();
-    let validators = network.config_files.iter().map(spawn_validator).collect();
+    let started = network.config_files.iter().map(|config| validators::command(config).spawn().unwrap()).collect();
     run(async {
         for config in &network.configs {
-            wait_until_ready(config.listen.admin).await;
+            validators::wait_until_ready(config.listen.admin).await;
         }
     });
-    Fixture { network, _validators: validators }
-}
-
-fn spawn_validator(config: &PathBuf) -> Child {
-    let log = std::fs::File::create(config.with_file_name("validator.log")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_gridbook"))
-        .args(["validator", "--stop-with-stdin", "--config"])
-        .arg(config)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap()
-}
-
-async fn wait_until_ready(admin: std::net::SocketAddr) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !matches!(admin::fetch(admin, "/readyz").await, Ok((200, _))) {
-        assert!(Instant::now() < deadline, "the validator at {admin} is not ready");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    Fixture { network, _validators: started }
 }
 
 /// Runs a test's story.

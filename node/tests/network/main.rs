@@ -14,4 +14,6 @@ mod registry;
 mod sequenced;
 mod statement;
 mod trade;
+#[path = "../validators/mod.rs"]
+mod validators;
 mod watch;

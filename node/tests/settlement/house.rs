@@ -1,17 +1,15 @@
 //! A network of one test: four validators of this binary that read meters.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use gridbook_engine::{LedgerTime, MarketRules};
 use gridbook_ledger::genesis::SettlementRules;
-use gridbook_node::admin;
 use gridbook_node::client::wall_us;
-use gridbook_node::config::{IndexOptions, LogOptions, Quotas};
-use gridbook_node::network::{Network, NetworkPlan, loopback_free};
+use gridbook_node::network::{Network, NetworkPlan};
 use serde_json::Value;
+
+use crate::validators;
 
 /// A network that ends with the test.
 pub(crate) struct House {
@@ -30,23 +28,10 @@ impl House {
 
     /// In which ledger time goes so many times faster.
     pub(crate) fn start_at(dir: &Path, time_scale: u32) -> Self {
-        let wall_ms = wall_us() / 1000;
-        let plan = NetworkPlan {
-            name: "settled".to_owned(),
-            listen: loopback_free(4).unwrap(),
-            areas: vec!["town".into()],
-            rules: MarketRules::default(),
-            settlement: SettlementRules::metered(),
-            ledger_start: LedgerTime(wall_ms),
-            wall_start_ms: wall_ms,
-            time_scale,
-            quotas: Quotas::one_host(),
-            log: LogOptions::default(),
-            index_options: IndexOptions::default(),
-        };
+        let plan = NetworkPlan { settlement: SettlementRules::metered(), time_scale, ..validators::plan("settled") };
         let network = plan.make(&dir.join("net")).unwrap();
-        let validators = network.config_files.iter().map(spawn).collect();
-        let house = Self { network, validators };
+        let started = start_all(&network);
+        let house = Self { network, validators: started };
         house.wait_until_ready();
         house
     }
@@ -58,18 +43,14 @@ impl House {
             validator.wait().unwrap();
         }
         between(&self.network);
-        self.validators = self.network.config_files.iter().map(spawn).collect();
+        self.validators = start_all(&self.network);
         self.wait_until_ready();
     }
 
     fn wait_until_ready(&self) {
         let ready = async {
             for config in &self.network.configs {
-                let deadline = Instant::now() + Duration::from_secs(60);
-                while !matches!(admin::fetch(config.listen.admin, "/readyz").await, Ok((200, _))) {
-                    assert!(Instant::now() < deadline, "the validator at {} is not ready", config.listen.admin);
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+                validators::wait_until_ready(config.listen.admin).await;
             }
         };
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ready);
@@ -134,14 +115,6 @@ impl Drop for House {
     }
 }
 
-fn spawn(config: &PathBuf) -> Child {
-    let log = std::fs::File::create(config.with_file_name("validator.log")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_gridbook"))
-        .args(["validator", "--stop-with-stdin", "--config"])
-        .arg(config)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap()
+fn start_all(network: &Network) -> Vec<Child> {
+    network.config_files.iter().map(|config| validators::command(config).spawn().unwrap()).collect()
 }

@@ -10,3 +10,5 @@ mod conduct;
 mod consent;
 mod house;
 mod registers;
+#[path = "../validators/mod.rs"]
+mod validators;

@@ -1,29 +1,31 @@
 //! A network of its own for one test, with what its operators do.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gridbook_engine::{AccountId, LedgerTime, MarketRules};
+use gridbook_engine::{AccountId, LedgerTime};
 use gridbook_ledger::command::{Bundle, Command as Order, NEVER};
 use gridbook_ledger::crypto::{Hash, SecretKey};
-use gridbook_ledger::genesis::{Genesis, SettlementRules};
+use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::header::Header;
 use gridbook_ledger::receipt::{AccountHistory, Receipt};
 use gridbook_ledger::record::Outcome;
 use gridbook_node::admin;
-use gridbook_node::client::{Client, ClientError, Patience, next_nonce, wall_us};
-use gridbook_node::config::{IndexOptions, LogOptions, Peer, Quotas, ValidatorConfig};
+use gridbook_node::client::{Client, ClientError, Patience, next_nonce};
+use gridbook_node::config::{LogOptions, Peer, ValidatorConfig};
 use gridbook_node::keyfile::{read_key, write_key};
 use gridbook_node::network::{Network, NetworkPlan, loopback_free};
 use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
 use tokio::sync::Mutex;
+
+use crate::validators;
 
 /// A machine may be busy with everything else.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -59,20 +61,7 @@ impl House {
         // Nothing is dropped when the tests end: what an earlier run left is removed by the next.
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("years-{name}"));
         let _ = fs::remove_dir_all(&dir);
-        let wall_ms = wall_us() / 1000;
-        let plan = NetworkPlan {
-            name: name.to_owned(),
-            listen: loopback_free(4).unwrap(),
-            areas: vec!["town".into()],
-            rules: MarketRules::default(),
-            settlement: SettlementRules::default(),
-            ledger_start: LedgerTime(wall_ms),
-            wall_start_ms: wall_ms,
-            time_scale: 1,
-            quotas: Quotas::one_host(),
-            log,
-            index_options: IndexOptions::default(),
-        };
+        let plan = NetworkPlan { log, ..validators::plan(name) };
         let network = plan.make(&dir).unwrap();
         Self { network, children: (0..4).map(|_| None).collect(), next_account: Arc::default() }
     }
@@ -150,14 +139,8 @@ impl House {
 
     /// Starts a validator; it ends with this process, because its standard input does.
     pub(crate) fn start(&mut self, index: usize) {
-        let log = File::options().create(true).append(true).open(self.home(index).join("validator.log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(["validator", "--stop-with-stdin", "--config"])
-            .arg(&self.network.config_files[index])
+        let child = validators::command(&self.network.config_files[index])
             .envs([("GRIDBOOK_LOG", "info"), ("GRIDBOOK_LOG_FORMAT", "json")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
             .spawn();
         self.children[index] = Some(child.unwrap());
     }
@@ -199,7 +182,7 @@ impl House {
 
     pub(crate) fn wait_until_ready(&self, indices: &[usize]) {
         for index in indices {
-            self.wait_until(&format!("validator {index} is ready"), |house| house.readiness(*index).is_some());
+            run(validators::wait_until_ready(self.network.configs[*index].listen.admin));
         }
     }
 

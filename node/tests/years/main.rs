@@ -6,3 +6,5 @@ mod epochs;
 mod house;
 mod join;
 mod lost;
+#[path = "../validators/mod.rs"]
+mod validators;
