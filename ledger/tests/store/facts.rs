@@ -1,21 +1,14 @@
 //! What bills and audits are made of: found by whose it is, in any order of writing, and each once.
 
-use std::path::Path;
-
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price, Side};
-use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::record::{AreaSettled, Extract, MeterSettled, Outcome, Party, PartyRef, Record, RecordEvent};
+use gridbook_ledger::record::{Extract, MeterSettled, Outcome, Party, PartyRef, Record, RecordEvent};
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::settlement::{Delivery, Quality, Rule};
-use gridbook_ledger::store::{Fact, FactOwner, FactPlace, FactRow, Index, IndexBatch, QueryIndex};
+use gridbook_ledger::settlement::{Delivery, Quality, RestPrices, Rule};
+use gridbook_ledger::store::{Fact, FactOwner, FactPlace, FactRow, Index, QueryIndex};
 
-use crate::bench::identity;
+use crate::batches::{area_settled, batch, open, record};
 
 const MANY: usize = 1 << 20;
-
-fn open(dir: &Path) -> Index {
-    Index::open(dir, identity(), 32 << 20, Some(u64::MAX)).unwrap()
-}
 
 fn settled(meter: u32, period: u32, import: u64, quality: Quality) -> RecordEvent {
     RecordEvent::MeterSettled(MeterSettled {
@@ -33,39 +26,11 @@ fn settled(meter: u32, period: u32, import: u64, quality: Quality) -> RecordEven
     })
 }
 
-fn area_settled(period: u32) -> RecordEvent {
-    RecordEvent::AreaSettled(AreaSettled {
-        contract: Contract { area: AreaId(2), period: DeliveryPeriod(period) },
-        short_price: Price(500),
-        long_price: Price(20),
-        short_rest: Price(600),
-        long_rest: Price(20),
-        net_wh: 0,
-        contracted_wh: 0,
-        losses_wh: 0,
-        upstream: Money(0),
-        losses: Money(0),
-        surplus: Money(0),
-    })
-}
-
 fn filled(meter: u32, period: u32) -> RecordEvent {
     let order = PartyRef { account: AccountId(meter + 100), meter: MeterId(meter), client_id: 5 };
     let contract = Contract { area: AreaId(2), period: DeliveryPeriod(period) };
     let (side, energy, price, remaining) = (Side::Buy, Energy(10), Price(250), Energy(0));
     RecordEvent::Filled { order, side, contract, energy, price, remaining }
-}
-
-fn record(seq: u64, events: Vec<RecordEvent>) -> Record {
-    let (entry, outcome) = (Hash([1; 32]), Outcome::Done);
-    Record { seq, entry, index: 0, meter: None, client_id: 0, outcome, events }
-}
-
-fn batch(height: u64, records: &[Record]) -> IndexBatch {
-    let (header, first_seq, last_seq) = (vec![1], height, height);
-    let mut batch = IndexBatch { height, header, first_seq, last_seq, ..IndexBatch::default() };
-    records.iter().for_each(|record| batch.enter(record));
-    batch
 }
 
 fn periods(index: &Index, owner: FactOwner, from: u32, to: u32) -> Vec<(u32, u64)> {
@@ -84,7 +49,7 @@ fn each_finds_its_own_facts_and_the_area_the_sums_of_its_meters() {
         settled(1, 900, 10, Quality::Measured),
         settled(2, 900, 20, estimated),
         settled(3, 900, 30, Quality::Corrected),
-        area_settled(900),
+        area_settled(2, 900, RestPrices { short: Price(600), long: Price(20) }),
         RecordEvent::PeriodFinal { period: DeliveryPeriod(900) },
     ];
     let refused = Record { outcome: Outcome::Rejected(Code::GateClosed), ..record(8, vec![filled(1, 900)]) };

@@ -1,6 +1,7 @@
 //! Storage under bad disks, bad files and power cuts.
 #![allow(clippy::unwrap_used)] // A test may stop where it stands.
 
+mod batches;
 mod bench;
 mod checkpoint;
 mod data_dir;

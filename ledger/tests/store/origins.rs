@@ -1,22 +1,16 @@
 //! The records that tell of certificates are found by their numbers.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, EnergySources, MeterId};
-use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::origin::CertificateRange;
-use gridbook_ledger::record::{CertificateChange, Certificates, Outcome, Record, RecordEvent};
-use gridbook_ledger::store::{Index, IndexBatch, QueryIndex};
+use gridbook_ledger::record::{CertificateChange, Certificates, RecordEvent};
+use gridbook_ledger::store::{Index, QueryIndex};
 
-use crate::bench::identity;
+use crate::batches::{batches, open};
 
 const PERIOD: u32 = 900;
 const MANY: usize = 1 << 20;
-
-fn open(dir: &Path) -> Index {
-    Index::open(dir, identity(), 32 << 20, Some(u64::MAX)).unwrap()
-}
 
 fn range(issuer: u16, first: u64, energy: u64) -> CertificateRange {
     CertificateRange::new(AreaId(issuer), first, Energy(energy)).unwrap()
@@ -34,17 +28,6 @@ fn issued(range: CertificateRange, period: u32, plant: u32) -> RecordEvent {
 fn moved(range: CertificateRange, period: u32, from: u32, to: u32) -> RecordEvent {
     let (from, from_account) = (MeterId(from), AccountId(from + 100));
     told(range, period, to, CertificateChange::Moved { from, from_account, trade: 3 })
-}
-
-fn batches(records: Vec<Vec<RecordEvent>>) -> Vec<IndexBatch> {
-    let batch = |(height, events): (u64, Vec<RecordEvent>)| {
-        let (header, first_seq, last_seq) = (vec![1], height, height);
-        let mut batch = IndexBatch { height, header, first_seq, last_seq, ..IndexBatch::default() };
-        let (entry, outcome) = (Hash([1; 32]), Outcome::Done);
-        batch.enter(&Record { seq: height, entry, index: 0, meter: None, client_id: 0, outcome, events });
-        batch
-    };
-    (1..).zip(records).map(batch).collect()
 }
 
 /// Two plants in two slices of one period, a third of another issuer, and one of the period after.

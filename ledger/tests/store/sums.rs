@@ -1,19 +1,15 @@
 //! A bill out of sums is the bill out of facts: for any span, at any time, in whatever order the index was told.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Price, Side, TradeKind};
 use gridbook_ledger::bytes::BytesError;
-use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::record::{AreaSettled, MeterSettled, Outcome, PartyRef, Record, RecordEvent, Trade};
+use gridbook_ledger::record::{MeterSettled, PartyRef, RecordEvent, Trade};
 use gridbook_ledger::settlement::statement::{Statement, StatementTotals};
 use gridbook_ledger::settlement::{Delivery, Quality, RestPrices, Rule, TradeSide, portions};
-use gridbook_ledger::store::{
-    Fact, FactOwner, FactPlace, FactRow, Index, IndexBatch, PERIODS_PER_SUM, QueryIndex, SumRow,
-};
+use gridbook_ledger::store::{Fact, FactOwner, FactPlace, FactRow, Index, PERIODS_PER_SUM, QueryIndex, SumRow};
 
-use crate::bench::identity;
+use crate::batches::{area_settled, batches, open};
 
 const FIRST: u32 = 96 * 1_000;
 const DAYS: u32 = 9;
@@ -49,22 +45,6 @@ fn contract(meter: u32, period: u32) -> Contract {
 
 fn prices(period: u32) -> RestPrices {
     RestPrices { short: Price(600 + i32::try_from(period % 7).unwrap()), long: Price(20) }
-}
-
-fn area_settled(area: u16, period: u32, RestPrices { short, long }: RestPrices) -> RecordEvent {
-    RecordEvent::AreaSettled(AreaSettled {
-        contract: Contract { area: AreaId(area), period: DeliveryPeriod(period) },
-        short_price: Price(500),
-        long_price: long,
-        short_rest: short,
-        long_rest: long,
-        net_wh: 0,
-        contracted_wh: 0,
-        losses_wh: 0,
-        upstream: Money(0),
-        losses: Money(0),
-        surplus: Money(0),
-    })
 }
 
 /// What a ledger tells in nine days, by the moment it tells it: trades up to a day and a half ahead, settlement half an hour later, finality a
@@ -213,21 +193,6 @@ fn idle(meter: u32, period: u32) -> MeterSettled {
     }
 }
 
-fn batches(told: &Told) -> Vec<IndexBatch> {
-    let batch = |(height, events): (u64, &Vec<RecordEvent>)| {
-        let (header, first_seq, last_seq) = (vec![1], height, height);
-        let mut batch = IndexBatch { height, header, first_seq, last_seq, ..IndexBatch::default() };
-        let (entry, outcome, events) = (Hash([1; 32]), Outcome::Done, events.clone());
-        batch.enter(&Record { seq: height, entry, index: 0, meter: None, client_id: 0, outcome, events });
-        batch
-    };
-    (1..).zip(told.values()).map(batch).collect()
-}
-
-fn open(dir: &Path) -> Index {
-    Index::open(dir, identity(), 32 << 20, Some(u64::MAX)).unwrap()
-}
-
 /// The plain way: all facts, all lines, added up.
 fn by_facts(index: &Index, meter: MeterId, (from, to): (u32, u32)) -> BTreeMap<(u32, AccountId), StatementTotals> {
     let owners = [FactOwner::Meter(meter), FactOwner::Area(AreaId(2)), FactOwner::Area(AreaId(4)), FactOwner::All];
@@ -306,7 +271,7 @@ fn a_bill_out_of_sums_is_the_bill_out_of_facts_at_any_time() {
         let home = tempfile::tempdir().unwrap();
         let index = open(&home.path().join("index"));
         let mut dice = Dice(seed);
-        let batches = batches(&told(&mut dice));
+        let batches = batches(told(&mut dice).into_values());
         let mut rest = &batches[..];
         while !rest.is_empty() {
             let (some, left) = rest.split_at(rest.len().min(1 + usize::try_from(dice.below(90)).unwrap()));
@@ -338,7 +303,7 @@ fn sums_made_again_around_a_gap_are_the_same() {
         let home = tempfile::tempdir().unwrap();
         let (whole, index) = (open(&home.path().join("whole")), open(&home.path().join("index")));
         let mut dice = Dice(seed);
-        let batches = batches(&told(&mut dice));
+        let batches = batches(told(&mut dice).into_values());
         whole.apply(&batches).unwrap();
         let mut place = |from: usize, to: usize| from + usize::try_from(dice.below((to - from) as u64)).unwrap();
         let first = place(300, 500);
@@ -384,7 +349,7 @@ fn prices_mended_after_a_day_was_summed_up_are_heeded() {
     told.insert(5, vec![settled(-5_000)]);
     let mut expected = [(0, 0), (0, 1), (1, 0), (1, 0), (0, 1)].into_iter();
     let day = (FIRST, FIRST + 95);
-    for batch in batches(&told) {
+    for batch in batches(told.values().cloned()) {
         index.apply(&[batch]).unwrap();
         let (rows, days_found) = by_sums(&index, MeterId(2), day, MANY);
         assert_eq!(rows, by_facts(&index, MeterId(2), day));
@@ -393,7 +358,7 @@ fn prices_mended_after_a_day_was_summed_up_are_heeded() {
     }
     // Told again, as when a gap is filled, the same prices mend nothing.
     index.begin_at(1).unwrap();
-    batches(&told).into_iter().for_each(|batch| index.apply(&[batch]).unwrap());
+    batches(told.values().cloned()).into_iter().for_each(|batch| index.apply(&[batch]).unwrap());
     assert_eq!(by_sums(&index, MeterId(2), day, MANY).1, 1);
 }
 
