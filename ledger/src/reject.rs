@@ -2,7 +2,7 @@
 //!
 //! Numbers go into records and over the wire, so they never change their meaning; a reason that falls out of use keeps its
 //! number. The hundreds are the room: 1 form, 2 identity, 3 quota, 4 gate, 5 credit, 6 matching, 7 the validator set,
-//! 8 evidence, 9 readings and settlement, 10 certificates of origin, 11 conduct.
+//! 8 evidence, 9 readings and settlement, 10 certificates of origin, 11 conduct, 12 consent, 13 debts.
 
 use core::fmt;
 
@@ -313,6 +313,11 @@ codes! {
     ConsentExpired = 1206, "The owner's grant is over, at this moment or since a while: ask the owner to grant access again, for longer.";
     /// Not so much.
     ConsentScope = 1207, "The owner has granted you something else of this meter and not these data: ask the owner to grant them too.";
+
+    /// It owes for what it sold.
+    DebtOrder = 1301, "The account owes for energy it sold and did not deliver: pay in what `gridbook meter account` tells, then order again.";
+    /// It owes for what it sold.
+    DebtWithdrawal = 1302, "The account owes for energy it sold and did not deliver: what comes in pays that first. See `gridbook meter account`.";
 }
 
 impl Code {
@@ -449,6 +454,7 @@ mod tests {
                 10 => "Origin",
                 11 => "Conduct",
                 12 => "Consent",
+                13 => "Debt",
                 other => panic!("no room {other}"),
             };
             assert!(code.name().starts_with(room), "{}", code.name());

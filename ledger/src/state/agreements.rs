@@ -14,7 +14,7 @@ pub const OFFERS_MAX: usize = 256;
 impl State {
     /// An offer reserves nothing: money, headroom and capacity are tested when it is accepted.
     pub(super) fn offer(&mut self, meter: MeterId, offer: &Offer, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
-        let account = self.check_name(meter, offer.client_id)?;
+        let account = self.check_new(meter, offer.client_id)?;
         let partner = self.tables.meter(offer.partner).ok_or(Code::AuthMeter)?.facts.account;
         if partner == account {
             return Err(Code::MatchSelfTrade);
@@ -63,7 +63,7 @@ impl State {
         accept: &Accept,
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), Code> {
-        self.check_name(meter, accept.client_id)?;
+        self.check_new(meter, accept.client_id)?;
         let waiting = self.tables.offers().get(&(accept.partner, accept.offer));
         waiting
             .filter(|offer| offer.partner == meter && offer.terms == accept.terms.mirrored())

@@ -64,6 +64,17 @@ pub enum AuditError {
         /// What contracts have there.
         theirs: Money,
     },
+    /// The default account has paid something else than accounts owe it.
+    #[error("the default account has paid {paid}, and accounts owe it {owed}")]
+    Default {
+        /// What it has paid and not had back.
+        paid: Money,
+        /// What accounts owe it.
+        owed: Money,
+    },
+    /// An account owes something though it could pay it back, or has something open.
+    #[error("account {} owes something and has free money or open orders", .0.0)]
+    Debt(AccountId),
     /// An account spent what it did not have.
     #[error("account {} has less than it has reserved", .0.0)]
     Overdrawn(AccountId),
@@ -116,6 +127,7 @@ impl State {
         self.audit_conduct()?;
         self.audit_consent()?;
         self.audit_reserved()?;
+        self.audit_debts()?;
         self.audit_traded()?;
         self.audit_settlement()?;
         self.audit_certificates()?;
@@ -208,6 +220,26 @@ impl State {
             }
         }
         reserved.into_keys().next().map_or(Ok(()), |account| Err(AuditError::Reserved(account)))
+    }
+
+    /// Who owes anything has nothing left to pay it with.
+    fn audit_debts(&self) -> Result<(), AuditError> {
+        let owed = self.tables.debts().values().fold(Money::ZERO, |sum, debt| sum + *debt);
+        let paid = -self.system_account(SystemAccount::Default).balance;
+        if paid != owed {
+            return Err(AuditError::Default { paid, owed });
+        }
+        let is_open = |meter: &MeterId| {
+            let names = self.tables.meter(*meter).into_iter().flat_map(|meter| meter.names.values());
+            names.into_iter().any(|name| name.standing != Standing::Over)
+        };
+        let could_pay = |account: AccountId| {
+            self.tables.free_of(Holder::User(account)) > Money::ZERO
+                || self.tables.meters_of(account).iter().any(is_open)
+        };
+        let mut wrong =
+            self.tables.debts().iter().filter(|(account, debt)| could_pay(**account) || **debt <= Money::ZERO);
+        wrong.next().map_or(Ok(()), |(account, _)| Err(AuditError::Debt(*account)))
     }
 
     /// Every trade has two sides, and the grid neither makes nor loses energy.

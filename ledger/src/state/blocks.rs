@@ -19,7 +19,7 @@ impl State {
         parts: &[Command],
         events: &mut Vec<RecordEvent>,
     ) -> Result<(), Code> {
-        let account = self.check_name(meter, block.client_id)?;
+        let account = self.check_new(meter, block.client_id)?;
         let facts = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?.facts;
         if block.area != facts.area {
             return Err(Code::FormArea);

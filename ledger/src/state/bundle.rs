@@ -158,7 +158,7 @@ impl State {
                 return self.transfer_meter(meter, account, reason, events);
             }
             Command::SetInstallation { meter, installation } => self.install(meter, installation),
-            Command::Deposit { account, amount } => self.deposit(account, amount),
+            Command::Deposit { account, amount } => return self.deposit(account, amount, events),
             Command::Withdraw { account, amount } => self.withdraw(account, amount),
             Command::Place(_)
             | Command::Cancel { .. }

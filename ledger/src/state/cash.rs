@@ -14,7 +14,13 @@ use crate::reject::Code;
 const CIRCULATION_MAX: Money = Money(1 << 98);
 
 impl State {
-    pub(super) fn deposit(&mut self, account: AccountId, amount: Money) -> Result<RecordEvent, Code> {
+    /// What the account owes is paid out of it first.
+    pub(super) fn deposit(
+        &mut self,
+        account: AccountId,
+        amount: Money,
+        events: &mut Vec<RecordEvent>,
+    ) -> Result<(), Code> {
         self.find_account(account)?;
         check_amount(amount)?;
         let issuer = Holder::System(SystemAccount::Issuer);
@@ -27,13 +33,16 @@ impl State {
         } else {
             self.tables.post(issuer, Holder::User(account), amount);
         }
-        Ok(RecordEvent::Posted { from: Purse::Outside, to: Purse::Account(account), amount })
+        events.push(RecordEvent::Posted { from: Purse::Outside, to: Purse::Account(account), amount });
+        self.pay_debt(account, events);
+        Ok(())
     }
 
-    /// Only free money leaves: what is reserved for orders and trades stays.
+    /// Only free money leaves: what is reserved for orders and trades stays. Nothing is free while the account owes anything.
     pub(super) fn withdraw(&mut self, account: AccountId, amount: Money) -> Result<RecordEvent, Code> {
         self.find_account(account)?;
         check_amount(amount)?;
+        self.check_debt(account, Code::DebtWithdrawal)?;
         let free = self.tables.account(Holder::User(account)).ok_or(Code::CreditAccount)?.free();
         if amount > free {
             return Err(Code::CreditMoney);

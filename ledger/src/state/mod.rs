@@ -29,6 +29,7 @@ mod certificates;
 mod collateral;
 mod conduct;
 mod consent;
+mod debts;
 mod dirty;
 mod edges;
 mod epoch;

@@ -32,7 +32,7 @@ impl State {
         if place.side == Side::Sell {
             place.sources.map_or(Ok(()), |sources| self.check_claim(&sender.facts, sources))?;
         }
-        let account = self.check_name(meter, place.client_id)?;
+        let account = self.check_new(meter, place.client_id)?;
         if let Some(partner) = place.partner {
             self.find_account(partner)?;
         }
@@ -49,10 +49,14 @@ impl State {
         if promises_certificates && seller.certificate == Hash::ZERO { Err(Code::AuthInstallation) } else { Ok(()) }
     }
 
-    /// Whose the meter is, if the name is free.
-    pub(super) fn check_name(&self, meter: MeterId, client_id: u64) -> Result<AccountId, Code> {
+    /// Whose the meter is, if the name is free and nothing is owed: asked before whatever may become a trade.
+    pub(super) fn check_new(&self, meter: MeterId, client_id: u64) -> Result<AccountId, Code> {
         let sender = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?;
-        if sender.names.contains_key(&client_id) { Err(Code::MatchDuplicate) } else { Ok(sender.facts.account) }
+        if sender.names.contains_key(&client_id) {
+            return Err(Code::MatchDuplicate);
+        }
+        self.check_debt(sender.facts.account, Code::DebtOrder)?;
+        Ok(sender.facts.account)
     }
 
     /// Takes back whatever is open under the name.
@@ -111,9 +115,14 @@ impl State {
     /// The kill switch.
     pub(super) fn cancel_all_of_account(&mut self, meter: MeterId, events: &mut Vec<RecordEvent>) -> Result<(), Code> {
         let sender = self.tables.meter(meter).ok_or(Code::AuthUnknownDevice)?;
-        let meters = self.tables.meters_of(sender.facts.account).to_vec();
-        self.cancel_all(&meters, events);
+        self.withdraw_all_of(sender.facts.account, events);
         Ok(())
+    }
+
+    /// Takes back everything that is open of an account.
+    pub(super) fn withdraw_all_of(&mut self, account: AccountId, events: &mut Vec<RecordEvent>) {
+        let meters = self.tables.meters_of(account).to_vec();
+        self.cancel_all(&meters, events);
     }
 
     /// Takes back everything that is open of some meters, by meter, then client id.

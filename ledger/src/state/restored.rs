@@ -1,6 +1,6 @@
 //! What a snapshot says of settlement, put back into the tables.
 
-use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::RestoreError;
 use super::image::{AreaIncomeImage, ImportsImage, PeriodImage, ReadingsImage, RestImage};
@@ -80,6 +80,18 @@ pub(super) fn restore_incomes(
             return Err(RestoreError::Row("an area's income"));
         }
         tables.change_income(AreaId(*area), |present| *present = *income);
+    }
+    Ok(())
+}
+
+/// What accounts owe. Whether it is what the default account has paid is for the audit.
+pub(super) fn restore_debts(tables: &mut Tables, debts: &[(u32, i128)]) -> Result<(), RestoreError> {
+    let is_known = debts.last().is_none_or(|(account, _)| super::index(*account) < tables.accounts().len());
+    if !is_ascending(debts) || !is_known || debts.iter().any(|(_, debt)| *debt <= 0) {
+        return Err(RestoreError::Row("what accounts owe"));
+    }
+    for (account, debt) in debts {
+        tables.set_debt(AccountId(*account), Money(*debt));
     }
     Ok(())
 }

@@ -20,8 +20,7 @@ impl State {
         let needed = self.reserved_for_open(account, &self.tables.collateral().at(share_ppm));
         let mut more = needed - present;
         if more > row.free() {
-            let meters = self.tables.meters_of(account).to_vec();
-            self.cancel_all(&meters, events);
+            self.withdraw_all_of(account, events);
             more = Money::ZERO;
         }
         self.tables.change_account(holder, |row| {

@@ -8,7 +8,7 @@ use gridbook_engine::{OrderTag, Price, Side};
 use super::certificates::{certificates_image, issuers_image, restore_certificates};
 use super::collateral::CollateralRules;
 use super::pieces::{rest_hashes, snapshot_root_of};
-use super::restored::{restore_incomes, restore_readings, restore_settlement};
+use super::restored::{restore_debts, restore_incomes, restore_readings, restore_settlement};
 use super::tables::{Account, Counters, EpochRow, Holder, Name};
 use super::tables::{PeriodTable, Position, Standing, Tables};
 use super::{AuditError, State, SystemAccount, Totals, image};
@@ -109,6 +109,7 @@ impl State {
             validators_before: before.clone(),
             conduct: ConductImage::from(self.tables.conduct()),
             consent: ConsentImage::from(self.tables.consent()),
+            debts: self.tables.debts().iter().map(|(account, debt)| (account.0, debt.0)).collect(),
             now: now.0,
             operator_nonce,
             totals: totals.into(),
@@ -183,6 +184,7 @@ fn restore_tables(genesis: &Genesis, image: &StateImage) -> Result<Tables, Resto
     restore_readings(&mut tables, rest)?;
     rest.conduct.restore(&mut tables)?;
     rest.consent.restore(&mut tables)?;
+    restore_debts(&mut tables, &rest.debts)?;
     restore_certificates(genesis, &mut tables, rest)?;
     Ok(tables)
 }

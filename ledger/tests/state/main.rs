@@ -12,6 +12,8 @@ mod collateral;
 mod conduct;
 mod consent;
 mod corrections;
+mod debts;
+mod debts_drawn;
 mod deliveries;
 mod faults;
 mod handovers;

@@ -71,6 +71,8 @@ pub(super) struct RestImage {
     pub(super) validators_before: Option<ValidatorSet>,
     pub(super) conduct: ConductImage,
     pub(super) consent: ConsentImage,
+    /// What accounts owe, by number.
+    pub(super) debts: Vec<(u32, i128)>,
     pub(super) engine: EngineImage,
 }
 
@@ -227,7 +229,8 @@ impl StateImage {
             let AreaIncome { fees, rent, surplus, losses, billed } = *income;
             [fees.0, rent.0, surplus.0, losses.0, billed.0]
         });
-        accounts.chain(incomes).chain(self.rest.periods.iter().flat_map(PeriodImage::amounts))
+        let debts = self.rest.debts.iter().map(|(_, debt)| *debt);
+        accounts.chain(incomes).chain(debts).chain(self.rest.periods.iter().flat_map(PeriodImage::amounts))
     }
 }
 

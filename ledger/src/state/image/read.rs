@@ -124,6 +124,7 @@ fn read_rest(r: &mut Reader<'_>) -> Read<RestImage> {
         validators_before: read_bool(r)?.then(|| ValidatorSet::read(r)).transpose()?,
         conduct: ConductImage::read(r)?,
         consent: ConsentImage::read(r)?,
+        debts: list(r, 20, |r| Ok((r.u32()?, r.i128()?)))?,
         engine: read_engine(r)?,
     })
 }

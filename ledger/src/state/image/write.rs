@@ -48,6 +48,7 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
         validators_before,
         conduct,
         consent,
+        debts,
         engine,
     } = rest;
     let mut w = Writer::new();
@@ -84,6 +85,9 @@ pub(in crate::state) fn encode_rest(rest: &RestImage) -> Vec<u8> {
     }
     conduct.write(&mut w);
     consent.write(&mut w);
+    list(&mut w, debts, |(account, debt), w| {
+        w.u32(*account).i128(*debt);
+    });
     write_engine(&mut w, engine);
     w.finish()
 }

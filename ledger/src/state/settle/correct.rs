@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::super::State;
 use super::super::tables::{Borne, DeliveryRow, Holder};
@@ -126,7 +126,7 @@ impl State {
         for ((meter, area, old, new), (before, after)) in changes.into_iter().zip(settlements) {
             self.tables.set_delivery(period, meter, new);
             let row = new.expect("what was settled stays settled, and nothing becomes of nothing");
-            events.push(self.charge_difference(Contract { area, period }, meter, row, &before, &after));
+            self.charge_difference(Contract { area, period }, meter, row, (&before, &after), events);
             self.judge_again(meter, period, (delivery(old), row), events);
         }
         self.post_differences(period, &closed, &closes, events);
@@ -197,17 +197,16 @@ impl State {
         contract: Contract,
         meter: MeterId,
         row: DeliveryRow,
-        before: &MeterSettlement,
-        after: &MeterSettlement,
-    ) -> RecordEvent {
+        (before, after): (&MeterSettlement, &MeterSettlement),
+        events: &mut Vec<RecordEvent>,
+    ) {
         let DeliveryRow { account, delivery, quality } = row;
         let (own_trades, rest) = (after.own_trades - before.own_trades, after.rest - before.rest);
         let change = own_trades + rest;
-        let holder = Holder::User(account);
         let borne = if change < Money::ZERO {
-            self.give_back(contract, meter, holder, -change)
+            self.give_back(contract, meter, account, -change)
         } else {
-            self.charge(contract, holder, own_trades, rest)
+            self.charge(contract, account, own_trades, rest, events)
         };
         if borne != Borne::default() {
             let Borne { billed, defaulted } = self.tables.borne(contract.period, meter);
@@ -217,7 +216,7 @@ impl State {
         self.tables.change_contract(contract, |row| row.imbalance += change);
         let (trades, contracted_wh) = (Money::ZERO, after.contracted_wh);
         let Borne { billed, defaulted } = borne;
-        RecordEvent::MeterSettled(MeterSettled {
+        events.push(RecordEvent::MeterSettled(MeterSettled {
             meter,
             account,
             contract,
@@ -229,25 +228,26 @@ impl State {
             rest,
             billed,
             defaulted,
-        })
+        }));
+        self.pay_debt(account, events);
     }
 
-    /// What was charged too much: whoever bore a part of it has that back first.
-    fn give_back(&mut self, contract: Contract, meter: MeterId, holder: Holder, amount: Money) -> Borne {
+    /// What was charged too much: whoever bore a part of it has that back first, as far as the account has not paid it back in the meantime.
+    fn give_back(&mut self, contract: Contract, meter: MeterId, account: AccountId, amount: Money) -> Borne {
         let imbalance = Holder::System(SystemAccount::Imbalance);
         let borne = self.tables.borne(contract.period, meter);
-        let defaulted = amount.min(borne.defaulted);
+        let defaulted = amount.min(borne.defaulted).min(self.debt(account));
         let billed = (amount - defaulted).min(borne.billed);
         let rest = amount - defaulted - billed;
         if defaulted > Money::ZERO {
-            self.tables.post(imbalance, Holder::System(SystemAccount::Default), defaulted);
+            self.tables.pay_back_for(account, imbalance, defaulted);
         }
         if billed > Money::ZERO {
             self.tables.post(imbalance, Holder::System(SystemAccount::Grid), billed);
             self.tables.change_income(contract.area, |income| income.billed -= billed);
         }
         if rest > Money::ZERO {
-            self.tables.post(imbalance, holder, rest);
+            self.tables.post(imbalance, Holder::User(account), rest);
         }
         Borne { billed: -billed, defaulted: -defaulted }
     }

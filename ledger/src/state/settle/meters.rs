@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, Energy, MeterId, Money, Side};
 
 use super::super::State;
 use super::super::tables::{AreaStage, Borne, ContractRow, DeliveryRow, Holder, PeriodTable, Stage, index};
@@ -64,7 +64,7 @@ impl State {
             if stage == AreaStage::Good {
                 let settlement = self.settlement_at(period, meter, row.delivery, &prices);
                 *moved.entry(area).or_default() += settlement.charge();
-                events.push(self.pay_meter(Contract { area, period }, meter, row, &settlement));
+                self.pay_meter(Contract { area, period }, meter, row, &settlement, events);
                 if row.quality != Quality::AsTraded {
                     self.judge_delivery(meter, period, row.delivery, events);
                 }
@@ -77,14 +77,15 @@ impl State {
         index(until.saturating_sub(from)).max(1)
     }
 
-    /// Its trades are paid in full; then its imbalance is charged.
+    /// Its trades are paid in full; then its imbalance is charged, and what its account owes from before is paid back.
     fn pay_meter(
         &mut self,
         contract: Contract,
         meter: MeterId,
         row: DeliveryRow,
         settlement: &MeterSettlement,
-    ) -> RecordEvent {
+        events: &mut Vec<RecordEvent>,
+    ) {
         let DeliveryRow { account, delivery, quality } = row;
         let mut position = self.tables.position(contract.period, meter);
         let (owed, held) = (position.owed, position.held);
@@ -99,11 +100,11 @@ impl State {
         if owed > Money::ZERO {
             self.tables.pay_out(contract.period, holder, owed);
         }
-        let borne = self.charge(contract, holder, settlement.own_trades, settlement.rest);
+        let borne = self.charge(contract, account, settlement.own_trades, settlement.rest, events);
         if borne != Borne::default() {
             self.tables.set_borne(contract.period, meter, borne);
         }
-        RecordEvent::MeterSettled(MeterSettled {
+        events.push(RecordEvent::MeterSettled(MeterSettled {
             meter,
             account,
             contract,
@@ -115,35 +116,47 @@ impl State {
             rest: settlement.rest,
             billed: borne.billed,
             defaulted: borne.defaulted,
-        })
+        }));
+        self.pay_debt(account, events);
     }
 
     /// Moves what an account is charged to the imbalance account, or from there what it is due. Collateral covers its own trades at the
-    /// full share. Where it has not enough, the area's operator pays for energy that was taken without a trade, and bills it; the
-    /// rest is a loss that the default account bears.
-    pub(super) fn charge(&mut self, contract: Contract, holder: Holder, own_trades: Money, rest: Money) -> Borne {
+    /// full share, until they are settled. Where it has not enough for them, all that it has open is withdrawn: what it wants to trade next is not
+    /// covered by what it owes for what it has traded. Where it still has not enough, the area's operator pays for energy that was taken
+    /// without a trade, and bills it; the rest the default account bears, and the account owes it that.
+    pub(super) fn charge(
+        &mut self,
+        contract: Contract,
+        account: AccountId,
+        own_trades: Money,
+        rest: Money,
+        events: &mut Vec<RecordEvent>,
+    ) -> Borne {
         let charge = own_trades + rest;
-        let imbalance = Holder::System(SystemAccount::Imbalance);
+        let (holder, imbalance) = (Holder::User(account), Holder::System(SystemAccount::Imbalance));
         if charge <= Money::ZERO {
             if charge < Money::ZERO {
                 self.tables.post(imbalance, holder, -charge);
             }
             return Borne::default();
         }
-        let free = self.tables.account(holder).map_or(Money::ZERO, |account| account.free().max(Money::ZERO));
-        let paid = charge.min(free);
+        let billable = rest.max(Money::ZERO);
+        if charge - billable > self.tables.free_of(holder) {
+            self.withdraw_all_of(account, events);
+        }
+        let paid = charge.min(self.tables.free_of(holder));
         if paid > Money::ZERO {
             self.tables.post(holder, imbalance, paid);
         }
         let missing = charge - paid;
-        let billed = missing.min(rest.max(Money::ZERO));
+        let billed = missing.min(billable);
         let defaulted = missing - billed;
         if billed > Money::ZERO {
             self.tables.post(Holder::System(SystemAccount::Grid), imbalance, billed);
             self.tables.change_income(contract.area, |income| income.billed += billed);
         }
         if defaulted > Money::ZERO {
-            self.tables.post(Holder::System(SystemAccount::Default), imbalance, defaulted);
+            self.tables.bear_for(account, imbalance, defaulted);
         }
         Borne { billed, defaulted }
     }

@@ -342,6 +342,34 @@ fn forged_residuals_are_refused() {
     assert_eq!(refused(Stage::Settled, Residual { below_wh: i128::MAX, ..none }), absurd);
 }
 
+/// An account owes what nobody has paid for it, or somebody who is not there does, or it has the money to pay; and nobody is told to owe nothing.
+#[test]
+fn forged_debts_are_refused() {
+    let refused = |balance: i128, paid: i128, debts: Vec<(u32, i128)>| {
+        let bytes = forged(|image| {
+            let account = AccountImage::from(&Account::new(&ShareRules::default()));
+            image.accounts.push(AccountImage { balance, ..account });
+            image.rest.system[SystemAccount::Default as usize].balance = -paid;
+            image.rest.system[SystemAccount::Upstream as usize].balance = paid;
+            image.rest.system[SystemAccount::Issuer as usize].balance = -balance;
+            image.rest.debts = debts;
+        });
+        State::restore(&genesis(), &bytes).err()
+    };
+    assert_eq!(refused(0, 7, vec![(0, 7)]), None);
+    let row = Some(RestoreError::Row("what accounts owe"));
+    assert_eq!(refused(0, 7, vec![(1, 7)]), row);
+    assert_eq!(refused(0, 7, vec![(0, 3), (0, 4)]), row);
+    assert_eq!(refused(0, 0, vec![(0, 0)]), row);
+    assert_eq!(refused(0, -7, vec![(0, -7)]), row);
+    let audit = |error| Some(RestoreError::Audit(error));
+    assert_eq!(refused(0, 7, vec![(0, 6)]), audit(AuditError::Default { paid: Money(7), owed: Money(6) }));
+    assert_eq!(refused(0, 7, vec![]), audit(AuditError::Default { paid: Money(7), owed: Money(0) }));
+    assert_eq!(refused(5, 7, vec![(0, 7)]), audit(AuditError::Debt(AccountId(0))));
+    let absurd = Some(RestoreError::Row("an absurd amount of money"));
+    assert_eq!(refused(0, 0, vec![(0, i128::MAX)]), absurd);
+}
+
 /// Blocks and offers that nobody made, areas that are not there, and an income that was never paid in.
 #[test]
 fn forged_waiting_rows_and_incomes_are_refused() {

@@ -8,6 +8,7 @@ mod certificates;
 mod changes;
 mod conduct;
 mod consent;
+mod debts;
 mod former;
 mod keys;
 mod periods;
@@ -79,6 +80,8 @@ pub(super) struct Tables {
     former_facts: FormerFacts,
     conduct: ConductTable,
     consent: ConsentTable,
+    /// What the default account has paid in the place of accounts, and not had back.
+    debts: BTreeMap<AccountId, Money>,
     /// Certificates of origin of periods that are settled and not final yet.
     certificates: BTreeMap<DeliveryPeriod, CertificateTable>,
     /// How many certificates each area has issued, and what became of them.
@@ -125,6 +128,7 @@ impl Tables {
             former_facts: FormerFacts::default(),
             conduct: ConductTable::default(),
             consent: ConsentTable::default(),
+            debts: BTreeMap::new(),
             certificates: BTreeMap::new(),
             issuers: BTreeMap::new(),
             journal: Journal::default(),
@@ -174,6 +178,11 @@ impl Tables {
             Holder::System(account) => Some(&self.system[account as usize]),
             Holder::User(account) => self.accounts.get(index(account.0)),
         }
+    }
+
+    /// What may still be spent of an account; nothing of one that is not there.
+    pub(super) fn free_of(&self, holder: Holder) -> Money {
+        self.account(holder).map_or(Money::ZERO, |account| account.free().max(Money::ZERO))
     }
 
     pub(super) fn collateral(&self) -> &CollateralRules {

@@ -59,6 +59,7 @@ pub(super) enum Undo {
     Income(AreaId, Option<Box<AreaIncome>>),
     Conduct(Box<ConductUndo>),
     Consent(Box<ConsentUndo>),
+    Debt(AccountId, Money),
 }
 
 impl Tables {
@@ -203,6 +204,7 @@ impl Tables {
             }
             Undo::Conduct(undo) => self.conduct.undo(*undo),
             Undo::Consent(undo) => self.consent.undo(*undo),
+            Undo::Debt(account, old) => _ = self.put_debt(account, old),
             Undo::Income(area, None) => {
                 self.incomes.remove(&area);
             }
