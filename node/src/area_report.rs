@@ -117,7 +117,7 @@ impl AreaReport {
         }
         let totals = &self.totals.meters;
         for (amount, what) in
-            [(totals.billed, "billed by the grid operator"), (totals.defaulted, "lost to the default account")]
+            [(totals.billed, "billed by the grid operator"), (totals.defaulted, "borne by the default account")]
         {
             lines.extend((amount != Money::ZERO).then(|| vec![format!("{amount} of the imbalance was {what}.")]));
         }

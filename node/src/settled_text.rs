@@ -75,7 +75,7 @@ fn meter_text(settled: &MeterSettled, begins: &str) -> String {
         },
     );
     for (amount, who) in
-        [(settled.billed, "billed by the grid operator"), (settled.defaulted, "lost to the default account")]
+        [(settled.billed, "billed by the grid operator"), (settled.defaulted, "borne by the default account")]
     {
         if amount != Money::ZERO {
             text.push_str(&format!(", {amount} of it {who}"));

@@ -161,6 +161,7 @@ fn account() -> AccountState {
         account: AccountId(6),
         balance: Money(5_000_000_000),
         reserved: Money(1),
+        debt: Money(3),
         meter: MeterId(4),
         area: AreaId(2),
         nonce: 8,

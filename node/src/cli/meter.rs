@@ -32,6 +32,7 @@ pub(super) use conduct::fingerprint;
 pub(super) use register::RegisterArgs;
 pub(super) use session::{ConnectArgs, KnownNetwork, MeterArgs, Session};
 pub(super) use sources::parse_source;
+pub(super) use standing::debt_text;
 
 /// Trade: register meters, send and cancel orders, watch, fetch receipts.
 #[derive(Debug, Subcommand)]

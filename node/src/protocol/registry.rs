@@ -73,6 +73,8 @@ pub enum RegistryEntry {
         balance: Money,
         /// How much of that is set aside.
         reserved: Money,
+        /// What it owes for energy that it sold and did not deliver.
+        debt: Money,
         /// Its meters, ascending; the first [`METERS_PER_ANSWER`] of them.
         meters: Vec<MeterId>,
     },
@@ -128,9 +130,9 @@ impl RegistryEntry {
                 w.u8(plant.source.bits()).u32(plant.storage_ppm.unwrap_or(0)).bytes(&certificate.0);
                 access.write(w);
             }
-            Self::Account { organisation, balance, reserved, meters } => {
+            Self::Account { organisation, balance, reserved, debt, meters } => {
                 write_option(w.u8(3), organisation.map(|organisation| organisation.0));
-                w.i128(balance.0).i128(reserved.0);
+                w.i128(balance.0).i128(reserved.0).i128(debt.0);
                 w.u16(u16::try_from(meters.len()).expect("at most METERS_PER_ANSWER"));
                 meters.iter().for_each(|meter| _ = w.u32(meter.0));
             }
@@ -156,12 +158,13 @@ impl RegistryEntry {
             },
             3 => {
                 let organisation = read_option(r)?.map(OrganisationId);
-                let (balance, reserved, count) = (Money(r.i128()?), Money(r.i128()?), usize::from(r.u16()?));
+                let (balance, reserved, debt) = (Money(r.i128()?), Money(r.i128()?), Money(r.i128()?));
+                let count = usize::from(r.u16()?);
                 if count > METERS_PER_ANSWER {
                     return Err(BytesError::TooLong);
                 }
                 let meters = (0..count).map(|_| r.u32().map(MeterId)).collect::<Result<_, _>>()?;
-                Self::Account { organisation, balance, reserved, meters }
+                Self::Account { organisation, balance, reserved, debt, meters }
             }
             _ => return Err(BytesError::Unknown),
         })
@@ -201,7 +204,19 @@ pub(super) fn one_of_each() -> Vec<RegistryEntry> {
     vec![
         RegistryEntry::Organisation { name, roles, area: Some(AreaId(0)), access },
         RegistryEntry::Meter { account, area, import_max, export_max, plant, certificate, access },
-        RegistryEntry::Account { organisation, balance: Money(-1), reserved: Money(2), meters: vec![MeterId(3)] },
-        RegistryEntry::Account { organisation: None, balance: Money(1), reserved: Money(0), meters: Vec::new() },
+        RegistryEntry::Account {
+            organisation,
+            balance: Money(-1),
+            reserved: Money(2),
+            debt: Money(4),
+            meters: vec![MeterId(3)],
+        },
+        RegistryEntry::Account {
+            organisation: None,
+            balance: Money(1),
+            reserved: Money(0),
+            debt: Money(0),
+            meters: Vec::new(),
+        },
     ]
 }

@@ -51,6 +51,8 @@ pub struct AccountState {
     pub balance: Money,
     /// How much of that is held by open orders and by trades not yet settled.
     pub reserved: Money,
+    /// What it owes for energy that it sold and did not deliver: as much has to come in before it gives new orders or takes money out.
+    pub debt: Money,
     /// The meter.
     pub meter: MeterId,
     /// Where it is connected.
@@ -93,7 +95,7 @@ impl Status {
 
 impl AccountState {
     pub(super) fn write(&self, w: &mut Writer) {
-        w.u32(self.account.0).i128(self.balance.0).i128(self.reserved.0);
+        w.u32(self.account.0).i128(self.balance.0).i128(self.reserved.0).i128(self.debt.0);
         w.u32(self.meter.0).u16(self.area.0).u64(self.nonce).u8(self.suspended.into());
     }
 
@@ -102,6 +104,7 @@ impl AccountState {
             account: AccountId(r.u32()?),
             balance: Money(r.i128()?),
             reserved: Money(r.i128()?),
+            debt: Money(r.i128()?),
             meter: MeterId(r.u32()?),
             area: AreaId(r.u16()?),
             nonce: r.u64()?,
@@ -139,6 +142,7 @@ pub(in crate::protocol) mod tests {
             account: AccountId(6),
             balance: Money(5_000_000_000),
             reserved: Money(1),
+            debt: Money(9),
             meter: MeterId(4),
             area: AreaId(2),
             nonce: u64::MAX,

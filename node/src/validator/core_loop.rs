@@ -536,6 +536,7 @@ impl CoreLoop {
             account: meter_view.account,
             balance: account.balance,
             reserved: account.reserved,
+            debt: state.debt(meter_view.account),
             meter,
             area: meter_view.area,
             nonce: meter_view.nonce,

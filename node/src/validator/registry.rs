@@ -35,7 +35,8 @@ pub(super) fn entry(state: &State, sender: DeviceKind, subject: RegistrySubject)
             let view = state.account(number).ok_or(Code::CreditAccount)?;
             let meters = state.meters_of(number).iter().take(METERS_PER_ANSWER).copied().collect();
             let (organisation, balance, reserved) = (view.organisation, view.balance, view.reserved);
-            Ok(RegistryEntry::Account { organisation, balance, reserved, meters })
+            let debt = state.debt(number);
+            Ok(RegistryEntry::Account { organisation, balance, reserved, debt, meters })
         }
     }
 }

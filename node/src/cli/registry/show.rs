@@ -7,7 +7,7 @@ use gridbook_ledger::registry::{DeviceStanding, Plant};
 use serde_json::{Value, json};
 
 use super::super::Global;
-use super::super::meter::Session;
+use super::super::meter::{Session, debt_text};
 use super::{ByArgs, area_text};
 use crate::protocol::{AccessState, METERS_PER_ANSWER, QueryKind, RegistryEntry, RegistrySubject};
 
@@ -41,9 +41,10 @@ fn entry_json(session: &Session, number: u32, entry: &RegistryEntry) -> Value {
             "certificate": Some(*certificate).filter(|hash| *hash != Hash::ZERO).map(Hash::to_hex),
             "access": access_json(access),
         }),
-        RegistryEntry::Account { organisation, balance, reserved, meters } => json!({
+        RegistryEntry::Account { organisation, balance, reserved, debt, meters } => json!({
             "account": number, "supplier": organisation.map(|organisation| organisation.0),
             "balance_nano": balance.0.to_string(), "reserved_nano": reserved.0.to_string(),
+            "debt_nano": debt.0.to_string(),
             "meters": meters.iter().map(|meter| meter.0).collect::<Vec<_>>(), "all_meters": is_all(meters),
         }),
     }
@@ -74,14 +75,15 @@ fn entry_text(session: &Session, number: u32, entry: &RegistryEntry) -> String {
                 access_text(access)
             )
         }
-        RegistryEntry::Account { organisation, balance, reserved, meters } => {
+        RegistryEntry::Account { organisation, balance, reserved, debt, meters } => {
             let supplier =
                 organisation.map_or("no supplier".to_owned(), |one| format!("supplied by organisation {}", one.0));
             let is_all = is_all(meters);
             let named: Vec<String> = meters.iter().map(|meter| meter.0.to_string()).collect();
             let and_more = if is_all { "" } else { " and perhaps more: an answer names no further ones" };
             format!(
-                "account {number}, {supplier}: {balance} of which {reserved} reserved\nmeters: {}{and_more}",
+                "account {number}, {supplier}: {balance} of which {reserved} reserved{}\nmeters: {}{and_more}",
+                debt_text(*debt),
                 named.join(", ")
             )
         }
