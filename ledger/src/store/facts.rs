@@ -75,6 +75,8 @@ pub struct FactPage {
     pub facts: Vec<FactRow>,
     /// From where to go on; none if that was all.
     pub next: Option<FactPlace>,
+    /// How many rows of the index were read for it.
+    pub rows_read: usize,
 }
 
 /// Where a fact stands among its owner's.
@@ -199,6 +201,20 @@ impl FactRow {
         let mut w = Writer::new();
         facts.iter().for_each(|fact| fact.write(&mut w));
         w.finish()
+    }
+
+    /// The same, in chunks that each end with the fact that brings them to `bytes`, with the place of the first in each.
+    pub(super) fn encode_chunks(facts: &[Self], bytes: usize) -> Vec<(FactPlace, Vec<u8>)> {
+        let mut chunks: Vec<(FactPlace, Vec<u8>)> = Vec::new();
+        for fact in facts {
+            let mut w = Writer::new();
+            fact.write(&mut w);
+            match chunks.last_mut() {
+                Some((_, chunk)) if chunk.len() < bytes => chunk.extend(w.finish()),
+                _ => chunks.push((fact.place(), w.finish())),
+            }
+        }
+        chunks
     }
 
     /// Reads what [`FactRow::encode_all`] wrote.

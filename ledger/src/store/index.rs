@@ -2,7 +2,7 @@
 
 use gridbook_engine::{DeliveryPeriod, MeterId};
 
-use super::{CertificateNotes, FactOwner, FactPage, FactPlace, FactRow, StoreError, SumPage};
+use super::{CertificateNotes, CertificatePage, FactOwner, FactPage, FactPlace, FactRow, StoreError, SumPage};
 use crate::crypto::Hash;
 use crate::origin::CertificateRange;
 
@@ -137,7 +137,7 @@ pub trait QueryIndex: Send + Sync {
     ) -> Result<FactPage, StoreError>;
 
     /// What a meter's bill comes to in the periods from one to another, in pieces: the very sums of [`Statement`](crate::settlement::statement::Statement)
-    /// over its facts. As many days as `limit` allows, of which one without sums counts as 24.
+    /// over its facts. As many days as `limit` allows, of which one without sums counts as 24, or as more if it has many facts.
     fn sums(
         &self,
         meter: MeterId,
@@ -151,9 +151,14 @@ pub trait QueryIndex: Send + Sync {
     fn extracts(&self, account: u32, from_seq: u64, limit_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError>;
 
     /// The numbers of records that may tell of any of these certificates, from `from_seq` on, at most `limit`, in order. All that do are among
-    /// them; which do, the records say.
-    fn certificate_records(&self, range: CertificateRange, from_seq: u64, limit: usize)
-    -> Result<Vec<u64>, StoreError>;
+    /// them; which do, the records say. However few are found, no more is looked through for one page than
+    /// [`CERTIFICATE_NOTES_PER_PAGE`](super::CERTIFICATE_NOTES_PER_PAGE).
+    fn certificate_records(
+        &self,
+        range: CertificateRange,
+        from_seq: u64,
+        limit: usize,
+    ) -> Result<CertificatePage, StoreError>;
 
     /// One row.
     fn row(&self, table: IndexTable, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;

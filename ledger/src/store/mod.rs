@@ -24,6 +24,7 @@ mod index;
 mod log;
 mod memory_disk;
 mod safety;
+mod sled_extracts;
 mod sled_facts;
 mod sled_index;
 mod sled_origins;
@@ -44,7 +45,7 @@ pub use log::{
 pub use memory_disk::{Fault, MemoryDisk, PowerCut};
 pub use safety::{FoundSafety, SAFETY_BYTES_MAX, SafetyFile};
 pub use sled_index::{Index, IndexStart};
-pub use sled_origins::CertificateNotes;
+pub use sled_origins::{CERTIFICATE_NOTES_PER_PAGE, CertificateNotes, CertificatePage};
 pub use sums::{PERIODS_PER_SUM, SumPage, SumRow};
 
 use crate::crypto::Hash;

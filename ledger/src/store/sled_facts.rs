@@ -1,14 +1,20 @@
-//! Facts and extracts in the sled index.
+//! Facts in the sled index.
 //!
-//! **Facts** lie under (owner, period). A key costs sled some 15 microseconds to write and about one to read, so a year of one meter must not be
-//! 35,040 keys: once a day each owner's rows of a day that is over are joined under the day's first period. That costs a second key for each
-//! period, in a batch that is written anyway; which owner's turn it is goes by its number, so that the work of a town is spread over
+//! They lie in chunks: runs of one owner's facts in order, each under the place of its first. What a batch tells of a period joins the last
+//! chunk of that period while it is short, and begins another otherwise. So a batch reads and writes a few kilobytes for each period that it
+//! tells of, and a meter that trades a hundred thousand times in one period costs no more for each of these than one that trades once; and what
+//! reads facts stops at its limit, in the middle of a period too.
+//!
+//! A key costs sled some 15 microseconds to write and about one to read, so a year of one meter must not be 35,040 keys: once a day each owner's
+//! chunks of a day that is over are joined into long ones, which run over its periods and lie in a table of their own. That costs a second key for
+//! each period, in a batch that is written anyway; which owner's turn it is goes by its number, so that the work of a town is spread over
 //! the day. What comes later for a joined day lies beside it and is sorted in when it is read.
 //!
-//! A fact may come twice: a gap is filled with heights that were there before. It is known by its place and kept once.
+//! A fact may come twice: a gap is filled with heights that were there before. It is known by its place and kept once. Chunks of one table never
+//! overlap: where something comes twice, the chunks of its period are laid anew.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::Bound;
 
 use gridbook_engine::DeliveryPeriod;
 
@@ -16,17 +22,21 @@ use super::sled_index::{Index, Table, index_error, key};
 use super::sled_sums::NewSums;
 use super::{FactOwner, FactPage, FactPlace, FactRow, IndexBatch, StoreError};
 
-/// Periods in a day of quarter-hours: rows are joined in so many, whatever the market's periods are.
+/// Periods in a day of quarter-hours: chunks are joined in so many, whatever the market's periods are.
 pub(super) const DAY: u32 = 96;
-/// The day whose rows are joined lies so many days before the one that is written to. Trading opens a day and a half ahead, readings and
+/// The day whose chunks are joined lies so many days before the one that is written to. Trading opens a day and a half ahead, readings and
 /// corrections come within hours: by then little comes any more.
 const DAYS_LATER: u32 = 4;
+/// A chunk that has so many bytes takes no more facts: what a batch writes again, in the middle of a period, is at most that.
+const CHUNK_BYTES: usize = 4 << 10;
+/// The same of a chunk of a joined day: an ordinary meter's day, and about what one answer tells.
+const DAY_CHUNK_BYTES: usize = 64 << 10;
 
 /// What a batch adds.
 pub(super) type FactsByKey = BTreeMap<(FactOwner, DeliveryPeriod), Vec<FactRow>>;
 
 impl Index {
-    /// Adds facts to what is there of their owners' periods, and joins the rows of old days.
+    /// Adds facts to what is there of their owners' periods, and joins the chunks of old days.
     pub(super) fn add_facts(&self, changes: &mut sled::Batch, batches: &[IndexBatch]) -> Result<(), StoreError> {
         let mut by_key = FactsByKey::new();
         for (owner, fact) in batches.iter().flat_map(|batch| &batch.facts) {
@@ -34,18 +44,12 @@ impl Index {
         }
         let mut sums = NewSums::begin(self, changes, &by_key)?;
         for ((owner, period), new) in &by_key {
-            let key = fact_key(*owner, *period);
-            let before = self.db.get(&key).map_err(index_error(&self.dir))?;
-            let mut facts = before.as_deref().map_or(Ok(Vec::new()), decoded)?;
-            facts.extend_from_slice(new);
-            put_in_order(&mut facts);
-            changes.insert(key, FactRow::encode_all(&facts));
-            let is_turn = before.is_none() && period.0 % DAY == owner.number() % DAY;
+            let is_first = self.append(changes, (*owner, *period), new)?;
+            let is_turn = is_first && period.0 % DAY == owner.number() % DAY;
             if let Some(day) = (period.0 / DAY).checked_sub(DAYS_LATER).filter(|_| is_turn) {
-                let periods = DeliveryPeriod(day * DAY)..=last_of(day);
-                let (from, to) = (*periods.start(), *periods.end());
+                let (from, to) = (DeliveryPeriod(day * DAY), last_of(day));
                 if by_key.range((*owner, from)..=(*owner, to)).next().is_none() {
-                    let joined = self.join_day(changes, *owner, periods)?;
+                    let joined = self.join_day(changes, *owner, (from, to))?;
                     if let (FactOwner::Meter(meter), false) = (*owner, joined.is_empty()) {
                         sums.make(changes, meter, day, &joined)?;
                     }
@@ -55,25 +59,65 @@ impl Index {
         sums.mend(changes)
     }
 
+    /// Adds facts to those of a period, and says whether they are its first. What came before is not looked at but for the last chunk, unless some of
+    /// it comes again.
+    fn append(
+        &self,
+        changes: &mut sled::Batch,
+        (owner, period): (FactOwner, DeliveryPeriod),
+        new: &[FactRow],
+    ) -> Result<bool, StoreError> {
+        let mut facts = new.to_vec();
+        put_in_order(&mut facts);
+        let [Some(first), Some(last)] = [facts.first(), facts.last()].map(|fact| fact.map(FactRow::place)) else {
+            return Ok(false);
+        };
+        let at = |place| chunk_key(Table::Fact, owner, place);
+        let (begin, end) = (FactPlace::first_of(period), last_place(period));
+        let before = self.db.range(at(begin)..=at(first)).next_back().transpose().map_err(index_error(&self.dir))?;
+        let mut known = before.as_ref().map_or(Ok(Vec::new()), |(_, value)| decoded(value))?;
+        let reaches_over = known.last().is_some_and(|fact| fact.place() >= first);
+        let comes_again =
+            reaches_over || self.db.range((Bound::Excluded(at(first)), Bound::Included(at(last)))).next().is_some();
+        if comes_again {
+            known.clear();
+            for row in self.db.range(at(begin)..=at(end)) {
+                let (key, value) = row.map_err(index_error(&self.dir))?;
+                known.extend(decoded(&value)?);
+                changes.remove(key);
+            }
+            facts.append(&mut known);
+            put_in_order(&mut facts);
+        } else if before.as_ref().is_some_and(|(_, value)| value.len() < CHUNK_BYTES) {
+            known.append(&mut facts);
+            facts = known;
+        }
+        let is_first = before.is_none() && self.db.range(at(begin)..=at(end)).next().is_none();
+        insert_chunks(changes, Table::Fact, owner, &facts, CHUNK_BYTES);
+        Ok(is_first)
+    }
+
     fn join_day(
         &self,
         changes: &mut sled::Batch,
         owner: FactOwner,
-        periods: RangeInclusive<DeliveryPeriod>,
+        (from, to): (DeliveryPeriod, DeliveryPeriod),
     ) -> Result<Vec<FactRow>, StoreError> {
-        let (first, mut joined) = (fact_key(owner, *periods.start()), Vec::new());
-        for row in self.db.range(first.clone()..=fact_key(owner, *periods.end())) {
-            let (key, value) = row.map_err(index_error(&self.dir))?;
-            joined.extend(decoded(&value)?);
-            changes.remove(key);
+        let mut joined = Vec::new();
+        for table in [Table::Day, Table::Fact] {
+            let [from, to] = [FactPlace::first_of(from), last_place(to)].map(|place| chunk_key(table, owner, place));
+            for row in self.db.range(from..=to) {
+                let (key, value) = row.map_err(index_error(&self.dir))?;
+                joined.extend(decoded(&value)?);
+                changes.remove(key);
+            }
         }
         put_in_order(&mut joined);
-        if !joined.is_empty() {
-            changes.insert(first, FactRow::encode_all(&joined));
-        }
+        insert_chunks(changes, Table::Day, owner, &joined, DAY_CHUNK_BYTES);
         Ok(joined)
     }
 
+    /// See [`QueryIndex::facts`](super::QueryIndex::facts).
     pub(super) fn facts_of(
         &self,
         owner: FactOwner,
@@ -81,93 +125,33 @@ impl Index {
         to: DeliveryPeriod,
         limit: usize,
     ) -> Result<FactPage, StoreError> {
+        let day = FactPlace::first_of(DeliveryPeriod(from.period.0 / DAY * DAY));
+        let period = FactPlace::first_of(from.period);
+        let mut joined = Chunks::open(self, (Table::Day, owner), (day, from, to))?;
+        let mut fresh = Chunks::open(self, (Table::Fact, owner), (period, from, to))?;
         let mut page = FactPage::default();
-        // A day at a time: what is joined and what came later lie in one day's range.
-        let mut day = from.period.0 / DAY;
-        let key_to = fact_key(owner, to.max(last_of(to.0 / DAY)));
-        while page.next.is_none() {
-            let mut rows = self.db.range(fact_key(owner, DeliveryPeriod(day * DAY))..=key_to.clone()).peekable();
-            let Some(first) = rows.peek() else { break };
-            // Days without anything are skipped.
-            day = first.as_ref().map_or(day, |(key, _)| period_of(key) / DAY);
-            let (mut count, before) = (0, page.facts.len());
-            for row in rows {
-                let (key, value) = row.map_err(index_error(&self.dir))?;
-                if period_of(&key) / DAY > day {
-                    break;
+        loop {
+            let fact = match (joined.first()?, fresh.first()?) {
+                (None, None) => break,
+                (Some(fact), None) | (None, Some(fact)) => fact,
+                (Some(one), Some(other)) => {
+                    if one.place() <= other.place() {
+                        one
+                    } else {
+                        other
+                    }
                 }
-                count += 1;
-                page.facts.extend(decoded(&value)?);
+            };
+            if page.facts.len() == limit {
+                page.next = Some(fact.place());
+                break;
             }
-            if count > 1 {
-                let mut of_day = page.facts.split_off(before);
-                put_in_order(&mut of_day);
-                page.facts.append(&mut of_day);
-            }
-            if day == from.period.0 / DAY {
-                page.facts.retain(|fact| fact.place() >= from);
-            }
-            if day == to.0 / DAY {
-                page.facts.retain(|fact| fact.period <= to);
-            }
-            page.next = page.facts.get(limit).map(FactRow::place);
-            page.facts.truncate(limit);
-            let Some(next) = day.checked_add(1).filter(|next| *next <= to.0 / DAY) else { break };
-            day = next;
+            joined.skip(fact.place());
+            fresh.skip(fact.place());
+            page.facts.push(fact);
         }
+        page.rows_read = joined.rows_read + fresh.rows_read;
         Ok(page)
-    }
-
-    pub(super) fn extracts_of(
-        &self,
-        account: u32,
-        from_seq: u64,
-        limit_bytes: usize,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let place = |seq: u64| key(Table::Extract, &[&account.to_be_bytes(), &seq.to_be_bytes()]);
-        // The row before `from_seq` may reach over it.
-        let before = self.db.range(place(0)..=place(from_seq)).next_back().transpose();
-        let start = before.map_err(index_error(&self.dir))?.map_or_else(|| place(from_seq), |(key, _)| key.to_vec());
-        // Rows overlap where a gap was filled with heights that were there before.
-        let (mut found, mut bytes, mut wanted) = (Vec::new(), 0, from_seq);
-        for row in self.db.range(start..=place(u64::MAX)) {
-            let (_, value) = row.map_err(index_error(&self.dir))?;
-            let mut rest = &value[..];
-            while let Some((length, tail)) = rest.split_first_chunk::<4>() {
-                let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-                let (extract, tail) = tail.split_at_checked(length).ok_or_else(damaged)?;
-                rest = tail;
-                let seq = extract.first_chunk().map(|seq| u64::from_le_bytes(*seq)).ok_or_else(damaged)?;
-                if seq < wanted {
-                    continue;
-                }
-                wanted = seq + 1;
-                bytes += extract.len();
-                if bytes > limit_bytes && !found.is_empty() {
-                    return Ok(found);
-                }
-                found.push(extract.to_vec());
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// One row for each account, under its first sequence number.
-pub(super) fn add_extracts(changes: &mut sled::Batch, batches: &[IndexBatch]) {
-    let mut by_account: BTreeMap<u32, BTreeMap<u64, &[u8]>> = BTreeMap::new();
-    for (account, seq, extract) in batches.iter().flat_map(|batch| &batch.extracts) {
-        by_account.entry(*account).or_default().insert(*seq, extract);
-    }
-    for (account, extracts) in by_account {
-        let first = extracts.first_key_value().map_or([0; 8], |(seq, _)| seq.to_be_bytes());
-        let mut value = Vec::new();
-        for extract in extracts.into_values() {
-            let length = u32::try_from(extract.len()).expect("a record is far below 4 GiB");
-            value.extend_from_slice(&length.to_le_bytes());
-            value.extend_from_slice(extract);
-        }
-        changes.insert(key(Table::Extract, &[&account.to_be_bytes(), &first]), value);
     }
 }
 
@@ -176,12 +160,69 @@ pub(super) fn last_of(day: u32) -> DeliveryPeriod {
     DeliveryPeriod((day * DAY).saturating_add(DAY - 1))
 }
 
-fn fact_key(owner: FactOwner, period: DeliveryPeriod) -> Vec<u8> {
-    key(Table::Fact, &[&owner.key(), &period.0.to_be_bytes()])
+/// Behind all places of a period.
+fn last_place(period: DeliveryPeriod) -> FactPlace {
+    FactPlace { period, seq: u64::MAX, place: u32::MAX }
 }
 
-fn period_of(key: &[u8]) -> u32 {
-    key.last_chunk().map_or(0, |period| u32::from_be_bytes(*period))
+fn chunk_key(table: Table, owner: FactOwner, FactPlace { period, seq, place }: FactPlace) -> Vec<u8> {
+    key(table, &[&owner.key(), &period.0.to_be_bytes(), &seq.to_be_bytes(), &place.to_be_bytes()])
+}
+
+/// Lays facts, which are in order, in chunks.
+fn insert_chunks(changes: &mut sled::Batch, table: Table, owner: FactOwner, facts: &[FactRow], bytes: usize) {
+    for (place, chunk) in FactRow::encode_chunks(facts, bytes) {
+        changes.insert(chunk_key(table, owner, place), chunk);
+    }
+}
+
+/// An owner's facts in one table, in order, read a chunk at a time.
+struct Chunks<'a> {
+    index: &'a Index,
+    rows: sled::Iter,
+    facts: std::vec::IntoIter<FactRow>,
+    from: FactPlace,
+    to: DeliveryPeriod,
+    rows_read: usize,
+}
+
+impl<'a> Chunks<'a> {
+    /// From a place on, to the end of a period. The chunk that the first fact lies in begins at `lowest` or later.
+    fn open(
+        index: &'a Index,
+        (table, owner): (Table, FactOwner),
+        (lowest, from, to): (FactPlace, FactPlace, DeliveryPeriod),
+    ) -> Result<Self, StoreError> {
+        let at = |place| chunk_key(table, owner, place);
+        let before = index.db.range(at(lowest)..=at(from)).next_back().transpose().map_err(index_error(&index.dir))?;
+        let start = before.map_or_else(|| at(from), |(key, _)| key.to_vec());
+        let end = at(last_place(to)).max(start.clone());
+        let rows = index.db.range(start..=end);
+        Ok(Self { index, rows, facts: Vec::new().into_iter(), from, to, rows_read: 0 })
+    }
+
+    /// The next fact, if there is one.
+    fn first(&mut self) -> Result<Option<FactRow>, StoreError> {
+        loop {
+            match self.facts.as_slice().first() {
+                Some(fact) if fact.place() < self.from => _ = self.facts.next(),
+                Some(fact) => return Ok(Some(*fact).filter(|fact| fact.period <= self.to)),
+                None => {
+                    let Some(row) = self.rows.next() else { return Ok(None) };
+                    let (_, value) = row.map_err(index_error(&self.index.dir))?;
+                    self.facts = decoded(&value)?.into_iter();
+                    self.rows_read += 1;
+                }
+            }
+        }
+    }
+
+    /// Goes on behind a fact, if it is the next one.
+    fn skip(&mut self, place: FactPlace) {
+        if self.facts.as_slice().first().is_some_and(|fact| fact.place() == place) {
+            self.facts.next();
+        }
+    }
 }
 
 /// In order, each once.
@@ -196,4 +237,76 @@ fn decoded(value: &[u8]) -> Result<Vec<FactRow>, StoreError> {
 
 pub(super) fn damaged() -> StoreError {
     StoreError::Index("a row of facts, sums or extracts cannot be read".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::MeterId;
+
+    use super::*;
+    use crate::crypto::Hash;
+    use crate::store::{Fact, LogIdentity, MetersSettled, QueryIndex};
+
+    const OWNER: FactOwner = FactOwner::Meter(MeterId(1));
+
+    fn batch(height: u64, period: u32) -> IndexBatch {
+        let fact = Fact::Meters(MetersSettled::default());
+        let row = FactRow { period: DeliveryPeriod(period), seq: height, place: 0, fact };
+        let (first_seq, last_seq, facts) = (height, height, vec![(OWNER, row)]);
+        IndexBatch { height, first_seq, last_seq, facts, ..IndexBatch::default() }
+    }
+
+    /// All rows of facts, by their keys.
+    fn rows(index: &Index) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let tables = [Table::Fact, Table::Day].map(|table| index.db.scan_prefix([table as u8]));
+        tables
+            .into_iter()
+            .flatten()
+            .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap())
+            .collect()
+    }
+
+    /// Two meters of one party sell each other a watt-hour ten thousand times in one contract. What a batch writes of that period does not grow
+    /// with what was traded before, and who reads a page reads a page, also once the day is joined.
+    #[test]
+    fn a_period_in_which_somebody_trades_without_end_costs_each_batch_the_same() {
+        const FACT_BYTES: usize = 150;
+        let home = tempfile::tempdir().unwrap();
+        let identity = LogIdentity { chain: Hash::of("test", b"chain"), validator: 3 };
+        let index = Index::open(&home.path().join("index"), identity, 32 << 20, Some(u64::MAX)).unwrap();
+        let (trades, period) = (10_000, DAY * 1_000 + 7);
+        let heights: Vec<_> = (1..=trades).map(|height| batch(height, period)).collect();
+        let mut most = 0;
+        for some in heights.chunks(16) {
+            let before = rows(&index);
+            index.apply(some).unwrap();
+            let after = rows(&index);
+            let written = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+            most = most.max(written.map(|(_, value)| value.len()).sum());
+            assert!(before.keys().all(|key| after.contains_key(key)));
+        }
+        assert!(most <= CHUNK_BYTES + 17 * FACT_BYTES, "{most} bytes for 16 facts");
+        let page = |from: u64, limit| {
+            let from = FactPlace { period: DeliveryPeriod(period), seq: from, place: 0 };
+            index.facts(OWNER, from, DeliveryPeriod(u32::MAX), limit).unwrap()
+        };
+        let seqs = |page: &FactPage| page.facts.iter().map(|fact| fact.seq).collect::<Vec<_>>();
+        let reads_a_page = || {
+            let some = page(5_000, 2);
+            assert_eq!((seqs(&some), some.next.map(|next| next.seq)), (vec![5_000, 5_001], Some(5_002)));
+            assert!(some.rows_read <= 2, "{} rows", some.rows_read);
+            assert_eq!(seqs(&page(1, usize::MAX))[..10_000], (1..=trades).collect::<Vec<_>>());
+        };
+        reads_a_page();
+        // Its turn comes with the first fact of one period, four days later.
+        let turn = (DAY * 1_004..).find(|period| period % DAY == OWNER.number() % DAY).unwrap();
+        index.apply(&[batch(trades + 1, turn)]).unwrap();
+        let sizes: Vec<usize> = rows(&index)
+            .into_iter()
+            .filter(|(key, _)| key[0] == Table::Day as u8)
+            .map(|(_, value)| value.len())
+            .collect();
+        assert!(sizes.len() > 10 && sizes.iter().all(|bytes| *bytes <= DAY_CHUNK_BYTES + FACT_BYTES), "{sizes:?}");
+        reads_a_page();
+    }
 }

@@ -13,17 +13,16 @@ use std::time::Duration;
 
 use gridbook_engine::{DeliveryPeriod, MeterId};
 
-use super::sled_facts::add_extracts;
-use super::sled_origins::add_certificates;
+use super::sled_extracts::add_extracts;
 use super::{
-    BundlePlace, Disk, FactOwner, FactPage, FactPlace, FoundRow, IndexBatch, IndexTable, LogIdentity, QueryIndex,
-    StdDisk, StoreError, SumPage,
+    BundlePlace, CertificatePage, Disk, FactOwner, FactPage, FactPlace, FoundRow, IndexBatch, IndexTable, LogIdentity,
+    QueryIndex, StdDisk, StoreError, SumPage,
 };
 use crate::bytes::Writer;
 use crate::crypto::Hash;
 use crate::origin::CertificateRange;
 
-const FORMAT_VERSION: u32 = 6;
+const FORMAT_VERSION: u32 = 7;
 const IDENTITY: &[u8] = b"\0identity";
 const LAST_HEIGHT: &[u8] = b"\0last_height";
 /// The first height above the gap, or of all.
@@ -49,6 +48,7 @@ pub(super) enum Table {
     Sum = 9,
     Issue = 10,
     Origin = 11,
+    Day = 12,
 }
 
 /// How the index was found when it was opened.
@@ -236,6 +236,7 @@ impl QueryIndex for Index {
         let mut changes = changes_of(batches);
         self.add_bundles(&mut changes, batches)?;
         self.add_facts(&mut changes, batches)?;
+        self.add_certificates(&mut changes, batches)?;
         if last.height + 1 == first {
             changes.remove(GAP_AFTER);
             changes.insert(FIRST_HEIGHT, &1_u64.to_be_bytes());
@@ -256,6 +257,7 @@ impl QueryIndex for Index {
         let mut changes = changes_of(batches);
         self.add_bundles(&mut changes, batches)?;
         self.add_facts(&mut changes, batches)?;
+        self.add_certificates(&mut changes, batches)?;
         if self.first_height().is_none() {
             changes.insert(FIRST_HEIGHT, &first.height.to_be_bytes());
         }
@@ -340,7 +342,7 @@ impl QueryIndex for Index {
         range: CertificateRange,
         from_seq: u64,
         limit: usize,
-    ) -> Result<Vec<u64>, StoreError> {
+    ) -> Result<CertificatePage, StoreError> {
         self.certificate_records_of(range, from_seq, limit)
     }
 
@@ -389,7 +391,6 @@ fn changes_of(batches: &[IndexBatch]) -> sled::Batch {
     }
     add_meters(&mut changes, batches);
     add_extracts(&mut changes, batches);
-    add_certificates(&mut changes, batches);
     changes
 }
 

@@ -25,8 +25,10 @@ use crate::settlement::statement::{Statement, StatementTotals};
 /// One more than the last day of which any meter has sums.
 const SUMMED_TO: &[u8] = b"\0summed_to";
 
-/// What working a day out of facts costs, where finding its sums costs 1.
+/// What working a day out of facts costs at least, where finding its sums costs 1, ...
 const DAY_OF_FACTS: usize = 24;
+/// ... and how many facts cost 1: an ordinary day has some five hundred.
+const FACTS_PER_COST: usize = 32;
 
 /// Sums as one batch of heights makes and mends them.
 pub(super) struct NewSums<'a> {
@@ -217,9 +219,10 @@ impl Index {
                     (cost, page.days_found) = (cost + 1, page.days_found + 1);
                 }
                 None => {
-                    let pieces = SummedDay::pieces_of(&self.statement(meter, span)?);
+                    let (statement, facts) = self.statement(meter, span)?;
+                    let pieces = SummedDay::pieces_of(&statement);
                     page.rows.extend(rows_of(&pieces, span, self.final_periods(day)?));
-                    cost += DAY_OF_FACTS;
+                    cost += DAY_OF_FACTS.max(facts / FACTS_PER_COST);
                 }
             }
             if summed.as_ref().is_some_and(|(at, _)| *at == day) {
@@ -236,14 +239,18 @@ impl Index {
         Ok(self.facts_of(owner, from, to, 1)?.facts.first().map(|fact| fact.period.0 / DAY))
     }
 
-    /// A bill out of facts; what is final is not looked at.
-    fn statement(&self, meter: MeterId, (from, to): (DeliveryPeriod, DeliveryPeriod)) -> Result<Statement, StoreError> {
+    /// A bill out of facts, and of how many; what is final is not looked at.
+    fn statement(
+        &self,
+        meter: MeterId,
+        (from, to): (DeliveryPeriod, DeliveryPeriod),
+    ) -> Result<(Statement, usize), StoreError> {
         let from = FactPlace::first_of(from);
         let mut facts = self.facts_of(FactOwner::Meter(meter), from, to, usize::MAX)?.facts;
         for area in areas_of(&facts) {
             facts.extend(self.facts_of(FactOwner::Area(area), from, to, usize::MAX)?.facts);
         }
-        Ok(Statement::of(meter, facts.iter().filter_map(event_of)))
+        Ok((Statement::of(meter, facts.iter().filter_map(event_of)), facts.len()))
     }
 
     /// Whether sums were made by the prices that are known now.

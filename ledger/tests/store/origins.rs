@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, EnergySources, MeterId};
 use gridbook_ledger::origin::CertificateRange;
 use gridbook_ledger::record::{CertificateChange, Certificates, RecordEvent};
-use gridbook_ledger::store::{Index, QueryIndex};
+use gridbook_ledger::store::{CERTIFICATE_NOTES_PER_PAGE, CertificatePage, Index, QueryIndex};
 
 use crate::batches::{batches, open};
 
@@ -46,7 +46,9 @@ fn story() -> Vec<Vec<RecordEvent>> {
 }
 
 fn found(index: &Index, range: CertificateRange) -> Vec<u64> {
-    index.certificate_records(range, 0, MANY).unwrap()
+    let page = index.certificate_records(range, 0, MANY).unwrap();
+    assert_eq!(page.next, None);
+    page.seqs
 }
 
 #[test]
@@ -65,7 +67,10 @@ fn records_of_certificates_are_found_by_their_numbers() {
     for nothing in [range(2, 201, 5), range(5, 31, 1), range(4, 1, 1)] {
         assert_eq!(found(&index, nothing), [0_u64; 0], "{nothing}");
     }
-    assert_eq!(index.certificate_records(range(2, 1, 60), 4, 1).unwrap(), [5]);
+    assert_eq!(
+        index.certificate_records(range(2, 1, 60), 4, 1).unwrap(),
+        CertificatePage { seqs: vec![5], next: Some(7) }
+    );
 }
 
 /// An index that was lost and is filled from below, some heights of it twice, finds the same records, and each once.
@@ -87,5 +92,50 @@ fn an_index_made_again_finds_the_same_records() {
             assert_eq!(found, expected, "{range}");
             assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len());
         }
+    }
+}
+
+/// Somebody claims ten thousand watt-hours one by one, each by a command of its own, and a stranger asks for a certificate that none of these
+/// records tells of. Each page of his answer looks through a bounded number of them, and the last one has what he asked for.
+#[test]
+fn a_page_looks_through_a_bounded_number_of_records_whatever_they_tell() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"));
+    let claims = 10_000;
+    let claimed = |number| told(range(2, number, 1), PERIOD, 7, CertificateChange::Claimed { by: MeterId(7) });
+    let mut records = vec![vec![issued(range(2, 1, claims + 1), PERIOD, 1)]];
+    records.extend((1..=claims).map(|number| vec![claimed(number)]));
+    records.push(vec![claimed(claims + 1)]);
+    batches(records).chunks(900).for_each(|some| index.apply(some).unwrap());
+    let (mut found, mut from, mut pages) = (Vec::new(), 0, 0);
+    loop {
+        let page = index.certificate_records(range(2, claims + 1, 1), from, 64).unwrap();
+        found.extend(page.seqs);
+        pages += 1;
+        let Some(next) = page.next else { break };
+        // The numbers of records that tell of this period follow each other here.
+        let looked_through = next - from.max(1);
+        assert_eq!(looked_through, CERTIFICATE_NOTES_PER_PAGE as u64);
+        from = next;
+    }
+    assert_eq!((found, pages), (vec![1, claims + 2], 3));
+}
+
+/// An index that was told some heights twice, in other pieces, begins a page anywhere and leaves nothing out.
+#[test]
+fn a_page_begins_anywhere_also_where_heights_were_told_again() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"));
+    let batches = batches((1..=60).map(|number| vec![issued(range(2, number, 1), PERIOD, 1)]));
+    index.begin_at(25).unwrap();
+    index.apply(&batches[24..30]).unwrap();
+    index.begin_at(40).unwrap();
+    index.apply(&batches[39..]).unwrap();
+    // One piece reaches over all that was told before of the gap.
+    index.fill(&batches[..39]).unwrap();
+    assert_eq!(index.gap_after(), None);
+    for from in 1..=60 {
+        let page = index.certificate_records(range(2, 1, 60), from, MANY).unwrap();
+        assert_eq!(page, CertificatePage { seqs: (from..=60).collect(), next: None });
     }
 }

@@ -38,8 +38,8 @@ impl Client {
         }
     }
 
-    /// The numbers of all records that tell of any of these certificates, and of the readings that their issue and their claims were
-    /// measured by: with the trades that they name, what a proof of their life takes. At most `count_max`, or none are told.
+    /// The numbers of all records that tell of any of these certificates, and of the readings that the issue and the claims of all of them were
+    /// measured by: with the trades that they name, what a proof of their life takes, where all went one way. At most `count_max`, or none are told.
     pub async fn certificate_records(
         &self,
         range: CertificateRange,

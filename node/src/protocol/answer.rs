@@ -181,13 +181,13 @@ pub enum Answer {
         /// From which period to ask on; none if that was all.
         next: Option<DeliveryPeriod>,
     },
-    /// Records that tell of the certificates asked for, and the readings that their issue and claims were measured by.
+    /// Records that tell of the certificates asked for, and the readings that the issue and claims of all of them were measured by.
     CertificateRecords {
         /// The request.
         request_id: RequestId,
         /// Their sequence numbers, ascending.
         seqs: Vec<u64>,
-        /// From which record to ask on; none if that was all.
+        /// From which record to ask on, also where none was found so far; none if that was all.
         next: Option<u64>,
     },
     /// Extracts, as many as fit into one answer; none if there are no more.

@@ -55,7 +55,8 @@ pub enum RequestBody {
     /// `Receipt`, `AccountProof` or `Conduct`, by `NotHere` where some of it
     /// may be missing, or by `Refused`: others' data are not told.
     Ask(SignedQuery),
-    /// Which records tell of certificates of origin, from one record on. Answered by `CertificateRecords`, or by `NotHere`. It is
+    /// Which records tell of certificates of origin, from one record on, and which readings bear out what is told of all of them: of certificates that
+    /// went different ways each part is asked for. Answered by `CertificateRecords`, or by `NotHere`. It is
     /// open to all, for numbers tell nothing of what is in the records, and charged as many requests.
     CertificateRecords {
         /// Which certificates.

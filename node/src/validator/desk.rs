@@ -6,6 +6,7 @@ mod job;
 mod proofs;
 mod watchers;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,11 @@ use gridbook_ledger::store::{
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
+use super::heights::Heights;
 use super::history::History;
 use super::leave::Leave;
 use super::net::post;
+use super::origins::FoundRecords;
 use super::pending::Waiting;
 use super::reader::Reader;
 use super::{LOOK_UP, Meters, Peers, Shared, certificates, origins};
@@ -37,7 +40,7 @@ use crate::pieces;
 use crate::protocol::{Answer, RequestId};
 use crate::uses::UseLog;
 use entries::missing;
-pub(super) use entries::{decoded, index_batch, split_records};
+pub(super) use entries::{decoded, index_batch};
 use frames::frame_of;
 pub(super) use job::{DeskJob, PromisedPlace, ProvenAccount, RecordName};
 pub(super) use watchers::Watcher;
@@ -47,6 +50,8 @@ pub(super) struct Desk {
     index: Arc<Index>,
     history: History,
     uses: UseLog,
+    /// Borrowed within one answer only.
+    heights: RefCell<Heights>,
     meters: Meters,
     peers: Peers,
     shared: Arc<Shared>,
@@ -81,9 +86,9 @@ impl Desk {
         peers: Peers,
         shared: Arc<Shared>,
     ) -> Self {
-        let (watchers, unwritten) = (Watchers::default(), Vec::new());
-        let indexed = index.through();
-        Self { index, history, uses, meters, peers, shared, watchers, indexed, unwritten, written_at: Instant::now() }
+        let (heights, watchers, unwritten) = (RefCell::default(), Watchers::default(), Vec::new());
+        let (indexed, written_at) = (index.through(), Instant::now());
+        Self { index, history, uses, heights, meters, peers, shared, watchers, indexed, unwritten, written_at }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<DeskJob>) {
@@ -130,13 +135,14 @@ impl Desk {
             }
             DeskJob::Receipt { connection, request_id, of, reader, life } => {
                 self.tell_under(connection, request_id, &reader.leave, |desk| {
-                    desk.receipt_answer(request_id, of, |record| desk.may_see(record, &reader, life))
+                    let may_see = |record: &Record| desk.may_see(connection, record, &reader, life);
+                    desk.receipt_answer((connection, request_id), of, may_see)
                 })
             }
             DeskJob::Settled { connection, request_id, place: PromisedPlace { seq, bundle } } => {
                 self.write_index();
                 let is_told = |record: &Record| bundle.is_none_or(|bundle| bundle == record.entry);
-                self.receipt_answer(request_id, RecordName::Seq(seq), is_told)
+                self.receipt_answer((connection, request_id), RecordName::Seq(seq), is_told)
                     .map(|answer| self.answer(connection, &answer))
             }
             DeskJob::CertificateRecords { connection, request_id, range, from_seq } => {
@@ -177,7 +183,7 @@ impl Desk {
             }
             DeskJob::Replayed { connection, request_id, bundle } => {
                 self.write_index();
-                self.final_again(request_id, bundle).map(|again| {
+                self.final_again((connection, request_id), bundle).map(|again| {
                     let answer = again.or_else(|| self.not_here(request_id)).unwrap_or_else(|| {
                         self.shared.metrics.refuse(Code::AuthReplay.name());
                         Answer::Refused { request_id, code: Code::AuthReplay }
@@ -279,7 +285,7 @@ impl Desk {
         if let Some(elsewhere) = self.not_here(request_id) {
             return Ok(elsewhere);
         }
-        let FactPage { facts, next } = self.index.facts(owner, from, to, FACTS_PER_ANSWER)?;
+        let FactPage { facts, next, .. } = self.index.facts(owner, from, to, FACTS_PER_ANSWER)?;
         let facts: Vec<FactRow> = facts.into_iter().filter_map(|row| reader.may_see(owner, row)).collect();
         Ok(Answer::Facts { request_id, facts: FactRow::encode_all(&facts), next })
     }
@@ -324,8 +330,9 @@ impl Desk {
         if let Some(elsewhere) = self.not_here(request_id) {
             return Ok(elsewhere);
         }
-        let (seqs, next) = origins::records_of(&*self.index, range, from_seq)?;
-        Ok(Answer::CertificateRecords { request_id, seqs, next })
+        let mut heights = self.heights.borrow_mut();
+        let FoundRecords { seqs, next, .. } = origins::records_of(&*self.index, &mut heights, range, from_seq)?;
+        Ok(Answer::CertificateRecords { request_id, seqs: seqs.into_iter().collect(), next })
     }
 
     fn certificates(
@@ -371,7 +378,8 @@ impl Desk {
         }
         self.write_index();
         for Waiting { connection, request_id, .. } in waiting {
-            if let Some(answer) = self.final_again(request_id, bundle)?.or_else(|| self.not_here(request_id)) {
+            let again = self.final_again((connection, request_id), bundle)?;
+            if let Some(answer) = again.or_else(|| self.not_here(request_id)) {
                 self.answer(connection, &answer);
             }
         }
@@ -484,15 +492,17 @@ impl Desk {
     }
 
     /// The answer that a bundle's client got, or missed, when it became final.
-    fn final_again(&self, request_id: RequestId, bundle: Hash) -> Result<Option<Answer>, StoreError> {
+    fn final_again(
+        &self,
+        (connection, request_id): (ConnectionId, RequestId),
+        bundle: Hash,
+    ) -> Result<Option<Answer>, StoreError> {
         let Some(place) = self.index.bundle(bundle)? else { return Ok(None) };
-        let Some(records) = self.index.records(place.height)? else { return Ok(None) };
-        let records = split_records(&records);
-        let records = records
-            .into_iter()
-            .filter(|bytes| Record::decode(bytes).is_ok_and(|record| record.entry == bundle))
-            .map(<[u8]>::to_vec)
-            .collect();
+        let records = match self.records_of(connection, bundle, place) {
+            Ok(Some(records)) => records,
+            Ok(None) => return Ok(None),
+            Err(unanswered) => return self.refused(request_id, unanswered).map(Some),
+        };
         let BundlePlace { first_seq, height } = place;
         Ok(Some(Answer::Final { request_id, bundle, height, first_seq, records }))
     }

@@ -23,6 +23,7 @@ mod desk;
 mod directory;
 mod door;
 mod fill;
+mod heights;
 mod history;
 mod inspect;
 mod keeper;

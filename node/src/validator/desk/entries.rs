@@ -37,15 +37,3 @@ pub(in crate::validator) fn index_batch(step: &FinalStep, records: &[Record]) ->
     records.iter().for_each(|record| batch.enter(record));
     batch
 }
-
-/// The records of a header, as they were entered.
-pub(in crate::validator) fn split_records(mut blob: &[u8]) -> Vec<&[u8]> {
-    let mut records = Vec::new();
-    while let Some((length, rest)) = blob.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let Some((record, rest)) = rest.split_at_checked(length) else { break };
-        records.push(record);
-        blob = rest;
-    }
-    records
-}

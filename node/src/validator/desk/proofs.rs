@@ -3,16 +3,17 @@
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::EpochProof;
 use gridbook_ledger::header::Header;
-use gridbook_ledger::merkle::Path;
 use gridbook_ledger::receipt::{AccountProof, Receipt};
-use gridbook_ledger::record::{Record, leaf_hash};
+use gridbook_ledger::record::Record;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::replica::FinalProof;
-use gridbook_ledger::store::{QueryIndex, StoreError};
+use gridbook_ledger::store::{BundlePlace, QueryIndex, StoreError};
+use gridbook_net::ConnectionId;
 
-use super::entries::{missing, split_records};
+use super::entries::missing;
 use super::{Desk, ProvenAccount, RecordName};
 use crate::protocol::{Answer, CertificateLink, RequestId};
+use crate::validator::heights::{Heights, frames_for};
 use crate::validator::whole_records::RecordReader;
 
 /// A final record among the others of its header.
@@ -21,38 +22,78 @@ struct FoundRecord {
     /// Its place among them.
     leaf: usize,
     record: Record,
-    /// All of them, as the index holds them.
-    records: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+/// Why a question has no answer.
+pub(super) enum Unanswered {
+    /// Its client has not enough left of his quota for what it costs.
+    Refused(Code),
+    /// The index failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Unanswered {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl Desk {
-    /// The receipt of a record, for somebody who may see it. Whether he may is asked before anything is proven.
+    /// The receipt of a record, for somebody who may see it. Whether he may is asked before anything is proven. Where it lies in a height that is not
+    /// kept, the client pays for that.
     pub(super) fn receipt_answer(
         &self,
-        request_id: RequestId,
+        (connection, request_id): (ConnectionId, RequestId),
         of: RecordName,
         may_see: impl FnOnce(&Record) -> bool,
     ) -> Result<Answer, StoreError> {
-        let Some(found) = self.find(of)? else { return self.no_receipt(request_id, of) };
+        let found = match self.find(connection, of) {
+            Ok(Some(found)) => found,
+            Ok(None) => return self.no_receipt(request_id, of),
+            Err(unanswered) => return self.refused(request_id, unanswered),
+        };
         if !may_see(&found.record) {
-            self.shared.metrics.refuse(Code::AuthForeign.name());
-            return Ok(Answer::Refused { request_id, code: Code::AuthForeign });
+            return self.refused(request_id, Unanswered::Refused(Code::AuthForeign));
         }
-        match self.prove(&found)? {
+        match self.prove(found)? {
             Some(receipt) => Ok(Answer::Receipt { request_id, receipt: receipt.encode() }),
             None => self.no_receipt(request_id, of),
         }
     }
 
-    /// Whether somebody may see a record: by itself, or because it belongs to the life of certificates that he had.
-    pub(super) fn may_see(&self, record: &Record, reader: &RecordReader, life: Option<CertificateLink>) -> bool {
-        reader.may_see(record) || life.is_some_and(|life| self.is_traced(record, reader, life))
+    /// What is told in the place of an answer.
+    pub(super) fn refused(&self, request_id: RequestId, unanswered: Unanswered) -> Result<Answer, StoreError> {
+        match unanswered {
+            Unanswered::Refused(code) => {
+                self.shared.metrics.refuse(code.name());
+                Ok(Answer::Refused { request_id, code })
+            }
+            Unanswered::Store(error) => Err(error),
+        }
     }
 
-    fn is_traced(&self, record: &Record, reader: &RecordReader, life: CertificateLink) -> bool {
-        let CertificateLink { range, own, by } = life;
-        // What cannot be read proves nothing.
-        let [Ok(Some(own)), Ok(Some(by))] = [own, by].map(|seq| self.find(RecordName::Seq(seq))) else { return false };
+    /// Whether a client may see a record: by itself, or because it belongs to the life of certificates that he had.
+    pub(super) fn may_see(
+        &self,
+        connection: ConnectionId,
+        record: &Record,
+        reader: &RecordReader,
+        life: Option<CertificateLink>,
+    ) -> bool {
+        reader.may_see(record) || life.is_some_and(|life| self.is_traced(connection, record, reader, life))
+    }
+
+    fn is_traced(
+        &self,
+        connection: ConnectionId,
+        record: &Record,
+        reader: &RecordReader,
+        CertificateLink { range, own, by }: CertificateLink,
+    ) -> bool {
+        // What cannot be read, or is not paid for, proves nothing.
+        let found = [own, by].map(|seq| self.find(connection, RecordName::Seq(seq)));
+        let [Ok(Some(own)), Ok(Some(by))] = found else { return false };
         reader.may_trace(&range, &own.record, &by.record, record)
     }
 
@@ -96,7 +137,7 @@ impl Desk {
     }
 
     /// A final record, where the index has it.
-    fn find(&self, name: RecordName) -> Result<Option<FoundRecord>, StoreError> {
+    fn find(&self, connection: ConnectionId, name: RecordName) -> Result<Option<FoundRecord>, Unanswered> {
         let (height, seq) = match name {
             RecordName::Seq(seq) => match self.index.height_of_seq(seq)? {
                 Some(height) => (height, seq),
@@ -107,31 +148,59 @@ impl Desk {
                 None => return Ok(None),
             },
         };
-        let Some(records) = self.index.records(height)? else { return Ok(None) };
-        let Some(header) = self.history.header(height)?.map(|indexed| indexed.proposal.header) else { return Ok(None) };
-        let leaf = seq.checked_sub(header.first_seq).and_then(|leaf| usize::try_from(leaf).ok());
-        let Some(leaf) = leaf else { return Ok(None) };
-        let Some(record) = split_records(&records).get(leaf).and_then(|bytes| Record::decode(bytes).ok()) else {
+        let mut heights = self.heights.borrow_mut();
+        self.pay_for(connection, &mut heights, height)?;
+        let Some(records) = heights.read(&*self.index, height)? else { return Ok(None) };
+        let Some((leaf, bytes)) = records.leaf_of(seq).and_then(|leaf| Some((leaf, records.bytes(leaf)?.to_vec())))
+        else {
             return Ok(None);
         };
+        let Ok(record) = Record::decode(&bytes) else { return Ok(None) };
         let is_it = match name {
             RecordName::Seq(seq) => record.seq == seq,
             // Behind the bundle's last command stands the next entry's.
             RecordName::Command { bundle, .. } => record.entry == bundle,
         };
-        Ok(is_it.then_some(FoundRecord { height, leaf, record, records }))
+        Ok(is_it.then_some(FoundRecord { height, leaf, record, bytes }))
     }
 
-    fn prove(&self, FoundRecord { height, leaf, records, .. }: &FoundRecord) -> Result<Option<Receipt>, StoreError> {
-        let Some((headers, proof)) = self.proof_of(*height)? else { return Ok(None) };
-        let records = split_records(records);
-        let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(record)).collect();
-        let Some(path) = Path::build(&leaves, *leaf) else { return Ok(None) };
-        let record = records[*leaf].to_vec();
+    /// Has a height read, and its client charged for that if it was not kept.
+    fn pay_for(&self, connection: ConnectionId, heights: &mut Heights, height: u64) -> Result<(), Unanswered> {
+        let before = heights.bytes_read();
+        heights.read(&*self.index, height)?;
+        let frames = frames_for(heights.bytes_read() - before);
+        if frames > 0 && self.meters.charge(connection, frames).is_err() {
+            heights.forget(height);
+            return Err(Unanswered::Refused(Code::QuotaRate));
+        }
+        Ok(())
+    }
+
+    fn prove(&self, FoundRecord { height, leaf, bytes, .. }: FoundRecord) -> Result<Option<Receipt>, StoreError> {
+        let Some((headers, proof)) = self.proof_of(height)? else { return Ok(None) };
+        let Some(path) = self.heights.borrow_mut().path(&*self.index, height, leaf)? else { return Ok(None) };
         let epochs = self.shared.epochs();
         let Some(epochs) = epochs.proofs_to(proof.qc.epoch).map(<[EpochProof]>::to_vec) else { return Ok(None) };
         let headers = headers.into_iter().chain(proof.via).collect();
-        Ok(Some(Receipt { epochs, record, path, headers, child: proof.child, qc: proof.qc }))
+        Ok(Some(Receipt { epochs, record: bytes, path, headers, child: proof.child, qc: proof.qc }))
+    }
+
+    /// The records of a bundle at its place.
+    pub(super) fn records_of(
+        &self,
+        connection: ConnectionId,
+        bundle: Hash,
+        BundlePlace { first_seq, height }: BundlePlace,
+    ) -> Result<Option<Vec<Vec<u8>>>, Unanswered> {
+        let mut heights = self.heights.borrow_mut();
+        self.pay_for(connection, &mut heights, height)?;
+        let Some(records) = heights.read(&*self.index, height)? else { return Ok(None) };
+        let of_bundle = (first_seq..).map_while(|seq| {
+            let bytes = records.bytes(records.leaf_of(seq)?)?;
+            let is_own = Record::decode(bytes).is_ok_and(|record| record.entry == bundle);
+            is_own.then(|| bytes.to_vec())
+        });
+        Ok(Some(of_bundle.collect()))
     }
 
     /// The headers from a height to the first one that was made final by its own child, and that proof.
