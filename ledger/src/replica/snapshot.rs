@@ -68,13 +68,20 @@ impl Replica {
         self.at_final_header(|state| state.snapshot())
     }
 
-    /// An account as of the last final header, and the proof that it stands so under that header's state root; with its height. None at
-    /// genesis, or if there is no such account. Takes back what is not final and executes it again, as [`Replica::checkpoint`] does.
-    pub fn prove_account(&mut self, account: AccountId) -> Option<(u64, AccountView, StateProof)> {
-        self.final_proposal.as_ref()?;
-        let (view, proof) =
-            self.at_final_header(|state| Some((state.account(account)?, state.prove_account(account)?)))??;
-        Some((self.final_header.height, view, proof))
+    /// Accounts as of the last final header, each with the proof that it stands so under that header's state root; none at genesis, and of
+    /// accounts that are not there. Takes back what is not final and executes it again, as [`Replica::checkpoint`] does, once for all of them.
+    pub fn prove_accounts(&mut self, accounts: &[AccountId]) -> Vec<Option<(AccountView, StateProof)>> {
+        let prove = |state: &mut State| -> Vec<_> {
+            let proven = |account: &AccountId| Some((state.account(*account)?, state.prove_account(*account)?));
+            accounts.iter().map(proven).collect()
+        };
+        let proven = self.final_proposal.is_some().then(|| self.at_final_header(prove)).flatten();
+        proven.unwrap_or_else(|| vec![None; accounts.len()])
+    }
+
+    /// Whether nothing was executed behind the last final header: then nothing has to be taken back to look at that.
+    pub fn stands_at_final_header(&self) -> bool {
+        self.tail.base() == self.tail.end()
     }
 
     fn at_final_header<T>(&mut self, look: impl FnOnce(&mut State) -> T) -> Option<T> {

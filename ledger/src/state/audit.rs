@@ -139,7 +139,7 @@ impl State {
 
     fn audit_money(&self) -> Result<(), AuditError> {
         let sum = self.money_sum();
-        if sum != Money::ZERO {
+        if sum != Money::ZERO || self.money_kept() != sum {
             return Err(AuditError::Money(sum));
         }
         for table in self.tables.periods().values() {

@@ -292,6 +292,11 @@ impl State {
         self.tables.conduct().entries().iter().map(|(number, entry)| (*number, entry))
     }
 
+    /// The same from a number on, without going through those before.
+    pub fn conduct_from(&self, number: u64) -> impl Iterator<Item = (u64, &Entry)> {
+        self.tables.conduct().entries().range(number..).map(|(number, entry)| (*number, entry))
+    }
+
     /// All accounts that bear the entries, ascending: for the audit.
     pub(super) fn accounts_with_entries(&self) -> impl Iterator<Item = AccountId> + '_ {
         let bearers = self.tables.conduct().entries().values().map(|entry| entry.fault.bearer());

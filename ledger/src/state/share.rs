@@ -47,11 +47,27 @@ impl State {
         amounts.fold(Money::ZERO, |sum, amount| sum + amount)
     }
 
-    /// How much more an account's open orders and blocks set aside than they would with nothing against it: what its conduct costs it now.
+    /// How much more an account's open orders and blocks set aside than they would with nothing against it: what its conduct costs it now. Looks
+    /// at [`State::conduct_cost_looks_at`] names of orders.
     pub fn conduct_cost(&self, account: AccountId) -> Money {
-        let at_best = self.tables.collateral().at(self.tables.collateral().shares.at(SCORE_FULL));
-        let present = self.tables.collateral_of(account);
+        let (present, at_best) = (self.tables.collateral_of(account), self.collateral_at_best());
+        if present == at_best {
+            return Money::ZERO;
+        }
         self.reserved_for_open(account, &present) - self.reserved_for_open(account, &at_best)
+    }
+
+    /// How many names of orders are looked at for what an account's conduct costs it: none where nothing stands against it, else all that it uses.
+    pub fn conduct_cost_looks_at(&self, account: AccountId) -> usize {
+        if self.tables.collateral_of(account) == self.collateral_at_best() {
+            return 0;
+        }
+        let meters = self.tables.meters_of(account).iter().filter_map(|meter| self.tables.meter(*meter));
+        meters.map(|meter| meter.names.len()).sum::<usize>() * 2
+    }
+
+    fn collateral_at_best(&self) -> Collateral {
+        self.tables.collateral().at(self.tables.collateral().shares.at(SCORE_FULL))
     }
 
     /// In a single period a block's price is bounded by the market's limits only, so that is what it sets aside.

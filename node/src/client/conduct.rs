@@ -12,11 +12,13 @@ impl Client {
         subject: ConductSubject,
     ) -> Result<ConductBook, ClientError> {
         let mut all = self.conduct_page(&sign, subject).await?;
+        let mut asked_from = 0;
         while let Some(from) = all.next {
-            // Going backwards would never end.
-            if all.entries.last().is_none_or(|(last, _)| from <= *last) {
+            // Going backwards would never end. A page on which nothing was found goes on too.
+            if from <= asked_from || all.entries.last().is_some_and(|(last, _)| from <= *last) {
                 return Err(ClientError::Protocol("entries that never end".into()));
             }
+            asked_from = from;
             let page = self.conduct_page(&sign, subject.from(from)).await?;
             all.entries.extend(page.entries.into_iter().filter(|(number, _)| *number >= from));
             all.next = page.next;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
-use gridbook_engine::MeterId;
 use gridbook_engine::ingress::IngressReceiver;
+use gridbook_engine::{AccountId, MeterId};
 use gridbook_ledger::admission::{Admitted, DeviceKind};
 use gridbook_ledger::command::BundleId;
 use gridbook_ledger::crypto::Hash;
@@ -20,6 +20,7 @@ use gridbook_ledger::store::FactOwner;
 use gridbook_ledger::validators::ValidatorIndex;
 use gridbook_net::ConnectionId;
 
+use super::costs::{USE_FRAMES, frames_for_names};
 use super::desk::{DeskJob, ProvenAccount, RecordName};
 use super::directory::why_shut_out;
 use super::keeper::KeptState;
@@ -27,6 +28,7 @@ use super::leave::{Asker, Leave};
 use super::net::post;
 use super::roster::{Roll, Roster};
 use super::storage::{IncomingJob, StorageJob};
+use super::waiting_proofs::{WaitingProof, WaitingProofs};
 use super::whole_records::RecordReader;
 use super::{Meters, Peers, Queues, Shared, conduct, registry};
 use crate::protocol::{AccountState, Answer, ConductSubject, GrantList, QueryKind, RegistrySubject, RequestId, Status};
@@ -78,12 +80,11 @@ pub(super) struct CoreLoop {
     wake_at: Option<WallTime>,
     /// Up to where the last checkpoint or snapshot goes.
     kept_seq: u64,
+    proofs: WaitingProofs,
 }
 
 /// How much evidence goes into one answer; a single one is never longer.
 const EVIDENCE_BYTES_PER_ANSWER: usize = EVIDENCE_BYTES_MAX;
-/// What an answer under a grant counts for beside its own frame: it is noted, and the disk synced, before it goes out.
-const USE_FRAMES: u64 = 15;
 /// How many jobs are done before the replica may send what has gathered.
 const JOBS_PER_TURN: usize = 256;
 const BUNDLES_PER_TURN: usize = 1_024;
@@ -103,7 +104,8 @@ impl CoreLoop {
         meters: Meters,
     ) -> Self {
         let kept_seq = replica.final_header().last_seq;
-        Self { me, roster, replica, shared, queues, ingress, peers, meters, connected: 0, wake_at: None, kept_seq }
+        let (connected, wake_at, proofs) = (0, None, WaitingProofs::default());
+        Self { me, roster, replica, shared, queues, ingress, peers, meters, connected, wake_at, kept_seq, proofs }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<CoreJob>) {
@@ -138,6 +140,7 @@ impl CoreLoop {
             }
             self.feed(Input::Tick);
             self.shared.metrics.execution.observe(began.elapsed());
+            self.prove();
             self.show();
         }
         if !self.shared.is_to_begin_again() {
@@ -354,7 +357,8 @@ impl CoreLoop {
                     Ok((answer, leave)) if leave.under.is_empty() => answer,
                     Ok((answer, leave)) => {
                         let answer = Box::new(answer);
-                        return self.tell_desk(DeskJob::Granted { connection, request_id, answer, leave });
+                        let job = DeskJob::Granted { connection, request_id, answer, leave };
+                        return self.ask_desk(connection, request_id, job);
                     }
                     Err(code) => self.refusal(request_id, code),
                 }
@@ -366,8 +370,8 @@ impl CoreLoop {
                 }
             }
             Question::Data { asker, kind } => match self.data(connection, request_id, asker, *kind) {
-                Ok(Some(job)) => return self.tell_desk(job),
-                Ok(None) => Answer::NotFinal { request_id },
+                Ok(Some(job)) => return self.ask_desk(connection, request_id, job),
+                Ok(None) => return,
                 Err(code) => self.refusal(request_id, code),
             },
             Question::Replayed { bundle } => {
@@ -378,11 +382,45 @@ impl CoreLoop {
                 } else {
                     // Final long ago, or a replay: the index knows.
                     let job = DeskJob::Replayed { connection, request_id, bundle };
-                    return self.tell_desk(job);
+                    return self.ask_desk(connection, request_id, job);
                 }
             }
         };
+        self.tell_client(connection, &answer);
+    }
+
+    fn tell_client(&self, connection: ConnectionId, answer: &Answer) {
         let _ = self.meters.send(connection, Bytes::from(answer.encode()));
+    }
+
+    fn ask_desk(&self, connection: ConnectionId, request_id: RequestId, job: DeskJob) {
+        if let Err(code) = self.queues.ask_desk(&self.shared.backlog, job) {
+            self.tell_client(connection, &self.refusal(request_id, code));
+        }
+    }
+
+    /// Answers those who wait for a proof of an account, together.
+    fn prove(&mut self) {
+        let (height, stands_there) = (self.replica.final_header().height, self.replica.stands_at_final_header());
+        let due = self.proofs.due(height, stands_there, self.shared.now());
+        if due.is_empty() {
+            return;
+        }
+        let accounts: Vec<AccountId> = due.iter().map(|proof| proof.account).collect();
+        let proven = self.replica.prove_accounts(&accounts);
+        for (WaitingProof { connection, request_id, account, leave }, proven) in due.into_iter().zip(proven) {
+            match proven {
+                Some((state, proof)) => {
+                    let proven = Box::new(ProvenAccount { height, account, state, proof });
+                    self.ask_desk(
+                        connection,
+                        request_id,
+                        DeskJob::AccountProof { connection, request_id, proven, leave },
+                    );
+                }
+                None => self.tell_client(connection, &Answer::NotFinal { request_id }),
+            }
+        }
     }
 
     fn refusal(&self, request_id: RequestId, code: Code) -> Answer {
@@ -398,7 +436,8 @@ impl CoreLoop {
         asker: &Asker,
         subject: ConductSubject,
     ) -> Result<(Answer, Leave), Code> {
-        let (book, leave) = conduct::told(self.replica.state(), asker, subject)?;
+        let pay = |names| self.meters.charge(connection, frames_for_names(names)).map_err(|_| Code::QuotaRate);
+        let (book, leave) = conduct::told(self.replica.state(), asker, subject, pay)?;
         self.charge_for(connection, &leave)?;
         Ok((Answer::Conduct { request_id, book: Box::new(book) }, leave))
     }
@@ -415,7 +454,7 @@ impl CoreLoop {
         self.meters.charge(connection, USE_FRAMES).map_err(|_| Code::QuotaRate)
     }
 
-    /// What the desk is to answer, or nothing if it is not final; or why it is not told.
+    /// What the desk is to answer, or nothing where the answer waits; or why it is not told.
     fn data(
         &mut self,
         connection: ConnectionId,
@@ -453,10 +492,10 @@ impl CoreLoop {
                 let account = self.replica.state().meter(meter).ok_or(Code::AuthMeter)?.account;
                 Some(DeskJob::Certificates { connection, request_id, meter, account, from_seq, leave })
             }
-            QueryKind::Proof { account } => self.replica.prove_account(account).map(|(height, state, proof)| {
-                let proven = Box::new(ProvenAccount { height, account, state, proof });
-                DeskJob::AccountProof { connection, request_id, proven, leave }
-            }),
+            QueryKind::Proof { account } => {
+                self.proofs.wait(WaitingProof { connection, request_id, account, leave })?;
+                None
+            }
             QueryKind::Uses { meter, from } => {
                 let account = leave.reader.account();
                 Some(DeskJob::Uses { connection, request_id, meter, account, from })
@@ -523,7 +562,7 @@ impl CoreLoop {
             orders_open: state.engine().orders_open(),
             trades: totals.trades,
             state_root: header.state_root,
-            money_sum: state.money_sum(),
+            money_sum: state.money_kept(),
             grid_income: state.system_account(SystemAccount::Grid).balance,
         }
     }

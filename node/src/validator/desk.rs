@@ -10,7 +10,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError};
+use crossbeam::select;
 use gridbook_engine::{AccountId, DeliveryPeriod, LedgerTime, MeterId};
 use gridbook_ledger::admission::DeviceKind;
 use gridbook_ledger::crypto::Hash;
@@ -91,10 +92,12 @@ impl Desk {
         Self { index, history, uses, heights, meters, peers, shared, watchers, indexed, unwritten, written_at }
     }
 
-    pub(super) fn run(mut self, jobs: &Receiver<DeskJob>) {
+    /// Serves the core, and clients while the core has nothing.
+    pub(super) fn run(mut self, jobs: &Receiver<DeskJob>, questions: &Receiver<DeskJob>) {
         loop {
-            match jobs.recv_timeout(LOOK_UP) {
+            match next(jobs, questions) {
                 Ok(job) => {
+                    self.shared.backlog.end_question(job.cost());
                     self.work(job);
                 }
                 Err(RecvTimeoutError::Timeout) if !self.shared.is_stopping() => {}
@@ -508,7 +511,57 @@ impl Desk {
     }
 }
 
+/// What is to be done next: first what the core hands on, which bounds how fast it may go on; then what clients ask.
+fn next(jobs: &Receiver<DeskJob>, questions: &Receiver<DeskJob>) -> Result<DeskJob, RecvTimeoutError> {
+    match jobs.try_recv() {
+        Ok(job) => Ok(job),
+        Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
+        Err(TryRecvError::Empty) => select! {
+            recv(jobs) -> job => job.map_err(|_| RecvTimeoutError::Disconnected),
+            recv(questions) -> question => match question {
+                Ok(question) => Ok(question),
+                // Nobody asks any more, and the core may still have something.
+                Err(_) => jobs.recv_timeout(LOOK_UP),
+            },
+            default(LOOK_UP) => Err(RecvTimeoutError::Timeout),
+        },
+    }
+}
+
 /// Whether a record says that its bundle's nonce was used before.
 fn is_replay(record: &[u8]) -> bool {
     Record::decode(record).is_ok_and(|record| record.outcome == Outcome::Rejected(Code::AuthReplay))
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam::channel::unbounded;
+
+    use super::*;
+
+    /// A thousand questions wait when a header becomes final: it is next, and so is every one behind it.
+    #[test]
+    fn what_is_final_does_not_wait_for_questions() {
+        let ((tell, jobs), (ask, questions)) = (unbounded(), unbounded());
+        let (connection, request_id) = (ConnectionId(1), 7);
+        for height in 0..1_000 {
+            ask.send(DeskJob::Header { connection, request_id, height }).unwrap();
+        }
+        let next_is_question = || matches!(next(&jobs, &questions), Ok(DeskJob::Header { .. }));
+        assert!(next_is_question());
+        for _ in 0..3 {
+            tell.send(DeskJob::AlreadyFinal(Hash::ZERO)).unwrap();
+        }
+        for _ in 0..3 {
+            assert!(matches!(next(&jobs, &questions), Ok(DeskJob::AlreadyFinal(_))));
+        }
+        assert!(next_is_question());
+        // At the end what the core told last is still done.
+        drop(ask);
+        while next_is_question() {}
+        tell.send(DeskJob::AlreadyFinal(Hash::ZERO)).unwrap();
+        drop(tell);
+        assert!(next(&jobs, &questions).is_ok());
+        assert!(matches!(next(&jobs, &questions), Err(RecvTimeoutError::Disconnected)));
+    }
 }

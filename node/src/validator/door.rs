@@ -15,8 +15,8 @@ use gridbook_ledger::replica::Input;
 use gridbook_ledger::sequenced::{Place, SequencedReceipt};
 use gridbook_net::ConnectionId;
 
-use super::backlog::is_desk_busy;
 use super::core_loop::{CoreJob, Question};
+use super::costs::{CERTIFICATE_FRAMES, CHANGE_FRAMES, EVIDENCE_FRAMES, frames_beside};
 use super::desk::{DeskJob, PromisedPlace, Watcher};
 use super::leave::Asker;
 use super::{LOOK_UP, Meters, Queues, Shared, books};
@@ -41,39 +41,6 @@ pub(super) struct DoorKeeper {
 
 /// The most frames looked at together: enough that batches of signatures are worth it.
 const BATCH_FRAMES: usize = 256;
-
-/// As how many requests more evidence is charged: what is checked of it are up to 2f + 2 signatures, where a bundle has one.
-const EVIDENCE_FRAMES: u64 = 15;
-/// What a proof of an account counts for beside its own frame: what is not final is undone and executed again for it.
-const PROOF_FRAMES: u64 = 15;
-/// ... and the search for records of certificates.
-const CERTIFICATE_FRAMES: u64 = 15;
-
-/// What an answer out of many entries of the index counts for beside its own frame: the desk reads up to a thousand rows for it, ...
-const ROWS_FRAMES: u64 = 3;
-/// ... or decodes all records of some headers; or it looks through a mebibyte of history.
-const SEARCH_FRAMES: u64 = 7;
-
-/// As how many requests more a question is charged, for what its answer costs.
-fn frames_beside(kind: QueryKind) -> u64 {
-    match kind {
-        QueryKind::Proof { .. } => PROOF_FRAMES,
-        QueryKind::Certificates { .. } => SEARCH_FRAMES,
-        QueryKind::Receipt { .. }
-        | QueryKind::Facts { .. }
-        | QueryKind::AreaFacts { .. }
-        | QueryKind::Bill { .. }
-        | QueryKind::Extracts { .. } => ROWS_FRAMES,
-        QueryKind::Watch
-        | QueryKind::Account
-        | QueryKind::Registry
-        | QueryKind::Conduct(_)
-        // Whoever asks by ids does not count through the records of others.
-        | QueryKind::BundleReceipt { .. }
-        | QueryKind::Grants { .. }
-        | QueryKind::Uses { .. } => 0,
-    }
-}
 
 impl DoorKeeper {
     pub(super) fn new(shared: Arc<Shared>, queues: Queues, meters: Meters) -> Self {
@@ -234,8 +201,9 @@ impl DoorKeeper {
     }
 
     /// Has a change of validators sequenced, if it is one that will be carried out as things stand. Nobody needs to be known for that: the
-    /// signatures of the validators are what lets it in.
+    /// signatures of the validators are what lets it in, and are charged before they are looked at.
     fn take_change(&self, connection: ConnectionId, request_id: RequestId, bytes: &[u8]) -> Result<Hash, Code> {
+        self.meters.charge(connection, CHANGE_FRAMES).map_err(|_| Code::QuotaRate)?;
         let change = Reconfigure::decode(bytes)?;
         let epochs = self.shared.epochs();
         change.verify(self.shared.chain, epochs.present(), epochs.present_set())?;
@@ -337,10 +305,9 @@ impl DoorKeeper {
     }
 
     fn ask_desk(&self, connection: ConnectionId, request_id: RequestId, job: DeskJob) {
-        if is_desk_busy(self.queues.desk.len()) {
-            return self.refuse(connection, request_id, Code::QuotaBusy);
+        if let Err(code) = self.queues.ask_desk(&self.shared.backlog, job) {
+            self.refuse(connection, request_id, code);
         }
-        self.queues.tell_desk(job);
     }
 
     fn refuse(&self, connection: ConnectionId, request_id: RequestId, code: Code) {

@@ -19,6 +19,7 @@ mod books;
 mod certificates;
 mod conduct;
 mod core_loop;
+mod costs;
 mod desk;
 mod directory;
 mod door;
@@ -42,6 +43,7 @@ mod restore;
 mod roster;
 mod standing;
 mod storage;
+mod waiting_proofs;
 mod whole_records;
 
 use std::sync::Arc;
@@ -57,6 +59,7 @@ use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::epoch::Epochs;
 use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::hotstuff::WallTime;
+use gridbook_ledger::reject::Code;
 use gridbook_ledger::store::DataDir;
 use gridbook_net::{MeterEndpoint, ValidatorEndpoint};
 use parking_lot::RwLock;
@@ -155,7 +158,10 @@ struct Queues {
     door: Sender<door::DoorJob>,
     peers: Sender<peers::PeerFrame>,
     sync: Sender<peers::PeerFrame>,
+    /// What the core hands to the desk.
     desk: Sender<DeskJob>,
+    /// What clients ask of it.
+    questions: Sender<DeskJob>,
     storage: Sender<storage::StorageJob>,
 }
 
@@ -163,6 +169,16 @@ impl Queues {
     /// Hands a job to the desk, which never makes anybody wait. It is gone only when the process ends.
     fn tell_desk(&self, job: DeskJob) {
         let _ = self.desk.send(job);
+    }
+
+    /// Has the desk answer a client, behind all that the core has told it.
+    ///
+    /// # Errors
+    /// `QuotaBusy` if what waits there costs too much already.
+    fn ask_desk(&self, backlog: &Backlog, job: DeskJob) -> Result<(), Code> {
+        backlog.begin_question(job.cost())?;
+        let _ = self.questions.send(job);
+        Ok(())
     }
 }
 
@@ -264,11 +280,19 @@ fn spawn(
     let (door_in, door_out) = bounded(QUEUE_JOBS_MAX);
     let (peers_in, peers_out) = bounded(QUEUE_JOBS_MAX);
     let (sync_in, sync_out) = bounded(QUEUE_JOBS_MAX);
-    // What the core hands on must never make it wait in the middle of its work; `backlog` says how these two are bounded.
+    // What the core hands on must never make it wait in the middle of its work; `backlog` says how these are bounded.
     let (desk_in, desk_out) = unbounded();
+    let (questions_in, questions_out) = unbounded();
     let (storage_in, storage_out) = unbounded();
-    let queues =
-        Queues { core: core_in, door: door_in, peers: peers_in, sync: sync_in, desk: desk_in, storage: storage_in };
+    let queues = Queues {
+        core: core_in,
+        door: door_in,
+        peers: peers_in,
+        sync: sync_in,
+        desk: desk_in,
+        questions: questions_in,
+        storage: storage_in,
+    };
     let (ingress_in, ingress_out) = gridbook_engine::ingress::ingress(INGRESS_BUNDLES_MAX);
     let (peers_endpoint, meters_endpoint) = net.endpoints();
     let open::OpenedFiles { log, safety, checkpoints, snapshots, incoming, coming, uses } = opened.files;
@@ -302,7 +326,7 @@ fn spawn(
     let history = history::History::new(opened.history, reader, index.clone(), opened.shelf);
     let (meters, peers) = (meters_endpoint.clone(), peers_endpoint.clone());
     let desk = desk::Desk::new(index, history, uses, meters, peers, shared.clone());
-    threads.start("desk", move || desk.run(&desk_out))?;
+    threads.start("desk", move || desk.run(&desk_out, &questions_out))?;
     let door = door::DoorKeeper::new(shared.clone(), queues.clone(), meters_endpoint.clone());
     threads.start("door", move || door.run(ingress_in, &door_out))?;
     for (name, frames) in [("peers", peers_out), ("sync", sync_out)] {

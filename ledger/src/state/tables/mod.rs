@@ -55,6 +55,8 @@ pub(super) struct Tables {
     counters: Counters,
     system: [Account; SystemAccount::COUNT],
     accounts: Vec<Account>,
+    /// All balances together, kept as they change. Follows from their rows.
+    balances: Money,
     /// The meters of each account, ascending.
     owned: Vec<Vec<MeterId>>,
     meters: Vec<Meter>,
@@ -112,6 +114,7 @@ impl Tables {
             counters: Counters { now, operator_nonce: 0, totals: Totals::default() },
             system: [Account::new(&collateral.shares); SystemAccount::COUNT],
             accounts: Vec::new(),
+            balances: Money::ZERO,
             owned: Vec::new(),
             meters: Vec::new(),
             organisations: Vec::new(),
@@ -159,6 +162,11 @@ impl Tables {
 
     pub(super) fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// All balances together.
+    pub(super) fn balances(&self) -> Money {
+        self.balances
     }
 
     pub(super) fn meters(&self) -> &[Meter] {
@@ -276,8 +284,10 @@ impl Tables {
                 &mut self.accounts[index(account.0)]
             }
         };
-        self.journal.push(Undo::Account(holder, *account));
+        let before = *account;
         change(account);
+        self.balances += account.balance - before.balance;
+        self.journal.push(Undo::Account(holder, before));
     }
 
     /// Moves money: the only way in which a balance changes, so that all balances together are always zero.

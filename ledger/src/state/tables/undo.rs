@@ -85,10 +85,16 @@ impl Tables {
                 let totals = if omits(Defect::TotalsNotUndone) { self.counters.totals } else { old.totals };
                 self.counters = Counters { totals, ..*old };
             }
-            Undo::Account(Holder::System(account), old) => self.system[account as usize] = old,
-            Undo::Account(Holder::User(account), old) => {
-                self.stale_accounts.touch(account.0);
-                self.accounts[index(account.0)] = old;
+            Undo::Account(holder, old) => {
+                let row = match holder {
+                    Holder::System(account) => &mut self.system[account as usize],
+                    Holder::User(account) => {
+                        self.stale_accounts.touch(account.0);
+                        &mut self.accounts[index(account.0)]
+                    }
+                };
+                self.balances += old.balance - row.balance;
+                *row = old;
             }
             Undo::AccountAdded => {
                 self.accounts.pop();
