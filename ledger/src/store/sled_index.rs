@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use gridbook_engine::{DeliveryPeriod, MeterId};
 
-use super::sled_extracts::add_extracts;
 use super::{
     BundlePlace, CertificatePage, Disk, FactOwner, FactPage, FactPlace, FoundRow, IndexBatch, IndexTable, LogIdentity,
     QueryIndex, StdDisk, StoreError, SumPage,
@@ -237,6 +236,7 @@ impl QueryIndex for Index {
         self.add_bundles(&mut changes, batches)?;
         self.add_facts(&mut changes, batches)?;
         self.add_certificates(&mut changes, batches)?;
+        self.add_extracts(&mut changes, batches)?;
         if last.height + 1 == first {
             changes.remove(GAP_AFTER);
             changes.insert(FIRST_HEIGHT, &1_u64.to_be_bytes());
@@ -258,6 +258,7 @@ impl QueryIndex for Index {
         self.add_bundles(&mut changes, batches)?;
         self.add_facts(&mut changes, batches)?;
         self.add_certificates(&mut changes, batches)?;
+        self.add_extracts(&mut changes, batches)?;
         if self.first_height().is_none() {
             changes.insert(FIRST_HEIGHT, &first.height.to_be_bytes());
         }
@@ -390,7 +391,6 @@ fn changes_of(batches: &[IndexBatch]) -> sled::Batch {
         add_height(&mut changes, batch);
     }
     add_meters(&mut changes, batches);
-    add_extracts(&mut changes, batches);
     changes
 }
 

@@ -189,6 +189,27 @@ fn extracts_of_an_account_come_in_pages_and_are_those_of_its_history() {
     assert_eq!(index.extracts(101, 13, 1).unwrap().len(), 1, "one is always there");
 }
 
+/// An index has a gap, some heights in it, and another gap: it is gone on with from a second snapshot before it was whole. It is filled in other pieces
+/// than those heights came in, and a history that is asked for from anywhere has no hole.
+#[test]
+fn a_page_of_a_history_begins_anywhere_also_where_heights_were_told_again() {
+    let home = tempfile::tempdir().unwrap();
+    let index = open(&home.path().join("index"));
+    let heights: Vec<_> = (1..=60).map(|height| batch(height, &[record(height, vec![filled(1, 900)])])).collect();
+    index.begin_at(25).unwrap();
+    index.apply(&heights[24..30]).unwrap();
+    index.begin_at(40).unwrap();
+    index.apply(&heights[39..]).unwrap();
+    heights[..39].chunks(16).for_each(|some| index.fill(some).unwrap());
+    assert_eq!(index.gap_after(), None);
+    for from in 1..=60 {
+        let extracts = index.extracts(101, from, MANY).unwrap();
+        let seqs = extracts.iter().map(|bytes| Extract::decode(bytes).unwrap().record().seq);
+        assert_eq!(seqs.collect::<Vec<_>>(), (from..=60).collect::<Vec<_>>());
+        assert_eq!(periods(&index, FactOwner::Meter(MeterId(1)), 900, 900).len(), 60);
+    }
+}
+
 /// A damaged row of facts is said to be one, not read as something else.
 #[test]
 fn facts_read_back_or_are_refused() {
