@@ -276,6 +276,8 @@ codes! {
     MeterNoLosses = 915, "No losses of that area wait to be accepted: it is not frozen for them in that delivery period. See its report.";
     /// Not so much.
     MeterOtherLosses = 916, "The losses of that area are another amount than the one accepted: see its report, and accept what it tells.";
+    /// Of before it was there.
+    MeterTooEarly = 917, "The meter was registered after that period had begun: its first reading is at the start of the first one that begins later.";
 
     /// No certificates.
     OriginRange = 1001, "There are no such certificates: a range has at least one of them, and numbers begin at 1.";

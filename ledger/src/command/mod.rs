@@ -98,7 +98,7 @@ pub enum Command {
         /// The organisation that it belongs to: its supplier. None if it stands for itself.
         organisation: Option<OrganisationId>,
     },
-    /// Registrar: registers a meter and its key.
+    /// Registrar: registers a meter and its key. It is settled from the first delivery period on that begins then or later.
     RegisterMeter {
         /// Must be the next free number.
         meter: MeterId,

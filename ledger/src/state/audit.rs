@@ -53,6 +53,9 @@ pub enum AuditError {
     /// A meter is settled with somebody else than its owner of then.
     #[error("meter {} is settled in period {} with somebody whose it was not", .0.0, .1.0)]
     Owner(MeterId, DeliveryPeriod),
+    /// A meter is read, or settled, in a period that had begun before it was registered.
+    #[error("meter {} is read or settled in period {}, which began before it was there", .0.0, .1.0)]
+    TooEarly(MeterId, DeliveryPeriod),
     /// What periods wait for is not what their rows say.
     #[error("periods wait for something else than their rows say")]
     Agenda,

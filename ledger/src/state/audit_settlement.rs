@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gridbook_engine::{AreaId, Contract, DeliveryPeriod, MeterId, Money};
 
 use super::settle::sides_of;
-use super::tables::{AreaStage, ContractRow, PeriodTable, Stage, Tally};
+use super::tables::{AreaStage, ContractRow, MeterFacts, PeriodTable, Stage, Tally};
 use super::{AuditError, State, SystemAccount};
 use crate::settlement::{AreaSums, ResidualQuality, settle_meter};
 
@@ -18,6 +18,7 @@ impl State {
                 return Err(AuditError::Agenda);
             }
         }
+        self.audit_readings()?;
         if *self.tables.agenda() != self.tables.agenda_again() {
             return Err(AuditError::Agenda);
         }
@@ -29,6 +30,21 @@ impl State {
         }
         let passing = self.system_account(SystemAccount::Losses).balance;
         if passing == Money::ZERO { Ok(()) } else { Err(AuditError::Money(passing)) }
+    }
+
+    /// No meter is read before the start of its first period.
+    fn audit_readings(&self) -> Result<(), AuditError> {
+        for (period, table) in self.tables.readings() {
+            let read = (0..).map(MeterId).zip(&table.rows).filter(|(_, row)| row.is_some()).map(|(meter, _)| meter);
+            let is_early = |meter: &MeterId| {
+                let first = self.tables.meter(*meter).map(|meter| meter.facts.first_period);
+                first.is_none_or(|first| period.0.saturating_add(1) < first.0)
+            };
+            if let Some(meter) = read.into_iter().find(is_early) {
+                return Err(AuditError::TooEarly(meter, *period));
+            }
+        }
+        Ok(())
     }
 
     /// Positions, and what crossed between areas, once more from the list of trades.
@@ -70,7 +86,11 @@ impl State {
             if self.settlement.metering && self.owner_at(meter, period) != Some(row.account) {
                 return Err(AuditError::Owner(meter, period));
             }
-            let area = self.tables.meter(meter).ok_or(AuditError::Traded(meter))?.facts.area;
+            let MeterFacts { area, first_period, .. } =
+                self.tables.meter(meter).ok_or(AuditError::Traded(meter))?.facts;
+            if period < first_period {
+                return Err(AuditError::TooEarly(meter, period));
+            }
             let prices = self.imbalance_prices(Contract { area, period });
             sides_of(table, meter, &mut sides);
             let settled = settle_meter(&sides, row.delivery, &prices);

@@ -133,8 +133,16 @@ mod tests {
             tables.post(Holder::System(super::super::SystemAccount::Issuer), Holder::User(account), Money(1_000_000));
             let (key, max) = (PublicKey([number; 32]), Energy(1_000));
             let (plant, certificate) = (Plant::NONE, Hash::ZERO);
-            let facts =
-                MeterFacts { account, key, area: AreaId(0), import_max: max, export_max: max, plant, certificate };
+            let facts = MeterFacts {
+                account,
+                key,
+                area: AreaId(0),
+                first_period: DeliveryPeriod(0),
+                import_max: max,
+                export_max: max,
+                plant,
+                certificate,
+            };
             tables.add_meter(facts);
         }
         tables

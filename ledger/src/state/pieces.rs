@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use gridbook_engine::{AccountId, AreaId, Energy, LedgerTime, MeterId, Money};
+use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money};
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::image::{self, ACCOUNT_BYTES, AccountImage, COUNTS_BYTES, METER_BYTES, MeterImage};
@@ -234,6 +234,7 @@ fn meters_node(first: u32, rows: &[u8]) -> Result<Hash, BytesError> {
         account: AccountId(row.account),
         key: row.key,
         area: AreaId(row.area),
+        first_period: DeliveryPeriod(row.first_period),
         import_max: Energy(row.import_max),
         export_max: Energy(row.export_max),
         plant: row.plant,

@@ -25,6 +25,7 @@ impl State {
     ) -> Result<(), Code> {
         let Reading { period, registers } = *reading;
         self.check_ended(period)?;
+        self.check_there(meter, period)?;
         if self.reading_deadline(period) <= self.time() {
             return Err(Code::MeterLate);
         }
@@ -71,6 +72,7 @@ impl State {
         let Reading { period, registers } = reading;
         self.tables.meter(*meter).ok_or(Code::AuthMeter)?;
         self.check_ended(*period)?;
+        self.check_there(*meter, *period)?;
         if self.final_at(*period) <= self.time() {
             return Err(Code::MeterFinal);
         }
@@ -181,6 +183,13 @@ impl State {
         } else {
             Ok(())
         }
+    }
+
+    /// A meter is read from the start of its first period on. What it would tell of earlier ones another meter has measured, or none that anybody
+    /// had let in.
+    fn check_there(&self, meter: MeterId, period: DeliveryPeriod) -> Result<(), Code> {
+        let first = self.tables.meter(meter).ok_or(Code::AuthMeter)?.facts.first_period;
+        if period.0.saturating_add(1) < first.0 { Err(Code::MeterTooEarly) } else { Ok(()) }
     }
 
     fn check_area(&self, contract: Contract) -> Result<(), Code> {

@@ -1,6 +1,6 @@
 //! What becomes of the registry's commands. Whether their sender may give them was decided before ([`super::rights`]).
 
-use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, MeterId};
+use gridbook_engine::{AccountId, AreaId, Contract, DeliveryPeriod, LedgerTime, MeterId};
 
 use super::rights::roles_fit_area;
 use super::tables::{
@@ -17,6 +17,12 @@ use crate::reject::Code;
 
 /// How often a device may change its own key before a registrar has to: bounds what one device can make every validator remember.
 pub const ROTATIONS_MAX: u8 = 100;
+
+/// The first period that begins at a moment or after it: the first one that a meter can be settled by which is registered then.
+pub(super) fn first_period_after(now: LedgerTime, mtu_minutes: u32) -> DeliveryPeriod {
+    let present = DeliveryPeriod::containing(now, mtu_minutes);
+    if present.starts_at(mtu_minutes) == now { present } else { DeliveryPeriod(present.0.saturating_add(1)) }
+}
 
 /// Enrolling.
 impl State {
@@ -55,7 +61,9 @@ impl State {
         installation.check()?;
         self.check_new_key(&key)?;
         let Installation { plant, import_max, export_max, certificate } = installation;
-        self.tables.add_meter(MeterFacts { account, key, area, import_max, export_max, plant, certificate });
+        let first_period = first_period_after(self.time(), self.engine.rules().mtu_minutes);
+        let facts = MeterFacts { account, key, area, first_period, import_max, export_max, plant, certificate };
+        self.tables.add_meter(facts);
         Ok(RecordEvent::MeterRegistered { meter, account })
     }
 

@@ -135,9 +135,9 @@ pub fn account_leaf(number: AccountId, account: &AccountView) -> Hash {
 /// The leaf of a meter under the state root.
 pub fn meter_leaf(number: MeterId, meter: &MeterView) -> Hash {
     let (last_seq, last_id) = meter.last_bundle.map_or((0, Hash::ZERO), |LastBundle { seq, id }| (seq, id));
-    let mut hasher = Hasher::new("gridbook/meter/3");
+    let mut hasher = Hasher::new("gridbook/meter/4");
     hasher.update(&number.0.to_le_bytes()).update(&meter.account.0.to_le_bytes()).update(&meter.key.0);
-    hasher.update(&meter.area.0.to_le_bytes());
+    hasher.update(&meter.area.0.to_le_bytes()).update(&meter.first_period.0.to_le_bytes());
     hasher.update(&meter.import_max.0.to_le_bytes()).update(&meter.export_max.0.to_le_bytes());
     hasher.update(&[meter.plant.source_number()]).update(&meter.plant.storage_number().to_le_bytes());
     hasher.update(&meter.certificate.0);

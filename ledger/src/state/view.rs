@@ -1,6 +1,8 @@
 //! What others may see of the state.
 
-use gridbook_engine::{AccountId, AreaId, Contract, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side};
+use gridbook_engine::{
+    AccountId, AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, Money, OrderTerms, Price, RestingOrder, Side,
+};
 
 use super::State;
 use super::tables::{Access, AreaIncome, AreaStage, Meter, Organisation, PeriodTable, Stage};
@@ -141,6 +143,8 @@ pub struct MeterView {
     pub key: PublicKey,
     /// The only area it may trade in.
     pub area: AreaId,
+    /// The first delivery period that it is settled by: the first that began when it was registered, or later.
+    pub first_period: DeliveryPeriod,
     /// The most it can take in during one period.
     pub import_max: Energy,
     /// The most it can give out during one period.
@@ -185,6 +189,7 @@ impl MeterView {
             account: facts.account,
             key: facts.key,
             area: facts.area,
+            first_period: facts.first_period,
             import_max: facts.import_max,
             export_max: facts.export_max,
             plant: facts.plant,

@@ -1,10 +1,11 @@
 //! Readings that are not taken: each gets its reason, and leaves everything as it was.
 
-use gridbook_engine::{AreaId, Contract, LedgerTime, MeterId};
+use gridbook_engine::{AreaId, Contract, DeliveryPeriod, Energy, LedgerTime, MeterId};
 use gridbook_ledger::command::{AreaReading, Command, Correction, Reading};
 use gridbook_ledger::record::RecordEvent;
 use gridbook_ledger::reject::Code;
-use gridbook_ledger::settlement::Registers;
+use gridbook_ledger::settlement::{Quality, Registers};
+use gridbook_ledger::state::{MeterView, State};
 
 use crate::deliveries::{BEFORE, begin, deadline, metered, reading};
 use crate::refusals::assert_refused;
@@ -90,6 +91,67 @@ fn a_reading_that_contradicts_the_one_after_it_is_refused() {
     town.done(0, Command::Reading(reading(PERIOD, 100, 0)));
     assert_eq!(refused(&mut town, reading(BEFORE, 101, 0)), Code::MeterBackwards);
     town.done(0, Command::Reading(reading(BEFORE, 60, 0)));
+}
+
+/// At five past twelve a meter is enrolled, and tells at once what it would have liked to give in the hour before; the grid operator says the same in
+/// its place. It was not there: another meter had measured that. Its first register is that of a quarter past twelve, and what it gives from
+/// then on is its.
+///
+/// ```text
+///             12:05   12:15        12:30
+///   -----------|-------|------------|---
+///    refused  here   opening   first settled
+/// ```
+#[test]
+fn a_meter_is_not_read_before_it_was_there() {
+    let mut town = Town::in_areas(metered(genesis()), &[0]);
+    begin(&mut town, 1);
+    town.time(LedgerTime(delivered().0 + 5 * 60_000));
+    town.settle_in(1, AreaId(0));
+    let [present, first] = [1, 2].map(|later| DeliveryPeriod(PERIOD.0 + later));
+    assert_eq!(town.state.meter(MeterId(1)).unwrap().first_period, first);
+    for back in 0..3 {
+        let reading = reading(DeliveryPeriod(PERIOD.0 - back), 0, 3_000 - 1_000 * u64::from(back));
+        assert_eq!(town.refused(1, Command::Reading(reading)), Code::MeterTooEarly);
+        let correction = Command::Correction(Correction { meter: MeterId(1), reading });
+        assert_eq!(refusal(&town.operator(vec![correction])[0]), Some(Code::MeterTooEarly));
+        assert_eq!(town.state.registers(MeterId(1), reading.period), None);
+    }
+    assert_eq!(town.refused(1, Command::Reading(reading(present, 0, 0))), Code::MeterFuture);
+    for (period, export) in [(present, 3_000), (first, 3_300)] {
+        town.time(period.ends_at(15));
+        town.done(1, Command::Reading(reading(period, 0, export)));
+    }
+    town.time(LedgerTime(first.ends_at(15).0 + 3_600_000));
+    town.work_all(100);
+    let given = [BEFORE, PERIOD, present, first].map(|period| {
+        let delivery = town.state.delivery(MeterId(1), period);
+        delivery.map(|row| (row.delivery.export, row.quality))
+    });
+    assert_eq!(given, [None, None, None, Some((Energy(300), Quality::Measured))]);
+    assert_eq!(town.purse(1).0, 1_000_000 + 300 * 20, "what it gave too much once it was there");
+    let joined = State::restore(&town.genesis, &town.state.snapshot()).unwrap();
+    assert_eq!(joined.meter(MeterId(1)), town.state.meter(MeterId(1)));
+}
+
+/// Enrolled in the same moment in which a period begins, it is there from its beginning, and may tell at once with what register it begins; a
+/// millisecond later, it is the next. The state root says which it is.
+#[test]
+fn the_first_period_of_a_meter_is_the_first_that_begins_with_it_or_later() {
+    for (late_ms, first) in
+        [(0, PERIOD), (1, DeliveryPeriod(PERIOD.0 + 1)), (900_000 - 1, DeliveryPeriod(PERIOD.0 + 1))]
+    {
+        let mut town = Town::on(metered(genesis()));
+        town.time(LedgerTime(PERIOD.starts_at(15).0 + late_ms));
+        town.settle_in(0, AreaId(0));
+        let meter = town.state.meter(MeterId(0)).unwrap();
+        assert_eq!(meter.first_period, first);
+        let (root, proof) = (town.state.state_root(), town.state.prove_meter(MeterId(0)).unwrap());
+        let forged = MeterView { first_period: BEFORE, ..meter };
+        assert!(proof.verify_meter(MeterId(0), &meter, &root) && !proof.verify_meter(MeterId(0), &forged, &root));
+        let opening = town.meter(0, vec![Command::Reading(reading(BEFORE, 0, 0))]).remove(0);
+        assert_eq!(refusal(&opening), (first != PERIOD).then_some(Code::MeterTooEarly), "{late_ms} ms late");
+    }
 }
 
 #[test]

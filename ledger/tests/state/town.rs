@@ -106,7 +106,7 @@ impl Town {
         Self::in_areas(genesis(), &areas)
     }
 
-    fn settle_in(&mut self, number: u32, area: AreaId) {
+    pub(crate) fn settle_in(&mut self, number: u32, area: AreaId) {
         let account = AccountId(number);
         let records = self.operator(vec![
             Command::RegisterAccount { account, organisation: None },

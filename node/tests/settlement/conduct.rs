@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gridbook_ledger::reject::Code;
 use serde_json::Value;
 
 use crate::house::House;
@@ -15,8 +16,17 @@ pub(crate) struct Street {
 
 impl Street {
     pub(crate) fn new(people: &[&str]) -> Self {
+        Self::on(House::start, people)
+    }
+
+    /// One whose meters have something to tell after a few seconds.
+    fn quick(people: &[&str]) -> Self {
+        Self::on(House::start_patient, people)
+    }
+
+    fn on(start: impl Fn(&Path) -> House, people: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let street = Self { house: House::start(dir.path()), dir };
+        let street = Self { house: start(dir.path()), dir };
         for name in people {
             let key = street.new_key(name);
             street.house.does(&key, &["meter", "register", "--deposit", "100"]);
@@ -42,13 +52,12 @@ impl Street {
         self.house.told(key, arguments)
     }
 
-    /// Signs two different registers for the last period that is over, as no honest meter does; tells the period.
+    /// Signs two different registers for the present period, when that is over, as no honest meter does; tells the period.
     fn contradict_oneself(&self, key: &Path) -> String {
-        let reading = ["meter", "read", "--export", "20kWh", "--counter", "8", "--import"];
-        let told = self.house.does(key, &[&reading[..], &["1000kWh"]].concat());
-        let period = told["read"]["period"].to_string();
-        let again = [&reading[..], &["1001kWh", "--period", &period]].concat();
-        let refused = self.house.refuses(key, &again);
+        let period = self.house.present().to_string();
+        let reading = ["meter", "read", "--export", "20kWh", "--counter", "8", "--period", &period, "--import"];
+        self.house.does_when_due(key, &[&reading[..], &["1000kWh"]].concat(), Code::MeterFuture);
+        let refused = self.house.refuses(key, &[&reading[..], &["1001kWh"]].concat());
         assert!(refused.contains("MeterContradiction"), "{refused}");
         period
     }
@@ -58,13 +67,13 @@ impl Street {
 /// an auditor strikes the entry, and her collateral is what it was.
 #[test]
 fn an_entry_is_read_appealed_and_struck() {
-    let street = Street::new(&["alice", "bob"]);
+    let street = Street::quick(&["alice", "bob"]);
     let [alice, bob] = ["alice", "bob"].map(|name| street.dir.path().join(name));
     let clean = street.told(&alice, &["meter", "conduct"]);
     assert_eq!((&clean["score"], &clean["entries"]), (&1_000.into(), &Value::Array(Vec::new())));
     let period = street.contradict_oneself(&alice);
     // A kilowatt-hour sold at 30 ct: 70 ct are missing to the dearest imbalance there can be, and at 120 % that is 14 ct more.
-    let open = street.house.network.genesis.rules.period_at(street.house.network.genesis.ledger_start).0 + 20;
+    let open = street.house.present() + 120;
     let sell = ["meter", "order", "--side", "sell", "--price", "30", "--energy", "1kWh", "--period", &open.to_string()];
     street.house.does(&alice, &sell);
 

@@ -5,10 +5,12 @@ use std::process::{Child, Command, Output};
 use std::sync::{Mutex, PoisonError};
 
 use gridbook_ledger::genesis::SettlementRules;
+use gridbook_ledger::reject::Code;
 use gridbook_node::client::wall_us;
 use gridbook_node::network::{Network, NetworkPlan};
 use serde_json::Value;
 
+use crate::bill::{TIME_SCALE, wait_for};
 use crate::validators;
 
 /// A network that ends with the test.
@@ -28,7 +30,17 @@ impl House {
 
     /// In which ledger time goes so many times faster.
     pub(crate) fn start_at(dir: &Path, time_scale: u32) -> Self {
-        let plan = NetworkPlan { settlement: SettlementRules::metered(), time_scale, ..validators::plan("settled") };
+        Self::start_by(dir, time_scale, SettlementRules::metered())
+    }
+
+    /// In which quarter-hours pass in three seconds, and readings may come for as long as the test takes.
+    pub(crate) fn start_patient(dir: &Path) -> Self {
+        let reading_deadline_ms = 7 * 86_400_000;
+        Self::start_by(dir, TIME_SCALE, SettlementRules { reading_deadline_ms, ..SettlementRules::metered() })
+    }
+
+    fn start_by(dir: &Path, time_scale: u32, settlement: SettlementRules) -> Self {
+        let plan = NetworkPlan { settlement, time_scale, ..validators::plan("settled") };
         let network = plan.make(&dir.join("net")).unwrap();
         let started = start_all(&network);
         let house = Self { network, validators: started };
@@ -75,6 +87,20 @@ impl House {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
         let done: Value = serde_json::from_slice(&output.stdout).unwrap();
         done["records"].as_array().unwrap().last().unwrap()["events"][0].clone()
+    }
+
+    /// ... as soon as the ledger's clock lets it: before that it is refused for this.
+    pub(crate) fn does_when_due(&self, key: &Path, arguments: &[&str], too_early: Code) -> Value {
+        wait_for("a reading that is taken", || {
+            let output = self.gridbook(key, arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            if !output.status.success() {
+                assert!(said.contains(too_early.name()), "{arguments:?}: {said}");
+                return None;
+            }
+            let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+            Some(done["records"][0]["events"][0].clone())
+        })
     }
 
     /// ... that must succeed, and gives what it printed.

@@ -1,7 +1,7 @@
 //! The shapes of a snapshot: plain data, and its canonical bytes.
 //!
 //! ```text
-//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 222 bytes each | the rest
+//! accounts u32, meters u32 | accounts, 72 bytes each | meters, 226 bytes each | the rest
 //! ```
 //! Rows of accounts and meters are as long as each other, so that a page of them can be found, sent and checked by itself. The
 //! rest is what a header's state root does not cover: books, positions, names, queued work, counters.
@@ -35,7 +35,7 @@ pub(super) const COUNTS_BYTES: usize = 8;
 /// Length of an account's row.
 pub(super) const ACCOUNT_BYTES: usize = 72;
 /// Length of a meter's row.
-pub(super) const METER_BYTES: usize = 222;
+pub(super) const METER_BYTES: usize = 226;
 
 /// Everything. Lists by number.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,7 @@ pub(super) struct MeterImage {
     pub(super) account: u32,
     pub(super) key: PublicKey,
     pub(super) area: u16,
+    pub(super) first_period: u32,
     pub(super) import_max: u64,
     pub(super) export_max: u64,
     pub(super) plant: Plant,

@@ -35,7 +35,8 @@ impl AccountImage {
 
 impl MeterImage {
     pub(super) fn write(&self, w: &mut Writer) {
-        w.u32(self.account).bytes(&self.key.0).u16(self.area).u64(self.import_max).u64(self.export_max);
+        w.u32(self.account).bytes(&self.key.0).u16(self.area).u32(self.first_period);
+        w.u64(self.import_max).u64(self.export_max);
         w.u8(self.plant.source_number()).u32(self.plant.storage_number()).bytes(&self.certificate.0);
         write_access(w, &self.access);
         let (last_seq, last_id) = self.last_bundle.map_or((0, Hash::ZERO), |LastBundle { seq, id }| (seq, id));
@@ -44,7 +45,7 @@ impl MeterImage {
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Read<Self> {
-        let (account, key, area) = (r.u32()?, PublicKey(r.array()?), r.u16()?);
+        let (account, key, area, first_period) = (r.u32()?, PublicKey(r.array()?), r.u16()?, r.u32()?);
         let (import_max, export_max, source) = (r.u64()?, r.u64()?, r.u8()?);
         let plant = Plant::from_numbers(source, r.u32()?).map_err(|_| BytesError::Unknown)?;
         let (certificate, access, last_bundle) = (Hash(r.array()?), read_access(r)?, read_last_bundle(r)?);
@@ -53,6 +54,7 @@ impl MeterImage {
             account,
             key,
             area,
+            first_period,
             import_max,
             export_max,
             plant,

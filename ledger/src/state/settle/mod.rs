@@ -59,7 +59,7 @@ impl State {
     }
 
     /// Whether nothing that could still come would change anything: all meters that can still tell anything were read at both ends, and all
-    /// areas at their edges.
+    /// areas at their edges. A meter that was registered since cannot be read at the start: such a period waits for its deadline.
     fn are_all_read(&self, period: DeliveryPeriod) -> bool {
         let readings = |period: u32| self.tables.readings().get(&DeliveryPeriod(period));
         let count = |period: u32| readings(period).map_or(0, |table| table.count - table.of_revoked);

@@ -8,6 +8,7 @@ use crate::crypto::PublicKey;
 use crate::genesis::Genesis;
 use crate::origin::ChargeBalance;
 use crate::registry::{ORGANISATIONS_MAX, Subject};
+use crate::state::registry::first_period_after;
 use crate::state::rights::roles_fit_area;
 use crate::state::tables::{Former, Holder, MeterFacts, MeterStatus, Organisation, Tables};
 
@@ -34,6 +35,7 @@ pub(super) fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterI
         account: AccountId(row.account),
         key: row.key,
         area: AreaId(row.area),
+        first_period: DeliveryPeriod(row.first_period),
         import_max: Energy(row.import_max),
         export_max: Energy(row.export_max),
         plant: row.plant,
@@ -42,6 +44,10 @@ pub(super) fn restore_meter(genesis: &Genesis, tables: &mut Tables, row: &MeterI
     let account_exists = tables.account(Holder::User(facts.account)).is_some();
     if row.charge.unsigned_abs() > MONEY_MAX {
         return Err(RestoreError::Row("an absurd charge"));
+    }
+    let present = first_period_after(tables.counters().now, genesis.rules.mtu_minutes);
+    if facts.first_period > present {
+        return Err(RestoreError::Row("a meter that is yet to be registered"));
     }
     if !account_exists || !is_free(genesis, tables, &facts.key) || usize::from(facts.area.0) >= genesis.areas.len() {
         return Err(RestoreError::Row("a meter"));
@@ -102,6 +108,7 @@ impl MeterImage {
             account: facts.account.0,
             key: facts.key,
             area: facts.area.0,
+            first_period: facts.first_period.0,
             import_max: facts.import_max.0,
             export_max: facts.export_max.0,
             plant: facts.plant,

@@ -11,9 +11,9 @@ use crate::evidence::EvidenceKind;
 use crate::genesis::{Area, AreaEdge};
 use crate::origin::CertificateRange;
 use crate::registry::{OrganisationId, OrganisationName, Role, Roles, Subject};
-use crate::settlement::{Registers, Residual};
+use crate::settlement::{Delivery, Quality, Registers, Residual};
 use crate::state::image::{CertificatesImage, CertifiedImage, IssuerImage};
-use crate::state::tables::{Access, AreaIncome, AreaStage, ContractRow, MeterFacts, MeterStatus};
+use crate::state::tables::{Access, AreaIncome, AreaStage, ContractRow, DeliveryRow, MeterFacts, MeterStatus};
 use crate::state::tables::{ReadingRow, Stage, TradeRow};
 
 fn genesis() -> Genesis {
@@ -39,6 +39,7 @@ fn facts() -> MeterFacts {
         account: AccountId(0),
         key: SecretKey::from_seed([40; 32]).public(),
         area: AreaId(0),
+        first_period: DeliveryPeriod(0),
         import_max: Energy(1),
         export_max: Energy(1),
         plant: crate::registry::Plant::NONE,
@@ -251,6 +252,38 @@ fn forged_failures_are_refused() {
     assert_eq!(with(vec![1], vec![]), Some(RestoreError::Row("a period's failures")));
     assert_eq!(with(vec![0], vec![]), audit, "it has sold nothing");
     assert_eq!(with(vec![], vec![(0, window)]), audit, "it is remembered, and was not counted");
+}
+
+/// A meter that is yet to be registered, and one that is read, and settled, in a period that had begun before it was.
+#[test]
+fn forged_first_periods_are_refused() {
+    let (first, of) = (DeliveryPeriod(6), |period| PeriodImage::new(DeliveryPeriod(period), &PeriodTable::default()));
+    let with = |first_period, forge: &dyn Fn(&mut RestImage)| {
+        let mut state = State::genesis(&genesis());
+        state.apply(1, &LogEntry::Time(first.starts_at(15)), &mut Vec::new());
+        let mut image = state.image();
+        image.accounts.push(AccountImage::from(&Account::new(&ShareRules::default())));
+        image.meters.push(MeterImage::new(&MeterFacts { first_period, ..facts() }, &MeterStatus::default()));
+        forge(&mut image.rest);
+        State::restore(&genesis(), &image::encode(&image)).err()
+    };
+    assert_eq!(with(first, &|_| ()), None);
+    let yet_to_come = Some(RestoreError::Row("a meter that is yet to be registered"));
+    assert_eq!(with(DeliveryPeriod(7), &|_| ()), yet_to_come);
+    let read = |period| {
+        let registers = Registers { import: 1, export: 1, counter: 1 };
+        let row = ReadingsImage { period, registers: vec![(0, ReadingRow { registers, record: 1 })] };
+        with(first, &|rest| rest.readings = vec![row.clone()])
+    };
+    let early = |period| Some(RestoreError::Audit(AuditError::TooEarly(MeterId(0), DeliveryPeriod(period))));
+    assert_eq!((read(5), read(4)), (None, early(4)), "the end of one period is the start of the next");
+    let settled = |period| {
+        let (account, delivery, quality) = (AccountId(0), Delivery::default(), Quality::AsTraded);
+        let deliveries = vec![(0, DeliveryRow { account, delivery, quality })];
+        let row = PeriodImage { stage: Stage::Settled, deliveries, ..of(period) };
+        with(DeliveryPeriod(5), &|rest| rest.periods = vec![row.clone()])
+    };
+    assert_eq!((settled(5), settled(4)), (None, early(4)));
 }
 
 /// Grants out of order or to nobody, of a meter that is not there, and grants that the meter's row knows nothing of.

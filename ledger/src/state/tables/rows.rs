@@ -68,13 +68,15 @@ impl Account {
     }
 }
 
-/// What a meter is. Only the area is fixed for good when it is registered; the rest is changed by the registry, and the connection and the
-/// plant only while nothing of the meter is open or unsettled. What it was when a period began: [`Tables::facts_at`](super::Tables::facts_at).
+/// What a meter is. Only the area and the first period are fixed for good when it is registered; the rest is changed by the registry, and the
+/// connection and the plant only while nothing of the meter is open or unsettled. What it was when a period began: [`Tables::facts_at`](super::Tables::facts_at).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::state) struct MeterFacts {
     pub(in crate::state) account: AccountId,
     pub(in crate::state) key: PublicKey,
     pub(in crate::state) area: AreaId,
+    /// The first period that began when it was registered or later: it is settled by none before.
+    pub(in crate::state) first_period: DeliveryPeriod,
     pub(in crate::state) import_max: Energy,
     pub(in crate::state) export_max: Energy,
     pub(in crate::state) plant: Plant,
