@@ -15,6 +15,8 @@ use gridbook_sim::{Measurement, MeterKind, Prosumer, Town};
 pub(super) struct Cast {
     /// Turns its register back, once.
     pub(super) tampered: Option<MeterId>,
+    /// The period whose reading was refused for that.
+    pub(super) turned_back: Option<DeliveryPeriod>,
     /// Sends no readings for some hours.
     pub(super) silent: Option<MeterId>,
     /// A plant that gives nothing for some hours, while its owner goes on selling.
@@ -65,7 +67,7 @@ impl Cast {
         };
         let mut houses = of(MeterKind::Household);
         let (tampered, silent, corrected) = (houses.next(), houses.next(), houses.next());
-        Self { tampered, silent, off: of(MeterKind::Pv).next(), corrected }
+        Self { tampered, turned_back: None, silent, off: of(MeterKind::Pv).next(), corrected }
     }
 
     /// All of them.
@@ -122,7 +124,11 @@ impl Mishaps {
     /// A reading was refused. One that was turned back and came too late to be seen is tried again.
     pub(super) fn on_refused(&mut self, meter: MeterId, reading: &Reading, code: Code) {
         if self.cast.tampered == Some(meter) && self.tampering == Tampering::Sent(reading.period) {
-            self.tampering = if code == Code::MeterBackwards { Tampering::Refused } else { Tampering::Planned };
+            self.tampering = Tampering::Planned;
+            if code == Code::MeterBackwards {
+                self.tampering = Tampering::Refused;
+                self.cast.turned_back = Some(reading.period);
+            }
         }
     }
 
@@ -176,6 +182,7 @@ mod tests {
         assert!(turned_back.registers.import < before.registers.import);
         assert_eq!(town.said(meter, &after, |_| true), Some(truth(after)));
         town.on_refused(meter, &turned_back, Code::MeterBackwards);
+        assert_eq!(town.cast.turned_back, Some(seen.period));
         assert_eq!(town.said(meter, &after, |_| true), Some(truth(after)), "once is enough");
     }
 

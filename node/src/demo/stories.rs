@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gridbook_engine::{MeterId, Money};
+use gridbook_engine::{DeliveryPeriod, MeterId, Money};
 use gridbook_ledger::record::MeterSettled;
 use gridbook_ledger::settlement::Quality;
 use serde_json::{Value, json};
@@ -29,7 +29,8 @@ impl Story {
             meter.and_then(|meter| settled.told.get(&meter).map(|told| story(meter, told)))
         };
         let stories = [
-            tell(cast.tampered, tampered),
+            cast.tampered
+                .and_then(|meter| settled.told.get(&meter).map(|told| tampered(meter, cast.turned_back, told))),
             tell(cast.silent, silent),
             tell(cast.off, off),
             tell(cast.corrected, corrected),
@@ -48,8 +49,9 @@ impl Story {
     }
 }
 
-/// Its register ran backwards once: that was refused, and then there was no reading.
-fn tampered(meter: MeterId, told: &Told) -> Story {
+/// Its register ran backwards once: that was refused, and then there was no reading. Where it had bought nothing in that quarter-hour, and nobody
+/// knows what it took a week before, there is nothing to estimate either.
+fn tampered(meter: MeterId, turned_back: Option<DeliveryPeriod>, told: &Told) -> Story {
     let estimated = Estimated::of(told);
     let backwards = told.refused.get("MeterBackwards").copied().unwrap_or(0);
     let text = format!(
@@ -57,8 +59,11 @@ fn tampered(meter: MeterId, told: &Told) -> Story {
         estimated.text(),
         told.misconduct
     );
-    let held = backwards > 0 && estimated.quarters > 0;
-    let promise = Some(("a register that ran backwards was refused, and its owner estimated", held));
+    let is_measured = |one: &MeterSettled| {
+        Some(one.contract.period) == turned_back && matches!(one.quality, Quality::Measured | Quality::Corrected)
+    };
+    let held = backwards > 0 && turned_back.is_some() && !told.settled.iter().any(is_measured);
+    let promise = Some(("a register that ran backwards was refused, and nobody was settled by it", held));
     Story { part: "tampered", meter, text, promise }
 }
 
@@ -99,10 +104,12 @@ fn corrected(meter: MeterId, told: &Told) -> Story {
             .expect("a string takes all");
         corrections += u32::from(after.quality == Quality::Corrected);
     }
+    // Of a house that had bought nothing, and was never seen before, there was nothing to estimate.
+    let is_corrected = told.settled.iter().any(|one| one.quality == Quality::Corrected);
     if corrections == 0 {
-        text.push_str("nobody corrected it");
+        text.push_str(if is_corrected { "nothing was estimated, and it was read later" } else { "nobody corrected it" });
     }
-    let promise = Some(("a reading that was missing was corrected before it was final", corrections > 0));
+    let promise = Some(("a reading that was missing was corrected before it was final", is_corrected));
     Story { part: "corrected", meter, text, promise }
 }
 
