@@ -107,7 +107,11 @@ fn corrected(meter: MeterId, told: &Told) -> Story {
     // Of a house that had bought nothing, and was never seen before, there was nothing to estimate.
     let is_corrected = told.settled.iter().any(|one| one.quality == Quality::Corrected);
     if corrections == 0 {
-        text.push_str(if is_corrected { "nothing was estimated, and it was read later" } else { "nobody corrected it" });
+        text.push_str(if is_corrected {
+            "nothing was estimated, and it was read later"
+        } else {
+            "nobody corrected it"
+        });
     }
     let promise = Some(("a reading that was missing was corrected before it was final", is_corrected));
     Story { part: "corrected", meter, text, promise }
