@@ -7,13 +7,18 @@ use gridbook_engine::{Contract, DeliveryPeriod, LedgerTime, MeterId};
 
 use super::State;
 use super::tables::{AreaStage, ReadingRow, Stage};
+use crate::bytes::AMOUNT_MAX;
 use crate::command::{AcceptLosses, AreaReading, Correction, Reading, SetImbalancePrices};
 use crate::record::{RecordEvent, RegistersRead};
 use crate::reject::Code;
 use crate::settlement::{AreaFault, ImbalancePrices, ImbalancePricesError, Implausible, Registers, delta};
 
-/// No area sends more than this in one period, either way: so that sums over areas overflow nothing.
-const SENT_WH_MAX: u64 = 1 << 60;
+/// No area sends more than this in one period, either way: 4.4 TWh, more than the world makes in a quarter-hour. So what all areas that there can be
+/// lose or find together is less money than snapshots and records hold.
+const SENT_WH_MAX: u64 = 1 << 42;
+
+// Areas have 16-bit numbers, and prices 31 bits and a sign; and eight of those together.
+const _: () = assert!(SENT_WH_MAX.ilog2() + 16 + 31 + 3 < AMOUNT_MAX.ilog2());
 
 impl State {
     /// A meter tells its registers.

@@ -260,6 +260,34 @@ fn a_silent_house_is_not_paid_for_what_it_took_a_week_before() {
     assert_eq!((town.purse(0), town.state.delivery(MeterId(0), week_later)), (before, None));
 }
 
+/// ```text
+/// week       0      1           2      3
+/// house     80     idle        (80)   (80)     one quarter-hour in which taking is paid for does not end its estimates
+/// prices           -100, -200
+/// ```
+#[test]
+fn a_house_taken_for_idle_once_is_estimated_again_a_week_later() {
+    let mut town = Town::in_areas(metered(genesis()), &[0, 0]);
+    begin(&mut town, 2);
+    end(&mut town, &[(0, 80, 0)]);
+    for week in 1..=3 {
+        let period = DeliveryPeriod(PERIOD.0 + week * 7 * 96);
+        town.time(period.starts_at(15));
+        town.work_all(100);
+        if week == 1 {
+            let contract = Contract { period, ..CONTRACT };
+            let prices = SetImbalancePrices { contract, short_price: Price(-100), long_price: Price(-200) };
+            assert_eq!(refusal(&town.operator(vec![Command::SetImbalancePrices(prices)])[0]), None);
+        }
+        town.time(LedgerTime(period.ends_at(15).0 + 1));
+        town.done(1, Command::Reading(reading(period, 0, 0)));
+        town.time(LedgerTime(period.ends_at(15).0 + 3_600_000));
+        town.work_all(100);
+        let taken = town.state.delivery(MeterId(0), period).map(|taken| taken.delivery.import);
+        assert_eq!(taken, (week > 1).then_some(Energy(80)), "week {week}");
+    }
+}
+
 /// What nobody knows the beginning of cannot be measured: a first reading is the start of the next period only.
 #[test]
 fn a_reading_without_one_before_it_settles_nothing_yet() {

@@ -206,7 +206,7 @@ fn absurd_area_readings_are_refused() {
         refusal(&town.operator(vec![Command::AreaReading(AreaReading { contract, sent_up_wh })])[0])
     };
     assert_eq!(tell(9, 0), Some(Code::FormArea));
-    for sent in [i64::MIN, i64::MAX, (1 << 60) + 1] {
+    for sent in [i64::MIN, i64::MAX, (1 << 42) + 1, -(1 << 42) - 1] {
         assert_eq!(tell(0, sent), Some(Code::MeterBeyond));
     }
     assert_eq!((tell(0, 5), tell(0, 5), tell(0, 6)), (None, Some(Code::MeterTwice), None));

@@ -21,6 +21,8 @@ impl State {
         let until = end_of_slice(from, max, meters);
         let mut rows: BTreeMap<AreaId, ContractRow> = BTreeMap::new();
         let mut terms = Terms::of(period);
+        // Somebody may read better between two slices.
+        let has_corrections = self.tables.has_corrections(period);
         for meter in (from..until).map(MeterId) {
             let facts = self.tables.meter(meter).expect("its number is below their count").facts;
             let contract = Contract { area: facts.area, period };
@@ -29,7 +31,8 @@ impl State {
                 continue;
             }
             let Some((delivery, quality)) = self.delivery_of(period, meter, &prices) else { continue };
-            let quality = self.still_corrected(period, meter, quality);
+            let is_corrected = has_corrections && self.tables.corrections().contains(&(period, meter));
+            let quality = if is_corrected && quality == Quality::Measured { Quality::Corrected } else { quality };
             let account = self.owner_at(meter, period).expect("its number is below their count");
             let row = DeliveryRow { account, delivery, quality };
             self.tables.set_delivery(period, meter, Some(row));
@@ -197,13 +200,6 @@ impl State {
         (was_settled || !is_idle).then_some((delivery, Quality::Estimated(rule)))
     }
 
-    /// An area that is looked at again after a correction does not forget that there was one.
-    fn still_corrected(&self, period: DeliveryPeriod, meter: MeterId, quality: Quality) -> Quality {
-        let before = self.tables.periods()[&period].delivery(meter);
-        let was_corrected = before.is_some_and(|row| row.quality == Quality::Corrected);
-        if was_corrected && quality == Quality::Measured { Quality::Corrected } else { quality }
-    }
-
     fn measured(&self, period: DeliveryPeriod, meter: MeterId) -> Result<(Delivery, Quality), Rule> {
         let end = self.tables.registers(period, meter).ok_or(Rule::Missing)?;
         let start = period.0.checked_sub(1).and_then(|start| self.tables.registers(DeliveryPeriod(start), meter));
@@ -217,8 +213,11 @@ impl State {
     fn import_a_week_before(&self, period: DeliveryPeriod, meter: MeterId) -> Option<Energy> {
         let before = DeliveryPeriod(period.0.checked_sub(self.periods_a_week())?);
         if let Some(table) = self.tables.periods().get(&before) {
-            let row = table.delivery(meter)?;
-            return (row.quality != Quality::AsTraded).then_some(row.delivery.import);
+            // Not final yet, a week later: where it was not seen then either, what it took before that is known.
+            let told = table.delivery(meter);
+            let is_seen = told.is_some_and(|row| !matches!(row.quality, Quality::Estimated(_)));
+            let further = if is_seen { None } else { self.import_a_week_before(before, meter) };
+            return told.map(|row| row.delivery.import).max(further);
         }
         let import = self.tables.imports().get(&before)?.get(index(meter.0))?.checked_sub(1)?;
         Some(Energy(import.into()))

@@ -105,7 +105,9 @@ impl State {
         assert_eq!(table.cleared, Money::ZERO, "what was paid in for a period is paid out");
         if self.settlement.metering {
             events.push(RecordEvent::PeriodFinal { period });
-            let imports = imports_of(table);
+            let week_ago = period.0.checked_sub(self.periods_a_week()).map(DeliveryPeriod);
+            let before = week_ago.and_then(|week_ago| self.tables.imports().get(&week_ago));
+            let imports = imports_of(table, before.map_or(&[], Vec::as_slice));
             self.tables.keep_imports(period, imports);
         }
         self.tables.drop_period(period);
@@ -148,15 +150,22 @@ fn end_of_slice(from: u32, max: usize, count: u32) -> u32 {
     count.min(from.saturating_add(u32::try_from(max).unwrap_or(u32::MAX)))
 }
 
-/// What each meter was seen, or taken, to take in, and one more; 0 where nothing is known. More than 32 bits hold counts as the most they hold.
-fn imports_of(table: &PeriodTable) -> Vec<u32> {
-    let import = |row: &Option<DeliveryRow>| match row {
-        Some(row) if row.quality != Quality::AsTraded => {
-            u32::try_from(row.delivery.import.0.saturating_add(1)).unwrap_or(u32::MAX)
+/// What each meter was seen, or taken, to take in, and one more; 0 where nothing is known. More than 32 bits hold counts as the most they hold. Of
+/// whom nothing was seen this time, and who was taken for idle because taking energy was paid for, it is still known what he took the
+/// week `before`.
+fn imports_of(table: &PeriodTable, before: &[u32]) -> Vec<u32> {
+    let told = |row: &DeliveryRow| u32::try_from(row.delivery.import.0.saturating_add(1)).unwrap_or(u32::MAX);
+    let import = |(meter, row): (usize, Option<&Option<DeliveryRow>>)| {
+        let before = before.get(meter).copied().unwrap_or(0);
+        match row.and_then(Option::as_ref) {
+            Some(row) if row.quality == Quality::AsTraded => 0,
+            Some(row) if matches!(row.quality, Quality::Estimated(_)) => told(row).max(before),
+            Some(row) => told(row),
+            None => before,
         }
-        _ => 0,
     };
-    let mut imports: Vec<u32> = table.deliveries.iter().map(import).collect();
+    let meters = table.deliveries.len().max(before.len());
+    let mut imports: Vec<u32> = (0..meters).map(|meter| import((meter, table.deliveries.get(meter)))).collect();
     imports.truncate(imports.iter().rposition(|import| *import != 0).map_or(0, |last| last + 1));
     imports
 }
