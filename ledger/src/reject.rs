@@ -277,7 +277,7 @@ codes! {
     /// Not so much.
     MeterOtherLosses = 916, "The losses of that area are another amount than the one accepted: see its report, and accept what it tells.";
     /// Of before it was there.
-    MeterTooEarly = 917, "The meter was registered after that period had begun: its first reading is at the start of the first one that begins later.";
+    MeterTooEarly = 917, "That period had begun before the meter was registered: its first reading is at the end of the period in which it was registered.";
 
     /// No certificates.
     OriginRange = 1001, "There are no such certificates: a range has at least one of them, and numbers begin at 1.";
