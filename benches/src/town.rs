@@ -6,7 +6,7 @@ use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::entry::Entry;
 use gridbook_ledger::genesis::{Genesis, SettlementRules};
 use gridbook_ledger::record::{Outcome, Record};
-use gridbook_ledger::registry::Plant;
+use gridbook_ledger::registry::{CONNECTION_MAX, Plant};
 use gridbook_ledger::state::State;
 use gridbook_ledger::validators::ValidatorSet;
 
@@ -52,7 +52,7 @@ pub fn registrations(meters: u32) -> Vec<Command> {
 
 fn register(number: u32, key: PublicKey) -> [Command; 3] {
     let (account, meter) = (AccountId(number), MeterId(number));
-    let (import_max_wh, export_max_wh) = (Energy(1 << 50), Energy(1 << 50));
+    let (import_max_wh, export_max_wh) = (CONNECTION_MAX, CONNECTION_MAX);
     [
         Command::RegisterAccount { account, organisation: None },
         Command::RegisterMeter {
