@@ -381,7 +381,13 @@ impl Pending {
         let is_submit = matches!(self.ask.body, RequestBody::Submit(_));
         let is_evidence = matches!(self.ask.body, RequestBody::HandIn(_));
         // A long history takes many questions, each of which counts for several.
-        let is_question = matches!(self.ask.body, RequestBody::Ask(_));
+        let is_question = matches!(
+            self.ask.body,
+            RequestBody::Ask(_)
+                | RequestBody::Watch(_)
+                | RequestBody::Settled { .. }
+                | RequestBody::CertificateRecords { .. }
+        );
         match answer {
             Answer::Refused { code: Code::QuotaBusy | Code::QuotaRate, .. } => is_submit || is_evidence || is_question,
             // Where it was sent before it may have been let in; here they may not have heard of the meter yet.

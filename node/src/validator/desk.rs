@@ -132,8 +132,7 @@ impl Desk {
                 self.answer_late(bundle, waiting)
             }
             DeskJob::Watch { connection, request_id, meter, watcher } => {
-                self.watchers.add(meter, connection, watcher);
-                self.answer(connection, &Answer::Watching { request_id, meter });
+                self.watch(connection, request_id, meter, watcher);
                 Ok(())
             }
             DeskJob::Receipt { connection, request_id, of, reader, life } => {
@@ -439,20 +438,29 @@ impl Desk {
         }
     }
 
-    /// Tells each watched meter what of a record is its own: others' business stays theirs.
-    fn tell_watchers(&mut self, height: u64, record: &Record) {
-        let directory = &self.shared.directory;
-        // The registry is ahead of what is final: whoever may not watch by then may not after this record.
-        let check = |meter, watcher: &Watcher| {
-            let device = directory.device(&watcher.key).ok_or(Code::AuthUnknownDevice)?;
-            match device.standing {
-                KeyStanding::Replaced => Err(Code::AuthReplaced),
-                KeyStanding::Revoked => Err(Code::AuthRevoked),
-                _ if device.kind != DeviceKind::Meter { meter, account: watcher.account } => Err(Code::AuthForeign),
-                // A suspended device may still look at itself.
-                KeyStanding::Active | KeyStanding::Suspended => Ok(()),
+    /// A watch begins, if its line is still open and nothing has become final since it was asked for that would have ended it: questions come
+    /// behind what is final.
+    fn watch(&mut self, connection: ConnectionId, request_id: RequestId, meter: MeterId, watcher: Watcher) {
+        if !self.shared.lines.is_open(connection) {
+            return;
+        }
+        let answer = match may_watch(&self.shared, meter, &watcher) {
+            Ok(()) => {
+                self.watchers.add(meter, connection, watcher);
+                Answer::Watching { request_id, meter }
+            }
+            Err(code) => {
+                self.shared.metrics.refuse(code.name());
+                Answer::Refused { request_id, code }
             }
         };
+        self.answer(connection, &answer);
+    }
+
+    /// Tells each watched meter what of a record is its own: others' business stays theirs.
+    fn tell_watchers(&mut self, height: u64, record: &Record) {
+        // The registry is ahead of what is final: whoever may not watch by then may not after this record.
+        let check = |meter, watcher: &Watcher| may_watch(&self.shared, meter, watcher);
         for (connection, meter, told) in self.watchers.told(record, self.shared.ledger_now(), check) {
             let answer = match told {
                 Told::Event(record) => Answer::Event { meter, height, record: record.encode() },
@@ -531,6 +539,18 @@ fn next(jobs: &Receiver<DeskJob>, questions: &Receiver<DeskJob>) -> Result<DeskJ
 /// Whether a record says that its bundle's nonce was used before.
 fn is_replay(record: &[u8]) -> bool {
     Record::decode(record).is_ok_and(|record| record.outcome == Outcome::Rejected(Code::AuthReplay))
+}
+
+/// Whether the registry lets somebody watch a meter.
+fn may_watch(shared: &Shared, meter: MeterId, watcher: &Watcher) -> Result<(), Code> {
+    let device = shared.directory.device(&watcher.key).ok_or(Code::AuthUnknownDevice)?;
+    match device.standing {
+        KeyStanding::Replaced => Err(Code::AuthReplaced),
+        KeyStanding::Revoked => Err(Code::AuthRevoked),
+        _ if device.kind != DeviceKind::Meter { meter, account: watcher.account } => Err(Code::AuthForeign),
+        // A suspended device may still look at itself.
+        KeyStanding::Active | KeyStanding::Suspended => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,11 @@ impl Lines {
         }
     }
 
+    /// Whether a connection is open: where it is, whoever is told that it is closed is told so later.
+    pub(super) fn is_open(&self, connection: ConnectionId) -> bool {
+        self.0.lock().keys.contains_key(&connection)
+    }
+
     /// The connections under a key.
     pub(super) fn of(&self, key: &PublicKey) -> Vec<ConnectionId> {
         self.0.lock().connections.get(key).cloned().unwrap_or_default()
@@ -55,6 +60,7 @@ mod tests {
         lines.closed(first);
         lines.closed(first);
         assert_eq!((lines.of(&key), lines.of(&other)), (vec![second], vec![third]));
+        assert_eq!([first, second, third].map(|line| lines.is_open(line)), [false, true, true]);
         lines.closed(second);
         lines.closed(third);
         let inner = lines.0.lock();

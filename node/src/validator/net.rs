@@ -170,7 +170,7 @@ async fn sort_meter_event(event: MeterEvent, meters: &MeterEndpoint, shared: &Sh
             shared.metrics.meter_connections.down();
             shared.lines.closed(connection);
             shared.pending.forget(connection);
-            // Costs nothing, and comes behind what the client asked for.
+            // Costs nothing. What the client asked for last may come behind it, through the door: a watch is begun on open lines only.
             let _ = queues.ask_desk(&shared.backlog, DeskJob::Closed(connection));
         }
     }

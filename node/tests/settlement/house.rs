@@ -106,7 +106,8 @@ impl House {
     /// ... that must succeed, and gives what it printed.
     pub(crate) fn told(&self, key: &Path, arguments: &[&str]) -> Value {
         let output = self.gridbook(key, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = [&output.stderr, &output.stdout].map(|text| String::from_utf8_lossy(text));
+        assert!(output.status.success(), "{arguments:?}: {said:?}");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
