@@ -146,7 +146,7 @@ impl State {
             return Err(AuditError::Money(sum));
         }
         for table in self.tables.periods().values() {
-            let owes = table.positions.iter().fold(Money::ZERO, |sum, position| sum + position.owed);
+            let owes = table.positions.rows().fold(Money::ZERO, |sum, (_, position)| sum + position.owed);
             if owes != table.cleared {
                 return Err(AuditError::Clearing { holds: table.cleared, owes });
             }
@@ -208,7 +208,7 @@ impl State {
             let amount = self.reserved_for_block(block, &self.tables.collateral_of(block.account));
             *reserved.entry(block.account).or_default() += amount;
         }
-        let positions = self.tables.periods().values().flat_map(|table| (0..).map(MeterId).zip(&table.positions));
+        let positions = self.tables.periods().values().flat_map(|table| table.positions.rows());
         for (meter, position) in positions.filter(|(_, position)| position.held != Money::ZERO) {
             let account = self.tables.meter(meter).ok_or(AuditError::Traded(meter))?.facts.account;
             *reserved.entry(account).or_default() += position.held;
@@ -248,7 +248,7 @@ impl State {
     /// Every trade has two sides, and the grid neither makes nor loses energy.
     fn audit_traded(&self) -> Result<(), AuditError> {
         for (period, table) in self.tables.periods() {
-            let sum = |of: fn(&Position) -> Energy| table.positions.iter().map(|one| u128::from(of(one).0)).sum();
+            let sum = |of: fn(&Position) -> Energy| table.positions.rows().map(|(_, one)| u128::from(of(&one).0)).sum();
             let (bought, sold): (u128, u128) = (sum(|one| one.bought), sum(|one| one.sold));
             if bought != sold {
                 return Err(AuditError::Energy { period: *period, bought, sold });
@@ -269,7 +269,7 @@ impl State {
             *(if side == Side::Buy { buys } else { sells }) += u128::from(energy.0);
         }
         for (period, table) in self.tables.periods() {
-            for (meter, position) in (0..).map(MeterId).zip(&table.positions) {
+            for (meter, position) in table.positions.rows() {
                 let open = resting.remove(&(*period, meter)).unwrap_or_default();
                 if open != (position.resting_buys.0.into(), position.resting_sells.0.into()) {
                     return Err(AuditError::Resting(meter, *period));
@@ -336,9 +336,8 @@ impl State {
             .map(|(of, _)| of)
             .collect();
         let is_counted = |table: &ReadingTable| {
-            let rows = || (0..).map(MeterId).zip(&table.rows).filter(|(_, row)| row.is_some());
-            let of_revoked = rows().filter(|(meter, _)| revoked.contains(meter)).count();
-            (index(table.count), index(table.of_revoked)) == (rows().count(), of_revoked)
+            let of_revoked = table.rows.rows().filter(|(meter, _)| revoked.contains(meter)).count();
+            (index(table.count), index(table.of_revoked)) == (table.rows.rows().count(), of_revoked)
         };
         let are_counted = self.tables.readings().values().all(is_counted);
         if index(self.tables.revoked_meters()) != revoked.len() || !are_counted {

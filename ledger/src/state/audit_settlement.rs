@@ -35,12 +35,11 @@ impl State {
     /// No meter is read before the start of its first period.
     fn audit_readings(&self) -> Result<(), AuditError> {
         for (period, table) in self.tables.readings() {
-            let read = (0..).map(MeterId).zip(&table.rows).filter(|(_, row)| row.is_some()).map(|(meter, _)| meter);
             let is_early = |meter: &MeterId| {
                 let first = self.tables.meter(*meter).map(|meter| meter.facts.first_period);
                 first.is_none_or(|first| period.0.saturating_add(1) < first.0)
             };
-            if let Some(meter) = read.into_iter().find(is_early) {
+            if let Some(meter) = table.rows.rows().map(|(meter, _)| meter).find(is_early) {
                 return Err(AuditError::TooEarly(meter, *period));
             }
         }
@@ -61,12 +60,15 @@ impl State {
             *exchange.entry(area(trade.seller)?).or_default() += i128::from(trade.energy.0);
             *exchange.entry(area(trade.buyer)?).or_default() -= i128::from(trade.energy.0);
         }
-        for (meter, position) in (0..).map(MeterId).zip(&table.positions) {
-            let of_trades = gross.get(&meter).copied().unwrap_or_default();
+        for (meter, position) in table.positions.rows() {
+            let of_trades = gross.remove(&meter).unwrap_or_default();
             let listed = table.trades_of(meter).count();
             if (u128::from(position.bought.0), u128::from(position.sold.0), listed) != of_trades {
                 return Err(AuditError::Traded(meter));
             }
+        }
+        if let Some(meter) = gross.into_keys().next() {
+            return Err(AuditError::Traded(meter));
         }
         let areas = exchange.keys().chain(table.contracts().keys());
         for area in areas.copied().collect::<BTreeSet<_>>() {
@@ -81,7 +83,7 @@ impl State {
     fn audit_sums(&self, period: DeliveryPeriod, table: &PeriodTable) -> Result<(), AuditError> {
         let mut sums: BTreeMap<AreaId, AreaSums> = BTreeMap::new();
         let mut sides = Vec::new();
-        for (meter, row) in (0..).map(MeterId).zip(&table.deliveries) {
+        for (meter, row) in table.deliveries.rows() {
             let Some(row) = row else { continue };
             if self.settlement.metering && self.owner_at(meter, period) != Some(row.account) {
                 return Err(AuditError::Owner(meter, period));

@@ -330,8 +330,8 @@ impl State {
 
     /// What clearing owes for contracts that are not settled yet: always equal to what it holds.
     pub fn payables_sum(&self) -> Money {
-        let positions = self.tables.periods().values().flat_map(|table| &table.positions);
-        positions.fold(Money::ZERO, |sum, position| sum + position.owed)
+        let positions = self.tables.periods().values().flat_map(|table| table.positions.rows());
+        positions.fold(Money::ZERO, |sum, (_, position)| sum + position.owed)
     }
 
     /// All balances together, the system's among them, as it was kept while they changed: always zero, and told without looking at any.

@@ -140,7 +140,7 @@ fn is_ascending<K: Ord, V>(rows: &[(K, V)]) -> bool {
 
 impl ReadingsImage {
     pub(super) fn new(period: DeliveryPeriod, table: &ReadingTable) -> Self {
-        let registers = (0..).zip(&table.rows).filter_map(|(meter, registers)| Some((meter, (*registers)?)));
+        let registers = table.rows.rows().filter_map(|(meter, registers)| Some((meter.0, registers?)));
         Self { period: period.0, registers: registers.collect() }
     }
 }

@@ -302,13 +302,12 @@ impl From<&AccountImage> for Account {
 
 impl PeriodImage {
     fn new(period: DeliveryPeriod, table: &PeriodTable) -> Self {
-        let positions = (0..).zip(&table.positions).filter(|(_, position)| **position != Position::default());
-        let deliveries = (0..).zip(&table.deliveries).filter_map(|(meter, row)| Some((meter, (*row)?)));
+        let deliveries = table.deliveries.rows().filter_map(|(meter, row)| Some((meter.0, row?)));
         let names = table.names.iter().map(|(meter, client_id)| NameImage { meter: meter.0, client_id: *client_id });
         Self {
             period: period.0,
             cleared: table.cleared.0,
-            positions: positions.map(|(meter, position)| PositionImage::new(meter, position)).collect(),
+            positions: table.positions.rows().map(|(meter, row)| PositionImage::new(meter.0, &row)).collect(),
             stage: table.stage,
             trades: table.trades.clone(),
             names: names.collect(),

@@ -16,7 +16,7 @@ pub(super) use meters::sides_of;
 use gridbook_engine::{DeliveryPeriod, LedgerTime, Money};
 
 use super::State;
-use super::tables::{Awaits, DeliveryRow, PeriodTable, Stage};
+use super::tables::{Awaits, PeriodTable, Stage};
 use crate::record::RecordEvent;
 use crate::settlement::Quality;
 
@@ -154,18 +154,17 @@ fn end_of_slice(from: u32, max: usize, count: u32) -> u32 {
 /// whom nothing was seen this time, and who was taken for idle because taking energy was paid for, it is still known what he took the
 /// week `before`.
 fn imports_of(table: &PeriodTable, before: &[u32]) -> Vec<u32> {
-    let told = |row: &DeliveryRow| u32::try_from(row.delivery.import.0.saturating_add(1)).unwrap_or(u32::MAX);
-    let import = |(meter, row): (usize, Option<&Option<DeliveryRow>>)| {
-        let before = before.get(meter).copied().unwrap_or(0);
-        match row.and_then(Option::as_ref) {
-            Some(row) if row.quality == Quality::AsTraded => 0,
-            Some(row) if matches!(row.quality, Quality::Estimated(_)) => told(row).max(before),
-            Some(row) => told(row),
-            None => before,
-        }
-    };
-    let meters = table.deliveries.len().max(before.len());
-    let mut imports: Vec<u32> = (0..meters).map(|meter| import((meter, table.deliveries.get(meter)))).collect();
+    let mut imports = before.to_vec();
+    imports.resize(before.len().max(super::index(table.meters_delivering())), 0);
+    for (meter, row) in table.deliveries.rows().filter_map(|(meter, row)| Some((meter, row?))) {
+        let import = &mut imports[super::index(meter.0)];
+        let told = u32::try_from(row.delivery.import.0.saturating_add(1)).unwrap_or(u32::MAX);
+        *import = match row.quality {
+            Quality::AsTraded => 0,
+            Quality::Estimated(_) => told.max(*import),
+            Quality::Measured | Quality::Corrected => told,
+        };
+    }
     imports.truncate(imports.iter().rposition(|import| *import != 0).map_or(0, |last| last + 1));
     imports
 }

@@ -48,11 +48,8 @@ impl Tables {
         delivery: Option<DeliveryRow>,
     ) {
         let table = self.period_mut(period);
-        let (deliveries, is_settled) = (&mut table.deliveries, table.stage == Stage::Settled);
-        if deliveries.len() <= index(meter.0) {
-            deliveries.resize(index(meter.0) + 1, None);
-        }
-        let old = core::mem::replace(&mut deliveries[index(meter.0)], delivery);
+        let is_settled = table.stage == Stage::Settled;
+        let old = table.deliveries.put(meter, delivery);
         self.journal.push(Undo::Delivery(period, meter, old));
         // A meter that is known to have delivered is to be certified; before that, every meter is gone through anyway.
         if is_settled {
@@ -68,10 +65,7 @@ impl Tables {
         registers: Option<ReadingRow>,
     ) {
         let table = self.readings.entry(period).or_default();
-        if table.rows.len() <= index(meter.0) {
-            table.rows.resize(index(meter.0) + 1, None);
-        }
-        let old = core::mem::replace(&mut table.rows[index(meter.0)], registers);
+        let old = table.rows.put(meter, registers);
         table.count = table.count + u32::from(registers.is_some()) - u32::from(old.is_some());
         if self.meters[index(meter.0)].is_revoked() {
             table.of_revoked = table.of_revoked + u32::from(registers.is_some()) - u32::from(old.is_some());

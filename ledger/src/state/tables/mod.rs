@@ -4,6 +4,7 @@
 //! row's leaf of the state tree as stale.
 
 mod agenda;
+mod by_meter;
 mod certificates;
 mod changes;
 mod conduct;
@@ -395,11 +396,7 @@ impl Tables {
     }
 
     pub(super) fn set_position(&mut self, period: DeliveryPeriod, meter: MeterId, position: Position) {
-        let positions = &mut self.period_mut(period).positions;
-        if positions.len() <= index(meter.0) {
-            positions.resize(index(meter.0) + 1, Position::default());
-        }
-        let old = core::mem::replace(&mut positions[index(meter.0)], position);
+        let old = self.period_mut(period).positions.put(meter, position);
         self.journal.push(Undo::Position(period, meter, old));
     }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId, Money, Price, Side};
 
 use super::agenda::Awaits;
+use super::by_meter::ByMeter;
 use crate::settlement::{AreaFault, AreaSums, Delivery, Quality, Residual};
 
 /// What a meter has open and has traded in one period.
@@ -182,8 +183,7 @@ pub(in crate::state) struct DeliveryRow {
 #[derive(Clone, Debug, Default)]
 pub(in crate::state) struct PeriodTable {
     pub(in crate::state) stage: Stage,
-    /// By meter number; short where the last meters have none.
-    pub(in crate::state) positions: Vec<Position>,
+    pub(in crate::state) positions: ByMeter<Position>,
     /// Oldest first.
     pub(in crate::state) trades: Vec<TradeRow>,
     /// The numbers of all meters that traded are below this. Lengths of lists say nothing: they depend on what was rolled back.
@@ -197,8 +197,8 @@ pub(in crate::state) struct PeriodTable {
     pub(in crate::state) tally: Tally,
     /// What follows from all of this: what the period waits for.
     pub(super) awaits: Awaits,
-    /// By meter number; short where the last meters have none. Empty until sums are added up.
-    pub(in crate::state) deliveries: Vec<Option<DeliveryRow>>,
+    /// Empty until sums are added up.
+    pub(in crate::state) deliveries: ByMeter<Option<DeliveryRow>>,
     /// What others bore of what meters were charged.
     pub(in crate::state) borne: BTreeMap<MeterId, Borne>,
     /// Meters whose corrections wait until the losses that they would make fit.
@@ -280,18 +280,16 @@ impl PeriodTable {
     }
 
     pub(in crate::state) fn position(&self, meter: MeterId) -> Position {
-        self.positions.get(super::index(meter.0)).copied().unwrap_or_default()
+        self.positions.get(meter)
     }
 
-    /// Meters from this number on have no delivery. What was undone leaves empty rows behind the last one, which must not count: others
-    /// do not have them.
+    /// Meters from this number on have no delivery.
     pub(in crate::state) fn meters_delivering(&self) -> u32 {
-        let last = self.deliveries.iter().rposition(Option::is_some);
-        u32::try_from(last.map_or(0, |last| last + 1)).expect("meters have 32-bit numbers")
+        self.deliveries.rows().next_back().map_or(0, |(last, _)| last.0 + 1)
     }
 
     pub(in crate::state) fn delivery(&self, meter: MeterId) -> Option<DeliveryRow> {
-        self.deliveries.get(super::index(meter.0)).copied().flatten()
+        self.deliveries.get(meter)
     }
 
     /// A meter's trades, newest first.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gridbook_engine::{AccountId, AreaId, DeliveryPeriod, Energy, LedgerTime, MeterId, Money, OrderId, OrderTag};
 
+use super::by_meter::ByMeter;
 use crate::conduct::{SCORE_FULL, ShareRules};
 use crate::crypto::{Hash, PublicKey};
 use crate::genesis::{FIRST_EPOCH, Genesis};
@@ -201,10 +202,10 @@ pub(in crate::state) struct ReadingRow {
     pub(in crate::state) record: u64,
 }
 
-/// The readings at the end of one period, by meter number; short where the last meters have none.
+/// The readings at the end of one period.
 #[derive(Clone, Debug, Default)]
 pub(in crate::state) struct ReadingTable {
-    pub(in crate::state) rows: Vec<Option<ReadingRow>>,
+    pub(in crate::state) rows: ByMeter<Option<ReadingRow>>,
     /// How many there are.
     pub(in crate::state) count: u32,
     /// How many of them are of meters that are revoked by now.
@@ -213,7 +214,7 @@ pub(in crate::state) struct ReadingTable {
 
 impl ReadingTable {
     pub(in crate::state) fn of(&self, meter: MeterId) -> Option<ReadingRow> {
-        self.rows.get(super::index(meter.0)).copied().flatten()
+        self.rows.get(meter)
     }
 }
 

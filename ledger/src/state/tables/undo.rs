@@ -125,7 +125,7 @@ impl Tables {
                 self.periods.insert(period, *table);
                 self.put_on_agenda(period);
             }
-            Undo::Position(period, meter, old) => self.table(period).positions[index(meter.0)] = old,
+            Undo::Position(period, meter, old) => _ = self.table(period).positions.put(meter, old),
             Undo::Trade(period, traders) => {
                 self.table(period).trades.pop();
                 self.table(period).traders = traders;
@@ -139,7 +139,7 @@ impl Tables {
                 self.reschedule(period);
             }
             Undo::Delivery(period, meter, old) => {
-                self.table(period).deliveries[index(meter.0)] = old;
+                self.table(period).deliveries.put(meter, old);
                 self.reschedule(period);
             }
             Undo::Registers(period, meter, old) => self.undo_registers(period, meter, old),
@@ -238,7 +238,7 @@ impl Tables {
 
     fn undo_registers(&mut self, period: DeliveryPeriod, meter: MeterId, old: Option<ReadingRow>) {
         let table = self.readings.get_mut(&period).expect("a reading that is undone has its table");
-        let registers = core::mem::replace(&mut table.rows[index(meter.0)], old);
+        let registers = table.rows.put(meter, old);
         table.count = table.count + u32::from(old.is_some()) - u32::from(registers.is_some());
         if self.meters[index(meter.0)].is_revoked() {
             table.of_revoked = table.of_revoked + u32::from(old.is_some()) - u32::from(registers.is_some());
