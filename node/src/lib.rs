@@ -21,6 +21,7 @@ mod conduct_text;
 pub mod config;
 pub mod demo;
 pub mod epoch_file;
+mod free_ports;
 mod interrupt;
 pub mod keyfile;
 #[cfg(test)]

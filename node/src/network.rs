@@ -14,6 +14,7 @@ use gridbook_ledger::store::{DataDir, LogIdentity};
 use gridbook_ledger::validators::ValidatorSet;
 
 use crate::config::{IndexOptions, Listen, LogOptions, NetworkConfig, Peer, Quotas, ValidatorConfig};
+use crate::free_ports;
 use crate::keyfile::{make_private_dir, write_key};
 
 /// What a network is to be like.
@@ -186,25 +187,10 @@ pub fn loopback_from(validators: u16, base_port: u16) -> anyhow::Result<Vec<List
     listen.collect::<Option<_>>().context("the ports would go beyond 65535: choose a lower --base-port")
 }
 
-/// Ports on loopback that are free at this moment.
+/// Ports on loopback that are free at this moment, and given to nobody else by this process or by the system.
 pub fn loopback_free(validators: u16) -> anyhow::Result<Vec<Listen>> {
-    // All sockets are held until the last is found, so that no port is found twice.
-    let mut held_udp = Vec::new();
-    let mut held_tcp = Vec::new();
-    let mut listen = Vec::new();
-    for _ in 0..validators {
-        let mut udp = || -> anyhow::Result<SocketAddr> {
-            let socket = std::net::UdpSocket::bind(loopback(0)).context("no free UDP port on loopback")?;
-            let address = socket.local_addr()?;
-            held_udp.push(socket);
-            Ok(address)
-        };
-        let (validators, meters) = (udp()?, udp()?);
-        let admin = std::net::TcpListener::bind(loopback(0)).context("no free TCP port on loopback")?;
-        listen.push(Listen { validators, meters, admin: admin.local_addr()? });
-        held_tcp.push(admin);
-    }
-    Ok(listen)
+    let port = || free_ports::take().map(loopback);
+    (0..validators).map(|_| Ok(Listen { validators: port()?, meters: port()?, admin: port()? })).collect()
 }
 
 fn loopback(port: u16) -> SocketAddr {
