@@ -7,9 +7,7 @@ use gridbook_engine::{AreaId, DeliveryPeriod, Energy, MeterId, Money};
 
 use super::IndexBatch;
 use crate::bytes::{BytesError, Reader, Writer};
-use crate::record::{
-    AreaResidual, AreaSettled, MeterSettled, Outcome, Party, Record, RecordEvent, RegistersRead, Trade,
-};
+use crate::record::{AreaResidual, AreaSettled, MeterSettled, Outcome, Record, RecordEvent, RegistersRead, Trade};
 use crate::settlement::Quality;
 
 /// Whose facts they are.
@@ -229,15 +227,8 @@ impl FactRow {
 }
 
 impl IndexBatch {
-    /// Notes what queries want of a record: whom it concerns, its facts, and its accounts' extracts.
+    /// Notes what queries want of a record: its facts, its certificates, and its accounts' extracts.
     pub fn enter(&mut self, record: &Record) {
-        let mut named = Vec::new();
-        record.events.iter().for_each(|event| event.name_parties(&mut named));
-        let meters = named.iter().filter_map(|party| match party {
-            Party::Meter(meter) => Some(*meter),
-            Party::Account(_) | Party::Organisation(_) => None,
-        });
-        self.by_meter.extend(record.meter.into_iter().chain(meters).map(|meter| (meter.0, record.seq)));
         if record.outcome == Outcome::Done {
             self.enter_facts(record);
             self.certificates.enter(record);

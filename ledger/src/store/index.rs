@@ -21,8 +21,6 @@ pub struct IndexBatch {
     pub last_seq: u64,
     /// Its bundles, each with the sequence number of its first command.
     pub bundles: Vec<(Hash, u64)>,
-    /// Which meters its commands concern: meter, sequence number. The numbers never go back from height to height.
-    pub by_meter: Vec<(u32, u64)>,
     /// What statements and reports are made of.
     pub facts: Vec<(FactOwner, FactRow)>,
     /// What the records say of accounts: account, sequence number, bytes of an [`Extract`](crate::record::Extract). The numbers never go
@@ -30,40 +28,6 @@ pub struct IndexBatch {
     pub extracts: Vec<(u32, u64, Vec<u8>)>,
     /// Which of its records tell of certificates of origin.
     pub certificates: CertificateNotes,
-    /// Changes of other rows.
-    pub rows: Vec<IndexRow>,
-}
-
-/// The row tables: registry and the like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum IndexTable {
-    /// Accounts, devices, organisations.
-    Registry = 1,
-    /// Who asked for whose data.
-    Access = 2,
-    /// Anything else that queries want by key.
-    Other = 3,
-}
-
-/// A change of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexRow {
-    /// Its table.
-    pub table: IndexTable,
-    /// Its key. Rows are in the order of their keys' bytes.
-    pub key: Vec<u8>,
-    /// What it holds from now on; none removes it.
-    pub value: Option<Vec<u8>>,
-}
-
-/// A row as found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundRow {
-    /// Its key.
-    pub key: Vec<u8>,
-    /// What it holds.
-    pub value: Vec<u8>,
 }
 
 /// Where a bundle is.
@@ -124,9 +88,6 @@ pub trait QueryIndex: Send + Sync {
     /// Where a bundle is.
     fn bundle(&self, bundle: Hash) -> Result<Option<BundlePlace>, StoreError>;
 
-    /// Sequence numbers that concern a meter, from `from_seq` on, at most `limit`, in order.
-    fn meter_rows(&self, meter: u32, from_seq: u64, limit: usize) -> Result<Vec<u64>, StoreError>;
-
     /// The facts of an owner from a place on, up to the end of period `to`, at most `limit` of them.
     fn facts(
         &self,
@@ -159,10 +120,4 @@ pub trait QueryIndex: Send + Sync {
         from_seq: u64,
         limit: usize,
     ) -> Result<CertificatePage, StoreError>;
-
-    /// One row.
-    fn row(&self, table: IndexTable, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-
-    /// Rows whose key begins with `prefix`, from key `from` on, at most `limit`, in order.
-    fn rows(&self, table: IndexTable, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<FoundRow>, StoreError>;
 }

@@ -37,7 +37,7 @@ pub use disk::{Disk, DiskFile, StdDisk};
 pub use error::StoreError;
 pub use facts::{Fact, FactOwner, FactPage, FactPlace, FactRow, MetersSettled};
 pub use incoming::{IncomingBytes, IncomingDir};
-pub use index::{BundlePlace, FoundRow, IndexBatch, IndexRow, IndexTable, QueryIndex};
+pub use index::{BundlePlace, IndexBatch, QueryIndex};
 pub use log::{
     Log, LogOptions, LogPosition, LogReader, LogRecord, LogRecordRef, LogRecords, LogSurvey, RECORD_OVERHEAD_BYTES,
     Recovered, SEGMENT_BYTES, SurveyedSegment, TornTail,

@@ -4,7 +4,7 @@
 //! that sled's order is theirs. sled's `flush` does not sync its file (it is `sync_file_range` on Linux), so
 //! [`QueryIndex::flush`] syncs it too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +14,8 @@ use std::time::Duration;
 use gridbook_engine::{DeliveryPeriod, MeterId};
 
 use super::{
-    BundlePlace, CertificatePage, Disk, FactOwner, FactPage, FactPlace, FoundRow, IndexBatch, IndexTable, LogIdentity,
-    QueryIndex, StdDisk, StoreError, SumPage,
+    BundlePlace, CertificatePage, Disk, FactOwner, FactPage, FactPlace, IndexBatch, LogIdentity, QueryIndex, StdDisk,
+    StoreError, SumPage,
 };
 use crate::bytes::Writer;
 use crate::crypto::Hash;
@@ -40,8 +40,6 @@ pub(super) enum Table {
     Records = 2,
     Seq = 3,
     Bundle = 4,
-    Meter = 5,
-    Row = 6,
     Fact = 7,
     Extract = 8,
     Sum = 9,
@@ -296,24 +294,6 @@ impl QueryIndex for Index {
         place.map(Some).ok_or_else(|| StoreError::Index("a row has the wrong size".into()))
     }
 
-    fn meter_rows(&self, meter: u32, from_seq: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
-        let place = |seq: u64| key(Table::Meter, &[&meter.to_be_bytes(), &seq.to_be_bytes()]);
-        // The row before `from_seq` may reach over it.
-        let before =
-            self.db.range(place(0)..=place(from_seq)).next_back().transpose().map_err(index_error(&self.dir))?;
-        let start = before.map_or_else(|| place(from_seq), |(key, _)| key.to_vec());
-        let mut found = Vec::new();
-        for row in self.db.range(start..=place(u64::MAX)) {
-            let (_, value) = row.map_err(index_error(&self.dir))?;
-            found.extend(value.chunks(8).filter_map(u64_from).filter(|seq| *seq >= from_seq));
-            if found.len() >= limit {
-                break;
-            }
-        }
-        found.truncate(limit);
-        Ok(found)
-    }
-
     fn facts(
         &self,
         owner: FactOwner,
@@ -346,24 +326,6 @@ impl QueryIndex for Index {
     ) -> Result<CertificatePage, StoreError> {
         self.certificate_records_of(range, from_seq, limit)
     }
-
-    fn row(&self, table: IndexTable, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.value(&key(Table::Row, &[&[table as u8], row]))
-    }
-
-    fn rows(&self, table: IndexTable, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<FoundRow>, StoreError> {
-        let prefix = key(Table::Row, &[&[table as u8], prefix]);
-        let start = key(Table::Row, &[&[table as u8], from]).max(prefix.clone());
-        let mut found = Vec::new();
-        for row in self.db.range(start..).take(limit) {
-            let (key, value) = row.map_err(index_error(&self.dir))?;
-            if !key.starts_with(&prefix) {
-                break;
-            }
-            found.push(FoundRow { key: key[2..].to_vec(), value: value.to_vec() });
-        }
-        Ok(found)
-    }
 }
 
 /// Why an index that can be opened must not be used.
@@ -390,7 +352,6 @@ fn changes_of(batches: &[IndexBatch]) -> sled::Batch {
     for batch in batches {
         add_height(&mut changes, batch);
     }
-    add_meters(&mut changes, batches);
     changes
 }
 
@@ -400,27 +361,6 @@ fn add_height(changes: &mut sled::Batch, batch: &IndexBatch) {
     changes.insert(key(Table::Records, &[&height]), &batch.records[..]);
     if batch.first_seq <= batch.last_seq {
         changes.insert(key(Table::Seq, &[&batch.first_seq.to_be_bytes()]), pair(batch.last_seq, batch.height));
-    }
-    for row in &batch.rows {
-        let key = key(Table::Row, &[&[row.table as u8], &row.key]);
-        match &row.value {
-            Some(value) => changes.insert(key, &value[..]),
-            None => changes.remove(key),
-        }
-    }
-}
-
-/// One row for each meter, under its first sequence number: a key costs sled some 15 microseconds, however little it
-/// holds.
-fn add_meters(changes: &mut sled::Batch, batches: &[IndexBatch]) {
-    let mut by_meter: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
-    for (meter, seq) in batches.iter().flat_map(|batch| &batch.by_meter) {
-        by_meter.entry(*meter).or_default().insert(*seq);
-    }
-    for (meter, seqs) in by_meter {
-        let first = seqs.first().map_or([0; 8], |seq| seq.to_be_bytes());
-        let value: Vec<u8> = seqs.into_iter().flat_map(u64::to_be_bytes).collect();
-        changes.insert(key(Table::Meter, &[&meter.to_be_bytes(), &first]), value);
     }
 }
 

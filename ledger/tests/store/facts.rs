@@ -63,7 +63,6 @@ fn each_finds_its_own_facts_and_the_area_the_sums_of_its_meters() {
     assert_eq!((sums.trades, sums.imbalance, sums.billed), (Money(-21), Money(15), Money(3)));
     assert_eq!(prices.fact, Fact::Event(events[3]));
     assert_eq!(periods(&index, FactOwner::All, 0, 2_000), [(900, 7)]);
-    assert_eq!(index.meter_rows(1, 0, 10).unwrap(), [7, 8]);
 }
 
 /// Three weeks, trade a day and a half ahead and settlement after delivery: days are joined in between, and nothing is lost or moved by it,

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gridbook_ledger::crypto::Hash;
-use gridbook_ledger::store::{
-    BundlePlace, Index, IndexBatch, IndexRow, IndexStart, IndexTable, LogIdentity, QueryIndex, StoreError,
-};
+use gridbook_ledger::store::{BundlePlace, Index, IndexBatch, IndexStart, LogIdentity, QueryIndex, StoreError};
 
 use crate::bench::identity;
 
@@ -20,11 +18,10 @@ fn bundle(height: u64) -> Hash {
     Hash::of("bundle", &height.to_be_bytes())
 }
 
-/// Height h holds commands 10h to 10h + 9; every fifth height is empty. Its commands concern meters h % 3 and 300.
+/// Height h holds commands 10h to 10h + 9; every fifth height is empty.
 fn batch(height: u64) -> IndexBatch {
     let first_seq = 10 * height;
     let empty = height.is_multiple_of(5);
-    let row = |key: u64, value| IndexRow { table: IndexTable::Registry, key: key.to_be_bytes().to_vec(), value };
     IndexBatch {
         height,
         header: format!("header {height}").into_bytes(),
@@ -32,8 +29,6 @@ fn batch(height: u64) -> IndexBatch {
         first_seq,
         last_seq: if empty { first_seq - 1 } else { first_seq + 9 },
         bundles: if empty { Vec::new() } else { vec![(bundle(height), first_seq)] },
-        by_meter: vec![(u32::try_from(height % 3).unwrap(), first_seq), (300, first_seq + 1)],
-        rows: vec![row(height, Some(b"row".to_vec())), row(height - 1, None)],
         ..IndexBatch::default()
     }
 }
@@ -82,43 +77,6 @@ fn every_question_is_answered_from_what_was_fed() {
     fill(&index, 1, 7);
     fill(&index, 8, 12);
     assert_answers(&index, 12);
-
-    assert_eq!(index.meter_rows(1, 0, 10).unwrap(), [10, 40, 70, 100]);
-    assert_eq!(index.meter_rows(1, 41, 1).unwrap(), [70]);
-    assert_eq!(index.meter_rows(300, 112, 10).unwrap(), [121]);
-    assert_eq!(index.meter_rows(301, 0, 10).unwrap(), Vec::<u64>::new());
-
-    // However a page begins, the pages together are the whole.
-    let all = index.meter_rows(300, 0, 100).unwrap();
-    assert_eq!(all, (1..=12).map(|height| 10 * height + 1).collect::<Vec<u64>>());
-    for (from_seq, limit) in (0..130).flat_map(|from_seq| [0, 1, 5, 100].map(|limit| (from_seq, limit))) {
-        let expected: Vec<u64> = all.iter().copied().filter(|seq| *seq >= from_seq).take(limit).collect();
-        assert_eq!(index.meter_rows(300, from_seq, limit).unwrap(), expected, "from {from_seq}, limit {limit}");
-    }
-
-    assert_eq!(index.row(IndexTable::Registry, &12u64.to_be_bytes()).unwrap(), Some(b"row".to_vec()));
-    assert_eq!(index.row(IndexTable::Registry, &11u64.to_be_bytes()).unwrap(), None, "a row set to none is removed");
-    assert_eq!(index.row(IndexTable::Access, &12u64.to_be_bytes()).unwrap(), None, "tables are apart");
-}
-
-#[test]
-fn rows_come_in_order_and_within_their_prefix() {
-    let home = tempfile::tempdir().unwrap();
-    let index = open(&home.path().join("index"), 0);
-    let row = |table, key: &str| IndexRow { table, key: key.into(), value: Some(key.into()) };
-    let keys = ["b2", "a1", "b1", "c1", "b3"];
-    let mut rows: Vec<_> = keys.iter().map(|key| row(IndexTable::Access, key)).collect();
-    rows.push(row(IndexTable::Other, "b9"));
-    index.apply(&[IndexBatch { rows, ..batch(1) }]).unwrap();
-    let names = |prefix: &str, from: &str, limit| -> Vec<String> {
-        let rows = index.rows(IndexTable::Access, prefix.as_bytes(), from.as_bytes(), limit).unwrap();
-        rows.into_iter().map(|row| String::from_utf8(row.key).unwrap()).collect()
-    };
-    assert_eq!(names("b", "", 9), ["b1", "b2", "b3"]);
-    assert_eq!(names("b", "b2", 9), ["b2", "b3"]);
-    assert_eq!(names("b", "", 2), ["b1", "b2"]);
-    assert_eq!(names("", "b3", 9), ["b3", "c1"]);
-    assert_eq!(names("d", "", 9), [""; 0]);
 }
 
 #[test]
@@ -257,7 +215,6 @@ fn an_index_that_begins_late_is_filled_from_below() {
     index.fill(&[batch(4), batch(5), batch(6), batch(7)]).unwrap();
     assert_eq!((index.gap_after(), index.first_height()), (None, Some(1)));
     assert_answers(&index, 9);
-    assert_eq!(index.meter_rows(300, 0, 99).unwrap().len(), 9);
 }
 
 /// It held heights 1 to 4 when a snapshot of height 8 was taken over: nothing of the first four is lost, and it goes on with 9.
