@@ -10,6 +10,7 @@
 //! | `desk` | answers clients out of what is final, and keeps the query index |
 //! | `keeper` | writes snapshots and checkpoints of the state |
 //! | `fill` | only after the query index was lost: makes it again behind everything else |
+//! | `signals` | hears that it is to stop, also while the others end and begin again |
 //!
 //! It decides nothing that the replica decides; it only brings things where they belong.
 
@@ -41,6 +42,7 @@ mod reader;
 mod registry;
 mod restore;
 mod roster;
+mod signals;
 mod standing;
 mod storage;
 mod waiting_proofs;
@@ -81,6 +83,7 @@ use directory::Directory;
 use lines::Lines;
 use notices::Notices;
 use pending::Pending;
+use signals::StopSignals;
 use standing::Standings;
 
 /// What all threads of a validator share.
@@ -200,7 +203,8 @@ pub fn run(config: &ValidatorConfig) -> anyhow::Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn run_with_clock(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<()> {
-    while run_once(config, offset_ms)? == Ended::ToBeginAgain {
+    let mut signals = None;
+    while run_once(config, offset_ms, &mut signals)? == Ended::ToBeginAgain {
         tracing::info!("beginning again from the snapshot");
     }
     tracing::info!("validator stopped cleanly");
@@ -216,7 +220,7 @@ enum Ended {
     ToBeginAgain,
 }
 
-fn run_once(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<Ended> {
+fn run_once(config: &ValidatorConfig, offset_ms: i64, signals: &mut Option<StopSignals>) -> anyhow::Result<Ended> {
     let mut opened = open_data(config)?;
     let (writer, books) = books::table(&opened.genesis);
     opened.replica.publish_depth_to(writer);
@@ -245,6 +249,11 @@ fn run_once(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<Ended> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
     let roster = roster::Roster::new(config, opened.keys.clone());
     let net = runtime.block_on(net::bind(config, &roster, &opened, &shared))?;
+    // Whoever is only starting just goes. From here on there is something to end, as soon as anybody can know of it.
+    let signals = match signals {
+        Some(signals) => signals,
+        None => signals.insert(StopSignals::listen()?),
+    };
     let threads = spawn(config, opened, roster, &shared, &net)?;
     tracing::info!(
         validator = config.index,
@@ -254,12 +263,14 @@ fn run_once(config: &ValidatorConfig, offset_ms: i64) -> anyhow::Result<Ended> {
         %chain,
         "validator is up"
     );
-    runtime.block_on(net.serve(&shared, &threads.queues));
+    runtime.block_on(net.serve(&shared, &threads.queues, signals));
     threads.join(&shared);
     if shared.failed.load(Ordering::Relaxed) {
         anyhow::bail!("the validator had to stop; the log above says why");
     }
-    Ok(if shared.is_to_begin_again() { Ended::ToBeginAgain } else { Ended::Stopped })
+    // It may have been told to stop while it ended to begin again.
+    let begins_again = shared.is_to_begin_again() && !signals.has_come();
+    Ok(if begins_again { Ended::ToBeginAgain } else { Ended::Stopped })
 }
 
 struct Threads {

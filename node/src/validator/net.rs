@@ -14,13 +14,13 @@ use gridbook_net::{
     ValidatorEndpoint,
 };
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::core_loop::CoreJob;
 use super::desk::DeskJob;
 use super::door::DoorJob;
 use super::peers::PeerFrame;
 use super::roster::{Roll, Roster};
+use super::signals::StopSignals;
 use super::{Meters, Opened, Peers, Queues, Shared};
 use crate::admin;
 use crate::config::ValidatorConfig;
@@ -72,7 +72,7 @@ impl Net {
     }
 
     /// Serves until a signal comes or a thread fails.
-    pub(super) async fn serve(self, shared: &Arc<Shared>, queues: &Queues) {
+    pub(super) async fn serve(self, shared: &Arc<Shared>, queues: &Queues, signals: &StopSignals) {
         let Self { peers, mut peer_events, meters, mut meter_events, admin } = self;
         tokio::spawn(admin::serve(admin, shared.metrics.clone(), shared.health.clone()));
         let from_peers = async {
@@ -94,28 +94,17 @@ impl Net {
         tokio::select! {
             () = from_peers => {}
             () = from_meters => {}
-            () = told_to_stop(shared) => {}
+            () = signals.come() => {}
+            () = must_stop(shared) => {}
         }
         shared.health.set_ready(false);
         tokio::join!(meters.close("the validator is shutting down"), peers.close("the validator is shutting down"));
     }
 }
 
-async fn told_to_stop(shared: &Shared) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        shared.fail("cannot listen for signals");
-        return;
-    };
-    let failed = async {
-        while !shared.is_stopping() {
-            tokio::time::sleep(BEAT).await;
-        }
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
-        () = failed => {}
+async fn must_stop(shared: &Shared) {
+    while !shared.is_stopping() {
+        tokio::time::sleep(BEAT).await;
     }
 }
 
