@@ -136,10 +136,10 @@ fn a_suspended_meter_is_refused_until_it_is_let_in_again() {
     run(async {
         let client = connect().await;
         let meter = rich_meter(&client).await;
-        operate(&client, vec![Command::Suspend { subject: Subject::Meter(meter.id), reason: Reason::Other }]).await;
+        operate(&client, Command::Suspend { subject: Subject::Meter(meter.id), reason: Reason::Other }).await;
         let bundle = sign(&meter.key, vec![Command::Place(good_order())]);
         assert_refused(refusal(&client, &bundle).await, Code::AuthSuspended, "suspended");
-        operate(&client, vec![Command::Resume { subject: Subject::Meter(meter.id), reason: Reason::Other }]).await;
+        operate(&client, Command::Resume { subject: Subject::Meter(meter.id), reason: Reason::Other }).await;
         assert_serves(&client, &meter).await;
     });
 }

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
+use gridbook_engine::AccountId;
+use gridbook_ledger::command::{Command, NEVER, NewOrganisation};
 use gridbook_ledger::crypto::SecretKey;
-use gridbook_node::keyfile::write_key;
+use gridbook_ledger::registry::{OrganisationId, OrganisationName, Role, Roles};
+use gridbook_node::client::wall_us;
+use gridbook_node::keyfile::{read_key, write_key};
 use serde_json::Value;
 
-use crate::fixture::fixture;
+use crate::fixture::{TURN, chain, connect, fixture, is_done, run, sign_with, try_to_operate};
 
 /// Runs `gridbook registry ..` in the network's directory and tells its exit code and what it printed.
 fn registry(arguments: &[&str]) -> (i32, Value) {
@@ -62,7 +66,9 @@ fn a_town_hall_runs_the_registry_from_the_command_line() {
     // The operator enrols the town hall; the town hall enrols the works that supply the town, and no bank.
     let enrol =
         ["organisation", "enrol", "--by", operator, "--key", hall, "--name", "Town hall", "--role", "registrar"];
+    let turn = TURN.blocking_lock();
     done(&enrol);
+    drop(turn);
     let enrol = ["organisation", "enrol", "--by", hall, "--key", works, "--name", "Stadtwerke", "--role", "supplier"];
     let supplier = number(&done(&enrol), "organisation_registered", "organisation");
     let enrol = ["organisation", "enrol", "--by", hall, "--key", bank, "--name", "Hall bank", "--role", "bank"];
@@ -108,6 +114,49 @@ fn a_town_hall_runs_the_registry_from_the_command_line() {
     assert_eq!(number(&told, "meter_transferred", "to"), next);
     done(&["meter", "revoke", &meter, "--by", hall, "--reason", "contract-ended"]);
     refused(&["meter", "resume", &meter, "--by", hall, "--reason", "other"], "AuthRevoked");
+}
+
+/// Two desks of a town hall sign with its key, and the clock of one is two seconds ahead: whatever the other gives has the lower nonce, and does
+/// nothing. It is signed again until the clock has caught up; no account is left without its meter, and no meter without its money.
+#[test]
+fn a_desk_whose_clock_is_behind_signs_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, _) = key(dir.path(), "hall");
+    let (hall, hall_key) = (file.to_str().unwrap(), read_key(&file).unwrap());
+    let alice = key(dir.path(), "alice").1;
+    run(async {
+        let (client, name) = (connect().await, OrganisationName::new("Two desks").unwrap());
+        let roles: Roles = [Role::Registrar, Role::Bank].into_iter().collect();
+        loop {
+            let organisation = OrganisationId(client.status().await.unwrap().organisations);
+            let new = NewOrganisation { organisation, key: hall_key.public(), name, roles, area: None };
+            if is_done(&try_to_operate(&client, Command::RegisterOrganisation(new)).await) {
+                return;
+            }
+        }
+    });
+    let other_desk = || {
+        run(async {
+            let client = connect().await;
+            loop {
+                let account = AccountId(client.status().await.unwrap().accounts);
+                let open = vec![Command::RegisterAccount { account, organisation: None }];
+                let ahead = sign_with(&hall_key, wall_us() + 2_000_000, chain(), NEVER, open);
+                if is_done(&client.submit(&ahead).finality().await.unwrap()) {
+                    return;
+                }
+            }
+        });
+    };
+    other_desk();
+    let account = number(&done(&["account", "open", "--by", hall]), "account_registered", "account");
+    other_desk();
+    let enrol = ["meter", "enrol", "--operator-key", hall, "--public", &alice, "--account", &account];
+    let meter = number(&done(&[&enrol[..], &["--deposit", "50"]].concat()), "meter_registered", "meter");
+    let told = done(&["account", "show", &account, "--by", hall]);
+    assert_eq!((told["meters"][0].to_string(), told["balance_nano"].as_str()), (meter.clone(), Some("50000000000")));
+    other_desk();
+    done(&["meter", "suspend", &meter, "--by", hall, "--reason", "tampering"]);
 }
 
 /// A slip of the pen is told before anything is sent, with what there is.

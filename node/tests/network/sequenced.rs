@@ -14,7 +14,7 @@ use gridbook_node::moment::format_moment;
 use gridbook_node::protocol::QueryKind;
 use serde_json::Value;
 
-use crate::fixture::{chain, connect, fixture, good_order, open_period, rich_meter, run, sign};
+use crate::fixture::{TURN, chain, connect, fixture, good_order, open_period, rich_meter, run, sign};
 use crate::trade::query;
 
 fn receipt_of(seq: u64) -> QueryKind {
@@ -86,8 +86,10 @@ fn a_leaders_word_is_kept_in_a_file_and_checked_offline() {
         let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::String(stderr.into_owned()));
         (output.status.code().unwrap(), json)
     };
+    let turn = TURN.blocking_lock();
     let (code, told) = gridbook(&["meter", "register", "--deposit", "50"]);
     assert_eq!(code, 0, "{told}");
+    drop(turn);
     let begins = format_moment(gridbook_engine::DeliveryPeriod(open_period().0 + 9).starts_at(15));
     let order = ["meter", "order", "--side", "buy", "--period", &begins, "--price", "1", "--energy", "100"];
     let mut attempt = 0;

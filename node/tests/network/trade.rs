@@ -15,7 +15,7 @@ use gridbook_node::moment::format_moment;
 use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
 
-use crate::fixture::{chain, connect, fixture, good_order, open_period, refusal, rich_meter, run, sign};
+use crate::fixture::{TURN, chain, connect, fixture, good_order, open_period, refusal, rich_meter, run, sign};
 use crate::statement::operator_key;
 
 pub(crate) fn query(key: &SecretKey, kind: QueryKind) -> SignedQuery {
@@ -149,6 +149,7 @@ fn two_neighbours_trade_by_the_command_line_and_a_third_verifies_the_receipt() {
         (output.status.code().unwrap(), json)
     };
     for key in [&alice, &bob] {
+        let _turn = TURN.blocking_lock();
         let (code, told) = gridbook(key, &["meter", "register", "--deposit", "50"]);
         assert_eq!(code, 0, "{told}");
     }
@@ -208,6 +209,7 @@ fn two_neighbours_trade_by_the_command_line_and_a_third_verifies_the_receipt() {
     let (code, told) = send(&alice, order("sell", "17"));
     assert!(code == 0 && told["records"][0]["events"][0]["rested"].is_object(), "{told}");
     let limits = ["meter", "capacity", "--area", "town", "--period", &begins, "--up", "1kWh", "--down", "0"];
+    let _turn = TURN.blocking_lock();
     let (code, told) = gridbook(&bob, &limits);
     assert_eq!((code, told["records"][0]["outcome"]["rejected"].as_str()), (1, Some("FormEdge")), "{told}");
 }

@@ -1,7 +1,7 @@
 //! A network and a connection to it, and what every command does with them.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -45,6 +45,11 @@ pub(in crate::cli) struct MeterArgs {
 
 /// How much ledger time a question is good for.
 pub(super) const QUERY_GOOD_FOR: Duration = Duration::from_secs(86_400);
+
+/// For how long commands are signed again where others with the same key come first, at most, and what lies between two attempts: the clocks of
+/// one office differ by seconds, if at all.
+const SIGN_AGAIN_FOR: Duration = Duration::from_secs(10);
+const SIGN_AGAIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// A network and a connection to it.
 pub(in crate::cli) struct Session {
@@ -92,12 +97,23 @@ impl Session {
         Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(key)
     }
 
+    /// Gives commands. Somebody else may sign with the same key at the same time, or by a clock that is ahead: where that came first these have
+    /// done nothing, and are signed again with a higher nonce.
     pub(in crate::cli) async fn submit(
         &self,
         key: &SecretKey,
         commands: Vec<Command>,
     ) -> Result<FinalBundle, ClientError> {
-        self.client.submit(&self.sign(key, commands)).finality().await
+        let (_, Patience { give_up_after, .. }) = self.client.reach();
+        let give_up_at = Instant::now() + give_up_after.min(SIGN_AGAIN_FOR);
+        loop {
+            let signed_at = Instant::now();
+            let answer = self.client.submit(&self.sign(key, commands.clone())).finality().await;
+            if !was_overtaken(&answer) || signed_at >= give_up_at {
+                return answer;
+            }
+            tokio::time::sleep(SIGN_AGAIN_PAUSE).await;
+        }
     }
 
     /// Gives a command that needs the next free number. Somebody else may take it at the same time: then asks again, a few times.
@@ -156,6 +172,16 @@ impl Session {
 
     pub(super) fn text<'a>(&self, record: &'a Record) -> RecordText<'a> {
         RecordText::of(record, self.genesis.rules.mtu_minutes)
+    }
+}
+
+/// Whether another bundle with a higher nonce came first: at the door, or on the ledger, where it is refused as a whole. A copy of a bundle that
+/// was carried out is answered as that was.
+fn was_overtaken(answer: &Result<FinalBundle, ClientError>) -> bool {
+    match answer {
+        Err(ClientError::Refused(code)) => *code == Code::AuthReplay,
+        Err(_) => false,
+        Ok(done) => done.records.first().and_then(|record| rejection(record.outcome)) == Some(Code::AuthReplay),
     }
 }
 
