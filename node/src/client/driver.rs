@@ -60,8 +60,15 @@ struct Pending {
     resent: bool,
     /// Nothing was heard of it yet.
     unheard: bool,
-    /// How many times a validator said that it keeps nothing of it.
-    not_here: usize,
+    /// What validators said who keep nothing of it, by their places among all.
+    not_here: BTreeMap<usize, Answer>,
+}
+
+/// That no validator could be reached, and why.
+struct NotReached {
+    error: ClientError,
+    /// Whether that may be otherwise in a moment.
+    may_change: bool,
 }
 
 /// Why a connection is not served any more.
@@ -70,8 +77,8 @@ enum Left {
     Closed,
     /// It is lost, or silent.
     Lost,
-    /// Another validator may keep what this one does not.
-    NotHere,
+    /// Another validator may keep what this one does not, and has perhaps said so before.
+    NotHere { before: bool },
 }
 
 /// How often deadlines are looked at.
@@ -113,15 +120,37 @@ impl Driver {
         }
     }
 
-    /// The first connection: no longer than a request would be waited for.
+    /// The first connection: as long as a request would be waited for, round after round.
     pub(crate) async fn connect(&mut self) -> Result<Connection, ClientError> {
-        self.connect_to_any(Some(Instant::now() + self.patience.give_up_after)).await
+        let give_up_at = Instant::now() + self.patience.give_up_after;
+        let mut is_told = false;
+        loop {
+            let NotReached { error, may_change } = match self.connect_to_any(Some(give_up_at)).await {
+                Ok(connection) => return Ok(connection),
+                Err(not_reached) => not_reached,
+            };
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if !may_change || left <= RETRY_PAUSE {
+                return Err(error);
+            }
+            // Whoever waits at a screen should not wonder.
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::warn!("{error}; trying again for {} s", left.as_secs());
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// The first connection, or none if no validator answers in one round.
+    pub(crate) async fn connect_at_once(&mut self) -> Result<Connection, ClientError> {
+        let give_up_at = Instant::now() + self.patience.give_up_after;
+        self.connect_to_any(Some(give_up_at)).await.map_err(|not_reached| not_reached.error)
     }
 
     /// Tries every validator once, beginning with the current one. What time there is they share, so that the last is tried too.
-    async fn connect_to_any(&mut self, give_up_at: Option<Instant>) -> Result<Connection, ClientError> {
+    async fn connect_to_any(&mut self, give_up_at: Option<Instant>) -> Result<Connection, NotReached> {
         let mut last = "the list of validators is empty".to_owned();
-        let mut shut_out = None;
+        let (mut shut_out, mut may_change) = (None, false);
         for left in (1..=u32::try_from(self.validators.len()).unwrap_or(u32::MAX)).rev() {
             let Peer { key, address, .. } = self.validators[self.at];
             let attempt = MeterClient::connect(address, key.0, self.connection_seed);
@@ -130,12 +159,21 @@ impl Driver {
             match tokio::time::timeout(most, attempt).await {
                 Ok(Ok(client)) => return Ok(Connection::start(client)),
                 Ok(Err(MeterClientError::KeyNotServed { why, .. })) => shut_out = Some(why),
-                Ok(Err(error)) => last = error.to_string(),
-                Err(_) => last = format!("no answer from {address} within {} ms", most.as_millis()),
+                Ok(Err(error)) => {
+                    may_change |= !is_for_good(&error);
+                    last = error.to_string();
+                }
+                Err(_) => {
+                    may_change = true;
+                    last = format!("no answer from {address} within {} ms", most.as_millis());
+                }
             }
             self.next_validator();
         }
-        Err(shut_out.map_or(ClientError::Unreachable(last), ClientError::ShutOut))
+        Err(match shut_out {
+            Some(why) => NotReached { error: ClientError::ShutOut(why), may_change: false },
+            None => NotReached { error: ClientError::Unreachable(last), may_change },
+        })
     }
 
     /// Runs until the last client is dropped.
@@ -151,8 +189,13 @@ impl Driver {
                     self.silence.left();
                     self.any_other_validator();
                 }
-                // In turn, so that all are asked.
-                Left::NotHere => self.next_validator(),
+                // In turn, so that all are asked; after a while if it is asked again, because another one cannot be reached.
+                Left::NotHere { before } => {
+                    if before {
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                    }
+                    self.next_validator();
+                }
             }
             self.counters.failovers.fetch_add(1, Ordering::Relaxed);
             connection = loop {
@@ -160,7 +203,7 @@ impl Driver {
                 let soonest = self.pending.values().map(|pending| pending.give_up_at).min();
                 match self.connect_to_any(soonest).await {
                     Ok(connection) => break connection,
-                    Err(error) => self.wait_for_better(&error).await,
+                    Err(NotReached { error, .. }) => self.wait_for_better(&error).await,
                 }
                 if self.asked.is_closed() && self.asked.is_empty() {
                     return;
@@ -180,7 +223,7 @@ impl Driver {
                     None => return Left::Closed,
                 },
                 frame = connection.receiver.recv() => match frame {
-                    Some(frame) => if self.take(&frame) { return Left::NotHere },
+                    Some(frame) => if let Some(left) = self.take(&frame) { return left },
                     None => return Left::Lost,
                 },
                 _ = tick.tick() => if !self.look_at_deadlines(connection) {
@@ -217,7 +260,15 @@ impl Driver {
         let give_up_at = now + self.patience.give_up_after;
         self.pending.insert(
             self.next_id,
-            Pending { ask, frame: frame.clone(), sent_at: now, give_up_at, resent: false, unheard: true, not_here: 0 },
+            Pending {
+                ask,
+                frame: frame.clone(),
+                sent_at: now,
+                give_up_at,
+                resent: false,
+                unheard: true,
+                not_here: BTreeMap::new(),
+            },
         );
         self.next_id += 1;
         Some(frame)
@@ -236,15 +287,15 @@ impl Driver {
         }
     }
 
-    /// True if it should be asked of another validator.
-    fn take(&mut self, frame: &Bytes) -> bool {
+    /// Something if the connection is to be left: another validator should be asked.
+    fn take(&mut self, frame: &Bytes) -> Option<Left> {
         self.last_heard = Instant::now();
         self.asked_for_life = false;
         let answer = match Answer::decode(frame) {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(%error, bytes = frame.len(), "an answer cannot be read");
-                return false;
+                return None;
             }
         };
         match answer {
@@ -259,7 +310,7 @@ impl Driver {
             }
             answer => return self.pass_on(answer),
         }
-        false
+        None
     }
 
     fn end_watch(&mut self, end: WatchEnd) {
@@ -267,13 +318,13 @@ impl Driver {
         let _ = self.events.send(Err(end));
     }
 
-    fn pass_on(&mut self, answer: Answer) -> bool {
+    fn pass_on(&mut self, answer: Answer) -> Option<Left> {
         let request_id = answer.request_id().unwrap_or(0);
         let Some(pending) = self.pending.get_mut(&request_id) else {
             if let Some(end) = self.watches.hear(request_id, &answer) {
                 self.end_watch(end);
             }
-            return false;
+            return None;
         };
         if std::mem::take(&mut pending.unheard) {
             self.silence.answered(pending.sent_at.elapsed());
@@ -281,11 +332,13 @@ impl Driver {
         if pending.is_to_be_tried_again(&answer) {
             // Not now is not no: the deadline decides how long.
             pending.sent_at = Instant::now() - self.patience.resend_after + BUSY_PAUSE;
-            return false;
+            return None;
         }
-        pending.not_here += usize::from(matches!(answer, Answer::NotHere { .. }));
-        if matches!(answer, Answer::NotHere { .. }) && pending.not_here < self.validators.len() {
-            return true;
+        if matches!(answer, Answer::NotHere { .. }) {
+            let before = pending.not_here.insert(self.at, answer.clone()).is_some();
+            if pending.not_here.len() < self.validators.len() {
+                return Some(Left::NotHere { before });
+            }
         }
         if let (RequestBody::Watch(query), Answer::Watching { meter, .. }) = (&pending.ask.body, &answer) {
             self.watches.keep(query.clone(), *meter);
@@ -296,7 +349,7 @@ impl Driver {
         if !more_to_come {
             self.pending.remove(&request_id);
         }
-        false
+        None
     }
 
     /// Gives up what is too old, sends again what is old; false if the connection is to be left.
@@ -345,8 +398,10 @@ impl Driver {
         self.pending.retain(|_, pending| {
             let keep = now < pending.give_up_at;
             if !keep {
-                let error = error.cloned().unwrap_or_else(|| late(&pending.ask.body));
-                let _ = pending.ask.answers.send(Err(error));
+                // Who could not be reached may keep what the others do not: what they said is all that there is to tell.
+                let answer = pending.not_here.pop_last().map(|(_, answer)| answer);
+                let why = || error.cloned().unwrap_or_else(|| late(&pending.ask.body));
+                let _ = pending.ask.answers.send(answer.ok_or_else(why));
             }
             keep
         });
@@ -364,6 +419,12 @@ impl Driver {
     fn next_validator(&mut self) {
         self.at = (self.at + 1) % self.validators.len().max(1);
     }
+}
+
+/// Whether another attempt would end as this one did: somebody else is there, or nobody can be.
+fn is_for_good(error: &MeterClientError) -> bool {
+    use MeterClientError::{Undiallable, WrongProtocol, WrongServerKey};
+    matches!(error, Undiallable { .. } | WrongServerKey { .. } | WrongProtocol { .. })
 }
 
 /// Whoever sent a bundle has to know that it may still become final; whoever asked something has nothing to fear.
@@ -427,16 +488,4 @@ async fn write(sender: MeterSender, mut frames: mpsc::UnboundedReceiver<Bytes>) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Somebody asked for his bill and reads that a bundle may still become final: he would think that he had sent one.
-    #[test]
-    fn a_question_without_an_answer_is_not_told_of_bundles() {
-        assert_eq!(late(&RequestBody::Submit(Vec::new())), ClientError::Late);
-        for question in [RequestBody::Status, RequestBody::Header { height: 3 }, RequestBody::HandIn(Vec::new())] {
-            assert_eq!(late(&question), ClientError::NoAnswer);
-        }
-        assert!(!ClientError::NoAnswer.to_string().contains("bundle"));
-    }
-}
+mod tests;

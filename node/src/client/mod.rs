@@ -161,20 +161,39 @@ impl Client {
     /// the channel, and for a watch that ends before it is given up, why. The connection key authorises nothing.
     ///
     /// # Errors
-    /// `Unreachable` if none of them answers before a request would be given up, `ShutOut` if those that answer do not serve the connection's key.
+    /// `Unreachable` if none of them answers before a request would be given up, or others than they do; `ShutOut` if those that answer do not
+    /// serve the connection's key.
     pub async fn connect(
         validators: Vec<Peer>,
         connection_seed: [u8; 32],
         patience: Patience,
     ) -> Result<(Self, WatchEvents), ClientError> {
+        let (mut driver, client, watched) = Self::unconnected(validators, connection_seed, patience);
+        let connection = driver.connect().await?;
+        tokio::spawn(driver.run(connection));
+        Ok((client, watched))
+    }
+
+    /// Connects to one validator, which is asked as each of many is: whoever does not answer at once is not waited for.
+    async fn of_one(validator: Peer, patience: Patience) -> Result<Self, ClientError> {
+        let seed = connection_seed().map_err(|error| ClientError::Unreachable(error.to_string()))?;
+        let (mut driver, client, _) = Self::unconnected(vec![validator], seed, patience);
+        let connection = driver.connect_at_once().await?;
+        tokio::spawn(driver.run(connection));
+        Ok(client)
+    }
+
+    fn unconnected(
+        validators: Vec<Peer>,
+        connection_seed: [u8; 32],
+        patience: Patience,
+    ) -> (Driver, Self, WatchEvents) {
         let counters = Arc::new(Counters::default());
         let (asks, asked) = mpsc::unbounded_channel();
         let (events, watched) = mpsc::unbounded_channel();
         let reach = Arc::new(Reach { validators: validators.clone(), patience });
-        let mut driver = Driver::new(validators, connection_seed, patience, asked, events, Arc::clone(&counters));
-        let connection = driver.connect().await?;
-        tokio::spawn(driver.run(connection));
-        Ok((Self { asks, counters, reach }, watched))
+        let driver = Driver::new(validators, connection_seed, patience, asked, events, Arc::clone(&counters));
+        (driver, Self { asks, counters, reach }, watched)
     }
 
     /// What the registry says of somebody, as far as the query's key may know.

@@ -4,7 +4,7 @@ use gridbook_engine::MeterId;
 use gridbook_ledger::validators::ValidatorIndex;
 use tokio::task::JoinSet;
 
-use super::{Client, ClientError, Patience, connection_seed, unexpected};
+use super::{Client, ClientError, Patience, unexpected};
 use crate::config::Peer;
 use crate::protocol::{Answer, QueryKind, RequestBody, SignedQuery, Use};
 
@@ -62,7 +62,6 @@ async fn uses_of_one(
     sign: impl Fn(QueryKind) -> SignedQuery,
     meter: MeterId,
 ) -> Result<NumberedUses, ClientError> {
-    let seed = connection_seed().map_err(|error| ClientError::Unreachable(error.to_string()))?;
-    let (client, _events) = Client::connect(vec![peer], seed, patience).await?;
+    let client = Client::of_one(peer, patience).await?;
     client.uses(sign, meter).await
 }

@@ -11,7 +11,7 @@ use gridbook_ledger::validators::ValidatorIndex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::{Client, ClientError, Patience, connection_seed, unexpected};
+use super::{Client, ClientError, Patience, unexpected};
 use crate::config::Peer;
 use crate::protocol::{Answer, RequestBody};
 
@@ -117,8 +117,7 @@ async fn hand_in_to(peer: Peer, patience: Patience, evidence: Vec<u8>) -> Result
         // It may not even fit into a request, and what the validator would say is known.
         return Err(ClientError::Refused(Code::EvidenceLength));
     }
-    let seed = connection_seed().map_err(|error| ClientError::Unreachable(error.to_string()))?;
-    let (client, _events) = Client::connect(vec![peer], seed, patience).await?;
+    let client = Client::of_one(peer, patience).await?;
     client.hand_in(evidence).await
 }
 

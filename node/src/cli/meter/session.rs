@@ -28,7 +28,7 @@ pub(in crate::cli) struct ConnectArgs {
     /// The network's file for clients, `network.toml`.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK")]
     network: PathBuf,
-    /// How many seconds to wait for finality.
+    /// How many seconds to wait for finality, and before that for any validator to answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait: u64,
 }
