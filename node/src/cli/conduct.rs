@@ -27,22 +27,18 @@ meter appeal`.
   gridbook conduct validators")]
 pub(crate) enum Conduct {
     /// Print all entries that wait for a ruling.
-    #[command(after_help = "\
-  gridbook conduct appeals --by auditor.key")]
+    #[command(after_help = "  gridbook conduct appeals --by auditor.key")]
     Appeals(ListArgs),
     /// Print what stands against an account.
-    #[command(after_help = "\
-  gridbook conduct show 4 --by auditor.key
+    #[command(after_help = "  gridbook conduct show 4 --by auditor.key
   gridbook conduct show 4 --by auditor.key --json")]
     Show(ShowArgs),
     /// Rule on an appeal. There is no other word on it.
-    #[command(after_help = "\
-  gridbook conduct rule --by auditor.key --entry 3 --ruling struck --reasons reasons.txt
+    #[command(after_help = "  gridbook conduct rule --by auditor.key --entry 3 --ruling struck --reasons reasons.txt
   gridbook conduct rule --by auditor.key --entry 4 --ruling upheld --reasons reasons.txt")]
     Rule(RuleArgs),
     /// Print what validators were convicted of on the ledger, by evidence that all of them verified.
-    #[command(after_help = "\
-  gridbook conduct validators --by alice.key")]
+    #[command(after_help = "  gridbook conduct validators --by alice.key")]
     Validators(ListArgs),
 }
 

@@ -44,22 +44,18 @@ Grow from four to seven, and have validator 1 not lead in the next epoch:
   gridbook epoch propose --add 07..@10.0.0.5:7100 --add 5e..@10.0.0.6:7100 --add 88..@10.0.0.7:7100 --penalise 1 --out change.json")]
 pub(crate) enum Epoch {
     /// Show the present epoch and its validators, proven from the genesis on.
-    #[command(after_help = "\
-  gridbook epoch show --network net/network.toml
+    #[command(after_help = "  gridbook epoch show --network net/network.toml
   gridbook epoch show --network net/network.toml --json")]
     Show(ConnectArgs),
     /// Write a change of the present set into a new file, for the operators to approve.
-    #[command(after_help = "\
-  gridbook epoch propose --rotate 2=9a.. --out change.json
+    #[command(after_help = "  gridbook epoch propose --rotate 2=9a.. --out change.json
   gridbook epoch propose --penalise 1 --out change.json")]
     Propose(ProposeArgs),
     /// Sign a change with a validator's key; the file is rewritten.
-    #[command(after_help = "\
-  gridbook epoch approve change.json --key net/validator-0/validator.key")]
+    #[command(after_help = "  gridbook epoch approve change.json --key net/validator-0/validator.key")]
     Approve(ApproveArgs),
     /// Put an approved change on the ledger, and wait until the new epoch has begun.
-    #[command(after_help = "\
-  gridbook epoch submit change.json --network net/network.toml")]
+    #[command(after_help = "  gridbook epoch submit change.json --network net/network.toml")]
     Submit(SubmitArgs),
 }
 

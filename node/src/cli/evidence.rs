@@ -25,14 +25,15 @@ use crate::network::write_new;
 /// Show what is proven against validators: two statements that no honest validator makes together. Or hand in what proves it.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-#[command(after_help = "\
-  gridbook evidence --network net/network.toml                 what the first validator that answers holds against others
+#[command(
+    after_help = "  gridbook evidence --network net/network.toml                 what the first validator that answers holds against others
   gridbook evidence --network net/network.toml --out proofs    the same, each proof in a file of its own
   gridbook verify evidence proofs/0.evidence --genesis net/genesis.json
   gridbook evidence submit --network net/network.toml order.s0.evidence
 
 Every proof stands for itself: whoever has the genesis can check it, and need not believe the validator that showed it. For an epoch after
-the first, any final receipt of that epoch or a later one says who its validators were: give it by --receipt.")]
+the first, any final receipt of that epoch or a later one says who its validators were: give it by --receipt."
+)]
 pub(crate) struct EvidenceArgs {
     #[command(subcommand)]
     command: Option<EvidenceCommand>,

@@ -36,8 +36,7 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Subcommand)]
 enum Inspect {
     /// Print records of the log, one a line.
-    #[command(after_help = "\
-  gridbook inspect log net/validator-0/data --from 0:128 --limit 20
+    #[command(after_help = "  gridbook inspect log net/validator-0/data --from 0:128 --limit 20
   gridbook inspect log net/validator-0/data --limit 1 --json")]
     Log {
         /// The data directory.

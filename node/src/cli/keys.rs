@@ -14,8 +14,7 @@ use crate::keyfile::{read_key, write_key};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     /// Make a new key. The file can be read by its owner only, and an existing file is never overwritten.
-    #[command(after_help = "\
-  gridbook keys generate --out alice.key
+    #[command(after_help = "  gridbook keys generate --out alice.key
   gridbook keys generate --out alice.key --json")]
     Generate {
         /// The file to write.
@@ -23,8 +22,7 @@ pub(crate) enum Keys {
         out: PathBuf,
     },
     /// Show the public key of a key file.
-    #[command(after_help = "\
-  gridbook keys show alice.key")]
+    #[command(after_help = "  gridbook keys show alice.key")]
     Show {
         /// The key file.
         file: PathBuf,

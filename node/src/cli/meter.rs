@@ -67,8 +67,7 @@ pub(crate) enum Meter {
     /// Show what rests in a book.
     Book(book::BookArgs),
     /// Show the meter's account.
-    #[command(after_help = "\
-  gridbook meter account --key alice.key
+    #[command(after_help = "  gridbook meter account --key alice.key
   gridbook meter account --key alice.key --json")]
     Account(MeterArgs),
     /// Print the meter's bill: what it traded, delivered, got and paid.
@@ -90,8 +89,7 @@ pub(crate) enum Meter {
     /// Print what became of the meter's certificates of origin: issued, moved, claimed, closed.
     Certificates(certificates::CertificatesArgs),
     /// Show how the ledger stands.
-    #[command(after_help = "\
-  gridbook meter status --network net/network.toml
+    #[command(after_help = "  gridbook meter status --network net/network.toml
   gridbook meter status --network net/network.toml --json")]
     Status(ConnectArgs),
 }

@@ -261,6 +261,9 @@ mod tests {
         let bare: Vec<&String> =
             found.iter().filter(|(path, help)| !help.contains(path.trim_end())).map(|(path, _)| path).collect();
         assert!(bare.is_empty(), "no example of its own: {bare:?}");
+        let flush: Vec<&str> =
+            found.iter().flat_map(|(_, help)| help.lines()).filter(|line| line.starts_with("gridbook ")).collect();
+        assert!(flush.is_empty(), "an example is indented: {flush:?}");
         // What they show is understood, but for values left out, as in `5e..`, and what the environment gives.
         let lines =
             found.iter().flat_map(|(_, help)| help.lines()).map(str::trim).filter(|line| line.starts_with("gridbook "));

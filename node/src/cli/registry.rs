@@ -54,82 +54,70 @@ pub(crate) enum Registry {
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrganisationCommand {
     /// Enrol an organisation with its key, name and roles.
-    #[command(after_help = "\
-  gridbook registry organisation enrol --by net/operator.key --key town-hall.key --name 'Town hall' --role registrar
-  gridbook registry organisation enrol --by net/operator.key --public 5e.. --name 'North grid' --role grid-operator --area north")]
+    #[command(
+        after_help = "  gridbook registry organisation enrol --by net/operator.key --key town-hall.key --name 'Town hall' --role registrar
+  gridbook registry organisation enrol --by net/operator.key --public 5e.. --name 'North grid' --role grid-operator --area north"
+    )]
     Enrol(EnrolArgs),
     /// It may give no commands until it is resumed.
-    #[command(after_help = "\
-  gridbook registry organisation suspend 1 --by net/operator.key --reason misconduct")]
+    #[command(after_help = "  gridbook registry organisation suspend 1 --by net/operator.key --reason misconduct")]
     Suspend(ReasonArgs),
     /// It may give commands again.
-    #[command(after_help = "\
-  gridbook registry organisation resume 1 --by net/operator.key --reason resolved")]
+    #[command(after_help = "  gridbook registry organisation resume 1 --by net/operator.key --reason resolved")]
     Resume(ReasonArgs),
     /// It may never give commands again. There is no way back.
-    #[command(after_help = "\
-  gridbook registry organisation revoke 1 --by net/operator.key --reason contract-ended")]
+    #[command(after_help = "  gridbook registry organisation revoke 1 --by net/operator.key --reason contract-ended")]
     Revoke(ReasonArgs),
     /// From now on another key signs for it.
-    #[command(after_help = "\
-  gridbook registry organisation rotate 1 --by town-hall.key --key town-hall-new.key
+    #[command(after_help = "  gridbook registry organisation rotate 1 --by town-hall.key --key town-hall-new.key
   gridbook registry organisation rotate 1 --by net/operator.key --public 5e..")]
     Rotate(RotateArgs),
     /// Print what the registry says of it.
-    #[command(after_help = "\
-  gridbook registry organisation show 1 --by town-hall.key")]
+    #[command(after_help = "  gridbook registry organisation show 1 --by town-hall.key")]
     Show(ShowArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MeterCommand {
     /// Open an account, register a meter for it, and deposit money: as `gridbook meter register`.
-    #[command(after_help = "\
-  gridbook registry meter enrol --operator-key town-hall.key --public 5e.. --supplier 1 --area north
-  gridbook registry meter enrol --operator-key town-hall.key --key alice.key --account 3 --source solar --battery-ppm 900000")]
+    #[command(
+        after_help = "  gridbook registry meter enrol --operator-key town-hall.key --public 5e.. --supplier 1 --area north
+  gridbook registry meter enrol --operator-key town-hall.key --key alice.key --account 3 --source solar --battery-ppm 900000"
+    )]
     Enrol(RegisterArgs),
     /// It may give no commands until it is resumed. Its open orders and offers are taken back.
-    #[command(after_help = "\
-  gridbook registry meter suspend 0 --by town-hall.key --reason tampering")]
+    #[command(after_help = "  gridbook registry meter suspend 0 --by town-hall.key --reason tampering")]
     Suspend(ReasonArgs),
     /// It may give commands again.
-    #[command(after_help = "\
-  gridbook registry meter resume 0 --by town-hall.key --reason resolved")]
+    #[command(after_help = "  gridbook registry meter resume 0 --by town-hall.key --reason resolved")]
     Resume(ReasonArgs),
     /// It may never give commands again. There is no way back.
-    #[command(after_help = "\
-  gridbook registry meter revoke 0 --by town-hall.key --reason key-lost")]
+    #[command(after_help = "  gridbook registry meter revoke 0 --by town-hall.key --reason key-lost")]
     Revoke(ReasonArgs),
     /// From now on another key signs for it.
-    #[command(after_help = "\
-  gridbook registry meter rotate 0 --by alice.key --key alice-new.key")]
+    #[command(after_help = "  gridbook registry meter rotate 0 --by alice.key --key alice-new.key")]
     Rotate(RotateArgs),
     /// Hand it over to another account. It must have nothing open and nothing unsettled.
-    #[command(after_help = "\
-  gridbook registry meter transfer 0 --by town-hall.key --to 4
+    #[command(after_help = "  gridbook registry meter transfer 0 --by town-hall.key --to 4
   gridbook registry meter transfer 0 --by town-hall.key --to 4 --reason owners-wish")]
     Transfer(TransferArgs),
     /// Set what stands behind it and what its connection carries. But for the certificate it must have nothing open and nothing unsettled.
-    #[command(after_help = "\
-  gridbook registry meter install 0 --by town-hall.key --source solar --export-max 2kWh
+    #[command(after_help = "  gridbook registry meter install 0 --by town-hall.key --source solar --export-max 2kWh
   gridbook registry meter install 0 --by town-hall.key --certificate 5e..")]
     Install(InstallArgs),
     /// Print what the registry says of it.
-    #[command(after_help = "\
-  gridbook registry meter show 0 --by town-hall.key")]
+    #[command(after_help = "  gridbook registry meter show 0 --by town-hall.key")]
     Show(ShowArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
     /// Open an account.
-    #[command(after_help = "\
-  gridbook registry account open --by town-hall.key
+    #[command(after_help = "  gridbook registry account open --by town-hall.key
   gridbook registry account open --by town-hall.key --supplier 1")]
     Open(OpenArgs),
     /// Print what the registry says of it.
-    #[command(after_help = "\
-  gridbook registry account show 4 --by town-hall.key")]
+    #[command(after_help = "  gridbook registry account show 4 --by town-hall.key")]
     Show(ShowArgs),
 }
 

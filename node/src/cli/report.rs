@@ -20,19 +20,16 @@ use crate::protocol::{QueryKind, SignedQuery};
 
 /// Reports for operators and auditors.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "\
-  gridbook report area --area north --day 2026-06-17 --key net/operator.key
+#[command(after_help = "  gridbook report area --area north --day 2026-06-17 --key net/operator.key
   gridbook report account --account 4 --key net/operator.key --out account-4.history
   gridbook verify account account-4.history --genesis net/genesis.json")]
 pub(crate) enum Report {
     /// What settlement came to in an area: prices, energies, money, losses, what is frozen and what was estimated.
-    #[command(after_help = "\
-  gridbook report area --area north --day 2026-06-17 --key net/operator.key
+    #[command(after_help = "  gridbook report area --area north --day 2026-06-17 --key net/operator.key
   gridbook report area --area north --month 2026-06 --key net/operator.key --csv > june.csv")]
     Area(AreaArgs),
     /// Write all that the ledger ever said of an account to a file, with the proof that it is all.
-    #[command(after_help = "\
-  gridbook report account --account 4 --key net/operator.key --out account-4.history
+    #[command(after_help = "  gridbook report account --account 4 --key net/operator.key --out account-4.history
   gridbook verify account account-4.history --genesis net/genesis.json")]
     Account(AccountArgs),
 }

@@ -47,8 +47,7 @@ first; or broken, which is proof of misconduct and exit code 1:
         genesis: PathBuf,
     },
     /// Check that a file holds all that the ledger ever said of an account. Asks nobody: only the genesis is trusted.
-    #[command(after_help = "\
-  gridbook verify account account-4.history --genesis net/genesis.json
+    #[command(after_help = "  gridbook verify account account-4.history --genesis net/genesis.json
   gridbook verify account account-4.history --records --genesis net/genesis.json")]
     Account {
         /// The history, as `gridbook report account --out` wrote it.
@@ -61,8 +60,7 @@ first; or broken, which is proof of misconduct and exit code 1:
         genesis: PathBuf,
     },
     /// Check that a validator broke the rules, as `gridbook evidence --out` wrote the proof of it.
-    #[command(after_help = "\
-  gridbook verify evidence proofs/0.evidence --genesis net/genesis.json
+    #[command(after_help = "  gridbook verify evidence proofs/0.evidence --genesis net/genesis.json
   gridbook verify evidence proofs/0.evidence --receipt later.receipt --genesis net/genesis.json")]
     Evidence {
         /// The proof.

@@ -82,7 +82,7 @@ enum Left {
 }
 
 /// How often deadlines are looked at.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// Between two rounds of attempts to reach any validator.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
@@ -275,15 +275,20 @@ impl Driver {
     }
 
     fn send_all_again(&mut self, connection: &Connection) {
-        for question in self.watches.ask_all(&mut self.next_id) {
-            connection.send(question);
-        }
         let now = Instant::now();
+        self.watches.begin_again(now);
+        self.ask_due_watches(connection, now);
         for pending in self.pending.values_mut() {
             pending.sent_at = now;
             pending.resent = true;
             self.counters.resent.fetch_add(1, Ordering::Relaxed);
             connection.send(pending.frame.clone());
+        }
+    }
+
+    fn ask_due_watches(&mut self, connection: &Connection, now: Instant) {
+        for question in self.watches.ask_due(now, &mut self.next_id) {
+            connection.send(question);
         }
     }
 
@@ -364,9 +369,7 @@ impl Driver {
                 connection.send(pending.frame.clone());
             }
         }
-        for question in self.watches.ask_again(now, &mut self.next_id) {
-            connection.send(question);
-        }
+        self.ask_due_watches(connection, now);
         if self.pending.is_empty() || now.duration_since(self.last_heard) < self.silence.limit() {
             return true;
         }

@@ -13,14 +13,15 @@ use crate::config::NetworkConfig;
 
 /// Hand evidence in, to every validator: each verifies it, keeps it and tells the others.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter order --sequenced order.s0 ..     writes order.s0.evidence, should the leader have broken its word
+#[command(
+    after_help = "  gridbook meter order --sequenced order.s0 ..     writes order.s0.evidence, should the leader have broken its word
   gridbook evidence submit --network net/network.toml order.s0.evidence
   gridbook evidence --network net/network.toml     shows it from now on
 
 It goes to each validator by itself, for the one that is asked first may be the culprit. What is known already is taken again and said to be
 known. The exit code is 0 if more validators took each file than may be faulty, so that an honest one has it; 1 if not, or if a file
-proves nothing.")]
+proves nothing."
+)]
 pub(crate) struct SubmitArgs {
     /// The network's file for clients, `network.toml`.
     #[arg(long, value_name = "FILE", env = "GRIDBOOK_NETWORK")]

@@ -25,8 +25,7 @@ use crate::protocol::{CertificateLink, QueryKind};
 
 /// Fetch the proof of where certificates of origin came from and what became of them, and write it to a file.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter certificate 3/1001-1500 --out sun.certificate
+#[command(after_help = "  gridbook meter certificate 3/1001-1500 --out sun.certificate
   gridbook meter certificate --period 2026-06-17T12:00 --key roof.key --out sun.certificate
   gridbook verify certificate sun.certificate --genesis net/genesis.json
 

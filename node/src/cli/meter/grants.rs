@@ -42,8 +42,7 @@ pub(crate) struct GrantArgs {
 
 /// Take access back. What was read before stays read.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter revoke-grant --key alice.key --organisation 4
+#[command(after_help = "  gridbook meter revoke-grant --key alice.key --organisation 4
   gridbook meter revoke-grant --key alice.key --reader 9f..")]
 pub(crate) struct RevokeGrantArgs {
     #[command(flatten)]
@@ -57,8 +56,7 @@ pub(crate) struct RevokeGrantArgs {
 
 /// Print whom the meter lets read its data, or who has.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter grants --key alice.key
+#[command(after_help = "  gridbook meter grants --key alice.key
   gridbook meter grants --key alice.key --uses
 
 Uses are not on the ledger: each validator notes what it has told, so each is asked, and one that lies can hide what it told. Where not all

@@ -32,9 +32,10 @@ impl From<SideArg> for Side {
 
 /// Send an order and wait until it is final.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter order --key alice.key --side sell --period 2026-06-17T12:00 --price 21 --energy 400
-  gridbook meter order --key bob.key --side buy --period 2026-06-17T12:00 --price 28.5 --energy 0.4kWh --ioc")]
+#[command(
+    after_help = "  gridbook meter order --key alice.key --side sell --period 2026-06-17T12:00 --price 21 --energy 400
+  gridbook meter order --key bob.key --side buy --period 2026-06-17T12:00 --price 28.5 --energy 0.4kWh --ioc"
+)]
 pub(crate) struct OrderArgs {
     #[command(flatten)]
     meter: MeterArgs,
@@ -87,8 +88,7 @@ pub(crate) struct OrderArgs {
 
 /// Take one order back, or all of them.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter cancel --key alice.key --client-id 12
+#[command(after_help = "  gridbook meter cancel --key alice.key --client-id 12
   gridbook meter cancel --key alice.key --all")]
 pub(crate) struct CancelArgs {
     #[command(flatten)]

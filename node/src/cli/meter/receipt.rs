@@ -19,8 +19,7 @@ use crate::protocol::QueryKind;
 
 /// Fetch the receipt of a command, and check it.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter receipt --bundle 5e.. --key alice.key --out trade.receipt
+#[command(after_help = "  gridbook meter receipt --bundle 5e.. --key alice.key --out trade.receipt
   gridbook meter receipt --seq 4711 --key alice.key --out place.receipt
   gridbook meter receipt --word order.s0 --out trade.receipt
 

@@ -21,9 +21,10 @@ use crate::protocol::Status;
 
 /// Operator: open an account, register a meter for it, and deposit money.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter register --network net/network.toml --operator-key net/operator.key --key alice.key --deposit 100
-  gridbook meter register --operator-key town-hall.key --public 5e.. --account 3 --area north --source solar")]
+#[command(
+    after_help = "  gridbook meter register --network net/network.toml --operator-key net/operator.key --key alice.key --deposit 100
+  gridbook meter register --operator-key town-hall.key --public 5e.. --account 3 --area north --source solar"
+)]
 pub(in crate::cli) struct RegisterArgs {
     #[command(flatten)]
     connect: ConnectArgs,

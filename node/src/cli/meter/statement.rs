@@ -16,8 +16,7 @@ use crate::protocol::QueryKind;
 
 /// Print the meter's bill: what it traded, delivered, got and paid.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-  gridbook meter statement --day 2026-06-17
+#[command(after_help = "  gridbook meter statement --day 2026-06-17
   gridbook meter statement --period 2026-06-17T12:00 --json
   gridbook meter statement --month 2026-06 --csv > june.csv
   gridbook meter statement --year 2026 --csv --lines > every-trade-of-2026.csv
