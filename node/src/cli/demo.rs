@@ -45,6 +45,10 @@ pub(crate) struct DemoArgs {
     /// Make the network in this directory and keep it.
     #[arg(long, value_name = "DIR", visible_alias = "dir")]
     keep: Option<PathBuf>,
+    /// How many seconds validators have to start, and meters to be registered, before the day begins. Without it, five and more for larger towns; a
+    /// busy machine needs more.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    lead: Option<u32>,
     /// Measured households instead of profiles: a directory of CSV files.
     #[arg(long, value_name = "DIR", requires = "pv")]
     loads: Option<PathBuf>,
@@ -64,6 +68,7 @@ impl DemoArgs {
             headless: self.headless,
             kill_one: self.kill_one,
             keep: self.keep,
+            lead_s: self.lead,
             measured: self.loads.zip(self.pv),
         };
         let end = run(&options).await?;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use gridbook_engine::{LedgerTime, MeterId};
 use gridbook_ledger::command::{Command, Reading};
 use gridbook_ledger::crypto::{Hash, SecretKey};
@@ -175,10 +174,12 @@ impl Day {
         let mut chunk = interval(self.chunk_pause.max(Duration::from_millis(1)));
         chunk.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let rules = &self.genesis.settlement;
-        let final_at = LedgerTime(self.ends_at.0 + rules.reading_deadline_ms + rules.dispute_ms + SETTLING_MS);
+        let last_final = LedgerTime(self.ends_at.0 + rules.reading_deadline_ms + rules.dispute_ms);
+        let final_at = LedgerTime(last_final.0 + SETTLING_MS);
         let last_wait = time_until(&self.genesis, self.ends_at) + FINAL_WITHIN;
-        let closes_at = Instant::now() + last_wait.min(time_until(&self.genesis, final_at));
-        let last_answers_by = closes_at + LAST_ANSWERS;
+        let closes_by = Instant::now() + last_wait;
+        let closes_at = closes_by.min(Instant::now() + time_until(&self.genesis, final_at));
+        let last_answers_by = closes_by + LAST_ANSWERS;
         loop {
             let next_batch = self.batches.front().map(|at| time_until(&self.genesis, *at));
             tokio::select! {
@@ -199,9 +200,14 @@ impl Day {
                     cluster.check_alive()?;
                     self.operate();
                     self.draw(moment);
-                    let is_over = self.batches.is_empty() && Instant::now() >= closes_at;
+                    // Validators that stall come to the end of their work later than the clock does.
+                    let is_final = moment.ledger_time() >= last_final || Instant::now() >= closes_by;
+                    let is_over = self.batches.is_empty() && Instant::now() >= closes_at && is_final;
                     let is_down = matches!(self.kill, Some(Kill::Down { .. }));
                     if is_over && !is_down && (self.is_quiet() || Instant::now() > last_answers_by) {
+                        if self.kill.is_some() {
+                            self.screen.note("nobody said who leads: no validator was killed");
+                        }
                         return Ok(());
                     }
                 },
@@ -366,7 +372,8 @@ impl Day {
     async fn kill_one(&mut self, cluster: &mut Cluster, moment: &Moment) -> anyhow::Result<()> {
         match self.kill {
             Some(Kill::Planned(at)) if self.now() >= at => {
-                let index = moment.leader().context("no validator says who leads")?;
+                // Nobody may have said lately who leads: then it is asked again at the next turn.
+                let Some(index) = moment.leader() else { return Ok(()) };
                 cluster.kill(index).await?;
                 self.screen.note(&format!("validator {index}, the leader, was killed with SIGKILL"));
                 self.kill = Some(Kill::Down { index, back_at: Instant::now() + DOWN });

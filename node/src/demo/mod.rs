@@ -54,6 +54,9 @@ pub struct DemoOptions {
     pub kill_one: bool,
     /// Where to make the network; it is kept. Without it, a temporary directory that is removed after a good day.
     pub keep: Option<PathBuf>,
+    /// How many seconds of wall time lie between making the network and the first quarter-hour. Without it, as many as a machine with nothing else
+    /// to do needs.
+    pub lead_s: Option<u32>,
     /// Measured households and plants instead of profiles.
     pub measured: Option<(PathBuf, PathBuf)>,
 }
@@ -75,6 +78,14 @@ struct Lines {
     events: WatchEvents,
     /// One to each validator and no other, to ask how it stands.
     inspectors: Vec<Client>,
+}
+
+/// What there is before the first quarter-hour.
+struct Prepared {
+    lines: Lines,
+    keys: Vec<SecretKey>,
+    /// The first quarter-hour did not wait for it.
+    is_late: bool,
 }
 
 /// Ledger milliseconds of a day.
@@ -155,7 +166,12 @@ async fn finish(
     };
     cluster.kill_all().await?;
     let mut report = played?;
-    report.interrupted |= !in_peace?;
+    match in_peace {
+        Ok(in_peace) => report.interrupted |= !in_peace,
+        // Whoever broke the day off was promised what was done until then, however long a validator takes to end.
+        Err(error) if report.interrupted => note!("{error:#}"),
+        Err(error) => return Err(error),
+    }
     if !report.interrupted {
         note!("the log of validator 0 is executed again");
         let (stop, again) = check::execute_again(&report, network);
@@ -190,11 +206,12 @@ async fn play(
         prepared = prepare(options, town, network, cluster, &screen) => prepared,
         () = interrupts.next() => return Err(Interrupted("the day had not begun, so there is no summary").into()),
     };
-    let (lines, keys) = prepared?;
+    let Prepared { lines, keys, is_late } = prepared?;
     let operator = read_key(&network.operator_key_file())?;
     let day = Day::new(options, town, network, keys, operator, lines, screen);
     let (end, lines, tally, cast) = day.play(cluster, interrupts).await?;
     let mut report = Report::new(options, town, tally, cast);
+    report.began_late = is_late;
     report.measure(cluster);
     if end == DayEnd::Interrupted {
         report.interrupted = true;
@@ -216,7 +233,7 @@ async fn prepare(
     network: &Network,
     cluster: &mut Cluster,
     screen: &Screen,
-) -> anyhow::Result<(Lines, Vec<SecretKey>)> {
+) -> anyhow::Result<Prepared> {
     cluster.wait_until_ready().await?;
     let lines = Lines::open(network).await?;
     let keys: Vec<SecretKey> =
@@ -225,12 +242,14 @@ async fn prepare(
     screen.note(&format!("{} meters registered", town.meters().len()));
     let last_call = LedgerTime(town.ends_at().0.saturating_add(DAY_MS));
     registration::watch_all(&lines.gateways, &network.genesis, &keys, last_call).await?;
-    if network.genesis.ledger_now(wall_us()) > first_batch_at(town) {
+    let is_late = network.genesis.ledger_now(wall_us()) > first_batch_at(town);
+    if is_late {
         screen.note(
-            "this machine is slow: the day began before all meters were registered, its first quarter-hours are lost",
+            "this machine is slow: the day began before all meters were registered, its first quarter-hours are lost; \
+             --lead gives it more time",
         );
     }
-    Ok((lines, keys))
+    Ok(Prepared { lines, keys, is_late })
 }
 
 impl Lines {
@@ -278,7 +297,8 @@ fn make_town(options: &DemoOptions) -> anyhow::Result<Town> {
 }
 
 fn make_network(options: &DemoOptions, town: &Town, dir: PathBuf) -> anyhow::Result<Network> {
-    let lead_s = START_S + u64::from(options.meters) / METERS_REGISTERED_PER_S + u64::from(options.validators) / 4;
+    let needed_s = START_S + u64::from(options.meters) / METERS_REGISTERED_PER_S + u64::from(options.validators) / 4;
+    let lead_s = options.lead_s.map_or(needed_s, u64::from);
     let time_scale = time_scale(options.seconds)?;
     let plan = NetworkPlan {
         name: "demo".to_owned(),

@@ -19,6 +19,8 @@ pub struct Report {
     options: DemoOptions,
     pub(super) tally: Tally,
     pub(super) interrupted: bool,
+    /// Meters were registered after the first quarter-hour had begun.
+    pub(super) began_late: bool,
     /// Over all accounts; the worst of what the validators say. Nothing if they could not be asked.
     pub(super) money_sum: Option<Money>,
     pub(super) height: u64,
@@ -56,6 +58,7 @@ impl Report {
             options: options.clone(),
             tally,
             interrupted: false,
+            began_late: false,
             money_sum: None,
             height: 0,
             state_roots: Vec::new(),
@@ -277,6 +280,7 @@ impl Report {
             "good": self.is_good(),
             "promises": promises,
             "interrupted": self.interrupted,
+            "began_late": self.began_late,
             "commands": tally.commands,
             "unanswered_bundles": tally.unanswered,
             "seconds": self.tally.traded_for.as_secs_f64(),

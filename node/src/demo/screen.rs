@@ -67,6 +67,11 @@ impl Moment {
             .max_by_key(|index| named.iter().filter(|other| *other == index).count())
     }
 
+    /// How far the ledger has come, by those who have spoken lately.
+    pub(super) fn ledger_time(&self) -> LedgerTime {
+        self.fresh().iter().flatten().map(|status| status.ledger_time).max().unwrap_or(LedgerTime(0))
+    }
+
     fn fresh(&self) -> Vec<Option<Status>> {
         let is_fresh = |(status, at): &Said| (at.elapsed() < SILENT).then_some(*status);
         self.statuses.lock().iter().map(|said| said.as_ref().and_then(is_fresh)).collect()
