@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::bill::{TIME_SCALE, read, trade, wait_for};
+use crate::bill::{read, trade, wait_for, wait_for_end};
 use crate::house::House;
 
 /// Alice gave Bob his kilowatt-hour, and the town's edge is read as if 900 Wh had left it. Nobody is paid. The report tells the operator what he
@@ -10,14 +10,14 @@ use crate::house::House;
 #[test]
 fn a_frozen_area_is_settled_once_its_operator_answers_for_it() {
     let dir = tempfile::tempdir().unwrap();
-    let house = House::start_at(dir.path(), TIME_SCALE);
+    let house = House::start_patient(dir.path());
     let [alice, bob] = ["alice", "bob"].map(|name| house.new_key(dir.path().join(name)));
     for key in [&alice, &bob] {
         house.does(key, &["meter", "register", "--deposit", "100"]);
     }
     let (period, operator) = (trade(&house, &alice, &bob), house.network.operator_key_file());
     let number = period.to_string();
-    wait_for("the end of the period", || (house.present() > period).then_some(()));
+    wait_for_end(&house, period);
     let of_area = ["--area", "town", "--period", &number];
     let does = |what: &str, amount: &str| {
         let arguments = [&["settlement", what][..], &of_area, &[amount]].concat();

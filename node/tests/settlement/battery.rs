@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::bill::{TIME_SCALE, trade, wait_for};
+use crate::bill::{read_edge, trade, wait_for, wait_for_end};
 use crate::house::House;
 
 /// Gives a meter's registers before and after a period, in kilowatt-hours taken in and given out.
@@ -23,7 +23,7 @@ fn read(house: &House, key: &Path, period: u32, registers: [[&str; 2]; 2]) {
 #[test]
 fn what_a_battery_gives_out_is_traced_to_what_it_was_charged_with() {
     let dir = tempfile::tempdir().unwrap();
-    let house = House::start_at(dir.path(), TIME_SCALE);
+    let house = House::start_patient(dir.path());
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| house.new_key(dir.path().join(name)));
     let register = ["meter", "register", "--deposit", "100"];
     house.does(&alice, &[&register[..], &["--source", "solar"]].concat());
@@ -36,18 +36,22 @@ fn what_a_battery_gives_out_is_traced_to_what_it_was_charged_with() {
     }
 
     let day = trade(&house, &alice, &bob);
-    wait_for("the end of the day's quarter", || (house.present() > day).then_some(()));
+    wait_for_end(&house, day);
     read(&house, &alice, day, [["7kWh", "80kWh"], ["7kWh", "81kWh"]]);
     read(&house, &bob, day, [["300kWh", "200kWh"], ["301kWh", "200kWh"]]);
+    read(&house, &carol, day, [["900kWh", "0"], ["900kWh", "0"]]);
+    read_edge(&house, day, "0");
     wait_for("the charge", || {
         let told = house.told(&bob, &["meter", "certificates"]).to_string();
         told.contains("certificates_claimed").then_some(())
     });
 
     let night = trade(&house, &bob, &carol);
-    wait_for("the end of the night's quarter", || (house.present() > night).then_some(()));
+    wait_for_end(&house, night);
+    read(&house, &alice, night, [["7kWh", "81kWh"], ["7kWh", "81kWh"]]);
     read(&house, &bob, night, [["301kWh", "200kWh"], ["301kWh", "200.95kWh"]]);
     read(&house, &carol, night, [["900kWh", "0"], ["901kWh", "0"]]);
+    read_edge(&house, night, "-50Wh");
     let (number, file) = (night.to_string(), dir.path().join("night.certificate"));
     let file_text = file.to_str().unwrap();
     wait_for("Carol's certificates", || {

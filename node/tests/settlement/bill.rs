@@ -20,10 +20,18 @@ pub(crate) fn read(house: &House, key: &Path, period: u32, taken: &str, given: &
     })
 }
 
-/// Alice sells Bob a kilowatt-hour at 20 ct, in the first period in which both are in time.
+/// Tells what left the area in a period, net, which makes the readings of that period complete once its meters were read.
+pub(crate) fn read_edge(house: &House, period: u32, sent_up: &str) {
+    let (operator, number) = (house.network.operator_key_file(), period.to_string());
+    let sent_up = format!("--sent-up={sent_up}");
+    house.told(&operator, &["settlement", "read-area", "--area", "town", "--period", &number, &sent_up]);
+}
+
+/// Alice sells Bob a kilowatt-hour at 20 ct, in the first period in which both are in time. On a busy machine an order may take many periods to
+/// be given: each attempt leaves it twice as many.
 pub(crate) fn trade(house: &House, alice: &Path, bob: &Path) -> u32 {
-    loop {
-        let period = house.present() + 4;
+    for ahead in [4, 8, 16, 32, 64, 128] {
+        let period = house.present() + ahead;
         let number = period.to_string();
         let order = |side| ["meter", "order", "--side", side, "--price", "20", "--energy", "1kWh", "--period", &number];
         let given = [(alice, "sell"), (bob, "buy")].map(|(key, side)| house.gridbook(key, &order(side)));
@@ -34,6 +42,14 @@ pub(crate) fn trade(house: &House, alice: &Path, bob: &Path) -> u32 {
         }
         let said = given.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
         assert!(said.iter().any(|said| said.contains("Gate")), "{said:?}");
+    }
+    panic!("two orders take more than six minutes")
+}
+
+/// The clock decides when: a period further ahead takes longer to end.
+pub(crate) fn wait_for_end(house: &House, period: u32) {
+    while house.present() <= period {
+        std::thread::sleep(Duration::from_millis(200));
     }
 }
 
@@ -63,16 +79,17 @@ fn bill(house: &House, key: &Path, period: u32) -> Value {
 /// bob    bought 1,000 Wh at 20 ct  took 1,000  nothing of Alice's fault is his
 /// area   300 Wh come from upstream at 60 ct; what it keeps is nothing
 /// ```
+/// Nobody reads the area's edge: the period is settled at the reading deadline, 48 seconds after its end.
 #[test]
 fn a_short_delivery_is_on_the_bill_of_who_was_short_and_on_no_other() {
     let dir = tempfile::tempdir().unwrap();
-    let house = House::start_at(dir.path(), TIME_SCALE);
+    let house = House::start_quick(dir.path(), 4 * 3_600_000);
     let [alice, bob] = ["alice", "bob"].map(|name| house.new_key(dir.path().join(name)));
     for key in [&alice, &bob] {
         house.does(key, &["meter", "register", "--deposit", "100"]);
     }
     let period = trade(&house, &alice, &bob);
-    wait_for("the end of the period", || (house.present() > period).then_some(()));
+    wait_for_end(&house, period);
     read(&house, &alice, period, "500kWh", "80.7kWh");
     read(&house, &bob, period, "501kWh", "80kWh");
 

@@ -1,8 +1,9 @@
 //! A network of one test: four validators of this binary that read meters.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Child, Command, ExitStatus, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gridbook_ledger::genesis::SettlementRules;
 use gridbook_ledger::reject::Code;
@@ -22,34 +23,32 @@ pub(crate) struct House {
 impl House {
     /// In which ledger time goes as fast as any other.
     pub(crate) fn start(dir: &Path) -> Self {
-        // Ports that are free now are anybody's until validators have bound them: no other test looks for some in between.
-        static STARTING: Mutex<()> = Mutex::new(());
-        let _turn = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-        Self::start_at(dir, 1)
-    }
-
-    /// In which ledger time goes so many times faster.
-    pub(crate) fn start_at(dir: &Path, time_scale: u32) -> Self {
-        Self::start_by(dir, time_scale, SettlementRules::metered())
+        Self::start_by(dir, 1, SettlementRules::metered())
     }
 
     /// In which quarter-hours pass in three seconds, and readings may come for as long as the test takes.
     pub(crate) fn start_patient(dir: &Path) -> Self {
-        let reading_deadline_ms = 7 * 86_400_000;
+        Self::start_quick(dir, 7 * 86_400_000)
+    }
+
+    /// In which quarter-hours pass in three seconds, and readings may come for so long.
+    pub(crate) fn start_quick(dir: &Path, reading_deadline_ms: u64) -> Self {
         Self::start_by(dir, TIME_SCALE, SettlementRules { reading_deadline_ms, ..SettlementRules::metered() })
     }
 
     fn start_by(dir: &Path, time_scale: u32, settlement: SettlementRules) -> Self {
+        let _turn = turn();
         let plan = NetworkPlan { settlement, time_scale, ..validators::plan("settled") };
         let network = plan.make(&dir.join("net")).unwrap();
         let started = start_all(&network);
-        let house = Self { network, validators: started };
+        let mut house = Self { network, validators: started };
         house.wait_until_ready();
         house
     }
 
     /// Kills all validators, does something to what they left, and starts them again.
     pub(crate) fn start_again_after(&mut self, between: impl FnOnce(&Network)) {
+        let _turn = turn();
         for validator in &mut self.validators {
             validator.kill().unwrap();
             validator.wait().unwrap();
@@ -59,10 +58,13 @@ impl House {
         self.wait_until_ready();
     }
 
-    fn wait_until_ready(&self) {
+    fn wait_until_ready(&mut self) {
         let ready = async {
-            for config in &self.network.configs {
-                validators::wait_until_ready(config.listen.admin).await;
+            for (validator, config) in self.validators.iter_mut().zip(&self.network.configs) {
+                tokio::select! {
+                    () = validators::wait_until_ready(config.listen.admin) => {}
+                    status = end_of(validator) => panic!("a validator has ended ({status}): see {}", config.data_dir.display()),
+                }
             }
         };
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ready);
@@ -139,6 +141,22 @@ impl Drop for House {
             let _ = validator.kill();
             let _ = validator.wait();
         }
+    }
+}
+
+/// Ports that are free now are anybody's until validators have bound them: no other test looks for some in between.
+fn turn() -> MutexGuard<'static, ()> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until a validator ends by itself.
+async fn end_of(validator: &mut Child) -> ExitStatus {
+    loop {
+        if let Some(status) = validator.try_wait().unwrap() {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
