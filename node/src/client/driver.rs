@@ -120,9 +120,9 @@ impl Driver {
         }
     }
 
-    /// The first connection: as long as a request would be waited for, round after round.
-    pub(crate) async fn connect(&mut self) -> Result<Connection, ClientError> {
-        let give_up_at = Instant::now() + self.patience.give_up_after;
+    /// The first connection, tried round after round for so long.
+    pub(crate) async fn connect(&mut self, within: Duration) -> Result<Connection, ClientError> {
+        let give_up_at = Instant::now() + within;
         let mut is_told = false;
         loop {
             let NotReached { error, may_change } = match self.connect_to_any(Some(give_up_at)).await {
@@ -139,12 +139,6 @@ impl Driver {
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
-    }
-
-    /// The first connection, or none if no validator answers in one round.
-    pub(crate) async fn connect_at_once(&mut self) -> Result<Connection, ClientError> {
-        let give_up_at = Instant::now() + self.patience.give_up_after;
-        self.connect_to_any(Some(give_up_at)).await.map_err(|not_reached| not_reached.error)
     }
 
     /// Tries every validator once, beginning with the current one. What time there is they share, so that the last is tried too.

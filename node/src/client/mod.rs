@@ -59,6 +59,9 @@ impl Default for Patience {
     }
 }
 
+/// How long one of many validators has to be reached: for so long the others' answers wait for one that is dead.
+const ONE_OF_MANY_MAX: Duration = Duration::from_secs(6);
+
 /// A connection to a ledger. Clones share it; it ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -169,16 +172,16 @@ impl Client {
         patience: Patience,
     ) -> Result<(Self, WatchEvents), ClientError> {
         let (mut driver, client, watched) = Self::unconnected(validators, connection_seed, patience);
-        let connection = driver.connect().await?;
+        let connection = driver.connect(patience.give_up_after).await?;
         tokio::spawn(driver.run(connection));
         Ok((client, watched))
     }
 
-    /// Connects to one validator, which is asked as each of many is: whoever does not answer at once is not waited for.
+    /// Connects to one validator, which is asked as each of many is: whoever does not answer is not waited for as long as an answer is.
     async fn of_one(validator: Peer, patience: Patience) -> Result<Self, ClientError> {
         let seed = connection_seed().map_err(|error| ClientError::Unreachable(error.to_string()))?;
         let (mut driver, client, _) = Self::unconnected(vec![validator], seed, patience);
-        let connection = driver.connect_at_once().await?;
+        let connection = driver.connect(patience.give_up_after.min(ONE_OF_MANY_MAX)).await?;
         tokio::spawn(driver.run(connection));
         Ok(client)
     }
