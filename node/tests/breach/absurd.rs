@@ -17,7 +17,7 @@ use crate::door::open_door;
 use crate::house::{House, house};
 use crate::liar;
 
-/// The validator whose door it is. No other test kills it.
+/// The validator whose door it is.
 const LIAR: usize = 2;
 
 const AMOUNT: &str = "an amount of energy or money is beyond all that a ledger comes to";

@@ -21,7 +21,10 @@ where
     let config = MeterServerConfig::new(*house.validator_key(validator).seed(), listen, Quotas::default());
     let (endpoint, mut events) = MeterEndpoint::bind(config).unwrap();
     let peer = Peer { address: endpoint.local_addr().unwrap(), ..house.peer(validator) };
+    // It is open as long as the runtime lives.
+    let open = house.doors.read().await;
     tokio::spawn(async move {
+        let _open = open;
         let mut lines = BTreeMap::new();
         let mut batch = Vec::new();
         while events.recv_many(&mut batch, 64).await > 0 {

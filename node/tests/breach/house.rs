@@ -13,6 +13,7 @@ use gridbook_ledger::genesis::Genesis;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Outcome;
 use gridbook_ledger::registry::Plant;
+use gridbook_ledger::sequenced::SequencedReceipt;
 use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
 use gridbook_node::config::{NetworkConfig, Peer};
 use gridbook_node::keyfile::read_key;
@@ -26,6 +27,8 @@ pub(crate) struct House {
     pub(crate) network: Network,
     /// They end when this process does, because their standard input ends then.
     children: Mutex<Vec<Option<Child>>>,
+    /// Whoever opens a door to a validator holds it to read, whoever kills one to write: a door leads nowhere without its validator.
+    pub(crate) doors: tokio::sync::RwLock<()>,
 }
 
 /// A machine may be busy with everything else.
@@ -50,7 +53,11 @@ impl House {
         let strict = &mut network.configs[STRICT];
         strict.quotas.frames_per_second_per_key = STRICT_FRAMES;
         fs::write(&network.config_files[STRICT], strict.to_commented_toml()).unwrap();
-        let house = Self { network, children: Mutex::new((0..4).map(|_| None).collect()) };
+        let house = Self {
+            network,
+            children: Mutex::new((0..4).map(|_| None).collect()),
+            doors: tokio::sync::RwLock::default(),
+        };
         (0..4).for_each(|index| house.start_one(index));
         run(async {
             for index in 0..4 {
@@ -130,11 +137,10 @@ impl House {
         let status = client.status().await.unwrap();
         *next = (next.0.max(status.accounts), next.1.max(status.meters));
         let account = AccountId(next.0);
-        next.0 += 1;
+        let after = (next.0 + 1, next.1 + u32::from(meter.is_some()));
         let mut commands = vec![Order::RegisterAccount { account, organisation: None }];
         if let Some(key) = meter {
             let (meter, key, area) = (MeterId(next.1), key.public(), AreaId(0));
-            next.1 += 1;
             let (import_max_wh, export_max_wh) = (Energy(4_000), Energy(4_000));
             commands.push(Order::RegisterMeter {
                 meter,
@@ -152,6 +158,8 @@ impl House {
         let bundle = Bundle { chain, signer, nonce: next_nonce(), expires_at: NEVER, commands }.sign(&operator);
         let done = client.submit(&bundle).finality().await.unwrap();
         assert!(done.records.iter().all(|record| record.outcome == Outcome::Done), "{:?}", done.records);
+        // Only now: after one that failed, nobody else must be refused for leaving a number out.
+        *next = after;
         done
     }
 
@@ -173,6 +181,24 @@ impl House {
                 Ok(bytes) => return Receipt::decode(&bytes).unwrap(),
                 // Another test killed the validator that told of it, and the next one is behind.
                 Err(error) => assert!(error == ClientError::NotFinal && Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The receipt of what is final at one of a word's places, or why it is not told.
+    pub(crate) async fn settled_by(
+        &self,
+        client: &Client,
+        word: &SequencedReceipt,
+        index: u64,
+    ) -> Result<Receipt, ClientError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match client.settled(word, index).await {
+                // Another test killed the validator that told of it, and the next one is behind.
+                Err(ClientError::NotFinal) => assert!(Instant::now() < deadline, "not final: place {index}"),
+                told => return told.map(|bytes| Receipt::decode(&bytes).unwrap()),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -1,6 +1,8 @@
 //! A validator whose door passes on what clients say and hear, but on each bundle it gives a word of its own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use gridbook_engine::DeliveryPeriod;
 use gridbook_ledger::crypto::SecretKey;
@@ -16,12 +18,14 @@ use crate::door::open_door;
 use crate::house::{House, house, run};
 use crate::liar;
 
-/// Gives a word of its own on every bundle: a place in a view that its validator led.
+/// Gives one word of its own on every bundle: a place in a view that its validator led. A bundle that is sent again is accepted again, and
+/// its word was given.
 fn false_word(house: &'static House, leader: usize, view: u64, seq: u64) -> impl Fn(Answer) -> Vec<Answer> + Clone {
     let key = house.validator_key(leader);
+    let given = Arc::new(Mutex::new(BTreeSet::new()));
     move |answer| match answer {
         Answer::Sequenced { .. } => Vec::new(),
-        Answer::Accepted { request_id, bundle } => {
+        Answer::Accepted { request_id, bundle } if given.lock().unwrap().insert(bundle) => {
             let word = liar::word(house, view, &key, seq, bundle);
             vec![answer, Answer::Sequenced { request_id, receipt: word.encode() }]
         }
