@@ -15,6 +15,7 @@ use crate::frame::{HEADER_BYTES, REQUEST_BYTES_MAX};
 use crate::handshake::{HANDSHAKE_DEADLINE, complete};
 use crate::meter::{ConnectionId, MeterEvent, Shared};
 use crate::outbox::{Outbox, WriteEnd};
+use crate::patience::within;
 use crate::peer::LAST_FRAMES_DEADLINE;
 use crate::quota::Admission;
 use crate::reader::{FrameReader, ReadEnd, opening_byte};
@@ -51,7 +52,7 @@ pub(crate) async fn arrive(shared: &Shared, incoming: Incoming) -> Option<Arriva
     }
     let remote = connection.remote_address();
     let admission = shared.book.admit(key, remote.ip()).map_err(|why| shared.refuse(&connection, why)).ok()?;
-    let stream = timeout(HANDSHAKE_DEADLINE, first_stream(&connection)).await.ok().flatten();
+    let stream = within(HANDSHAKE_DEADLINE, first_stream(&connection)).await.flatten();
     let Some(stream) = stream else {
         shared.counters.handshakes_failed.up();
         close(&connection, CloseCode::StreamUnexpected, "expected a bidirectional stream that begins with byte 0");
@@ -139,8 +140,8 @@ impl Desk {
     /// Another stream of requests; nothing goes back on it.
     async fn read_another(self, mut send: SendStream, mut receive: RecvStream) {
         let _ = send.finish();
-        match timeout(HANDSHAKE_DEADLINE, opening_byte(&mut receive)).await {
-            Ok(Some(CONTROL_TAG)) => self.read(receive).await,
+        match within(HANDSHAKE_DEADLINE, opening_byte(&mut receive)).await {
+            Some(Some(CONTROL_TAG)) => self.read(receive).await,
             _ => {
                 let reason = "a stream must begin with byte 0";
                 self.shared.dismiss(&self.line.connection, CloseCode::StreamUnexpected, reason);

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use quinn::{Connection, Incoming};
-use tokio::time::timeout;
 
 use crate::identity::remote_key;
+use crate::patience::within;
 
 /// How long a handshake may take, and opening the first stream after it.
 pub(crate) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
@@ -66,13 +66,13 @@ impl Drop for Pending {
 /// Completes a handshake: the connection, and the key its other end has proved.
 pub(crate) async fn complete(incoming: Incoming) -> Option<(Connection, [u8; 32])> {
     let remote = incoming.remote_address();
-    let connection = match timeout(HANDSHAKE_DEADLINE, incoming).await {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => {
+    let connection = match within(HANDSHAKE_DEADLINE, incoming.into_future()).await {
+        Some(Ok(connection)) => connection,
+        Some(Err(error)) => {
             tracing::debug!(%remote, %error, "handshake failed");
             return None;
         }
-        Err(_) => {
+        None => {
             tracing::debug!(%remote, "handshake took too long");
             return None;
         }

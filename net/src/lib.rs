@@ -42,6 +42,7 @@ mod handshake;
 mod identity;
 mod meter;
 mod outbox;
+mod patience;
 mod peer;
 mod quota;
 mod reader;

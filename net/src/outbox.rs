@@ -6,10 +6,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 use quinn::SendStream;
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use crate::counters::Traffic;
 use crate::frame::{HEADER_BYTES, header};
+use crate::patience::within;
 
 /// Payloads up to this are copied next to each other; longer ones are passed on as they are.
 const COALESCE_BYTES_MAX: usize = 2048;
@@ -132,14 +132,14 @@ impl Outbox {
             }
             let mut rest = &mut pieces[..];
             while !rest.is_empty() {
-                match timeout(deadline, stream.write_chunks(rest)).await {
-                    Ok(Ok(written)) => {
+                match within(deadline, stream.write_chunks(rest)).await {
+                    Some(Ok(written)) => {
                         rest = &mut rest[written.chunks..];
                         self.release(written.bytes);
                         traffic.bytes_out(written.bytes);
                     }
-                    Ok(Err(_)) => return WriteEnd::Lost,
-                    Err(_) => return WriteEnd::Stalled,
+                    Some(Err(_)) => return WriteEnd::Lost,
+                    None => return WriteEnd::Stalled,
                 }
             }
             traffic.frames_out(frames);

@@ -16,6 +16,7 @@ use crate::events::{Budget, EventSender, FREE};
 use crate::frame::HEADER_BYTES;
 use crate::handshake::HANDSHAKE_DEADLINE;
 use crate::outbox::Outbox;
+use crate::patience::within;
 use crate::reader::{FrameReader, ReadEnd, opening_byte};
 use crate::transport::SERVER_NAME;
 use crate::validator::{DRAIN_DEADLINE, Peer, PeerEvent, Shared};
@@ -157,7 +158,7 @@ impl Lane {
     /// Uses a connection until it ends or a newer one of the same peer arrives.
     async fn session(&self, connection: Connection, arrivals: &mut Receiver<Connection>) -> Ended {
         let streams = tokio::select! {
-            streams = timeout(HANDSHAKE_DEADLINE, open_streams(&connection)) => streams.ok().flatten(),
+            streams = within(HANDSHAKE_DEADLINE, open_streams(&connection)) => streams.flatten(),
             Some(newer) = arrivals.recv() => {
                 close(&connection, CloseCode::Replaced, "a newer connection takes its place");
                 return Ended { was_up: false, newer: Some(newer) };

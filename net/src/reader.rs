@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream};
-use tokio::time::timeout;
 
 use crate::close::CloseCode;
 use crate::frame::{FrameDecoder, FrameError};
+use crate::patience::within;
 
 /// How many pieces of the stream are taken at once.
 const PIECES: usize = 32;
@@ -58,7 +58,8 @@ impl FrameReader {
     /// received good ones. Cancel-safe.
     ///
     /// The deadline of an unfinished frame starts with the call, so the time the caller takes to hand frames on is not
-    /// held against the sender. A call ends with every frame that completes, so no frame gets two deadlines.
+    /// held against the sender, nor is a pause of the whole process. A call ends with every frame that completes, so no frame gets two
+    /// deadlines.
     pub(crate) async fn read(&mut self, frames: &mut Vec<Bytes>) -> Result<(), ReadEnd> {
         let had = frames.len();
         if self.decoder.missing() == 0 {
@@ -69,9 +70,9 @@ impl FrameReader {
         }
         match self.deadline {
             None => self.read_to_end_of_frame(had, frames).await,
-            Some(deadline) => match timeout(deadline, self.read_to_end_of_frame(had, frames)).await {
-                Ok(result) => result,
-                Err(_) => Err(self.too_slow(deadline)),
+            Some(deadline) => match within(deadline, self.read_to_end_of_frame(had, frames)).await {
+                Some(result) => result,
+                None => Err(self.too_slow(deadline)),
             },
         }
     }
