@@ -349,6 +349,8 @@ mod tests {
         let pauses: Vec<Duration> = (0..10).map(|_| backoff.pause()).collect();
         assert!(pauses[0] > BACKOFF_MIN * 3 / 4 && pauses[0] <= BACKOFF_MIN);
         assert!(pauses[9] > BACKOFF_MAX * 3 / 4 && pauses[9] <= BACKOFF_MAX);
-        assert_ne!(Backoff::new().pause(), Backoff::new().pause());
+        // One pause of two may be the same by chance, to the microsecond; a whole row of them is not.
+        let row = || (0..8).scan(Backoff::new(), |backoff, _| Some(backoff.pause())).collect::<Vec<_>>();
+        assert_ne!(row(), row());
     }
 }

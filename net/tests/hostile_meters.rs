@@ -13,7 +13,11 @@ use gridbook_net::{
     Rate, public_key,
 };
 use quinn::{Endpoint, VarInt};
-use raw::{Echo, METER, NODE_SEED, VALIDATOR, closed_with, config, dial, dial_meter, framed, generous, here};
+use raw::{
+    Echo, METER, NODE_SEED, SOON, VALIDATOR, closed_with, config, dial, dial_meter, framed, generous, here,
+    refused_with,
+};
+use rustls::AlertDescription;
 use tokio::time::{sleep, timeout};
 
 /// Sends bytes down a fresh control stream; how the node closes it.
@@ -97,9 +101,10 @@ async fn two_frames_in_one_write_are_two_frames() {
 
 #[tokio::test]
 async fn a_frame_that_drips_in_is_cut_off_at_its_deadline() {
-    let echo = Echo::with(generous(), |config| config.frame_deadline = Duration::from_millis(300));
+    let echo = Echo::with(generous(), |config| config.frame_deadline = Duration::from_millis(1_500));
     let (connection, mut send, _receive) = dial_meter(echo.address, 66).await;
     let began = Instant::now();
+    // Twenty seconds of it.
     let drip = async {
         for byte in framed(&[1; 1000]) {
             if send.write_all(&[byte]).await.is_err() {
@@ -110,8 +115,8 @@ async fn a_frame_that_drips_in_is_cut_off_at_its_deadline() {
     };
     let ((code, reason), ()) = tokio::join!(closed_with(&connection), drip);
     assert_eq!(code, CloseCode::FrameTooSlow);
-    assert!(reason.starts_with("frame did not complete within 300 ms"), "{reason}");
-    assert!(began.elapsed() >= Duration::from_millis(290) && began.elapsed() < Duration::from_secs(2));
+    assert!(reason.starts_with("frame did not complete within 1500 ms"), "{reason}");
+    assert!(began.elapsed() >= Duration::from_millis(1_490) && began.elapsed() < Duration::from_secs(10));
     echo.still_serves().await;
 }
 
@@ -164,10 +169,7 @@ async fn a_wrong_protocol_or_none_is_refused() {
 #[tokio::test]
 async fn a_client_without_a_key_is_refused() {
     let mut echo = Echo::start(generous());
-    // The client's half of the handshake completes first, so the refusal may come as its end.
-    if let Ok(connection) = dial(echo.address, METER, None).await {
-        timeout(Duration::from_secs(2), connection.closed()).await.expect("let in without a key");
-    }
+    assert_eq!(refused_with(dial(echo.address, METER, None).await).await, AlertDescription::HandshakeFailure);
     assert!(echo.others.try_recv().is_err());
     echo.still_serves().await;
 }
@@ -199,9 +201,10 @@ async fn no_ticket_is_given_so_nothing_can_be_replayed_early() {
 
 #[tokio::test]
 async fn frames_over_quota_are_discarded_and_going_on_is_cut_off() {
-    let per_key = Rate { frames_per_s: 1, frames_burst: 10, ..Rate::UNLIMITED };
+    let per_key = Rate { frames_per_s: 0, frames_burst: 10, ..Rate::UNLIMITED };
     let mut echo = Echo::start(Quotas { per_key, strikes_max: 5, ..generous() });
     let (connection, mut send, mut receive) = dial_meter(echo.address, 66).await;
+    let began = Instant::now();
     send.write_all(&framed(b"!").repeat(13)).await.unwrap();
     let mut answers = [0; 50];
     receive.read_exact(&mut answers).await.unwrap();
@@ -218,7 +221,10 @@ async fn frames_over_quota_are_discarded_and_going_on_is_cut_off() {
     assert_eq!(code, CloseCode::OverQuota);
     assert!(reason.contains("KeyFrames"), "{reason}");
     assert!(timeout(Duration::from_millis(50), receive.read(&mut answers)).await.is_ok_and(|read| read.is_err()));
-    assert_eq!(echo.endpoint.stats().frames_over_quota, 6);
+    // Five are let pass, and one more for each second.
+    let most = 6 + began.elapsed().as_secs();
+    let over = echo.endpoint.stats().frames_over_quota;
+    assert!((6..=most).contains(&over), "{over} of at most {most}");
     // The key comes back and finds its bucket as it left it.
     let (connection, mut send, _receive) = dial_meter(echo.address, 66).await;
     send.write_all(&framed(b"!").repeat(8)).await.unwrap();
@@ -226,17 +232,37 @@ async fn frames_over_quota_are_discarded_and_going_on_is_cut_off() {
     echo.still_serves().await;
 }
 
+/// Waits for word that a request was over this quota; clients may come and go meanwhile.
+async fn over_quota(echo: &mut Echo, expected: Quota) {
+    loop {
+        match echo.others.recv().await.expect("the node has ended") {
+            MeterEvent::Opened { .. } | MeterEvent::Closed { .. } => {}
+            MeterEvent::OverQuota { quota, .. } => return assert_eq!(quota, expected),
+            other @ MeterEvent::Frame { .. } => panic!("{other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn keys_by_the_dozen_do_not_multiply_an_addresss_quota() {
     let per_address = Rate { bytes_per_s: 0, bytes_burst: 2 * 262_148, ..Rate::UNLIMITED };
-    let echo = Echo::start(Quotas { per_address, ..generous() });
-    let mut within = 0;
+    let mut echo = Echo::start(Quotas { per_address, ..generous() });
+    let (mut within, mut refused) = (0, 0);
     for seed in 60..66 {
         let mut client = echo.client(seed).await;
         client.send(vec![1; REQUEST_BYTES_MAX].into()).await.unwrap();
-        within += usize::from(timeout(Duration::from_millis(200), client.recv()).await.is_ok());
+        let outcome = async {
+            tokio::select! {
+                answer = client.recv() => {
+                    assert_eq!(answer.map(|answer| answer.len()), Some(REQUEST_BYTES_MAX));
+                    within += 1;
+                }
+                () = over_quota(&mut echo, Quota::AddressBytes) => refused += 1,
+            }
+        };
+        timeout(SOON, outcome).await.expect("neither answered nor refused");
     }
-    assert_eq!(within, 2);
+    assert_eq!((within, refused), (2, 4));
 }
 
 #[tokio::test]
@@ -326,7 +352,7 @@ async fn junk_datagrams_disturb_nobody() {
     socket.send_to(&[], echo.address).unwrap();
     socket.send_to(&vec![0xc3; 60_000], echo.address).unwrap();
     client.send(Bytes::from_static(b"still here")).await.unwrap();
-    let answer = timeout(Duration::from_secs(5), client.recv()).await.unwrap();
+    let answer = timeout(SOON, client.recv()).await.unwrap();
     assert_eq!(answer.unwrap(), "still here");
     echo.still_serves().await;
 }

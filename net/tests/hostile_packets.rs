@@ -12,7 +12,8 @@ use gridbook_net::{CloseCode, Quotas};
 use quinn::{Connection, ConnectionError, Endpoint, SendStream};
 use quinn_proto::TransportErrorCode;
 use raw::forger::{Forgery, dial_forged, stream_frame};
-use raw::{Echo, METER, closed_with, config, dial_meter, framed, generous, here};
+use raw::{Echo, METER, SOON, closed_with, config, dial_meter, framed, generous, here, refused_with};
+use rustls::AlertDescription;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
@@ -33,7 +34,7 @@ async fn closed_after(echo: &Echo, frame: Vec<u8>) -> TransportErrorCode {
     let (connection, mut send, forgery) = forger(echo).await;
     forgery.say(move |room| (room > 1_000).then(|| frame.clone()));
     send.write_all(&[1; 4_000]).await.unwrap();
-    match timeout(Duration::from_secs(5), connection.closed()).await.expect("not closed") {
+    match timeout(SOON, connection.closed()).await.expect("not closed") {
         ConnectionError::ConnectionClosed(close) => close.error_code,
         other => panic!("closed otherwise: {other}"),
     }
@@ -113,6 +114,7 @@ async fn a_byte_a_second_does_not_hold_a_stream_open() {
     let echo = Echo::with(generous(), |config| config.frame_deadline = Duration::from_millis(2_500));
     let (connection, mut send, _receive) = dial_meter(echo.address, 66).await;
     let began = Instant::now();
+    // A thousand seconds of it.
     let drip = async {
         for byte in framed(&[1; 1_000]) {
             if send.write_all(&[byte]).await.is_err() {
@@ -123,7 +125,7 @@ async fn a_byte_a_second_does_not_hold_a_stream_open() {
     };
     let ((code, _), ()) = tokio::join!(closed_with(&connection), drip);
     assert_eq!(code, CloseCode::FrameTooSlow);
-    assert!(began.elapsed() >= Duration::from_millis(2_400) && began.elapsed() < Duration::from_secs(6));
+    assert!(began.elapsed() >= Duration::from_millis(2_400) && began.elapsed() < Duration::from_secs(100));
     echo.still_serves().await;
 }
 
@@ -134,7 +136,7 @@ async fn ten_thousand_streams_one_after_the_other_leave_nothing_behind() {
     let (connection, _send, _receive) = dial_meter(echo.address, 66).await;
     let mut before = 0;
     for number in 0..10_000 {
-        let opened = timeout(Duration::from_secs(5), connection.open_bi()).await;
+        let opened = timeout(SOON, connection.open_bi()).await;
         let (mut send, mut receive) = opened.unwrap_or_else(|_| panic!("stuck at {number}")).unwrap();
         send.write_all(&[0]).await.unwrap();
         send.finish().unwrap();
@@ -188,10 +190,8 @@ async fn a_certificate_in_the_place_of_a_key_is_refused() {
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
     let config = quinn::ClientConfig::new(Arc::new(crypto));
     let endpoint = Endpoint::client(here()).unwrap();
-    // The client's half of the handshake completes first, so the refusal may come as its end.
-    if let Ok(connection) = endpoint.connect_with(config, echo.address, "anything").unwrap().await {
-        timeout(Duration::from_secs(2), connection.closed()).await.expect("let in with a certificate");
-    }
+    let dialled = endpoint.connect_with(config, echo.address, "anything").unwrap().await;
+    assert_eq!(refused_with(dialled).await, AlertDescription::HandshakeFailure);
     assert!(echo.others.try_recv().is_err());
     assert_eq!(echo.endpoint.stats().connections_made, 0);
     echo.still_serves().await;

@@ -11,7 +11,7 @@ use gridbook_net::{
     ANSWER_BYTES_MAX, CloseCode, KeyGate, MeterClient, MeterClientError, MeterEndpoint, MeterEvent, MeterSend,
     MeterServerConfig, Quotas, REQUEST_BYTES_MAX, ValidatorConfig, ValidatorEndpoint, public_key,
 };
-use raw::{Echo, NODE_SEED, free_address, generous, here};
+use raw::{Echo, NODE_SEED, SOON, free_address, generous, here};
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -107,14 +107,13 @@ async fn a_client_sends_its_last_requests_before_it_leaves() {
     }
     client.close().await;
     let mut received = Vec::new();
-    while received.len() < 102 {
-        events.recv_many(&mut received, 16).await;
+    while !matches!(received.last(), Some(MeterEvent::Closed { .. })) {
+        assert!(events.recv_many(&mut received, 16).await > 0, "the end of the connection is not told");
     }
+    let number = |event: &MeterEvent| if let MeterEvent::Frame { bytes, .. } = event { Some(bytes[0]) } else { None };
+    let numbers: Vec<Option<u8>> = received.iter().map(number).collect();
     assert!(matches!(received[0], MeterEvent::Opened { .. }));
-    for (number, event) in received[1..101].iter().enumerate() {
-        assert!(matches!(event, MeterEvent::Frame { bytes, .. } if bytes[0] as usize == number));
-    }
-    assert!(matches!(received[101], MeterEvent::Closed { .. }));
+    assert_eq!(numbers, [None].into_iter().chain((0..100).map(Some)).chain([None]).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -142,7 +141,9 @@ async fn connections_over_the_number_are_refused_until_one_leaves() {
     let second = echo.client(2).await;
     let error = MeterClient::connect(echo.address, public_key(&NODE_SEED), [3; 32]).await.unwrap_err();
     assert!(matches!(error, MeterClientError::Refused { .. }), "{error}");
-    assert_eq!(echo.endpoint.stats().connections_refused, 1);
+    // A client that has no answer yet asks once more, so it may be refused twice.
+    assert!(echo.endpoint.stats().connections_refused >= 1);
+    assert_eq!(echo.endpoint.stats().connections_made, 2);
     first.close().await;
     drop(second);
     let freed = async {
@@ -150,7 +151,7 @@ async fn connections_over_the_number_are_refused_until_one_leaves() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(2), freed).await.expect("connections are not given back");
+    timeout(SOON, freed).await.expect("connections are not given back");
     echo.still_serves().await;
 }
 

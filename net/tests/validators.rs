@@ -13,7 +13,8 @@ use gridbook_net::{
     public_key,
 };
 use quinn::{Connection, SendStream};
-use raw::{METER, VALIDATOR, closed_with, dial, framed, free_address, here};
+use raw::{METER, SOON, VALIDATOR, closed_with, dial, framed, free_address, here, refused_with};
+use rustls::AlertDescription;
 use tokio::time::timeout;
 
 type Validator = (ValidatorEndpoint, Events<PeerEvent>);
@@ -29,8 +30,11 @@ fn peer(index: u16, address: SocketAddr) -> PeerAddress {
     PeerAddress { index, key: public_key(&seed(index)), address }
 }
 
+/// No connection here is lost because the machine had no time for the test.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
 fn config(index: u16, listen: SocketAddr, peers: Vec<PeerAddress>) -> ValidatorConfig {
-    ValidatorConfig::new(index, seed(index), listen, peers)
+    ValidatorConfig { idle_timeout: IDLE_TIMEOUT, ..ValidatorConfig::new(index, seed(index), listen, peers) }
 }
 
 /// Validators 0 and 1, connected; 0 dials.
@@ -44,7 +48,7 @@ async fn pair() -> (Validator, Validator) {
 }
 
 async fn next(events: &mut Events<PeerEvent>) -> PeerEvent {
-    timeout(Duration::from_secs(5), events.recv()).await.expect("nothing happened").expect("endpoint has ended")
+    timeout(SOON, events.recv()).await.expect("nothing happened").expect("endpoint has ended")
 }
 
 /// Binds a port that another endpoint of this process is just giving back.
@@ -57,7 +61,7 @@ async fn restarted(config: impl Fn() -> ValidatorConfig) -> Validator {
             }
         }
     };
-    timeout(Duration::from_secs(2), bound).await.expect("the port is not given back")
+    timeout(SOON, bound).await.expect("the port is not given back")
 }
 
 async fn exchange(from: &ValidatorEndpoint, to: u16, events: &mut Events<PeerEvent>, sender: u16) {
@@ -114,13 +118,14 @@ async fn frames_pass_in_both_directions_on_every_class() {
 
 #[tokio::test]
 async fn four_validators_all_hear_each_other() {
-    let addresses: Vec<SocketAddr> = (0..4).map(|_| free_address()).collect();
-    let mut validators: Vec<Validator> = (0..4u16)
-        .map(|own| {
-            let others = (0..4).filter(|index| *index != own).map(|index| peer(index, addresses[index as usize]));
-            ValidatorEndpoint::bind(config(own, addresses[own as usize], others.collect())).unwrap()
-        })
-        .collect();
+    let mut validators: Vec<Validator> =
+        (0..4).map(|own| ValidatorEndpoint::bind(config(own, here(), Vec::new())).unwrap()).collect();
+    let everyone: Vec<PeerAddress> =
+        (0..4).zip(&validators).map(|(index, (handle, _))| peer(index, handle.local_addr().unwrap())).collect();
+    for (own, (handle, _)) in (0..4).zip(&validators) {
+        let others = everyone.iter().copied().filter(|peer| peer.index != own);
+        handle.follow(own, seed(own), others.collect()).unwrap();
+    }
     for (handle, events) in &mut validators {
         let mut up = 0;
         while up < 3 {
@@ -246,7 +251,7 @@ async fn a_restarted_validator_is_connected_again_whoever_dials() {
 async fn a_killed_validator_is_back_as_soon_as_it_is_restarted() {
     // The shorter timeout of the two counts, so both must be long for it not to help.
     let patient = |index, listen, peer| {
-        let idle_timeout = Duration::from_secs(60);
+        let idle_timeout = Duration::from_secs(600);
         ValidatorConfig { idle_timeout, ..config(index, listen, vec![peer]) }
     };
     let address = free_address();
@@ -269,6 +274,23 @@ async fn a_killed_validator_is_back_as_soon_as_it_is_restarted() {
     exchange(&zero, 1, &mut one_events, 0).await;
 }
 
+/// Waits until nothing has happened for so long. If this thread was kept from running, its own connections may have suffered, and the wait
+/// begins again.
+async fn undisturbed(events: &mut Events<PeerEvent>, quiet: Duration) {
+    let (mut began, mut late) = (Instant::now(), None::<Instant>);
+    while began.elapsed() < quiet {
+        let tick = Instant::now();
+        let event = timeout(Duration::from_millis(100), events.recv()).await;
+        if tick.elapsed() > Duration::from_millis(600) {
+            (began, late) = (Instant::now(), Some(Instant::now()));
+        }
+        if let Ok(event) = event {
+            assert!(late.is_some_and(|late| late.elapsed() < quiet / 2), "{event:?}");
+            began = Instant::now();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_dead_validator_is_noticed() {
     let life = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -276,44 +298,64 @@ async fn a_dead_validator_is_noticed() {
     let one = ValidatorEndpoint::bind(config(1, here(), vec![peer(0, here())])).unwrap();
     drop(entered);
     let mut quick = config(0, here(), vec![peer(1, one.0.local_addr().unwrap())]);
-    quick.idle_timeout = Duration::from_millis(600);
-    let (_zero, mut zero_events) = ValidatorEndpoint::bind(quick).unwrap();
+    // The shorter timeout of the two counts.
+    quick.idle_timeout = Duration::from_millis(2_400);
+    let (zero, mut zero_events) = ValidatorEndpoint::bind(quick).unwrap();
     assert_eq!(next(&mut zero_events).await, PeerEvent::Connected { peer: 1 });
     // Alive and silent is not dead.
-    assert!(timeout(Duration::from_millis(1500), zero_events.recv()).await.is_err());
+    timeout(10 * SOON, undisturbed(&mut zero_events, Duration::from_secs(6))).await.expect("never undisturbed");
+    assert_eq!(zero.connected(), [1]);
     let killed = Instant::now();
     life.shutdown_background();
     drop(one);
     assert_eq!(next(&mut zero_events).await, PeerEvent::Disconnected { peer: 1 });
-    assert!(killed.elapsed() < Duration::from_secs(2));
+    assert!(killed.elapsed() < IDLE_TIMEOUT / 2);
 }
 
+/// They are few enough for the half second that leaving waits for them.
 #[tokio::test]
 async fn last_frames_are_sent_before_a_validator_leaves() {
     let ((zero, mut zero_events), (_one, mut events)) = pair().await;
     for number in 0..100u8 {
-        assert_eq!(zero.send(1, Class::Log, Bytes::from(vec![number; 10_000])), PeerSend::Sent);
+        assert_eq!(zero.send(1, Class::Log, Bytes::from(vec![number; 1_000])), PeerSend::Sent);
     }
     zero.close("done for today").await;
     for number in 0..100u8 {
         let PeerEvent::Frame { bytes, .. } = next(&mut events).await else { panic!("frame {number} was lost") };
-        assert_eq!(bytes, vec![number; 10_000]);
+        assert_eq!(bytes, vec![number; 1_000]);
     }
     assert_eq!(next(&mut events).await, PeerEvent::Disconnected { peer: 0 });
     assert_eq!(next(&mut zero_events).await, PeerEvent::Disconnected { peer: 1 });
     assert_eq!(zero_events.recv().await, None);
 }
 
+/// Waits until so many handshakes have failed.
+async fn failed_handshakes(handle: &ValidatorEndpoint, least: u64) {
+    let failed = async {
+        while handle.stats().handshakes_failed < least {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, failed).await.expect("no handshake has failed");
+}
+
 #[tokio::test]
 async fn a_key_outside_of_the_set_is_refused() {
-    let (mut one, address) = waiting();
-    for stranger in [Some([99; 32]), Some(seed(1)), None] {
-        if let Ok(connection) = dial(address, VALIDATOR, stranger).await {
-            timeout(Duration::from_secs(2), connection.closed()).await.expect("a stranger was let in");
-        }
+    // It dials nobody, so every handshake that fails is a stranger's.
+    let mut one = ValidatorEndpoint::bind(config(1, here(), vec![peer(0, here())])).unwrap();
+    let address = one.0.local_addr().unwrap();
+    let strangers = [
+        (Some([99; 32]), AlertDescription::AccessDenied),
+        (Some(seed(1)), AlertDescription::AccessDenied),
+        (None, AlertDescription::HandshakeFailure),
+    ];
+    for (stranger, alert) in strangers {
+        let failed_before = one.0.stats().handshakes_failed;
+        assert_eq!(refused_with(dial(address, VALIDATOR, stranger).await).await, alert);
+        failed_handshakes(&one.0, failed_before + 1).await;
     }
     assert!(one.1.try_recv().is_err());
-    assert!(one.0.stats().handshakes_failed >= 3);
+    assert_eq!(one.0.stats().connections_made, 0);
     still_serves(one, address).await;
 }
 
@@ -322,8 +364,8 @@ async fn a_dialler_refuses_a_peer_with_another_key() {
     let (other, _events) = ValidatorEndpoint::bind(config(7, here(), vec![peer(0, here())])).unwrap();
     let (zero, mut events) =
         ValidatorEndpoint::bind(config(0, here(), vec![peer(1, other.local_addr().unwrap())])).unwrap();
+    failed_handshakes(&zero, 1).await;
     assert!(timeout(Duration::from_millis(300), events.recv()).await.is_err());
-    assert!(zero.stats().handshakes_failed > 0);
     assert_eq!(other.stats().connections_made, 0);
 }
 
@@ -454,10 +496,9 @@ async fn a_revoked_key_opens_no_connection_any_more() {
     assert_eq!(next(&mut one.1).await, PeerEvent::Connected { peer: 0 });
     one.0.follow(1, seed(1), vec![PeerAddress { index: 0, key: public_key(&seed(6)), address: here() }]).unwrap();
     assert_eq!(next(&mut one.1).await, PeerEvent::Disconnected { peer: 0 });
-    timeout(Duration::from_secs(2), thief.closed()).await.expect("the connection it had is closed");
-    if let Ok(again) = dial(address, VALIDATOR, Some(seed(0))).await {
-        timeout(Duration::from_secs(2), again.closed()).await.expect("a revoked key was let in");
-    }
+    assert_eq!(closed_with(&thief).await.0, CloseCode::Done, "the connection it had");
+    let again = dial(address, VALIDATOR, Some(seed(0))).await;
+    assert_eq!(refused_with(again).await, AlertDescription::AccessDenied);
     assert!(one.1.try_recv().is_err());
     assert_eq!(one.0.connected(), []);
 }
@@ -466,12 +507,13 @@ async fn a_revoked_key_opens_no_connection_any_more() {
 #[tokio::test]
 async fn a_new_peer_joins_while_the_others_go_on() {
     let ((zero, mut zero_events), (one, mut one_events)) = pair().await;
-    let (one_at, two_at) = (one.local_addr().unwrap(), free_address());
-    let everyone = [peer(0, here()), peer(1, one_at), peer(2, two_at)];
-    let without = |index: u16| everyone.iter().copied().filter(|peer| peer.index != index).collect::<Vec<_>>();
-    let (two, mut two_events) = ValidatorEndpoint::bind(config(2, two_at, without(2))).unwrap();
+    let one_at = one.local_addr().unwrap();
+    let (two, mut two_events) =
+        ValidatorEndpoint::bind(config(2, here(), vec![peer(0, here()), peer(1, one_at)])).unwrap();
+    let two_at = two.local_addr().unwrap();
+    let everyone = [peer(1, one_at), peer(2, two_at)];
     assert!(timeout(Duration::from_millis(200), two_events.recv()).await.is_err(), "nobody knows it yet");
-    zero.follow(0, seed(0), without(0)).unwrap();
+    zero.follow(0, seed(0), everyone.to_vec()).unwrap();
     one.follow(1, seed(1), vec![peer(0, here()), peer(2, two_at)]).unwrap();
     assert_eq!(next(&mut zero_events).await, PeerEvent::Connected { peer: 2 });
     assert_eq!(next(&mut one_events).await, PeerEvent::Connected { peer: 2 });
@@ -481,6 +523,6 @@ async fn a_new_peer_joins_while_the_others_go_on() {
     exchange(&two, 1, &mut one_events, 2).await;
     assert_eq!((zero.stats().connections_made, one.stats().connections_made), (2, 2));
     // A list that names somebody twice changes nothing.
-    assert!(zero.follow(0, seed(0), vec![everyone[1], everyone[1]]).is_err());
+    assert!(zero.follow(0, seed(0), vec![everyone[0], everyone[0]]).is_err());
     exchange(&zero, 2, &mut two_events, 0).await;
 }

@@ -5,8 +5,9 @@
 
 pub(crate) mod forger;
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::ring::{default_provider, sign::any_eddsa_type};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, Error, SignatureScheme, version};
+use rustls::{AlertDescription, DigitallySignedStruct, Error, SignatureScheme, version};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -28,14 +29,24 @@ pub(crate) const METER: &[u8] = b"gridbook-meter/1";
 pub(crate) const VALIDATOR: &[u8] = b"gridbook-validator/1";
 pub(crate) const NODE_SEED: [u8; 32] = [77; 32];
 
+/// How long is waited for what must happen: beyond it a test hangs. It is no claim about how fast anything is.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
 /// Any free port of this machine.
 pub(crate) fn here() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-/// A port that is free now, for whoever must be known before it listens.
+/// An address for whoever comes back at it in another life. A port that is asked for and given back may be another's the next moment;
+/// where all of 127.0.0.0/8 is this machine, each process has an address of its own, and the ports lie below those that are given out.
 pub(crate) fn free_address() -> SocketAddr {
-    UdpSocket::bind(here()).unwrap().local_addr().unwrap()
+    if cfg!(target_os = "linux") {
+        static PORT: AtomicU16 = AtomicU16::new(21_000);
+        let [_, high, middle, low] = std::process::id().to_be_bytes();
+        (Ipv4Addr::new(127, high, middle, low), PORT.fetch_add(1, Ordering::Relaxed)).into()
+    } else {
+        std::net::UdpSocket::bind(here()).unwrap().local_addr().unwrap()
+    }
 }
 
 /// Quotas that no test meets by accident.
@@ -73,7 +84,7 @@ impl Echo {
         let mut client = self.client(200).await;
         for request in [Bytes::from_static(b"are you well?"), Bytes::from(vec![7; 100_000])] {
             client.send(request.clone()).await.unwrap();
-            let answer = timeout(Duration::from_secs(5), client.recv()).await.expect("no answer in time");
+            let answer = timeout(SOON, client.recv()).await.expect("no answer in time");
             assert_eq!(answer, Some(request));
         }
         client.close().await;
@@ -139,12 +150,28 @@ pub(crate) fn tls(alpn: &[u8], seed: Option<[u8; 32]>) -> rustls::ClientConfig {
 
 /// The code and the words a connection is closed with by the other side, which must happen soon.
 pub(crate) async fn closed_with(connection: &Connection) -> (CloseCode, String) {
-    match timeout(Duration::from_secs(8), connection.closed()).await.expect("not closed") {
+    match timeout(SOON, connection.closed()).await.expect("not closed") {
         ConnectionError::ApplicationClosed(close) => {
             let code = CloseCode::from_number(close.error_code.into_inner()).expect("a code of ours");
             (code, String::from_utf8(close.reason.to_vec()).unwrap())
         }
         other => panic!("closed otherwise: {other}"),
+    }
+}
+
+/// The alert of TLS (RFC 8446, section 6) that a handshake is refused with by the other side. The client's half of it completes first, so
+/// the refusal may come as the end of the connection.
+pub(crate) async fn refused_with(dialled: Result<Connection, ConnectionError>) -> AlertDescription {
+    let error = match dialled {
+        Ok(connection) => timeout(SOON, connection.closed()).await.expect("let in"),
+        Err(error) => error,
+    };
+    match &error {
+        // 0x100 and the alert (RFC 9001, section 4.8).
+        ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) >> 8 == 1 => {
+            AlertDescription::from(u64::from(close.error_code).to_le_bytes()[0])
+        }
+        other => panic!("ended otherwise: {other}"),
     }
 }
 
