@@ -5,7 +5,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use gridbook_engine::depth::{DEPTH_LEVELS_MAX, DepthTable};
@@ -20,15 +20,23 @@ fn top(n: u32) -> Top {
     Top { best_bid: Some(bid), best_ask: n.is_multiple_of(3).then_some(ask) }
 }
 
+/// The writer would be through before a thread that the machine has no time for has begun. So it waits for all to have read once; one that
+/// has ended is told by its join.
+fn until_all_read(reading: &AtomicUsize, readers: &[thread::JoinHandle<u64>]) {
+    while reading.load(Ordering::Relaxed) < readers.len() && !readers.iter().any(thread::JoinHandle::is_finished) {
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn a_reader_never_sees_half_of_one_publication_and_half_of_another() {
     const PUBLICATIONS: u32 = 200_000;
     let (mut writer, table) = TopOfBook::new(2, 3);
     let contract = Contract { area: AreaId(1), period: DeliveryPeriod(5) };
-    let done = Arc::new(AtomicBool::new(false));
+    let (done, reading) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let readers: Vec<_> = (0..3)
         .map(|_| {
-            let (table, done) = (Arc::clone(&table), Arc::clone(&done));
+            let (table, done, reading) = (Arc::clone(&table), Arc::clone(&done), Arc::clone(&reading));
             thread::spawn(move || {
                 let (mut reads, mut last) = (0_u64, 0);
                 while !done.load(Ordering::Relaxed) {
@@ -37,13 +45,18 @@ fn a_reader_never_sees_half_of_one_publication_and_half_of_another() {
                     let n = u32::try_from(n).unwrap();
                     assert_eq!(seen, top(n), "torn");
                     assert!(n >= last, "time does not go back");
+                    if reads == 0 {
+                        reading.fetch_add(1, Ordering::Relaxed);
+                    }
                     (reads, last) = (reads + 1, n);
                 }
                 reads
             })
         })
         .collect();
-    for n in 1..=PUBLICATIONS {
+    writer.publish(contract, top(1));
+    until_all_read(&reading, &readers);
+    for n in 2..=PUBLICATIONS {
         writer.publish(contract, top(n));
         if n % 4096 == 0 {
             thread::yield_now();
@@ -217,8 +230,9 @@ fn a_reader_of_depths_sees_one_epoch_whole_and_none_older_than_what_is_complete(
     let (mut writer, table) = DepthTable::new(1, 1);
     let contract = Contract { area: AreaId(0), period: DeliveryPeriod(5) };
     let (bids, asks) = (|n: u64| levels(n, (n % 17) as usize), |n: u64| levels(n << 32, (n % 13) as usize));
+    let reading = Arc::new(AtomicUsize::new(0));
     let reader = thread::spawn({
-        let table = Arc::clone(&table);
+        let (table, reading) = (Arc::clone(&table), Arc::clone(&reading));
         move || {
             let mut reads = 0_u64;
             while table.epoch() < EPOCHS {
@@ -226,12 +240,18 @@ fn a_reader_of_depths_sees_one_epoch_whole_and_none_older_than_what_is_complete(
                 let Some(seen) = table.read(contract) else { continue };
                 assert!(seen.epoch >= complete, "behind");
                 assert_eq!((&seen.bids[..], &seen.asks[..]), (&bids(seen.epoch)[..], &asks(seen.epoch)[..]), "torn");
+                if reads == 0 {
+                    reading.fetch_add(1, Ordering::Relaxed);
+                }
                 reads += 1;
             }
             reads
         }
     });
-    for n in 1..=EPOCHS {
+    writer.publish(contract, 1, &bids(1), &asks(1));
+    writer.complete(1);
+    until_all_read(&reading, std::slice::from_ref(&reader));
+    for n in 2..=EPOCHS {
         writer.publish(contract, n, &bids(n), &asks(n));
         writer.complete(n);
         if n % 256 == 0 {
