@@ -365,6 +365,11 @@ fn what_cannot_be_in_the_registry_is_not_asked_for() {
         (&["organisation", "show", "4096", "--by", "x", "--network", "n"][..], "below 4,096"),
         (&["organisation", "show", "70000", "--by", "x", "--network", "n"], "below 4,096"),
         (&["account", "open", "--supplier", "65535", "--by", "x", "--network", "n"], "below 4,096"),
+        (&["account", "deposit", "4", "--amount", "0", "--by", "x", "--network", "n"], "nothing to pay"),
+        (
+            &["account", "withdraw", "4", "--amount", "2000000000000000000", "--by", "x", "--network", "n"],
+            "is paid at once",
+        ),
         (&["meter", "install", "0", "--certificate", "5e", "--by", "x", "--network", "n"], "b3sum"),
     ] {
         let output = gridbook(&[&["registry"], arguments].concat()).output().unwrap();

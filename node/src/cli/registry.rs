@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId};
-use gridbook_ledger::command::{Command, NewOrganisation};
+use gridbook_engine::{AccountId, AreaId, Energy, EnergySources, MeterId, Money};
+use gridbook_ledger::command::{AMOUNT_MAX, Command, NewOrganisation};
 use gridbook_ledger::crypto::{Hash, PublicKey, SecretKey};
 use gridbook_ledger::registry::{
     Installation, ORGANISATIONS_MAX, OrganisationId, OrganisationName, Plant, Reason, Role, Roles, Subject,
@@ -16,7 +16,7 @@ use gridbook_ledger::registry::{
 use super::genesis::parse_key;
 use super::meter::{ConnectArgs, RegisterArgs, Session, area_by_name, parse_source};
 use super::{Global, Usage};
-use crate::amounts::parse_energy;
+use crate::amounts::{parse_energy, parse_money};
 use crate::keyfile::read_key;
 use crate::protocol::{QueryKind, RegistryEntry, RegistrySubject, Status};
 use show::ShowArgs;
@@ -35,6 +35,7 @@ Reasons: other, owners-wish, key-lost, moved-out, tampering, unsafe, contract-en
   gridbook keys generate --out town-hall.key
   gridbook registry organisation enrol --by net/operator.key --key town-hall.key --name 'Town hall' --role registrar
   gridbook registry account open --by town-hall.key --supplier 1
+  gridbook registry account deposit 4 --by bank.key --amount 100
   gridbook registry meter install 0 --by town-hall.key --source solar --certificate 5e..
   gridbook registry meter suspend 0 --by town-hall.key --reason tampering
   gridbook registry meter rotate 0 --by alice.key --key alice-new.key
@@ -46,7 +47,7 @@ pub(crate) enum Registry {
     /// Enrol, suspend, resume, revoke and show meters; give them another key, another owner, another installation.
     #[command(subcommand)]
     Meter(MeterCommand),
-    /// Open and show accounts.
+    /// Open accounts, pay money in and out, show what they have.
     #[command(subcommand)]
     Account(AccountCommand),
 }
@@ -116,6 +117,16 @@ pub(crate) enum AccountCommand {
     #[command(after_help = "  gridbook registry account open --by town-hall.key
   gridbook registry account open --by town-hall.key --supplier 1")]
     Open(OpenArgs),
+    /// A bank: note money that came in from outside. What the account owes is paid out of it first.
+    #[command(after_help = "  gridbook registry account deposit 4 --by bank.key --amount 100
+
+Who hears nothing of it looks at `account show` before sending it again: it may still have been taken.")]
+    Deposit(PayArgs),
+    /// A bank: note money that was paid out. Only what is free can be: neither what is reserved for orders and trades, nor what is owed.
+    #[command(after_help = "  gridbook registry account withdraw 4 --by bank.key --amount 12.50
+
+Who hears nothing of it looks at `account show` before sending it again: it may still have been taken.")]
+    Withdraw(PayArgs),
     /// Print what the registry says of it.
     #[command(after_help = "  gridbook registry account show 4 --by town-hall.key")]
     Show(ShowArgs),
@@ -233,12 +244,30 @@ pub(crate) struct OpenArgs {
     supplier: Option<u32>,
 }
 
+/// Pay in or out.
+#[derive(Args, Debug)]
+pub(crate) struct PayArgs {
+    /// The registration number.
+    number: u32,
+    #[command(flatten)]
+    by: ByArgs,
+    /// How much, with nine decimals at most.
+    #[arg(long, value_name = "MONEY", value_parser = parse_payment)]
+    amount: Money,
+}
+
 impl Registry {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::Organisation(command) => command.run(global).await,
             Self::Meter(command) => command.run(global).await,
             Self::Account(AccountCommand::Open(args)) => args.run(global).await,
+            Self::Account(AccountCommand::Deposit(PayArgs { number, by, amount })) => {
+                by.give(global, Command::Deposit { account: AccountId(number), amount }).await
+            }
+            Self::Account(AccountCommand::Withdraw(PayArgs { number, by, amount })) => {
+                by.give(global, Command::Withdraw { account: AccountId(number), amount }).await
+            }
             Self::Account(AccountCommand::Show(args)) => {
                 let subject = RegistrySubject::Account(AccountId(args.number));
                 args.run(global, subject).await
@@ -400,6 +429,14 @@ pub(super) fn organisation(number: u32) -> anyhow::Result<OrganisationId> {
 fn parse_fingerprint(text: &str) -> Result<Hash, String> {
     Hash::from_hex(text)
         .ok_or_else(|| "the fingerprint is 64 lowercase hexadecimal digits, as `b3sum FILE` prints".to_owned())
+}
+
+fn parse_payment(text: &str) -> Result<Money, String> {
+    match parse_money(text)? {
+        amount if amount <= Money::ZERO => Err("there is nothing to pay: the amount must be above zero".to_owned()),
+        amount if amount > AMOUNT_MAX => Err(format!("at most {AMOUNT_MAX} is paid at once")),
+        amount => Ok(amount),
+    }
 }
 
 fn parse_name(text: &str) -> Result<OrganisationName, String> {

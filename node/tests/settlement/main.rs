@@ -8,6 +8,7 @@ mod bill;
 mod certificates;
 mod conduct;
 mod consent;
+mod debt;
 mod house;
 mod registers;
 #[path = "../validators/mod.rs"]
