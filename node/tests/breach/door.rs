@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use gridbook_ledger::crypto::SecretKey;
 use gridbook_net::{ConnectionId, MeterClient, MeterEndpoint, MeterEvent, MeterSender, MeterServerConfig, Quotas};
 use gridbook_node::config::Peer;
 use gridbook_node::protocol::Answer;
@@ -31,7 +30,8 @@ where
             for event in batch.drain(..) {
                 match event {
                     MeterEvent::Opened { connection, .. } => {
-                        let line = pass_on(house.peer(validator), lie.clone(), endpoint.clone(), connection).await;
+                        let line = house.line_to(validator).await;
+                        let line = pass_on(line, lie.clone(), endpoint.clone(), connection);
                         lines.insert(connection, line);
                     }
                     MeterEvent::Frame { connection, bytes } => lines[&connection].send(bytes).await.unwrap(),
@@ -45,12 +45,11 @@ where
 }
 
 /// A line to the true validator, whose answers go back to the client as the door tells them.
-async fn pass_on<L>(to: Peer, lie: L, endpoint: MeterEndpoint, connection: ConnectionId) -> MeterSender
+fn pass_on<L>(line: MeterClient, lie: L, endpoint: MeterEndpoint, connection: ConnectionId) -> MeterSender
 where
     L: Fn(Answer) -> Vec<Answer> + Send + 'static,
 {
-    let seed = *SecretKey::generate().unwrap().seed();
-    let (sender, mut receiver) = MeterClient::connect(to.address, to.key.0, seed).await.unwrap().split();
+    let (sender, mut receiver) = line.split();
     tokio::spawn(async move {
         while let Some(bytes) = receiver.recv().await {
             for answer in lie(Answer::decode(&bytes).unwrap()) {

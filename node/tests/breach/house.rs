@@ -14,6 +14,7 @@ use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::Outcome;
 use gridbook_ledger::registry::Plant;
 use gridbook_ledger::sequenced::SequencedReceipt;
+use gridbook_net::MeterClient;
 use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
 use gridbook_node::config::{NetworkConfig, Peer};
 use gridbook_node::keyfile::read_key;
@@ -117,6 +118,18 @@ impl House {
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// A connection to a validator, and nothing that asks again.
+    pub(crate) async fn line_to(&self, index: usize) -> MeterClient {
+        let (peer, seed) = (self.peer(index), *SecretKey::generate().unwrap().seed());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match MeterClient::connect(peer.address, peer.key.0, seed).await {
+                Ok(line) => return line,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
         }
     }
 

@@ -28,7 +28,9 @@ use tokio::sync::Mutex;
 use crate::validators;
 
 /// A machine may be busy with everything else.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
+/// What commands are told of that, in seconds.
+const COMMANDS_WAIT: &str = "240";
 /// Between two looks at something that is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -186,8 +188,25 @@ impl House {
         }
     }
 
+    /// Waits until a validator is ready and signs.
+    pub(crate) fn wait_until_it_signs(&self, index: usize) {
+        self.wait_until(&format!("validator {index} is ready and signs"), |house| {
+            house.readiness(index).as_deref() == Some("ready\n")
+        });
+    }
+
+    /// What a validator says that is ready. Any may be behind again for a moment: it says so when it is not.
+    pub(crate) fn when_ready(&self, index: usize) -> String {
+        let mut said = None;
+        self.wait_until(&format!("validator {index} is ready"), |house| {
+            said = house.readiness(index);
+            said.is_some()
+        });
+        said.unwrap()
+    }
+
     /// What "/readyz" says; nothing while it is not ready.
-    pub(crate) fn readiness(&self, index: usize) -> Option<String> {
+    fn readiness(&self, index: usize) -> Option<String> {
         match self.admin(index, "/readyz")? {
             (200, body) => Some(body),
             _ => None,
@@ -355,8 +374,10 @@ impl House {
     }
 
     fn run_gridbook(&self, arguments: &[&str]) -> Output {
+        let asks_the_network = matches!(arguments[0], "epoch" | "evidence");
         Command::new(env!("CARGO_BIN_EXE_gridbook"))
             .args(arguments)
+            .args(["--wait", COMMANDS_WAIT].iter().filter(|_| asks_the_network))
             .env("GRIDBOOK_JSON", "1")
             .env("GRIDBOOK_NETWORK", self.network.network_file())
             .output()

@@ -58,14 +58,14 @@ fn a_validator_without_its_safety_record_signs_again_in_the_next_epoch() {
     house.wait_until("ledger time has gone on", |house| {
         house.header_from(3, house.height(3).unwrap()).time_ms > certain_ms
     });
-    let ready = house.readiness(3).unwrap();
+    let ready = house.when_ready(3);
     assert!(ready.contains("signs nothing"), "{ready}");
     // Whatever it signed would be in here first.
     assert!(!house.data_dir(3).join("safety").exists());
 
     let address = format!("3={}", house.listens_at(3));
     house.end_epoch(&["--address", &address], [0, 1, 2]);
-    house.wait_until("validator 3 signs", |house| house.readiness(3).as_deref() == Some("ready\n"));
+    house.wait_until_it_signs(3);
     house.kill(0);
     let after = house.open_accounts(5);
     load.end();
@@ -77,8 +77,7 @@ fn a_validator_without_its_safety_record_signs_again_in_the_next_epoch() {
     // From now on it is like any other, also after a crash.
     house.kill(3);
     house.start(3);
-    house.wait_until_ready(&[3]);
-    assert_eq!(house.readiness(3).as_deref(), Some("ready\n"));
+    house.wait_until_it_signs(3);
     house.open_accounts(5);
     house.stop(3);
     let safety = &house.inspect(3)["safety"];
