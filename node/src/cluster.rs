@@ -46,8 +46,8 @@ struct Member {
 /// How long a validator may take to be ready.
 const READY_MAX: Duration = Duration::from_secs(60);
 
-/// How long a validator may take to end cleanly.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a validator may take to end cleanly. Wide: four of them write a last checkpoint, on a machine that may be busy.
+const GRACE: Duration = Duration::from_secs(60);
 
 impl Launch {
     /// This very binary.

@@ -78,8 +78,8 @@ impl ValidatorArgs {
     }
 }
 
-/// How long a clean end may take once standard input has ended.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a clean end may take once standard input has ended. Wide: a last checkpoint is written, on a machine that may be busy.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// Asks this process to end, as SIGTERM does, when standard input ends; ends it without asking if that takes too long.
 fn stop_with_stdin() {
