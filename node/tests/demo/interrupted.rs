@@ -83,7 +83,7 @@ impl Demo {
     }
 
     /// Waits for its end. It was broken off, with what was done until then; or the signal came when all was done.
-    fn is_partial_or_done(mut self) {
+    fn ends_partial_or_done(mut self) {
         let (temporary, report) = (self.temporary(), self.home.path().join("report.json"));
         let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
@@ -185,7 +185,7 @@ fn a_day_that_is_interrupted_while_it_is_settled_ends_as_well() {
     let mut demo = Demo::start("5");
     demo.wait_for("the end of the day", shows_the_end_of_the_day);
     demo.interrupt();
-    demo.is_partial_or_done();
+    demo.ends_partial_or_done();
 }
 
 /// As soon as it can be, or a little later: on a busy machine the day may have begun before the signal is there.
@@ -209,7 +209,7 @@ fn a_demo_that_is_interrupted_at_its_very_end_says_how_far_it_came() {
     let mut demo = Demo::start("5");
     demo.wait_for_note("the log of validator 0 is executed again");
     demo.interrupt();
-    demo.is_partial_or_done();
+    demo.ends_partial_or_done();
 }
 
 /// A validator hangs, and whoever pressed Ctrl-C is patient: it is killed in the end, and the summary comes all the same.
