@@ -16,11 +16,11 @@ use gridbook_node::moment::format_moment;
 use gridbook_node::protocol::Book;
 use serde_json::{Value, json};
 
-use crate::fixture::{TestMeter, connect, fixture, open_period, rich_meter, run, sign};
+use crate::fixture::{TestMeter, connect, connect_to, fixture, open_period, rich_meter, run, sign};
 
-/// A book that no other test trades in.
+/// A book that no other test trades in, also where a quarter-hour ends before that one asks for its own.
 fn own_book(number: u32) -> Contract {
-    Contract { area: AreaId(0), period: DeliveryPeriod(open_period().0 + 40 + number) }
+    Contract { area: AreaId(0), period: DeliveryPeriod(open_period().0 + 40 + 4 * number) }
 }
 
 /// Places an order; the sequence number at which it is on the ledger.
@@ -112,8 +112,8 @@ fn the_command_line_draws_the_book_for_people_and_gives_it_to_programs() {
         write_key(&key_file, &SecretKey::from_seed(*seller.key.seed())).unwrap();
         place(&client, &seller, contract, Side::Sell, 25, 300).await;
         let seq = place(&client, &buyer, contract, Side::Buy, 20, 1_000).await;
-        for gateway in fixture().network.clients.validators.iter().map(|_| connect()) {
-            book_after(&gateway.await, contract, seq).await;
+        for validator in &fixture().network.clients.validators {
+            book_after(&connect_to(vec![*validator]).await, contract, seq).await;
         }
         seq
     });

@@ -8,7 +8,7 @@ use gridbook_net::{CloseCode, MeterClient, MeterClientError};
 use gridbook_node::client::{Client, ClientError, Patience};
 use gridbook_node::config::Peer;
 
-use crate::fixture::{fixture, is_done, operate, register, run, sign, try_to_operate};
+use crate::fixture::{connect_to, fixture, is_done, operate, register, run, sign, try_to_operate};
 
 /// One validator: what it has told as final holds at its own door.
 fn validator() -> Peer {
@@ -16,8 +16,7 @@ fn validator() -> Peer {
 }
 
 async fn client_of_one() -> Client {
-    let seed = *SecretKey::generate().unwrap().seed();
-    Client::connect(vec![validator()], seed, Patience::default()).await.unwrap().0
+    connect_to(vec![validator()]).await
 }
 
 /// Connects as the device itself.

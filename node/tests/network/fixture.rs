@@ -14,6 +14,7 @@ use gridbook_ledger::record::Outcome;
 use gridbook_ledger::registry::Plant;
 use gridbook_ledger::reject::Code;
 use gridbook_node::client::{Client, ClientError, FinalBundle, Patience, next_nonce, wall_us};
+use gridbook_node::config::Peer;
 use gridbook_node::keyfile::read_key;
 use gridbook_node::network::{Network, NetworkPlan};
 
@@ -68,6 +69,11 @@ pub(crate) async fn connect() -> Client {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut validators = fixture().network.clients.validators.clone();
     validators.rotate_left(NEXT.fetch_add(1, Ordering::Relaxed) as usize % 4);
+    connect_to(validators).await
+}
+
+/// A client of these validators.
+pub(crate) async fn connect_to(validators: Vec<Peer>) -> Client {
     let seed = *SecretKey::generate().unwrap().seed();
     Client::connect(validators, seed, Patience::default()).await.unwrap().0
 }

@@ -32,9 +32,12 @@ fn refused(code: Code) -> Result<Record, ClientError> {
     Err(ClientError::Refused(code))
 }
 
-/// In a period that only tests of this room trade in.
-fn order(side: Side, price: i32, energy: u64) -> Place {
-    let period = DeliveryPeriod(open_period().0 + 3);
+/// A period that only tests of this room trade in. One that is asked for later may be another.
+fn own_period() -> DeliveryPeriod {
+    DeliveryPeriod(open_period().0 + 3)
+}
+
+fn order(period: DeliveryPeriod, side: Side, price: i32, energy: u64) -> Place {
     Place { period, side, price: Price(price), energy: Energy(energy), ..good_order() }
 }
 
@@ -66,10 +69,11 @@ fn a_counterparty_gets_the_record_that_names_it_and_no_other_of_the_bundle() {
         let client = connect().await;
         let (seller, buyer, curious) =
             (rich_meter(&client).await, rich_meter(&client).await, rich_meter(&client).await);
-        let bid = Place { partner: Some(seller.account), ..order(Side::Buy, 250_000, 200) };
+        let period = own_period();
+        let bid = Place { partner: Some(seller.account), ..order(period, Side::Buy, 250_000, 200) };
         client.submit(&sign(&buyer.key, vec![Command::Place(bid)])).finality().await.unwrap();
-        let secret = order(Side::Sell, 900_000, 70);
-        let ask = Place { partner: Some(buyer.account), ..order(Side::Sell, 200_000, 200) };
+        let secret = order(period, Side::Sell, 900_000, 70);
+        let ask = Place { partner: Some(buyer.account), ..order(period, Side::Sell, 200_000, 200) };
         let commands =
             vec![Command::Place(secret), Command::Place(ask), Command::Cancel { client_id: secret.client_id + 77 }];
         let done = client.submit(&sign(&seller.key, commands)).finality().await.unwrap();
@@ -126,7 +130,7 @@ fn a_replaced_key_and_a_new_owner_get_nothing_of_what_was_before() {
         let client = connect().await;
         let (owner, buyer) = (rich_meter(&client).await, rich_meter(&client).await);
         let (_, second_key) = second_meter(&client, &owner).await;
-        let resting = order(Side::Buy, 10_000, 30);
+        let resting = order(own_period(), Side::Buy, 10_000, 30);
         let commands = vec![Command::Place(resting), Command::Cancel { client_id: resting.client_id }];
         let done = client.submit(&sign(&owner.key, commands)).finality().await.unwrap();
         let place = (done.bundle, 0);

@@ -12,6 +12,7 @@ use gridbook_node::keyfile::{read_key, write_key};
 use serde_json::Value;
 
 use crate::fixture::{TURN, chain, connect, fixture, is_done, run, sign_with, try_to_operate};
+use crate::watch::{listening, wait_until_told};
 
 /// Runs `gridbook registry ..` in the network's directory and tells its exit code and what it printed.
 fn registry(arguments: &[&str]) -> (i32, Value) {
@@ -124,20 +125,24 @@ fn a_desk_whose_clock_is_behind_signs_again() {
     let (file, _) = key(dir.path(), "hall");
     let (hall, hall_key) = (file.to_str().unwrap(), read_key(&file).unwrap());
     let alice = key(dir.path(), "alice").1;
-    run(async {
+    let enrolled = run(async {
         let (client, name) = (connect().await, OrganisationName::new("Two desks").unwrap());
         let roles: Roles = [Role::Registrar, Role::Bank].into_iter().collect();
         loop {
             let organisation = OrganisationId(client.status().await.unwrap().organisations);
             let new = NewOrganisation { organisation, key: hall_key.public(), name, roles, area: None };
-            if is_done(&try_to_operate(&client, Command::RegisterOrganisation(new)).await) {
-                return;
+            let done = try_to_operate(&client, Command::RegisterOrganisation(new)).await;
+            if is_done(&done) {
+                // The commands ask another validator first.
+                listening(&client).await;
+                return done.height;
             }
         }
     });
     let other_desk = || {
         run(async {
             let client = connect().await;
+            wait_until_told(&client, enrolled).await;
             loop {
                 let account = AccountId(client.status().await.unwrap().accounts);
                 let open = vec![Command::RegisterAccount { account, organisation: None }];

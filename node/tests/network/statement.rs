@@ -11,12 +11,14 @@ use gridbook_ledger::record::RecordEvent;
 use gridbook_ledger::reject::Code;
 use gridbook_ledger::settlement::statement::Statement;
 use gridbook_ledger::store::{Fact, FactOwner, FactRow};
-use gridbook_node::client::ClientError;
+use gridbook_node::client::{Client, ClientError};
 use gridbook_node::keyfile::{read_key, write_key};
+use gridbook_node::moment::format_moment;
 use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
 
 use crate::fixture::{TestMeter, chain, connect, fixture, good_order, open_period, rich_meter, run, sign};
+use crate::watch::listening;
 
 fn signed_by(key: &SecretKey) -> impl Fn(QueryKind) -> SignedQuery + use<'_> {
     move |kind| SignedQuery::sign(chain(), kind, LedgerTime(u64::MAX), key)
@@ -26,9 +28,9 @@ pub(crate) fn operator_key() -> SecretKey {
     read_key(&fixture().network.operator_key_file()).unwrap()
 }
 
-/// Seller and buyer trade 300 Wh at 20 ct in the period of all tests.
-async fn traded() -> (gridbook_node::client::Client, TestMeter, TestMeter) {
-    let client = connect().await;
+/// Seller and buyer trade 300 Wh at 20 ct in the period of all tests, which is told: a quarter-hour may end meanwhile.
+async fn traded() -> (Client, TestMeter, TestMeter, DeliveryPeriod) {
+    let (client, period) = (connect().await, open_period());
     let (seller, buyer) = (rich_meter(&client).await, rich_meter(&client).await);
     // Only each other: the other tests' orders rest in the same book.
     let own = |side, partner| Place {
@@ -36,6 +38,7 @@ async fn traded() -> (gridbook_node::client::Client, TestMeter, TestMeter) {
         price: Price(200_000),
         energy: Energy(300),
         partner: Some(partner),
+        period,
         ..good_order()
     };
     let ask = Command::Place(own(Side::Sell, buyer.account));
@@ -43,7 +46,7 @@ async fn traded() -> (gridbook_node::client::Client, TestMeter, TestMeter) {
     client.submit(&sign(&seller.key, vec![ask])).finality().await.unwrap();
     let done = client.submit(&sign(&buyer.key, vec![bid])).finality().await.unwrap();
     assert!(done.records[0].events.iter().any(|event| matches!(event, RecordEvent::Trade(_))), "{done:?}");
-    (client, seller, buyer)
+    (client, seller, buyer, period)
 }
 
 fn trades(facts: &[FactRow]) -> usize {
@@ -55,7 +58,7 @@ fn trades(facts: &[FactRow]) -> usize {
 #[test]
 fn another_accounts_data_are_not_told_and_ones_own_are() {
     run(async {
-        let (client, seller, buyer) = traded().await;
+        let (client, seller, buyer, _) = traded().await;
         let (from, to) = (DeliveryPeriod(0), DeliveryPeriod(u32::MAX));
         let owner = FactOwner::Meter(seller.id);
         let operator = operator_key();
@@ -83,7 +86,7 @@ fn another_accounts_data_are_not_told_and_ones_own_are() {
 #[test]
 fn a_bill_day_by_day_comes_to_what_its_lines_come_to() {
     run(async {
-        let (client, seller, buyer) = traded().await;
+        let (client, seller, buyer, _) = traded().await;
         let (from, to) = (DeliveryPeriod(0), DeliveryPeriod(u32::MAX));
         let operator = operator_key();
         for key in [&seller.key, &operator] {
@@ -106,7 +109,7 @@ fn a_bill_day_by_day_comes_to_what_its_lines_come_to() {
 #[test]
 fn an_accounts_history_is_complete_and_proven() {
     run(async {
-        let (client, seller, _) = traded().await;
+        let (client, seller, ..) = traded().await;
         let operator = operator_key();
         for key in [&seller.key, &operator] {
             let history = client.account_history(signed_by(key), seller.account).await.unwrap();
@@ -129,7 +132,13 @@ fn an_accounts_history_is_complete_and_proven() {
 /// By the command line: a prosumer reads the bill, an auditor checks a file offline and a changed file says which step breaks.
 #[test]
 fn a_bill_and_an_audit_by_the_command_line() {
-    let (seller, dir) = (run(traded()).1, tempfile::tempdir().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let (seller, period) = run(async {
+        let (client, seller, _, period) = traded().await;
+        // The command asks another validator first.
+        listening(&client).await;
+        (seller, period)
+    });
     let key = dir.path().join("seller.key");
     write_key(&key, &seller.key).unwrap();
     let network = &fixture().network;
@@ -147,7 +156,7 @@ fn a_bill_and_an_audit_by_the_command_line() {
             [output.stdout, output.stderr].map(|out| String::from_utf8(out).unwrap()).concat(),
         )
     };
-    let period = open_period().0.to_string();
+    let (begins, period) = (format_moment(period.starts_at(15)), period.0.to_string());
     let (code, told) = gridbook(&key, "true", &["meter", "statement", "--period", &period]);
     let bill: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((code, &bill["totals"]["sold_nano"]), (0, &Value::from("60000000")), "{told}");
@@ -156,7 +165,6 @@ fn a_bill_and_an_audit_by_the_command_line() {
     let (code, told) = gridbook(&key, "false", &["meter", "statement", "--period", &period, "--csv"]);
     assert!(code == 0 && told.starts_with("period,begins,area,area_name,line"), "{told}");
     assert_eq!(gridbook(&key, "false", &["meter", "statement", "--day", "someday"]).0, 2);
-    let begins = gridbook_node::moment::format_moment(open_period().starts_at(15));
     let (day, month, year) = (&begins[..10], &begins[..7], &begins[..4]);
     for span in [["--month", month], ["--year", year]] {
         let (code, told) = gridbook(&key, "true", &["meter", "statement", span[0], span[1]]);

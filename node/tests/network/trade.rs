@@ -9,7 +9,7 @@ use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::receipt::Receipt;
 use gridbook_ledger::record::{Outcome, RecordEvent, Trade};
 use gridbook_ledger::reject::Code;
-use gridbook_node::client::{Client, ClientError, Patience};
+use gridbook_node::client::ClientError;
 use gridbook_node::keyfile::write_key;
 use gridbook_node::moment::format_moment;
 use gridbook_node::protocol::{QueryKind, SignedQuery};
@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::fixture::{TURN, chain, connect, fixture, good_order, open_period, refusal, rich_meter, run, sign};
 use crate::statement::operator_key;
+use crate::watch::listening;
 
 pub(crate) fn query(key: &SecretKey, kind: QueryKind) -> SignedQuery {
     SignedQuery::sign(chain(), kind, LedgerTime(u64::MAX), key)
@@ -27,14 +28,13 @@ fn a_seller_who_watches_learns_of_the_trade_and_both_get_receipts_that_verify() 
     run(async {
         let buyer_line = connect().await;
         let (seller, buyer) = (rich_meter(&buyer_line).await, rich_meter(&buyer_line).await);
-        let seed = *SecretKey::generate().unwrap().seed();
-        let validators = fixture().network.clients.validators.clone();
-        let (seller_line, mut events) = Client::connect(validators, seed, Patience::default()).await.unwrap();
+        let (seller_line, mut events) = listening(&buyer_line).await;
         assert_eq!(seller_line.watch(query(&seller.key, QueryKind::Watch)).await, Ok(seller.id));
 
         // ask 20 ct: 300 Wh | bid 25 ct: 200 Wh, which pays the resting price
-        let ask = Place { side: Side::Sell, price: Price(200_000), energy: Energy(300), ..good_order() };
-        let bid = Place { side: Side::Buy, price: Price(250_000), energy: Energy(200), ..good_order() };
+        let period = open_period();
+        let ask = Place { period, side: Side::Sell, price: Price(200_000), energy: Energy(300), ..good_order() };
+        let bid = Place { period, side: Side::Buy, price: Price(250_000), energy: Energy(200), ..good_order() };
         seller_line.submit(&sign(&seller.key, vec![Command::Place(ask)])).finality().await.unwrap();
         let done = buyer_line.submit(&sign(&buyer.key, vec![Command::Place(bid)])).finality().await.unwrap();
         let trade = done.records[0].events.iter().find(|event| matches!(event, RecordEvent::Trade { .. })).copied();

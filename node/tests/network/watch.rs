@@ -16,7 +16,7 @@ use crate::fixture::{TestMeter, connect, fixture, good_order, operate, rich_mete
 use crate::trade::query;
 
 /// A client whose events are listened to, at a validator that has told all that `other` has heard of.
-async fn listening(other: &Client) -> (Client, WatchEvents) {
+pub(crate) async fn listening(other: &Client) -> (Client, WatchEvents) {
     let seed = *SecretKey::generate().unwrap().seed();
     let validators = fixture().network.clients.validators.clone();
     let (line, events) = Client::connect(validators, seed, Patience::default()).await.unwrap();
@@ -25,7 +25,7 @@ async fn listening(other: &Client) -> (Client, WatchEvents) {
 }
 
 /// Waits until a client's validator has told those who watch of everything up to a height: it shows a header when that is done.
-async fn wait_until_told(line: &Client, height: u64) {
+pub(crate) async fn wait_until_told(line: &Client, height: u64) {
     let shown = async {
         while line.header(height).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -113,12 +113,13 @@ fn a_watch_ends_with_the_transfer_and_says_why() {
 #[test]
 fn the_command_line_says_why_a_watch_has_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let meter = run(async {
+    let (meter, registered) = run(async {
         let client = connect().await;
         let meter = rich_meter(&client).await;
+        let registered = client.status().await.unwrap().height;
         // The command asks the same validator first.
         listening(&client).await;
-        meter
+        (meter, registered)
     });
     let key_file = dir.path().join("meter.key");
     write_key(&key_file, &meter.key).unwrap();
@@ -136,6 +137,7 @@ fn the_command_line_says_why_a_watch_has_ended() {
     assert!(first.contains("watching meter"), "{first}");
     run(async {
         let client = connect().await;
+        wait_until_told(&client, registered).await;
         let new_key = SecretKey::generate().unwrap();
         client.submit(&sign(&meter.key, vec![rotation(&meter, &new_key)])).finality().await.unwrap();
     });
