@@ -27,7 +27,12 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 fn init(dir: &Path) -> Output {
+    init_of(4, dir)
+}
+
+fn init_of(validators: usize, dir: &Path) -> Output {
     gridbook(&["init", "--json", "--areas", "north,south", "--base-port", "7300", "--out", dir.to_str().unwrap()])
+        .args(["--validators", &validators.to_string()])
         .output()
         .unwrap()
 }
@@ -231,9 +236,13 @@ fn a_genesis_is_made_from_public_keys() {
 
 /// A network of `init` of which no validator runs: each port takes what is sent to it and never answers.
 fn silent_network(dir: &Path) -> (std::path::PathBuf, Vec<std::net::UdpSocket>) {
-    let sockets: Vec<_> = (0..4).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    silent_network_of(4, dir)
+}
+
+fn silent_network_of(validators: usize, dir: &Path) -> (std::path::PathBuf, Vec<std::net::UdpSocket>) {
+    let sockets: Vec<_> = (0..validators).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
     let out = dir.join("net");
-    assert_eq!(code(&init(&out)), 0);
+    assert_eq!(code(&init_of(validators, &out)), 0);
     let file = out.join("network.toml");
     let mut text = std::fs::read_to_string(&file).unwrap();
     for (number, socket) in sockets.iter().enumerate() {
@@ -297,11 +306,11 @@ fn a_receipt_without_a_key_or_with_two_rights_to_it_is_wrong_usage() {
     }
 }
 
-/// Four silent validators were tried for two seconds each, whatever `--wait` said.
+/// Silent validators were tried for two seconds each, whatever `--wait` said: forty of them for eighty.
 #[test]
 fn a_connection_is_waited_for_no_longer_than_an_answer() {
     let dir = tempfile::tempdir().unwrap();
-    let (out, _sockets) = silent_network(dir.path());
+    let (out, _sockets) = silent_network_of(40, dir.path());
     let network = out.join("network.toml");
     let began = std::time::Instant::now();
     let output =
@@ -309,7 +318,8 @@ fn a_connection_is_waited_for_no_longer_than_an_answer() {
     let took = began.elapsed();
     assert_eq!(code(&output), 1);
     assert!(text(&output.stderr).contains("no validator could be reached"), "{}", text(&output.stderr));
-    assert!(took < std::time::Duration::from_secs(6), "{took:?}");
+    // A busy machine may take long for little.
+    assert!(took < std::time::Duration::from_secs(40), "{took:?}");
 }
 
 /// A disk that is full where standard error goes costs the remarks, not the work and not the exit code.
