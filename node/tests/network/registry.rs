@@ -162,6 +162,13 @@ fn a_desk_whose_clock_is_behind_signs_again() {
     assert_eq!((told["meters"][0].to_string(), told["balance_nano"].as_str()), (meter.clone(), Some("50000000000")));
     other_desk();
     done(&["meter", "suspend", &meter, "--by", hall, "--reason", "tampering"]);
+
+    // Money is another matter: whoever signed it again by one validator's word might pay it twice.
+    other_desk();
+    let (code, told) = registry(&["account", "deposit", &account, "--by", hall, "--amount", "50"]);
+    assert!(code == 1 && told.to_string().contains("AuthReplay"), "at the door or on the ledger: {told}");
+    let told = done(&["account", "show", &account, "--by", hall]);
+    assert_eq!(told["balance_nano"].as_str(), Some("50000000000"));
 }
 
 /// A slip of the pen is told before anything is sent, with what there is.

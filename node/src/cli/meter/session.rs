@@ -98,7 +98,8 @@ impl Session {
     }
 
     /// Gives commands. Somebody else may sign with the same key at the same time, or by a clock that is ahead: where that came first these have
-    /// done nothing, and are signed again with a higher nonce.
+    /// done nothing, and are signed again with a higher nonce. Not so where money is paid: that a bundle was overtaken is the word of one
+    /// validator, and one that lies would have it paid twice.
     pub(in crate::cli) async fn submit(
         &self,
         key: &SecretKey,
@@ -109,7 +110,7 @@ impl Session {
         loop {
             let signed_at = Instant::now();
             let answer = self.client.submit(&self.sign(key, commands.clone())).finality().await;
-            if !was_overtaken(&answer) || signed_at >= give_up_at {
+            if !was_overtaken(&answer) || signed_at >= give_up_at || commands.iter().any(pays) {
                 return answer;
             }
             tokio::time::sleep(SIGN_AGAIN_PAUSE).await;
@@ -183,6 +184,12 @@ fn was_overtaken(answer: &Result<FinalBundle, ClientError>) -> bool {
         Err(_) => false,
         Ok(done) => done.records.first().and_then(|record| rejection(record.outcome)) == Some(Code::AuthReplay),
     }
+}
+
+/// Whether a command would do as much again if it was given twice. Orders and offers have names, registrations have numbers, and all else sets what is
+/// so from then on.
+fn pays(command: &Command) -> bool {
+    matches!(command, Command::Deposit { .. } | Command::Withdraw { .. })
 }
 
 pub(in crate::cli) fn rejection(outcome: Outcome) -> Option<Code> {
