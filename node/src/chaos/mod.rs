@@ -161,7 +161,7 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Opt
         tally: Tally::default(),
         loud: options.loud,
         rest_ms: options.rest_ms,
-        equal_max: if options.sync { EQUAL_MAX } else { EQUAL_MAX / 12 },
+        equal_max: EQUAL_MAX,
         began,
     };
     ordeal.give_small_disk(&mut plan).await?;
@@ -169,6 +169,10 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Opt
     ordeal.cluster.start_all()?;
     ordeal.wait_until_ready().await?;
     let (town, keys, gateways) = prepare(options, &ordeal.network).await?;
+    if !options.sync {
+        // From the first power cut on they may never be ready again.
+        ordeal.equal_max = EQUAL_MAX / 12;
+    }
     let pace = Pace { seed: options.seed, bundles_per_s: options.rate, commands: options.commands };
     let load = Load::begin(pace, &town, &ordeal.network.genesis, &keys, &gateways);
     ordeal.say(&format!("{} meters trade", options.meters));
