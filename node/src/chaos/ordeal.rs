@@ -1,5 +1,6 @@
 //! Carries a plan out: kills, stops, starts and cuts off, and remembers when.
 
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
@@ -130,7 +131,11 @@ impl Ordeal {
         self.say(&format!("killed {}, removed its index, and killed it again", self.names(&[victim])));
         self.kill(victim).await?;
         let index = self.data_dir(victim)?.join("index");
-        std::fs::remove_dir_all(&index).with_context(|| format!("cannot remove {}", index.display()))?;
+        match std::fs::remove_dir_all(&index) {
+            // It was killed like this before, and has not come to make one since.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed.with_context(|| format!("cannot remove {}", index.display()))?,
+        }
         self.start(victim)?;
         pause(step.within_ms).await;
         self.kill(victim).await?;
