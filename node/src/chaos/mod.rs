@@ -190,10 +190,11 @@ async fn live(options: &ChaosOptions, network: Network, relay: Relay, power: Opt
     report.interrupted = interrupted;
     let unhealed = healed.is_err();
     report.failures.extend([broke, healed.err()].into_iter().flatten().map(|error| format!("{error:#}")));
-    if !unhealed {
-        check_alive(&mut ordeal, &mut report, &gateways).await;
-    }
-    check_disks(&mut ordeal, &mut report).await;
+    let equal_at = match unhealed {
+        false => check_alive(&mut ordeal, &mut report, &gateways).await,
+        true => 0,
+    };
+    check_disks(&mut ordeal, &mut report, equal_at).await;
     report.memory_bytes = ordeal.cluster.peak_memory_bytes();
     report.tally = std::mem::take(&mut ordeal.tally);
     Ok(report)
@@ -266,15 +267,17 @@ async fn meet_trouble(options: &ChaosOptions, ordeal: &mut Ordeal, plan: &mut Pl
     }
 }
 
-/// Everything that can be checked while the validators run.
-async fn check_alive(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Client]) {
-    if let Err(error) = ordeal.wait_until_equal().await {
-        report.failures.push(format!("{error:#}"));
-    }
+/// Everything that can be checked while the validators run. The height that all of them had come to.
+async fn check_alive(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Client]) -> u64 {
+    let mut note = |error: anyhow::Error| report.failures.push(format!("{error:#}"));
+    let equal_at = ordeal.wait_until_equal().await.map_err(&mut note).unwrap_or(0);
     ordeal.say("all are equally far; fetching receipts");
     let operator = match read_key(&ordeal.network.operator_key_file()) {
         Ok(key) => key,
-        Err(error) => return report.failures.push(format!("{error:#}")),
+        Err(error) => {
+            note(error.into());
+            return equal_at;
+        }
     };
     let chain = ordeal.network.genesis.chain_id();
     let sign = |kind| SignedQuery::sign(chain, kind, NEVER, &operator);
@@ -283,15 +286,16 @@ async fn check_alive(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Clien
     let failures = receipts::fetch_and_verify(gateways, &ordeal.network.genesis, wanted).await;
     report.receipts_verified = report.receipts_requested - failures.len() as u64;
     report.failures.extend(failures.into_iter().take(5).map(|failure| format!("a receipt: {failure}")));
+    equal_at
 }
 
 /// Stops the validators, and checks what is on their disks.
-async fn check_disks(ordeal: &mut Ordeal, report: &mut Report) {
+async fn check_disks(ordeal: &mut Ordeal, report: &mut Report, equal_at: u64) {
     if let Err(error) = ordeal.cluster.stop().await {
         report.failures.push(format!("{error:#}"));
     }
     ordeal.say("all have stopped; executing their logs again");
-    let judged = judge(ordeal, report);
+    let judged = judge(ordeal, report, equal_at);
     report.failures.extend(judged.err().map(|error| format!("{error:#}")));
 }
 
@@ -309,7 +313,7 @@ fn wanted(answers: &Answers, seed: u64, sign: impl Fn(QueryKind) -> SignedQuery)
         .collect()
 }
 
-fn judge(ordeal: &Ordeal, report: &mut Report) -> anyhow::Result<()> {
+fn judge(ordeal: &Ordeal, report: &mut Report, equal_at: u64) -> anyhow::Result<()> {
     let (genesis, mut logs) = (&ordeal.network.genesis, Vec::new());
     for index in 0..ordeal.network.configs.len() {
         let (promises, failures) = verdict::check_promises(index, &ordeal.cluster.log_file(index))?;
@@ -327,7 +331,7 @@ fn judge(ordeal: &Ordeal, report: &mut Report) -> anyhow::Result<()> {
     if logs.is_empty() {
         bail!("no validator has a log that holds");
     }
-    report.failures.extend(verdict::compare_logs(&logs));
+    report.failures.extend(verdict::compare_logs(&logs, equal_at));
     let log = verdict::longest(&logs);
     report.failures.extend(verdict::compare_answers(&report.answers, log));
     let (words, broken) = verdict::compare_words(&report.answers, log, genesis);

@@ -309,21 +309,22 @@ impl Ordeal {
 
     /// Waits until every validator calls itself ready.
     pub(super) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
-        self.wait_until("ready", |eyes| eyes.fresh().iter().all(|sight| sight.is_some_and(|sight| sight.ready))).await
+        let ready = |eyes: &Eyes| eyes.fresh().iter().all(|sight| sight.is_some_and(|sight| sight.ready)).then_some(());
+        self.wait_until("ready", ready).await
     }
 
     /// Waits until so many more headers are final: the meters have found their way back, and the ledger goes on.
     async fn wait_for_headers(&mut self, count: u64) -> anyhow::Result<()> {
         let height = |eyes: &Eyes| eyes.fresh().iter().flatten().map(|sight| sight.height).max().unwrap_or(0);
         let wanted = height(&self.eyes) + count;
-        self.wait_until("going on", |eyes| height(eyes) >= wanted).await
+        self.wait_until("going on", |eyes| (height(eyes) >= wanted).then_some(())).await
     }
 
-    /// Waits until all have the same last final height. Nothing may be sent meanwhile.
-    pub(super) async fn wait_until_equal(&mut self) -> anyhow::Result<()> {
+    /// Waits until all have the same last final height, and says it. Nothing may be sent meanwhile.
+    pub(super) async fn wait_until_equal(&mut self) -> anyhow::Result<u64> {
         let equal = |eyes: &Eyes| {
             let height = eyes.height();
-            eyes.fresh().iter().all(|sight| sight.is_some_and(|sight| sight.height == height))
+            eyes.fresh().iter().all(|sight| sight.is_some_and(|sight| sight.height == height)).then_some(height)
         };
         self.wait_until("equally far", equal).await?;
         // What was on its way when the last answer came has arrived by now.
@@ -331,9 +332,13 @@ impl Ordeal {
         self.wait_until("equally far", equal).await
     }
 
-    async fn wait_until(&mut self, what: &str, holds: impl Fn(&Eyes) -> bool) -> anyhow::Result<()> {
+    /// Looks again and again until something is seen.
+    async fn wait_until<T>(&mut self, what: &str, look: impl Fn(&Eyes) -> Option<T>) -> anyhow::Result<T> {
         let deadline = Instant::now() + self.equal_max;
-        while !holds(&self.eyes) {
+        loop {
+            if let Some(seen) = look(&self.eyes) {
+                return Ok(seen);
+            }
             self.cluster.check_alive()?;
             let late = Instant::now() > deadline;
             ensure!(
@@ -344,7 +349,6 @@ impl Ordeal {
             );
             pause(50).await;
         }
-        Ok(())
     }
 
     /// Where a validator's data lies for this process.

@@ -79,8 +79,8 @@ fn places(step: &FinalStep) -> impl Iterator<Item = (Hash, Place)> {
     })
 }
 
-/// What broke among the logs themselves.
-pub(super) fn compare_logs(logs: &[FinalLog]) -> Vec<String> {
+/// What broke among the logs themselves. All validators were at height `equal_at` before they were told to stop, and nothing was sent any more.
+pub(super) fn compare_logs(logs: &[FinalLog], equal_at: u64) -> Vec<String> {
     let mut failures = Vec::new();
     let longest = longest(logs);
     for log in logs {
@@ -89,7 +89,7 @@ pub(super) fn compare_logs(logs: &[FinalLog]) -> Vec<String> {
             let (height, other) = (at + 1, longest.report.validator);
             failures.push(format!("validators {validator} and {other} have different final headers {height}"));
         }
-        if log.report.height != longest.report.height {
+        if !may_end_here(log.report.height, equal_at, longest) {
             let (height, highest) = (log.report.height, longest.report.height);
             failures.push(format!("validator {validator} ends at height {height}, another one at {highest}"));
         }
@@ -101,6 +101,13 @@ pub(super) fn compare_logs(logs: &[FinalLog]) -> Vec<String> {
         );
     }
     failures
+}
+
+/// Whether a validator may have stopped at a height with which the log of another goes on. They stop one after the other, and a gate that closes or a
+/// period that ends meanwhile is final at those who still run. Not so what a client sent, or what had been final at all of them.
+fn may_end_here(height: u64, equal_at: u64, longest: &FinalLog) -> bool {
+    let lacks_bundles = || longest.bundles.values().any(|place| place.height > height);
+    height == longest.report.height || (height >= equal_at && !lacks_bundles())
 }
 
 /// The log with the most final headers.
@@ -218,4 +225,55 @@ fn shortened(mut failures: Vec<String>) -> Vec<String> {
         failures.push(format!("and {more} more like this"));
     }
     failures
+}
+
+#[cfg(test)]
+mod tests {
+    use gridbook_engine::LedgerTime;
+    use gridbook_ledger::state::Totals;
+
+    use super::*;
+
+    /// A log that ends at a height and holds a bundle at another.
+    fn log(validator: u16, height: u64, bundle_at: u64) -> FinalLog {
+        let report = ChainReport {
+            validator,
+            height,
+            header: Hash([0; 32]),
+            state_root: Hash([0; 32]),
+            ledger_time: LedgerTime(0),
+            last_seq: 0,
+            log_digest: Hash([0; 32]),
+            totals: Totals::default(),
+            results: Hash([0; 32]),
+            money_sum: Money::ZERO,
+            imbalance: Money::ZERO,
+            losses: Money::ZERO,
+            grid: Money::ZERO,
+            log_records: 0,
+            from_height: 0,
+        };
+        let facts = |height: u64| HeaderFacts {
+            hash: Hash::of("test/header", &height.to_le_bytes()),
+            epoch: 0,
+            view: 1,
+            time_ms: height,
+            last_seq: height,
+        };
+        let place = Place { height: bundle_at, first_seq: bundle_at, leaves: Vec::new() };
+        let bundles = (bundle_at <= height).then_some((Hash([1; 32]), place)).into_iter().collect();
+        FinalLog { report, headers: (1..=height).map(facts).collect(), bundles, doubled: BTreeSet::new() }
+    }
+
+    /// Four were at height 7 when they were told to stop; a gate closed while they did, and one was gone by then.
+    #[test]
+    fn who_stopped_first_need_not_have_what_fell_due_later_and_must_have_all_else() {
+        let ends = |first: u64, bundle_at| compare_logs(&[log(0, first, bundle_at), log(1, 8, bundle_at)], 7);
+        assert_eq!(ends(7, 5), [""; 0]);
+        assert_eq!(ends(7, 8), ["validator 0 ends at height 7, another one at 8"], "a bundle is missing");
+        assert_eq!(ends(6, 5), ["validator 0 ends at height 6, another one at 8"], "all had come further");
+        let mut other = log(1, 8, 5);
+        other.headers[6].hash = Hash([3; 32]);
+        assert_eq!(compare_logs(&[log(0, 7, 5), other], 7), ["validators 0 and 1 have different final headers 7"]);
+    }
 }
