@@ -46,8 +46,9 @@ struct Member {
 /// How long a validator may take to be ready.
 const READY_MAX: Duration = Duration::from_secs(60);
 
-/// How long a validator may take to end cleanly. Wide: four of them write a last checkpoint, on a machine that may be busy.
-const GRACE: Duration = Duration::from_secs(60);
+/// How long a validator may take to end cleanly where a run fails if it does not. Wide: four of them write a last checkpoint, on a machine that may
+/// be busy.
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
 
 impl Launch {
     /// This very binary.
@@ -161,13 +162,13 @@ impl Cluster {
         Ok(())
     }
 
-    /// Asks all of them to end, waits, and kills whoever has not ended then. An error if one had to be killed.
-    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+    /// Asks all of them to end, waits for so long, and kills whoever has not ended then. An error if one had to be killed.
+    pub(crate) async fn stop(&mut self, grace: Duration) -> anyhow::Result<()> {
         for index in 0..self.members.len() {
             self.members[index].note_memory();
             self.signal(index, Signal::TERM);
         }
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + grace;
         let mut stubborn = Vec::new();
         for (index, member) in self.members.iter_mut().enumerate() {
             // Each stays known until it has ended: who stops waiting here can still kill it.
@@ -180,7 +181,7 @@ impl Cluster {
             member.child = None;
         }
         if !stubborn.is_empty() {
-            bail!("validators {stubborn:?} did not end within {} s of SIGTERM and were killed", GRACE.as_secs());
+            bail!("validators {stubborn:?} did not end within {} s of SIGTERM and were killed", grace.as_secs());
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ use gridbook_ledger::genesis::SettlementRules;
 use gridbook_sim::{Town, TownConfig};
 
 use crate::client::{Client, Patience, connection_seed, wall_us};
-use crate::cluster::{Cluster, Launch};
+use crate::cluster::{Cluster, GRACE, Launch};
 use crate::config::{IndexOptions, LogOptions, Peer, Quotas, ValidatorConfig};
 use crate::interrupt::interrupted;
 use crate::keyfile::read_key;
@@ -291,7 +291,7 @@ async fn check_alive(ordeal: &mut Ordeal, report: &mut Report, gateways: &[Clien
 
 /// Stops the validators, and checks what is on their disks.
 async fn check_disks(ordeal: &mut Ordeal, report: &mut Report, equal_at: u64) {
-    if let Err(error) = ordeal.cluster.stop().await {
+    if let Err(error) = ordeal.cluster.stop(GRACE).await {
         report.failures.push(format!("{error:#}"));
     }
     ordeal.say("all have stopped; executing their logs again");

@@ -27,7 +27,7 @@ use gridbook_sim::{Measured, Town, TownConfig};
 use tokio::sync::mpsc;
 
 use crate::client::{Client, Patience, WatchEvents, connection_seed, wall_us};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, GRACE};
 use crate::config::{IndexOptions, LogOptions, Peer, Quotas};
 use crate::interrupt::{Interrupted, Interrupts};
 use crate::keyfile::read_key;
@@ -114,6 +114,9 @@ const READ_WITHIN_WALL_MS: u64 = 1_500;
 const DISPUTED_FOR_MS: u64 = 3 * 3_600_000;
 const DISPUTED_FOR_WALL_MS: u64 = 3_000;
 
+/// How long validators may take to end when the day was broken off: nobody looks at what they leave, and somebody waits.
+const BROKEN_OFF_GRACE: Duration = Duration::from_secs(10);
+
 /// Runs the demo to its end, or until Ctrl-C: then it ends its validators, and says what was done so far. Ctrl-C once more kills them.
 ///
 /// # Errors
@@ -160,8 +163,12 @@ async fn finish(
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Report> {
     note!("the validators are stopped");
+    let grace = match &played {
+        Ok(report) if !report.interrupted => GRACE,
+        _ => BROKEN_OFF_GRACE,
+    };
     let in_peace = tokio::select! {
-        stopped = cluster.stop() => stopped.map(|()| true),
+        stopped = cluster.stop(grace) => stopped.map(|()| true),
         () = interrupts.next() => Ok(false),
     };
     cluster.kill_all().await?;
