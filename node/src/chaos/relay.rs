@@ -188,7 +188,11 @@ mod tests {
 
         relay.heal();
         dialler.send_to(b"hello", front).await.unwrap();
-        let (length, back) = other.recv_from(&mut bytes).await.unwrap();
+        // What the relay had not so much as read when the road was healed may go on too.
+        let (mut length, mut back) = other.recv_from(&mut bytes).await.unwrap();
+        if &bytes[..length] == b"lost" {
+            (length, back) = other.recv_from(&mut bytes).await.unwrap();
+        }
         assert_eq!(&bytes[..length], b"hello");
         other.send_to(b"and back", back).await.unwrap();
         let (length, sender) = dialler.recv_from(&mut bytes).await.unwrap();

@@ -84,8 +84,8 @@ struct Lines {
 struct Prepared {
     lines: Lines,
     keys: Vec<SecretKey>,
-    /// The first quarter-hour did not wait for it.
-    is_late: bool,
+    /// When, if the first quarter-hour did not wait for it.
+    late_at: Option<LedgerTime>,
 }
 
 /// Ledger milliseconds of a day.
@@ -213,12 +213,12 @@ async fn play(
         prepared = prepare(options, town, network, cluster, &screen) => prepared,
         () = interrupts.next() => return Err(Interrupted("the day had not begun, so there is no summary").into()),
     };
-    let Prepared { lines, keys, is_late } = prepared?;
+    let Prepared { lines, keys, late_at } = prepared?;
     let operator = read_key(&network.operator_key_file())?;
     let day = Day::new(options, town, network, keys, operator, lines, screen);
     let (end, lines, tally, cast) = day.play(cluster, interrupts).await?;
     let mut report = Report::new(options, town, tally, cast);
-    report.began_late = is_late;
+    late_at.into_iter().for_each(|at| report.begin_late(at, town));
     report.measure(cluster);
     if end == DayEnd::Interrupted {
         report.interrupted = true;
@@ -249,14 +249,15 @@ async fn prepare(
     screen.note(&format!("{} meters registered", town.meters().len()));
     let last_call = LedgerTime(town.ends_at().0.saturating_add(DAY_MS));
     registration::watch_all(&lines.gateways, &network.genesis, &keys, last_call).await?;
-    let is_late = network.genesis.ledger_now(wall_us()) > first_batch_at(town);
-    if is_late {
+    let ready_at = network.genesis.ledger_now(wall_us());
+    let late_at = (ready_at > first_batch_at(town)).then_some(ready_at);
+    if late_at.is_some() {
         screen.note(
             "this machine is slow: the day began before all meters were registered, its first quarter-hours are lost; \
              --lead gives it more time",
         );
     }
-    Ok(Prepared { lines, keys, is_late })
+    Ok(Prepared { lines, keys, late_at })
 }
 
 impl Lines {

@@ -47,11 +47,8 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(options: &DemoOptions, town: &Town, tally: Tally, cast: Cast) -> Self {
-        let rules = super::settlement(super::time_scale(options.seconds).unwrap_or(1));
-        let mtu_minutes = town.config().rules.mtu_minutes;
-        let due = town.periods().map(|period| LedgerTime(period.ends_at(mtu_minutes).0 + rules.reading_deadline_ms));
         Self {
-            due: due.collect(),
+            due: due_from(LedgerTime(0), options, town),
             cast,
             again: None,
             headers: Vec::new(),
@@ -134,6 +131,12 @@ impl Report {
         });
         let all_there = self.headers.len() == usize::from(self.options.validators);
         all_there && again.is_some_and(|again| self.headers.iter().all(|header| header == again))
+    }
+
+    /// Meters were registered when the day had begun: they are settled from the first quarter-hour on that begins after that.
+    pub(super) fn begin_late(&mut self, at: LedgerTime, town: &Town) {
+        self.began_late = true;
+        self.due = due_from(at, &self.options, town);
     }
 
     fn settlement_promises(&self) -> Vec<(&'static str, bool)> {
@@ -369,4 +372,11 @@ impl std::fmt::Debug for Report {
 
 fn mib(bytes: &[u64]) -> u64 {
     bytes.iter().max().unwrap_or(&0) >> 20
+}
+/// The reading deadlines of the town's periods that begin at a moment or later.
+fn due_from(at: LedgerTime, options: &DemoOptions, town: &Town) -> Vec<LedgerTime> {
+    let rules = super::settlement(super::time_scale(options.seconds).unwrap_or(1));
+    let mtu_minutes = town.config().rules.mtu_minutes;
+    let periods = town.periods().filter(|period| period.starts_at(mtu_minutes) >= at);
+    periods.map(|period| LedgerTime(period.ends_at(mtu_minutes).0 + rules.reading_deadline_ms)).collect()
 }
