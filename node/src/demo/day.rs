@@ -205,9 +205,6 @@ impl Day {
                     let is_over = self.batches.is_empty() && Instant::now() >= closes_at && is_final;
                     let is_down = matches!(self.kill, Some(Kill::Down { .. }));
                     if is_over && !is_down && (self.is_quiet() || Instant::now() > last_answers_by) {
-                        if self.kill.is_some() {
-                            self.screen.note("nobody said who leads: no validator was killed");
-                        }
                         return Ok(());
                     }
                 },
@@ -382,6 +379,7 @@ impl Day {
                 cluster.restart(index)?;
                 self.screen.note(&format!("validator {index} was started again"));
                 self.kill = None;
+                self.tally.killed += 1;
             }
             _ => {}
         }

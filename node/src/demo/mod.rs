@@ -218,7 +218,9 @@ async fn play(
     let day = Day::new(options, town, network, keys, operator, lines, screen);
     let (end, lines, tally, cast) = day.play(cluster, interrupts).await?;
     let mut report = Report::new(options, town, tally, cast);
-    late_at.into_iter().for_each(|at| report.begin_late(at, town));
+    if let Some(at) = late_at {
+        report.begin_late(at, town);
+    }
     report.measure(cluster);
     if end == DayEnd::Interrupted {
         report.interrupted = true;

@@ -101,6 +101,9 @@ impl Report {
                 self.receipts_requested > 0 && self.receipts_verified == self.receipts_requested,
             ),
         ];
+        if self.options.kill_one {
+            promises.push(("the leader was killed, and started again", tally.killed == 1));
+        }
         promises.extend(self.settlement_promises());
         // A watch that moves to another validator may miss what happened in between; receipts do not.
         if self.failovers == 0 {
@@ -373,6 +376,7 @@ impl std::fmt::Debug for Report {
 fn mib(bytes: &[u64]) -> u64 {
     bytes.iter().max().unwrap_or(&0) >> 20
 }
+
 /// The reading deadlines of the town's periods that begin at a moment or later.
 fn due_from(at: LedgerTime, options: &DemoOptions, town: &Town) -> Vec<LedgerTime> {
     let rules = super::settlement(super::time_scale(options.seconds).unwrap_or(1));

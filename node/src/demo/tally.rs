@@ -35,6 +35,8 @@ pub(super) struct Tally {
     pub(super) orders: u64,
     /// Orders whose bundle is final.
     pub(super) orders_final: u64,
+    /// Validators that were killed and started again.
+    pub(super) killed: u64,
     /// From the first bundle to the last that became final.
     pub(super) traded_for: Duration,
     /// Trades in final records.
@@ -97,6 +99,7 @@ impl Tally {
             commands: 0,
             orders: 0,
             orders_final: 0,
+            killed: 0,
             traded_for: Duration::ZERO,
             trades: 0,
             energy: Energy::ZERO,
