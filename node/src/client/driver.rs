@@ -60,8 +60,8 @@ struct Pending {
     resent: bool,
     /// Nothing was heard of it yet.
     unheard: bool,
-    /// What validators said who keep nothing of it, by their places among all.
-    not_here: BTreeMap<usize, Answer>,
+    /// What validators said who keep nothing of it, by their places among all, and how often.
+    not_here: BTreeMap<usize, (Answer, u32)>,
 }
 
 /// That no validator could be reached, and why.
@@ -80,6 +80,10 @@ enum Left {
     /// Another validator may keep what this one does not, and has perhaps said so before.
     NotHere { before: bool },
 }
+
+/// How often one validator says that it keeps nothing of something before those who cannot be reached are not waited for any more: all else waits
+/// while they are tried.
+const NOT_HERE_MAX: u32 = 3;
 
 /// How often deadlines are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -135,7 +139,7 @@ impl Driver {
             }
             // Whoever waits at a screen should not wonder.
             if !std::mem::replace(&mut is_told, true) {
-                tracing::warn!("{error}; trying again for {} s", left.as_secs());
+                tracing::warn!("{error}; trying again for {} s", left.as_secs().max(1));
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
@@ -165,7 +169,7 @@ impl Driver {
             self.next_validator();
         }
         Err(match shut_out {
-            Some(why) => NotReached { error: ClientError::ShutOut(why), may_change: false },
+            Some(why) => NotReached { error: ClientError::ShutOut(why), may_change },
             None => NotReached { error: ClientError::Unreachable(last), may_change },
         })
     }
@@ -197,7 +201,7 @@ impl Driver {
                 let soonest = self.pending.values().map(|pending| pending.give_up_at).min();
                 match self.connect_to_any(soonest).await {
                     Ok(connection) => break connection,
-                    Err(NotReached { error, .. }) => self.wait_for_better(&error).await,
+                    Err(not_reached) => self.wait_for_better(&not_reached).await,
                 }
                 if self.asked.is_closed() && self.asked.is_empty() {
                     return;
@@ -334,8 +338,10 @@ impl Driver {
             return None;
         }
         if matches!(answer, Answer::NotHere { .. }) {
-            let before = pending.not_here.insert(self.at, answer.clone()).is_some();
-            if pending.not_here.len() < self.validators.len() {
+            let (_, times) = pending.not_here.entry(self.at).or_insert_with(|| (answer.clone(), 0));
+            *times += 1;
+            let (times, before) = (*times, *times > 1);
+            if pending.not_here.len() < self.validators.len() && times < NOT_HERE_MAX {
                 return Some(Left::NotHere { before });
             }
         }
@@ -376,13 +382,13 @@ impl Driver {
         true
     }
 
-    /// No validator can be reached: waits a moment, and tells those who have waited long enough. Where the key is not served, waiting
-    /// helps nobody: all are told at once.
-    async fn wait_for_better(&mut self, error: &ClientError) {
+    /// No validator can be reached: waits a moment, and tells those who have waited long enough. Where nobody who answers serves the key, and all
+    /// do, waiting helps nobody: all are told at once.
+    async fn wait_for_better(&mut self, NotReached { error, may_change }: &NotReached) {
         tracing::debug!(%error, "no validator can be reached, trying again");
         tokio::time::sleep(RETRY_PAUSE).await;
         self.take_in();
-        if matches!(error, ClientError::ShutOut(_)) {
+        if matches!(error, ClientError::ShutOut(_)) && !may_change {
             for (_, pending) in std::mem::take(&mut self.pending) {
                 let _ = pending.ask.answers.send(Err(error.clone()));
             }
@@ -396,7 +402,7 @@ impl Driver {
             let keep = now < pending.give_up_at;
             if !keep {
                 // Who could not be reached may keep what the others do not: what they said is all that there is to tell.
-                let answer = pending.not_here.pop_last().map(|(_, answer)| answer);
+                let answer = pending.not_here.pop_last().map(|(_, (answer, _))| answer);
                 let why = || error.cloned().unwrap_or_else(|| late(&pending.ask.body));
                 let _ = pending.ask.answers.send(answer.ok_or_else(why));
             }

@@ -11,10 +11,10 @@ use super::WatchEnd;
 use super::driver::{BUSY_PAUSE, TICK};
 use crate::protocol::{Answer, Request, RequestBody, RequestId, SignedQuery};
 
-/// How many questions go out per [`TICK`], some 400 a second: a validator lets in 500 frames a second under one key, and cuts off who sends many
-/// more.
-const AT_A_TIME: usize = 20;
-const _: () = assert!(AT_A_TIME as u128 * 1_000 / TICK.as_millis() < 500);
+/// How many questions go out per [`TICK`], 200 a second: unless its operator has set something else, a validator lets in 500 frames a second under
+/// one key, and cuts off who sends many more. The rest is for everything else.
+const AT_A_TIME: usize = 10;
+const _: () = assert!(AT_A_TIME as u128 * 1_000 / TICK.as_millis() == 200);
 
 /// What a question that was put again may take: whoever is over its quota is not answered.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ pub(super) struct Watches(Vec<Watch>);
 struct Watch {
     query: SignedQuery,
     meter: MeterId,
-    /// As which request it was put to another validator, which has not answered yet.
+    /// As which request it was put to this validator, once or more often, which has not answered yet.
     asked_as: Option<RequestId>,
     /// When to put it to this validator, if it does not go on with it by then.
     ask_at: Option<Instant>,
@@ -52,10 +52,12 @@ impl Watches {
         }
     }
 
-    /// Questions that are to be put by now, no more than a validator takes.
+    /// Questions that are to be put by now, those first that have waited longest, and no more than a validator takes.
     pub(super) fn ask_due(&mut self, now: Instant, next_id: &mut RequestId) -> Vec<Bytes> {
-        let due = self.0.iter_mut().filter(|watch| watch.ask_at.is_some_and(|at| at <= now));
-        due.take(AT_A_TIME).map(|watch| watch.ask(now, next_id)).collect()
+        let due = self.0.iter_mut().filter_map(|watch| Some((watch.ask_at.filter(|at| *at <= now)?, watch)));
+        let mut due: Vec<_> = due.collect();
+        due.sort_by_key(|(at, _)| *at);
+        due.into_iter().take(AT_A_TIME).map(|(_, watch)| watch.ask(now, next_id)).collect()
     }
 
     /// What another validator says to a question, and that a watch has ended if it does not go on with it. Where it does not know the meter yet, or has
@@ -80,8 +82,8 @@ impl Watches {
 
 impl Watch {
     fn ask(&mut self, now: Instant, next_id: &mut RequestId) -> Bytes {
-        let request_id = *next_id;
-        *next_id += 1;
+        // A late answer to the first time is an answer.
+        let request_id = self.asked_as.unwrap_or_else(|| std::mem::replace(next_id, *next_id + 1));
         (self.asked_as, self.ask_at) = (Some(request_id), Some(now + ANSWER_MAX));
         Request { request_id, body: RequestBody::Watch(self.query.clone()) }.encode().into()
     }
@@ -137,6 +139,43 @@ mod tests {
         assert!(again(&mut watches, &mut next_id).is_empty());
     }
 
+    /// A validator is slow: each question is put again, as the same one, until the first answer comes.
+    #[test]
+    fn a_late_answer_to_a_question_that_was_put_again_is_an_answer() {
+        let (mut watches, mut next_id) = (Watches::default(), 1);
+        watches.keep(question(1), METER);
+        let now = Instant::now();
+        watches.begin_again(now);
+        for time in 0..3 {
+            assert_eq!(asked(watches.ask_due(now + time * ANSWER_MAX, &mut next_id)), [(1, question(1))], "{time}");
+        }
+        assert_eq!(watches.hear(1, &Answer::Watching { request_id: 1, meter: METER }), None);
+        assert!(watches.ask_due(now + 9 * ANSWER_MAX, &mut next_id).is_empty());
+    }
+
+    /// A validator does not know the first hundred meters yet, and says so each time: all others are asked for all the same.
+    #[test]
+    fn meters_that_are_refused_do_not_keep_others_from_their_turn() {
+        let (mut watches, mut next_id) = (Watches::default(), 1);
+        (0..300).for_each(|meter| watches.keep(question(1), MeterId(meter)));
+        let began = Instant::now();
+        watches.begin_again(began);
+        let mut watched = 0;
+        for tick in 0..100 {
+            for (request_id, _) in asked(watches.ask_due(began + tick * TICK, &mut next_id)) {
+                let watch = watches.0.iter_mut().find(|watch| watch.asked_as == Some(request_id)).unwrap();
+                if watch.meter.0 < 100 {
+                    // As when it is refused at that moment.
+                    (watch.asked_as, watch.ask_at) = (None, Some(began + tick * TICK + BUSY_PAUSE));
+                } else {
+                    watched += 1;
+                    watches.hear(request_id, &Answer::Watching { request_id, meter: METER });
+                }
+            }
+        }
+        assert_eq!(watched, 200);
+    }
+
     /// A meter has a new key, and its watch is renewed with that; another meter's has ended. Only the first is put to the next validator.
     #[test]
     fn what_was_renewed_is_asked_once_and_what_has_ended_is_not() {
@@ -160,7 +199,7 @@ mod tests {
         watches.begin_again(began);
         let (mut first, mut again) = (0, 0);
         let mut asked_of = std::collections::BTreeMap::new();
-        for tick in 0..1_000 {
+        for tick in 0..2_000 {
             let now = began + tick * TICK;
             let frames = asked(watches.ask_due(now, &mut next_id));
             assert!(frames.len() <= AT_A_TIME);
