@@ -187,7 +187,7 @@ pub fn loopback_from(validators: u16, base_port: u16) -> anyhow::Result<Vec<List
     listen.collect::<Option<_>>().context("the ports would go beyond 65535: choose a lower --base-port")
 }
 
-/// Ports on loopback that are free at this moment, and given to nobody else by this process or by the system.
+/// Ports on loopback that are free at this moment, and given to nobody else by this process; nor by the system, where its range leaves room.
 pub fn loopback_free(validators: u16) -> anyhow::Result<Vec<Listen>> {
     let port = || free_ports::take().map(loopback);
     (0..validators).map(|_| Ok(Listen { validators: port()?, meters: port()?, admin: port()? })).collect()

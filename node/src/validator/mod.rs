@@ -254,6 +254,10 @@ fn run_once(config: &ValidatorConfig, offset_ms: i64, signals: &mut Option<StopS
         Some(signals) => signals,
         None => signals.insert(StopSignals::listen()?),
     };
+    // While the snapshot was read nobody waited for them.
+    if signals.has_come() {
+        return Ok(Ended::Stopped);
+    }
     let threads = spawn(config, opened, roster, &shared, &net)?;
     tracing::info!(
         validator = config.index,

@@ -118,7 +118,7 @@ fn a_town_hall_runs_the_registry_from_the_command_line() {
 }
 
 /// Two desks of a town hall sign with its key, and the clock of one is two seconds ahead: whatever the other gives has the lower nonce, and does
-/// nothing. It is signed again until the clock has caught up; no account is left without its meter, and no meter without its money.
+/// nothing. It is signed again until the clock has caught up.
 #[test]
 fn a_desk_whose_clock_is_behind_signs_again() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use gridbook_ledger::reject::Code;
 use serde_json::{Value, json};
 
-use crate::bill::{read, trade, wait_for};
+use crate::bill::{read, read_edge, trade, wait_for, wait_for_end};
 use crate::house::House;
 
 /// What the registry says of an account.
@@ -40,11 +40,11 @@ fn who_took_her_money_out_before_it_came_out_owes_it_until_she_has_paid_it_back(
     house.does(&bank, &[&enrol[..], &["--by", operator.to_str().unwrap()]].concat());
 
     let period = trade(&house, &alice, &bob);
-    wait_for("the end of the period", || (house.present() > period).then_some(()));
+    wait_for_end(&house, period);
     read(&house, &alice, period, "500kWh", "81kWh");
     read(&house, &bob, period, "501kWh", "80kWh");
     let number = period.to_string();
-    house.does(&alice, &["settlement", "read-area", "--area", "town", "--period", &number, "--sent-up=-0.07kWh"]);
+    read_edge(&house, period, "-0.07kWh");
     wait_for("the money for what was sold", || (shown(&house, 0)["balance_nano"] == "100200000000").then_some(()));
 
     // Nobody but a bank pays anything out, and no more than there is.
@@ -66,17 +66,18 @@ fn who_took_her_money_out_before_it_came_out_owes_it_until_she_has_paid_it_back(
     house.does(&alice, &[&["settlement", "correct", "--meter", "0"], &found[..]].concat());
     let owing = wait_for("what she owes", || Some(shown(&house, 0)).filter(|shown| shown["debt_nano"] != "0"));
     assert_eq!((&owing["debt_nano"], &owing["balance_nano"]), (&json!("42000000"), &json!("0")), "{owing}");
-    let later = (house.present() + 20).to_string();
-    let order = ["meter", "order", "--side", "sell", "--price", "20", "--energy", "1kWh", "--period", &later];
-    for (key, command, code) in
-        [(&alice, &order[..], Code::DebtOrder), (&bank, &pay(&bank, "withdraw", "0.01"), Code::DebtWithdrawal)]
-    {
-        let refused = house.refuses(key, command);
-        assert!(refused.contains(code.name()), "{refused}");
-    }
+    // So far ahead that its gate does not close while the command starts.
+    let order = |house: &House| {
+        let later = (house.present() + 120).to_string();
+        ["meter", "order", "--side", "sell", "--price", "20", "--energy", "1kWh", "--period", &later].map(str::to_owned)
+    };
+    let refused = house.refuses(&alice, &order(&house).each_ref().map(String::as_str));
+    assert!(refused.contains(Code::DebtOrder.name()), "{refused}");
+    let refused = house.refuses(&bank, &pay(&bank, "withdraw", "0.01"));
+    assert!(refused.contains(Code::DebtWithdrawal.name()), "{refused}");
 
     house.does(&bank, &pay(&bank, "deposit", "1"));
     let paid = shown(&house, 0);
     assert_eq!((&paid["debt_nano"], &paid["balance_nano"]), (&json!("0"), &json!("958000000")), "{paid}");
-    house.does(&alice, &order);
+    house.does(&alice, &order(&house).each_ref().map(String::as_str));
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 use gridbook_engine::{AccountId, Energy, EnergySources, MeterId, Money};
 use gridbook_ledger::command::Command;
@@ -106,7 +107,16 @@ impl RegisterArgs {
         let is_registered = done.records.iter().all(|record| record.outcome == Outcome::Done);
         records.append(&mut done.records);
         if let (true, Some(amount)) = (is_registered, self.deposit) {
-            done = session.submit(&operator, vec![Command::Deposit { account, amount }]).await?;
+            match session.submit(&operator, vec![Command::Deposit { account, amount }]).await {
+                Ok(deposited) => done = deposited,
+                Err(error) => {
+                    // Their numbers are all that whoever deposits later needs.
+                    session.report(global, &FinalBundle { records, ..done })?;
+                    return Err(error).with_context(|| {
+                        format!("registered, but without its money; see `gridbook registry account show {0}`, then `.. deposit {0}`", account.0)
+                    });
+                }
+            }
             records.append(&mut done.records);
         }
         session.report(global, &FinalBundle { records, ..done })

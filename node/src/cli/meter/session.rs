@@ -186,8 +186,8 @@ fn was_overtaken(answer: &Result<FinalBundle, ClientError>) -> bool {
     }
 }
 
-/// Whether a command would do as much again if it was given twice. Orders and offers have names, registrations have numbers, and all else sets what is
-/// so from then on.
+/// Whether a command moves as much money again if it is given twice. Offers have names, and most else sets what is so from then on. An account may
+/// be opened twice, and stays empty.
 fn pays(command: &Command) -> bool {
     matches!(command, Command::Deposit { .. } | Command::Withdraw { .. })
 }
