@@ -116,7 +116,8 @@ async fn a_frame_that_drips_in_is_cut_off_at_its_deadline() {
     let ((code, reason), ()) = tokio::join!(closed_with(&connection), drip);
     assert_eq!(code, CloseCode::FrameTooSlow);
     assert!(reason.starts_with("frame did not complete within 1500 ms"), "{reason}");
-    assert!(began.elapsed() >= Duration::from_millis(1_490) && began.elapsed() < Duration::from_secs(10));
+    // Before it would have been whole, however busy the machine is.
+    assert!(began.elapsed() >= Duration::from_millis(1_490) && began.elapsed() < Duration::from_secs(18));
     echo.still_serves().await;
 }
 
