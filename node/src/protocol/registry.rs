@@ -8,6 +8,9 @@ use gridbook_ledger::registry::{DeviceStanding, OrganisationId, OrganisationName
 /// The most meters of an account that one answer names.
 pub const METERS_PER_ANSWER: usize = 4_096;
 
+/// The count of meters that are not told.
+const METERS_NOT_TOLD: u16 = u16::MAX;
+
 /// Who is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegistrySubject {
@@ -15,7 +18,7 @@ pub enum RegistrySubject {
     Organisation(OrganisationId),
     /// A meter: itself, or a registrar.
     Meter(MeterId),
-    /// An account: its meters, or a registrar.
+    /// An account: its meters, a registrar, or a bank.
     Account(AccountId),
 }
 
@@ -75,8 +78,8 @@ pub enum RegistryEntry {
         reserved: Money,
         /// What it owes for energy that it sold and did not deliver.
         debt: Money,
-        /// Its meters, ascending; the first [`METERS_PER_ANSWER`] of them.
-        meters: Vec<MeterId>,
+        /// Its meters, ascending; the first [`METERS_PER_ANSWER`] of them. None if whoever asks is not told, as a bank is not.
+        meters: Option<Vec<MeterId>>,
     },
 }
 
@@ -133,8 +136,9 @@ impl RegistryEntry {
             Self::Account { organisation, balance, reserved, debt, meters } => {
                 write_option(w.u8(3), organisation.map(|organisation| organisation.0));
                 w.i128(balance.0).i128(reserved.0).i128(debt.0);
-                w.u16(u16::try_from(meters.len()).expect("at most METERS_PER_ANSWER"));
-                meters.iter().for_each(|meter| _ = w.u32(meter.0));
+                let count = |meters: &Vec<MeterId>| u16::try_from(meters.len()).expect("at most METERS_PER_ANSWER");
+                w.u16(meters.as_ref().map_or(METERS_NOT_TOLD, count));
+                meters.iter().flatten().for_each(|meter| _ = w.u32(meter.0));
             }
         }
     }
@@ -159,11 +163,11 @@ impl RegistryEntry {
             3 => {
                 let organisation = read_option(r)?.map(OrganisationId);
                 let (balance, reserved, debt) = (Money(r.i128()?), Money(r.i128()?), Money(r.i128()?));
-                let count = usize::from(r.u16()?);
-                if count > METERS_PER_ANSWER {
-                    return Err(BytesError::TooLong);
-                }
-                let meters = (0..count).map(|_| r.u32().map(MeterId)).collect::<Result<_, _>>()?;
+                let meters = match r.u16()? {
+                    METERS_NOT_TOLD => None,
+                    count if usize::from(count) > METERS_PER_ANSWER => return Err(BytesError::TooLong),
+                    count => Some((0..count).map(|_| r.u32().map(MeterId)).collect::<Result<_, _>>()?),
+                };
                 Self::Account { organisation, balance, reserved, debt, meters }
             }
             _ => return Err(BytesError::Unknown),
@@ -209,14 +213,21 @@ pub(super) fn one_of_each() -> Vec<RegistryEntry> {
             balance: Money(-1),
             reserved: Money(2),
             debt: Money(4),
-            meters: vec![MeterId(3)],
+            meters: Some(vec![MeterId(3)]),
         },
         RegistryEntry::Account {
             organisation: None,
             balance: Money(1),
             reserved: Money(0),
             debt: Money(0),
-            meters: Vec::new(),
+            meters: Some(Vec::new()),
+        },
+        RegistryEntry::Account {
+            organisation: None,
+            balance: Money(1),
+            reserved: Money(0),
+            debt: Money(0),
+            meters: None,
         },
     ]
 }

@@ -7,7 +7,8 @@ use gridbook_ledger::state::{MeterView, OrganisationView, State};
 
 use crate::protocol::{AccessState, METERS_PER_ANSWER, RegistryEntry, RegistrySubject};
 
-/// Organisations are known to everybody registered. Of a meter and an account, who they belong to and registrars are told.
+/// Organisations are known to everybody registered. Of a meter and an account, who they belong to and registrars are told. A
+/// bank sees what money there is, and not whose meters it is for.
 pub(super) fn entry(state: &State, sender: DeviceKind, subject: RegistrySubject) -> Result<RegistryEntry, Code> {
     match subject {
         RegistrySubject::Organisation(number) => {
@@ -29,11 +30,12 @@ pub(super) fn entry(state: &State, sender: DeviceKind, subject: RegistrySubject)
         }
         RegistrySubject::Account(number) => {
             let is_own = matches!(sender, DeviceKind::Meter { account, .. } if account == number);
-            if !is_own {
-                state.require(sender, Role::Registrar, None)?;
+            let sees_meters = is_own || state.require(sender, Role::Registrar, None).is_ok();
+            if !sees_meters {
+                state.require(sender, Role::Bank, None)?;
             }
             let view = state.account(number).ok_or(Code::CreditAccount)?;
-            let meters = state.meters_of(number).iter().take(METERS_PER_ANSWER).copied().collect();
+            let meters = sees_meters.then(|| state.meters_of(number).iter().take(METERS_PER_ANSWER).copied().collect());
             let (organisation, balance, reserved) = (view.organisation, view.balance, view.reserved);
             let debt = state.debt(number);
             Ok(RegistryEntry::Account { organisation, balance, reserved, debt, meters })

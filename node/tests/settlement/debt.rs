@@ -66,6 +66,10 @@ fn who_took_her_money_out_before_it_came_out_owes_it_until_she_has_paid_it_back(
     house.does(&alice, &[&["settlement", "correct", "--meter", "0"], &found[..]].concat());
     let owing = wait_for("what she owes", || Some(shown(&house, 0)).filter(|shown| shown["debt_nano"] != "0"));
     assert_eq!((&owing["debt_nano"], &owing["balance_nano"]), (&json!("42000000"), &json!("0")), "{owing}");
+    // The bank sees what is owed, and not by which meters.
+    let by_bank = house.told(&bank, &["registry", "account", "show", "0", "--by", bank.to_str().unwrap()]);
+    let unseen = (&json!("42000000"), &Value::Null, &Value::Null);
+    assert_eq!((&by_bank["debt_nano"], &by_bank["meters"], &by_bank["all_meters"]), unseen, "{by_bank}");
     // So far ahead that its gate does not close while the command starts.
     let order = |house: &House| {
         let later = (house.present() + 120).to_string();

@@ -45,7 +45,8 @@ fn entry_json(session: &Session, number: u32, entry: &RegistryEntry) -> Value {
             "account": number, "supplier": organisation.map(|organisation| organisation.0),
             "balance_nano": balance.0.to_string(), "reserved_nano": reserved.0.to_string(),
             "debt_nano": debt.0.to_string(),
-            "meters": meters.iter().map(|meter| meter.0).collect::<Vec<_>>(), "all_meters": is_all(meters),
+            "meters": meters.as_ref().map(|meters| meters.iter().map(|meter| meter.0).collect::<Vec<_>>()),
+            "all_meters": meters.as_ref().map(|meters| is_all(meters)),
         }),
     }
 }
@@ -78,13 +79,18 @@ fn entry_text(session: &Session, number: u32, entry: &RegistryEntry) -> String {
         RegistryEntry::Account { organisation, balance, reserved, debt, meters } => {
             let supplier =
                 organisation.map_or("no supplier".to_owned(), |one| format!("supplied by organisation {}", one.0));
-            let is_all = is_all(meters);
-            let named: Vec<String> = meters.iter().map(|meter| meter.0.to_string()).collect();
-            let and_more = if is_all { "" } else { " and perhaps more: an answer names no further ones" };
+            let meters = match meters {
+                Some(meters) => {
+                    let named: Vec<String> = meters.iter().map(|meter| meter.0.to_string()).collect();
+                    let and_more =
+                        if is_all(meters) { "" } else { " and perhaps more: an answer names no further ones" };
+                    format!("{}{and_more}", named.join(", "))
+                }
+                None => "not told to this key".to_owned(),
+            };
             format!(
-                "account {number}, {supplier}: {balance} of which {reserved} reserved{}\nmeters: {}{and_more}",
+                "account {number}, {supplier}: {balance} of which {reserved} reserved{}\nmeters: {meters}",
                 debt_text(*debt),
-                named.join(", ")
             )
         }
     }
