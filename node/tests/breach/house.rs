@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -219,8 +219,7 @@ impl House {
 
     /// Runs a command; its exit code, and what it printed for programs, or said if it printed nothing.
     pub(crate) fn gridbook(&self, network_file: &Path, arguments: &[&str]) -> (i32, Value) {
-        let output = Command::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(arguments)
+        let output = validators::gridbook(arguments)
             .env("GRIDBOOK_JSON", "1")
             .env("GRIDBOOK_NETWORK", network_file)
             .env("GRIDBOOK_GENESIS_FILE", self.genesis_file())

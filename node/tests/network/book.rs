@@ -17,6 +17,7 @@ use gridbook_node::protocol::Book;
 use serde_json::{Value, json};
 
 use crate::fixture::{TestMeter, connect, connect_to, fixture, open_period, rich_meter, run, sign};
+use crate::validators;
 
 /// A book that no other test trades in, also where a quarter-hour ends before that one asks for its own.
 fn own_book(number: u32) -> Contract {
@@ -88,8 +89,8 @@ fn there_is_no_book_of_an_area_that_is_not_there() {
 }
 
 fn gridbook(arguments: &[&str]) -> Process {
-    let mut process = Process::new(env!("CARGO_BIN_EXE_gridbook"));
-    process.args(["meter", "book"]).args(arguments).env("GRIDBOOK_NETWORK", fixture().network.network_file());
+    let mut process = validators::gridbook(&[&["meter", "book"], arguments].concat());
+    process.env("GRIDBOOK_NETWORK", fixture().network.network_file());
     process
 }
 

@@ -1,7 +1,5 @@
 //! What is proven against validators, by the command line.
 
-use std::process::Command as Process;
-
 use gridbook_ledger::crypto::Hash;
 use gridbook_ledger::evidence::{Evidence, Statement};
 use gridbook_ledger::header::{HeaderRef, Rank};
@@ -11,11 +9,11 @@ use gridbook_node::keyfile::read_key;
 use serde_json::Value;
 
 use crate::fixture::{chain, fixture};
+use crate::validators;
 
 fn gridbook(arguments: &[&str]) -> (i32, Value) {
     let network = &fixture().network;
-    let output = Process::new(env!("CARGO_BIN_EXE_gridbook"))
-        .args(arguments)
+    let output = validators::gridbook(arguments)
         .env("GRIDBOOK_JSON", "1")
         .env("GRIDBOOK_NETWORK", network.network_file())
         .env("GRIDBOOK_GENESIS_FILE", network.dir.join("genesis.json"))

@@ -1,7 +1,6 @@
 //! The registry from the command line: a town hall is enrolled and runs it, with keys of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
 
 use gridbook_engine::AccountId;
 use gridbook_ledger::command::{Command, NEVER, NewOrganisation};
@@ -12,14 +11,13 @@ use gridbook_node::keyfile::{read_key, write_key};
 use serde_json::Value;
 
 use crate::fixture::{TURN, chain, connect, fixture, is_done, run, sign_with, try_to_operate};
+use crate::validators;
 use crate::watch::{listening, wait_until_told};
 
 /// Runs `gridbook registry ..` in the network's directory and tells its exit code and what it printed.
 fn registry(arguments: &[&str]) -> (i32, Value) {
     let network = &fixture().network;
-    let output = Process::new(env!("CARGO_BIN_EXE_gridbook"))
-        .arg("registry")
-        .args(arguments)
+    let output = validators::gridbook(&[&["registry"], arguments].concat())
         .env("GRIDBOOK_JSON", "1")
         .env("GRIDBOOK_NETWORK", network.network_file())
         .output()

@@ -1,7 +1,5 @@
 //! What a client hears before finality: the leader's word on a place, the certificate, and what became of the word.
 
-use std::process::Command as Process;
-
 use gridbook_ledger::command::Command;
 use gridbook_ledger::crypto::SecretKey;
 use gridbook_ledger::genesis::FIRST_EPOCH;
@@ -16,6 +14,7 @@ use serde_json::Value;
 
 use crate::fixture::{TURN, TestMeter, chain, connect, fixture, good_order, open_period, rich_meter, run, sign};
 use crate::trade::query;
+use crate::validators;
 
 fn receipt_of(seq: u64) -> QueryKind {
     QueryKind::Receipt { seq, of: None, life: None }
@@ -90,8 +89,7 @@ fn a_leaders_word_is_kept_in_a_file_and_checked_offline() {
     write_key(&key, &SecretKey::generate().unwrap()).unwrap();
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let gridbook = |arguments: &[&str]| -> (i32, Value) {
-        let output = Process::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(arguments)
+        let output = validators::gridbook(arguments)
             .env("GRIDBOOK_JSON", "1")
             .env("GRIDBOOK_NETWORK", network.network_file())
             .env("GRIDBOOK_OPERATOR_KEY", network.operator_key_file())

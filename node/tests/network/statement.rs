@@ -1,7 +1,6 @@
 //! Bills and histories over the wire: one's own is told, others' are not, and an auditor needs nobody.
 
 use std::path::Path;
-use std::process::Command as Process;
 
 use gridbook_engine::{AccountId, DeliveryPeriod, Energy, LedgerTime, Money, Price, Side};
 use gridbook_ledger::command::{Command, Place};
@@ -18,6 +17,7 @@ use gridbook_node::protocol::{QueryKind, SignedQuery};
 use serde_json::Value;
 
 use crate::fixture::{TestMeter, chain, connect, fixture, good_order, open_period, rich_meter, run, sign};
+use crate::validators;
 use crate::watch::listening;
 
 fn signed_by(key: &SecretKey) -> impl Fn(QueryKind) -> SignedQuery + use<'_> {
@@ -143,8 +143,7 @@ fn a_bill_and_an_audit_by_the_command_line() {
     write_key(&key, &seller.key).unwrap();
     let network = &fixture().network;
     let gridbook = |key: &Path, json: &str, arguments: &[&str]| -> (i32, String) {
-        let output = Process::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(arguments)
+        let output = validators::gridbook(arguments)
             .env("GRIDBOOK_JSON", json)
             .env("GRIDBOOK_NETWORK", network.network_file())
             .env("GRIDBOOK_GENESIS_FILE", network.dir.join("genesis.json"))

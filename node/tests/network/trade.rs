@@ -1,7 +1,6 @@
 //! Neighbours trade: by the client library and by the command line, with a receipt that convinces somebody who was not there.
 
 use std::path::Path;
-use std::process::Command as Process;
 
 use gridbook_engine::{Energy, LedgerTime, Price, Side};
 use gridbook_ledger::command::{Command, Place};
@@ -17,6 +16,7 @@ use serde_json::Value;
 
 use crate::fixture::{TURN, chain, connect, fixture, good_order, open_period, refusal, rich_meter, run, sign};
 use crate::statement::operator_key;
+use crate::validators;
 use crate::watch::listening;
 
 pub(crate) fn query(key: &SecretKey, kind: QueryKind) -> SignedQuery {
@@ -135,8 +135,7 @@ fn two_neighbours_trade_by_the_command_line_and_a_third_verifies_the_receipt() {
     };
     let (alice, bob) = (key("alice.key"), key("bob.key"));
     let gridbook = |key: &Path, arguments: &[&str]| -> (i32, Value) {
-        let output = Process::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(arguments)
+        let output = validators::gridbook(arguments)
             .env("GRIDBOOK_JSON", "1")
             .env("GRIDBOOK_NETWORK", network.network_file())
             .env("GRIDBOOK_OPERATOR_KEY", network.operator_key_file())

@@ -1,6 +1,6 @@
 //! Watches that end: whoever watched is told why, and nothing more.
 
-use std::process::{Command as Process, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use gridbook_ledger::command::{Command, SignedBundle};
@@ -14,6 +14,7 @@ use gridbook_node::protocol::QueryKind;
 
 use crate::fixture::{TestMeter, connect, fixture, good_order, operate, rich_meter, run, sign};
 use crate::trade::query;
+use crate::validators;
 
 /// A client whose events are listened to, at a validator that has told all that `other` has heard of.
 pub(crate) async fn listening(other: &Client) -> (Client, WatchEvents) {
@@ -123,8 +124,7 @@ fn the_command_line_says_why_a_watch_has_ended() {
     });
     let key_file = dir.path().join("meter.key");
     write_key(&key_file, &meter.key).unwrap();
-    let mut watching = Process::new(env!("CARGO_BIN_EXE_gridbook"))
-        .args(["meter", "watch"])
+    let mut watching = validators::gridbook(&["meter", "watch"])
         .env("GRIDBOOK_NETWORK", fixture().network.network_file())
         .env("GRIDBOOK_KEY", &key_file)
         .stdout(Stdio::piped())

@@ -1,7 +1,7 @@
 //! A network of one test: four validators of this binary that read meters.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output};
+use std::process::{Child, ExitStatus, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,8 +72,7 @@ impl House {
 
     /// Runs a command on this network.
     pub(crate) fn gridbook(&self, key: &Path, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(arguments)
+        validators::gridbook(arguments)
             .arg("--json")
             .env("GRIDBOOK_NETWORK", self.network.network_file())
             .env("GRIDBOOK_KEY", key)

@@ -16,6 +16,12 @@ use gridbook_node::network::{NetworkPlan, loopback_free};
 /// A machine may be busy with everything else.
 const READY_WITHIN: Duration = Duration::from_secs(240);
 
+/// What commands are told of that, in seconds.
+const COMMANDS_WAIT: &str = "240";
+
+/// The commands that ask a network; all else is done offline.
+const ASK_A_NETWORK: [&str; 7] = ["conduct", "epoch", "evidence", "meter", "registry", "report", "settlement"];
+
 /// Four validators on this machine and one area, from now on and no faster than any other clock.
 pub(crate) fn plan(name: &str) -> NetworkPlan {
     let wall_ms = wall_us() / 1000;
@@ -32,6 +38,16 @@ pub(crate) fn plan(name: &str) -> NetworkPlan {
         log: LogOptions::default(),
         index_options: IndexOptions::default(),
     }
+}
+
+/// What runs a command of this binary. If it asks a network, it waits for the answer as long as for anything else here.
+pub(crate) fn gridbook(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gridbook"));
+    command.args(arguments);
+    if arguments.first().is_some_and(|first| ASK_A_NETWORK.contains(first)) {
+        command.args(["--wait", COMMANDS_WAIT]);
+    }
+    command
 }
 
 /// What runs a validator of this binary. It ends with this process, because its standard input does then; what it says goes behind what it

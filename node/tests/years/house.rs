@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -29,8 +29,6 @@ use crate::validators;
 
 /// A machine may be busy with everything else.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// What commands are told of that, in seconds.
-const COMMANDS_WAIT: &str = "240";
 /// Between two looks at something that is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -374,10 +372,7 @@ impl House {
     }
 
     fn run_gridbook(&self, arguments: &[&str]) -> Output {
-        let asks_the_network = matches!(arguments[0], "epoch" | "evidence");
-        Command::new(env!("CARGO_BIN_EXE_gridbook"))
-            .args(arguments)
-            .args(["--wait", COMMANDS_WAIT].iter().filter(|_| asks_the_network))
+        validators::gridbook(arguments)
             .env("GRIDBOOK_JSON", "1")
             .env("GRIDBOOK_NETWORK", self.network.network_file())
             .output()
