@@ -148,7 +148,7 @@ impl Driver {
     /// Tries every validator once, beginning with the current one. What time there is they share, so that the last is tried too.
     async fn connect_to_any(&mut self, give_up_at: Option<Instant>) -> Result<Connection, NotReached> {
         let mut last = "the list of validators is empty".to_owned();
-        let (mut shut_out, mut may_change) = (None, false);
+        let (mut shut_out, mut shut_outs, mut may_change) = (None, 0, false);
         for left in (1..=u32::try_from(self.validators.len()).unwrap_or(u32::MAX)).rev() {
             let Peer { key, address, .. } = self.validators[self.at];
             let attempt = MeterClient::connect(address, key.0, self.connection_seed);
@@ -156,7 +156,10 @@ impl Driver {
             let most = share.map_or(CONNECT_MAX, |share| share.min(CONNECT_MAX));
             match tokio::time::timeout(most, attempt).await {
                 Ok(Ok(client)) => return Ok(Connection::start(client)),
-                Ok(Err(MeterClientError::KeyNotServed { why, .. })) => shut_out = Some(why),
+                Ok(Err(MeterClientError::KeyNotServed { why, .. })) => {
+                    shut_outs += 1;
+                    shut_out = Some(why);
+                }
                 Ok(Err(error)) => {
                     may_change |= !is_for_good(&error);
                     last = error.to_string();
@@ -169,7 +172,11 @@ impl Driver {
             self.next_validator();
         }
         Err(match shut_out {
-            Some(why) => NotReached { error: ClientError::ShutOut(why), may_change },
+            // Of more than may be faulty one is honest, and its word is everybody's.
+            Some(why) => {
+                let is_for_good = shut_outs > self.validators.len().saturating_sub(1) / 3;
+                NotReached { error: ClientError::ShutOut(why), may_change: may_change && !is_for_good }
+            }
             None => NotReached { error: ClientError::Unreachable(last), may_change },
         })
     }

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use gridbook_ledger::crypto::SecretKey;
-use gridbook_net::{MeterEndpoint, MeterEvent, MeterServerConfig, Quotas};
+use gridbook_net::{Events, KeyGate, MeterEndpoint, MeterEvent, MeterServerConfig, Quotas};
 
 use super::*;
 use crate::client::{Client, connection_seed};
@@ -32,6 +32,15 @@ impl Place {
 
     fn peer(&self) -> Peer {
         Peer { index: 0, key: self.key.public(), address: self.address }
+    }
+
+    /// Lets nobody in from now on.
+    fn shut_out(self) -> (MeterEndpoint, Events<MeterEvent>) {
+        drop(self.silent);
+        let gate = KeyGate::new(|_| Some("go away".to_owned()));
+        let config =
+            MeterServerConfig { gate, ..MeterServerConfig::new(*self.key.seed(), self.address, Quotas::default()) };
+        MeterEndpoint::bind(config).unwrap()
     }
 
     /// Answers from now on. Gives a word of each question that was answered.
@@ -132,5 +141,29 @@ fn who_cannot_be_reached_does_not_hide_what_the_others_said() {
         let (client, _events) = Client::connect(peers, connection_seed().unwrap(), patience(10)).await.unwrap();
         let told = client.header(5).await;
         assert_eq!(told, Err(ClientError::NotHere { from_height: 1, to_height: 9 }));
+    });
+}
+
+/// The first of four validators says that this key is not served, and the others are being started again: one that lets nobody in does not decide.
+/// Two of them do, whatever the others may say later.
+#[test]
+fn one_validator_does_not_shut_out_while_another_may_let_in() {
+    run(async {
+        let [liar, late, silent, other] = [(); 4].map(|()| Place::silent());
+        let peers = vec![liar.peer(), late.peer(), silent.peer(), other.peer()];
+        let _nobody_gets_in = liar.shut_out();
+        let connecting = tokio::spawn(Client::connect(peers, connection_seed().unwrap(), patience(240)));
+        tokio::time::sleep(CONNECT_MAX + RETRY_PAUSE).await;
+        let _answered = late.answer(header);
+        let (client, _events) = connecting.await.unwrap().unwrap();
+        assert_eq!(client.header(1).await, Ok(vec![7]));
+
+        let places = [(); 4].map(|()| Place::silent());
+        let peers: Vec<_> = places.iter().map(Place::peer).collect();
+        let [one, two, _silent, _other] = places;
+        let _nobody_gets_in = (one.shut_out(), two.shut_out());
+        let connecting = Client::connect(peers, connection_seed().unwrap(), patience(1 << 40));
+        let told = tokio::time::timeout(Duration::from_secs(240), connecting).await.unwrap();
+        assert!(matches!(told, Err(ClientError::ShutOut(why)) if why == "go away"));
     });
 }
