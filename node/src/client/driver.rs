@@ -389,8 +389,8 @@ impl Driver {
         true
     }
 
-    /// No validator can be reached: waits a moment, and tells those who have waited long enough. Where nobody who answers serves the key, and all
-    /// do, waiting helps nobody: all are told at once.
+    /// No validator can be reached: waits a moment, and tells those who have waited long enough. Where the key is
+    /// certainly not served, waiting helps nobody: all are told at once.
     async fn wait_for_better(&mut self, NotReached { error, may_change }: &NotReached) {
         tracing::debug!(%error, "no validator can be reached, trying again");
         tokio::time::sleep(RETRY_PAUSE).await;

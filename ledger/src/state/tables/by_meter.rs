@@ -80,9 +80,9 @@ mod tests {
         }
     }
 
-    /// The last meter of all costs a page and the list of pages: a row for each of four thousand million others would not fit into memory.
+    /// The last of a million meters costs a page and the list of pages, and no rows of all the others.
     #[test]
-    fn the_highest_number_costs_one_page() {
+    fn a_high_number_costs_one_page() {
         let mut table = ByMeter::<u64>::default();
         table.put(MeterId(1 << 20), 7);
         assert_eq!(table.pages.iter().flatten().count(), 1);

@@ -113,7 +113,11 @@ impl RegisterArgs {
                     // Their numbers are all that whoever deposits later needs.
                     session.report(global, &FinalBundle { records, ..done })?;
                     return Err(error).with_context(|| {
-                        format!("registered, but without its money; see `gridbook registry account show {0}`, then `.. deposit {0}`", account.0)
+                        format!(
+                            "registered, but nobody says that the money is there: see `gridbook registry account show {0}`, and deposit it \
+                             by `gridbook registry account deposit {0}` if it is not",
+                            account.0
+                        )
                     });
                 }
             }
